@@ -1,0 +1,49 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func BenchmarkSave(b *testing.B) {
+	for _, leased := range []bool{false, true} {
+		b.Run(fmt.Sprintf("leased=%t", leased), func(b *testing.B) {
+			st := tempStore(b)
+			rec := sampleRecord()
+			rec.RefreshToken = strings.Repeat("r", 1024)
+			rec.Token.AccessToken = strings.Repeat("a", 1536)
+			for i := range keptFingerprints {
+				rec.AddSpent(FingerprintOf(fmt.Sprint(i)))
+			}
+			if leased {
+				lease, err := st.Lease(b.Context(), "erp")
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer lease.Release()
+			}
+			b.ReportAllocs()
+			var rev uint64
+			for b.Loop() {
+				if err := st.Save(b.Context(), "erp", rec, rev); err != nil {
+					b.Fatal(err)
+				}
+				rev++
+			}
+		})
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	st := tempStore(b)
+	if err := st.Save(b.Context(), "erp", sampleRecord(), 0); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := st.Load(b.Context(), "erp"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+)
+
+func contractLeaseExcludes(t *testing.T, open func(*testing.T) Store) {
+	lease := mustLease(t, open(t))
+	other := open(t)
+	_, err := other.Lease(timeout(t, 80*time.Millisecond), "erp")
+	wantErr(t, err, context.DeadlineExceeded)
+	lease.Release()
+	mustLease(t, other)
+}
+
+func contractLeaseExcludesWithin(t *testing.T, open func(*testing.T) Store) {
+	st := open(t)
+	var wg sync.WaitGroup
+	holders, most := 0, 0
+	var mu sync.Mutex
+	count := func(by int) {
+		mu.Lock()
+		defer mu.Unlock()
+		holders += by
+		most = max(most, holders)
+	}
+	for range 8 {
+		wg.Go(func() {
+			lease, err := st.Lease(timeout(t, patience), "erp")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			count(1)
+			if err := lease.Lost(); err != nil {
+				t.Error(err)
+			}
+			count(-1)
+			lease.Release()
+		})
+	}
+	wg.Wait()
+	if most != 1 {
+		t.Errorf("%d held the lease at once", most)
+	}
+}
+
+func contractLeaseContext(t *testing.T, open func(*testing.T) Store) {
+	st := open(t)
+	mustLease(t, st)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		_, err := st.Lease(ctx, "erp")
+		ended <- err
+	}()
+	cancel()
+	wantErr(t, <-ended, context.Canceled, "erp")
+}
+
+func contractLeaseLost(t *testing.T, open func(*testing.T) Store) {
+	st := open(t)
+	lease := mustLease(t, st)
+	if err := lease.Lost(); err != nil {
+		t.Errorf("held lease is lost: %v", err)
+	}
+	lease.Release()
+	if lease.Lost() == nil {
+		t.Error("released lease is not lost")
+	}
+}
+
+func contractReleaseTwice(t *testing.T, open func(*testing.T) Store) {
+	st := open(t)
+	first := mustLease(t, st)
+	first.Release()
+	second := mustLease(t, st)
+	first.Release()
+	if err := second.Lost(); err != nil {
+		t.Errorf("the second release of the first lease ended the second: %v", err)
+	}
+	_, err := open(t).Lease(timeout(t, 60*time.Millisecond), "erp")
+	wantErr(t, err, context.DeadlineExceeded)
+}
+
+func contractSaveAndLease(t *testing.T, open func(*testing.T) Store) {
+	st := open(t)
+	mustSave(t, st, Record{}, 0)
+	lease := mustLease(t, st)
+	mustSave(t, st, Record{}, 1)
+	mustSave(t, st, Record{}, 2)
+	lease.Release()
+	mustSave(t, st, Record{}, 3)
+	mustSave(t, open(t), Record{}, 4)
+}
+
+func contractSaveWaits(t *testing.T, open func(*testing.T) Store) {
+	holder, other := open(t), open(t)
+	lease := mustLease(t, holder)
+	wantErr(t, other.Save(timeout(t, 60*time.Millisecond), "erp", Record{}, 0), context.DeadlineExceeded)
+	saved := make(chan error)
+	go func() { saved <- other.Save(timeout(t, patience), "erp", Record{}, 1) }()
+	mustSave(t, holder, Record{}, 0)
+	lease.Release()
+	if err := <-saved; err != nil {
+		t.Error(err)
+	}
+}
+
+func contractSaveDuringRelease(t *testing.T, open func(*testing.T) Store) {
+	st, other := open(t), open(t)
+	var rev uint64
+	for range 20 {
+		lease := mustLease(t, st)
+		var wg sync.WaitGroup
+		results := make([]error, 2)
+		wg.Go(func() { results[0] = st.Save(timeout(t, patience), "erp", Record{}, rev) })
+		wg.Go(func() { results[1] = other.Save(timeout(t, patience), "erp", Record{}, rev) })
+		lease.Release()
+		wg.Wait()
+		rev++
+		won := 0
+		for _, err := range results {
+			switch {
+			case err == nil:
+				won++
+			case !errors.Is(err, ErrConflict):
+				t.Fatal(err)
+			}
+		}
+		if got := mustLoad(t, st); won != 1 || got.Revision != rev {
+			t.Fatalf("%d saves won, revision is %d, want 1 and %d", won, got.Revision, rev)
+		}
+	}
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"sync/atomic"
+)
+
+// File keeps every record in a file of its own: <dir>/<name>.json, readable by
+// its owner only. Beside it lies <name>.lock, whose lock covers lease and
+// compare-and-swap; lock files are empty and never deleted, because a lock on a
+// deleted file excludes nobody.
+//
+// Two processes may use one directory, as long as they see the same locks: on
+// one machine, or through a volume whose file system shares them.
+type File struct {
+	dir     string
+	fs      fileSystem
+	watcher *watcher
+
+	opening sync.Mutex
+	opened  atomic.Bool
+
+	mu      sync.Mutex
+	entries map[string]*entry
+}
+
+// entry is what the store knows of one client besides its file.
+type entry struct {
+	// saving admits one Save, or one attempt to take a lease, at a time.
+	saving gate
+
+	// leasing is held as long as a lease is, so that those who wait in this
+	// process need not poll.
+	leasing gate
+
+	// own is the file that this store wrote last: no news to its watchers.
+	own atomic.Pointer[stamp]
+
+	// unconfirmed says that the last Save here replaced the record but could
+	// not make that durable. Guarded by saving.
+	unconfirmed bool
+
+	mu   sync.Mutex
+	held *hold // the lock of the current lease, nil without one
+}
+
+// NewFile returns the store of the records in dir. It touches nothing: Open
+// does, and so do Save and Lease if Open has not succeeded before.
+func NewFile(dir string) *File {
+	f := &File{dir: filepath.Clean(dir), fs: osFS{}, entries: make(map[string]*entry)}
+	f.watcher = newWatcher(f.dir, f.stamp, f.ownStamp)
+	return f
+}
+
+// Load returns the record. A file that others could have written or read, or
+// whose content is damaged, is ErrUnreadable and never ErrNotFound.
+func (f *File) Load(ctx context.Context, name string) (Record, error) {
+	if err := checkName(name); err != nil {
+		return Record{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Record{}, fmt.Errorf("load %s: %w", f.path(name), err)
+	}
+	rec, _, err := f.load(f.path(name), name)
+	return rec, err
+}
+
+// load also returns the bytes of the file.
+func (f *File) load(path, name string) (Record, []byte, error) {
+	data, info, err := f.fs.read(path, maxSize+1)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Record{}, nil, fmt.Errorf("%s: %w", path, ErrNotFound)
+	case errors.Is(err, errSymlink):
+		return Record{}, nil, fmt.Errorf("%s: %w: it is a symbolic link; put the file itself there", path, ErrUnreadable)
+	case err != nil:
+		return Record{}, nil, fmt.Errorf("load: %w", err)
+	case !info.Mode().IsRegular():
+		return Record{}, nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUnreadable)
+	}
+	if err := checkPrivate(path, info); err != nil {
+		return Record{}, nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	rec, err := decode(name, data)
+	if err != nil {
+		return Record{}, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rec, data, nil
+}
+
+// Watch watches the directory while anybody watches a record in it. changed
+// must be quick, for it holds up the news of all others, and it must not call
+// stop, which would wait for itself.
+func (f *File) Watch(name string, changed func()) (stop func()) {
+	if checkName(name) != nil {
+		return func() {}
+	}
+	return f.watcher.watch(name, changed)
+}
+
+// Describe returns the path of the client's record.
+func (f *File) Describe(name string) string { return f.path(name) }
+
+func (f *File) path(name string) string     { return filepath.Join(f.dir, name+recordSuffix) }
+func (f *File) lockPath(name string) string { return filepath.Join(f.dir, name+lockSuffix) }
+
+// entry returns what is known of a client. Entries are kept: there are no more
+// of them than clients.
+func (f *File) entry(name string) *entry {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e, ok := f.entries[name]
+	if !ok {
+		e = &entry{saving: newGate(), leasing: newGate()}
+		f.entries[name] = e
+	}
+	return e
+}
+
+// stamp identifies the present content of a record's file, nil if there is none.
+func (f *File) stamp(name string) *stamp {
+	info, err := f.fs.stat(f.path(name))
+	if err != nil {
+		return nil
+	}
+	return &stamp{info}
+}
+
+func (f *File) ownStamp(name string) *stamp { return f.entry(name).own.Load() }
+
+const (
+	recordSuffix = ".json"
+	lockSuffix   = ".lock"
+	tempInfix    = recordSuffix + ".tmp-"
+)
+
+var names = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
+
+// checkName keeps a name from leaving the directory and from meeting the
+// store's own files.
+func checkName(name string) error {
+	if names.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("client name %q: want 1 to 63 of a-z, 0-9, '_', '.' and '-', beginning with a letter or digit", name)
+}
+
+// gate is a mutex whose waiters can give up.
+type gate chan struct{}
+
+func newGate() gate { return make(gate, 1) }
+
+func (g gate) lock(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g gate) tryLock() bool {
+	select {
+	case g <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (g gate) unlock() { <-g }
+
+// Interface guard
+var _ Store = (*File)(nil)

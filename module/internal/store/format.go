@@ -1,0 +1,131 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+const (
+	// format is the version of the envelope and of what it holds. Members that
+	// a reader may ignore need no new one.
+	format = 1
+
+	// maxSize bounds a record's file. No answer of a token endpoint comes near.
+	maxSize = 16 << 20
+)
+
+// errNewer says that a later version of this program wrote the record.
+var errNewer = errors.New("it was written by a newer version of lamplighter")
+
+// envelope is a record's file: one line of JSON. The checksum is over the exact
+// bytes of record, which is an object; a string there is kept for ciphertext,
+// so that encryption changes nothing around it.
+type envelope struct {
+	Format int             `json:"format"`
+	SHA256 string          `json:"sha256"`
+	Record json.RawMessage `json:"record"`
+}
+
+// encode returns the bytes of a record's file.
+func encode(rec Record) ([]byte, error) {
+	var payload bytes.Buffer
+	enc := json.NewEncoder(&payload)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(outgoing(rec)); err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	record := bytes.TrimSuffix(payload.Bytes(), []byte("\n"))
+	data := fmt.Appendf(nil, "{\"format\":%d,\"sha256\":\"%x\",\"record\":%s}\n", format, sha256.Sum256(record), record)
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("record has %d bytes, more than the %d that a file may have", len(data), maxSize)
+	}
+	return data, nil
+}
+
+// decode returns the record in the bytes of a file. Every error is
+// ErrUnreadable, and none repeats what the file holds: that may be a secret.
+func decode(name string, data []byte) (Record, error) {
+	rec, err := open(data)
+	if err != nil {
+		return Record{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+	}
+	if rec.Client != name {
+		return Record{}, fmt.Errorf("%w: it belongs to another client: was it renamed or copied?", ErrUnreadable)
+	}
+	return rec, nil
+}
+
+// open takes the record out of its envelope.
+func open(data []byte) (Record, error) {
+	switch {
+	case len(data) == 0:
+		return Record{}, errors.New("the file is empty")
+	case len(data) > maxSize:
+		return Record{}, fmt.Errorf("the file has more than %d bytes", maxSize)
+	case bytes.IndexByte(data, 0) >= 0:
+		return Record{}, errors.New("the file contains NUL bytes, as a crash of the machine may leave them")
+	}
+	// Another format may differ in everything but the member that tells.
+	var version struct {
+		Format int `json:"format"`
+	}
+	if err := parse(data, &version); err != nil {
+		return Record{}, err
+	}
+	if version.Format > format {
+		return Record{}, fmt.Errorf("%w (format %d; this one knows %d)", errNewer, version.Format, format)
+	}
+	if version.Format < 1 {
+		return Record{}, errors.New("the file says no format: it is not a record")
+	}
+	var env envelope
+	if err := parse(data, &env); err != nil {
+		return Record{}, err
+	}
+	return env.open()
+}
+
+func (e *envelope) open() (Record, error) {
+	if len(e.Record) == 0 {
+		return Record{}, errors.New("the file holds no record")
+	}
+	sum := sha256.Sum256(e.Record)
+	if e.SHA256 != hex.EncodeToString(sum[:]) {
+		return Record{}, errors.New("its checksum is wrong: the file was damaged or edited")
+	}
+	switch e.Record[0] {
+	case '{':
+	case '"':
+		return Record{}, fmt.Errorf("%w: it is encrypted", errNewer)
+	default:
+		return Record{}, errors.New("the file holds no record")
+	}
+	var rec Record
+	if err := parse(e.Record, &rec); err != nil {
+		return Record{}, err
+	}
+	if rec.Revision == 0 {
+		return Record{}, errors.New("it has no revision")
+	}
+	return incoming(rec)
+}
+
+// parse is json.Unmarshal with errors that quote nothing.
+func parse(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	if err == nil {
+		return nil
+	}
+	var syntax *json.SyntaxError
+	if !errors.As(err, &syntax) {
+		return errors.New("a member of it has an unexpected type or value")
+	}
+	if syntax.Offset >= int64(len(data)) {
+		return errors.New("the file is truncated")
+	}
+	return fmt.Errorf("it is not JSON, from byte %d on", syntax.Offset)
+}

@@ -1,0 +1,84 @@
+package store
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+func TestALeaseIsLostWithItsLockFile(t *testing.T) {
+	for name, harm := range map[string]func(path string) error{
+		"deleted": os.Remove,
+		"replaced": func(path string) error {
+			if err := os.WriteFile(path+".new", nil, 0o600); err != nil {
+				return err
+			}
+			return os.Rename(path+".new", path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := tempStore(t)
+			lease := mustLease(t, st)
+			path := st.lockPath("erp")
+			if err := harm(path); err != nil {
+				t.Fatal(err)
+			}
+			wantErr(t, lease.Lost(), errReplaced, path)
+
+			// Others lock the new file, and Save respects them.
+			other := mustLease(t, NewFile(st.dir))
+			wantErr(t, st.Save(timeout(t, 60*time.Millisecond), "erp", Record{}, 0), context.DeadlineExceeded)
+			other.Release()
+			mustSave(t, st, Record{}, 0)
+			lease.Release()
+			mustLease(t, st)
+		})
+	}
+}
+
+func TestALockOnAReplacedFileIsNoLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "erp.lock")
+	old := flock.New(path)
+	if ok, err := old.TryLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := confirmed(path, old)
+	if lock != nil || err != nil {
+		t.Errorf("got %v and %v, want no lock", lock, err)
+	}
+	if old.Locked() {
+		t.Error("the old file is still locked")
+	}
+}
+
+func TestASaveKeepsTheLockOfALeaseThatIsReleasedMeanwhile(t *testing.T) {
+	st := tempStore(t)
+	lease := mustLease(t, st)
+	unlock, err := st.exclude(t.Context(), st.entry("erp"), "erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease.Release()
+	if lock, err := (osFS{}).tryLock(st.lockPath("erp")); lock != nil || err != nil {
+		t.Fatalf("got %v and %v while the save goes on, want no lock", lock, err)
+	}
+	unlock()
+	mustLease(t, NewFile(st.dir)).Release()
+}
+
+func TestLockFilesStay(t *testing.T) {
+	st := tempStore(t)
+	lease := mustLease(t, st)
+	mustSave(t, st, Record{}, 0)
+	lease.Release()
+	if !exists(t, st.lockPath("erp")) {
+		t.Error("the lock file is gone")
+	}
+}

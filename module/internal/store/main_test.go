@@ -1,0 +1,192 @@
+package store
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// helperTask makes the test binary a helper process: what it does, and the
+// directory it does it in.
+const (
+	helperTask = "STORE_TEST_HELPER"
+	helperDir  = "STORE_TEST_DIR"
+)
+
+// patience is how long a test waits for what should take milliseconds.
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) {
+	if task := os.Getenv(helperTask); task != "" {
+		if err := help(task, NewFile(os.Getenv(helperDir))); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// help is what a helper process does with the record "erp". It says a word on
+// its standard output, and ends when its standard input does.
+func help(task string, st Store) error {
+	ctx := context.Background()
+	switch task {
+	case "lease":
+		lease, err := st.Lease(ctx, "erp")
+		if err != nil {
+			return err
+		}
+		fmt.Println("leased")
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		lease.Release()
+	case "save":
+		rec, err := st.Load(ctx, "erp")
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		rec.Generation++
+		if err := st.Save(ctx, "erp", rec, rec.Revision); err != nil {
+			return err
+		}
+		fmt.Println("saved")
+	case "race":
+		wins, err := race(st, 40)
+		if err != nil {
+			return err
+		}
+		fmt.Println(wins)
+	default:
+		return fmt.Errorf("unknown task %q", task)
+	}
+	return nil
+}
+
+// race saves until it has tried n times, and counts how often it won.
+func race(st Store, n int) (wins uint64, err error) {
+	ctx := context.Background()
+	for range n {
+		rec, err := st.Load(ctx, "erp")
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return wins, err
+		}
+		err = st.Save(ctx, "erp", Record{Generation: rec.Generation + 1}, rec.Revision)
+		switch {
+		case err == nil:
+			wins++
+		case !errors.Is(err, ErrConflict):
+			return wins, err
+		}
+	}
+	return wins, nil
+}
+
+// process is a running helper.
+type process struct {
+	cmd   *exec.Cmd
+	stdin io.WriteCloser
+	words *bufio.Scanner
+}
+
+func startHelper(t *testing.T, task, dir string, env ...string) *process {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(append(os.Environ(), helperTask+"="+task, helperDir+"="+dir), env...)
+	cmd.Stderr = os.Stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return &process{cmd: cmd, stdin: stdin, words: bufio.NewScanner(stdout)}
+}
+
+// word returns the next thing that the helper says.
+func (p *process) word(t *testing.T) string {
+	t.Helper()
+	if !p.words.Scan() {
+		t.Fatalf("helper said nothing: %v", p.words.Err())
+	}
+	return strings.TrimSpace(p.words.Text())
+}
+
+func (p *process) expect(t *testing.T, want string) {
+	t.Helper()
+	if got := p.word(t); got != want {
+		t.Fatalf("helper said %q, want %q", got, want)
+	}
+}
+
+func timeout(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func mustSave(t *testing.T, st Store, rec Record, ifRevision uint64) {
+	t.Helper()
+	if err := st.Save(t.Context(), "erp", rec, ifRevision); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustLoad(t *testing.T, st Store) Record {
+	t.Helper()
+	rec, err := st.Load(t.Context(), "erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func mustLease(t *testing.T, st Store) Lease {
+	t.Helper()
+	lease, err := st.Lease(timeout(t, patience), "erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(lease.Release)
+	return lease
+}
+
+func mustOpen(t *testing.T, st Store) {
+	t.Helper()
+	if err := st.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantErr(t *testing.T, err error, is error, says ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("got no error, want %v %q", is, says)
+	}
+	if is != nil && !errors.Is(err, is) {
+		t.Errorf("got %q, want it to be %q", err, is)
+	}
+	for _, s := range says {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("got %q, want it to say %q", err, s)
+		}
+	}
+}

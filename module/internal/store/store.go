@@ -1,0 +1,73 @@
+// Package store keeps the durable state of OAuth 2.0 clients: one [Record] per
+// client, written with compare-and-swap and spent under a lease.
+//
+// It knows bytes, files and locks. It must not know HTTP, the token endpoint,
+// schedules or Caddy: what a record means is the keeper's business.
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// Errors that every [Store] returns, possibly wrapped.
+var (
+	// ErrNotFound says that no record of that name exists.
+	ErrNotFound = errors.New("no record")
+
+	// ErrConflict says that the record changed since it was loaded: somebody
+	// else wrote it. Load it again before deciding anything.
+	ErrConflict = errors.New("record was changed by another holder")
+
+	// ErrUnreadable says that a record exists but cannot be understood:
+	// truncated, damaged, or written by a newer version. It is never treated
+	// as a missing record, because its refresh token may be the only living one.
+	ErrUnreadable = errors.New("record cannot be read")
+
+	// ErrNoLocks says that the place where records live cannot lock files, so
+	// that two processes could spend the same refresh token.
+	ErrNoLocks = errors.New("locks are not supported")
+)
+
+// Store is where records live. Every method may be called concurrently.
+//
+// Names match [a-z0-9][a-z0-9_.-]{0,62}; a store refuses any other.
+type Store interface {
+	// Open prepares the store for writing: it creates the place where records
+	// live if need be, checks its owner and mode, and that it can lock. An
+	// error that wraps ErrNoLocks is final; any other may pass with time
+	// (read-only, full), and clients that need no durable state go on.
+	Open(ctx context.Context) error
+
+	// Load returns the record, ErrNotFound or ErrUnreadable. It needs no lease
+	// and never writes.
+	Load(ctx context.Context, name string) (Record, error)
+
+	// Save writes the record durably if the stored revision still is
+	// ifRevision (0: no record exists), else it returns ErrConflict and changes
+	// nothing. The written revision is ifRevision+1. When Save has returned
+	// nil, the record survives a crash of the machine.
+	Save(ctx context.Context, name string, rec Record, ifRevision uint64) error
+
+	// Lease waits until this process alone may spend the client's refresh
+	// token, or until ctx ends. Save works with and without it.
+	Lease(ctx context.Context, name string) (Lease, error)
+
+	// Watch calls changed, from a goroutine of the store's own, soon after
+	// another holder wrote the record. It may call without need, and it may
+	// miss a change: it shortens a wait and carries no truth. stop ends it, and
+	// when stop has returned no call is running.
+	Watch(name string, changed func()) (stop func())
+
+	// Describe names the place of a client's record for people: a file's path.
+	Describe(name string) string
+}
+
+// Lease is the sole right to spend a client's refresh token.
+type Lease interface {
+	// Lost returns why the lease is no longer held, or nil while it is.
+	Lost() error
+
+	// Release gives the lease back. It may be called twice.
+	Release()
+}
