@@ -1,0 +1,96 @@
+package tokenendpoint
+
+import "time"
+
+// Outcome sorts what a token request came to by what the caller may do next.
+type Outcome int
+
+const (
+	// Granted: the answer holds an access token.
+	Granted Outcome = iota + 1
+
+	// NotSent: no byte of the request left. The refresh token is untouched, and
+	// another attempt is always safe.
+	NotSent
+
+	// Unanswered: the request was written, at least in part, and no readable
+	// answer came: connection cut, deadline, truncated or unreadable body. The
+	// server may or may not have consumed the refresh token.
+	Unanswered
+
+	// Unavailable: the server answered that it cannot just now (5xx, 408, 429,
+	// an HTML page of a gateway, a redirect). The refresh token is not consumed
+	// as far as the answer tells.
+	Unavailable
+
+	// Misconfigured: the server refuses the client or the request, not the
+	// grant (invalid_client, unauthorized_client, invalid_scope, …). The
+	// refresh token is not consumed; somebody must change the configuration.
+	Misconfigured
+
+	// Refused: the server refuses the grant itself (TerminalErrors).
+	Refused
+)
+
+// Answer is what one token request came to. Cause and Detail hold no secret;
+// the tokens are secrets.
+type Answer struct {
+	Outcome Outcome
+
+	// SentAt is when the request was written, by the clock that was given:
+	// lifetimes count from there. Zero if Outcome is NotSent.
+	SentAt time.Time
+
+	// Status is the HTTP status of the answer, 0 if none came.
+	Status int
+
+	// RefreshToken is the refresh token of the answer, recovered before anything
+	// else in it was judged: it may be there whatever the Outcome. Empty values
+	// do not count. It may equal the one that was presented.
+	RefreshToken string
+
+	// RefreshTokenExpiresIn is the lifetime of the refresh token, 0 if unknown.
+	RefreshTokenExpiresIn time.Duration
+
+	// AccessToken, IDToken, TokenType and Scope are the answer's, as sent.
+	AccessToken, IDToken, TokenType, Scope string
+
+	// ExpiresIn is the lifetime of the access token, counted from SentAt, always
+	// positive when Outcome is Granted.
+	ExpiresIn time.Duration
+
+	// ExpiresDefaulted says why ExpiresIn is the default ("expires_in is
+	// missing"), "" if the answer named it.
+	ExpiresDefaulted string
+
+	// Unusable says why the access token must not be injected: a token_type
+	// that is not Bearer, or characters that RFC 6750 forbids. "" if it may be.
+	Unusable string
+
+	// Response has the values of Dialect.ResponsePaths that were there.
+	Response map[string]string
+
+	// Cause is a short word for a failure: the answer's error code if it has a
+	// sane one, else one of the Cause constants. "" if Granted.
+	Cause string
+
+	// Detail is a sentence for people: what went wrong, with status and code,
+	// never with a value of the request or a token.
+	Detail string
+
+	// RetryAfter is the answer's Retry-After, capped at an hour; 0 if none.
+	RetryAfter time.Duration
+}
+
+// Causes that do not come from the answer's error code.
+const (
+	CauseUnreachable     = "unreachable"      // NotSent: DNS, dial, TLS, proxy
+	CauseCanceled        = "canceled"         // NotSent: BeforeSend refused or ctx ended first
+	CauseNoAnswer        = "no_answer"        // Unanswered: cut off, deadline, unreadable
+	CauseRedirect        = "redirect"         // Unavailable: 3xx, never followed
+	CauseServerError     = "server_error"     // Unavailable: 5xx, 408, HTML
+	CauseRateLimited     = "rate_limited"     // Unavailable: 429
+	CauseNoAccessToken   = "no_access_token"  // an answer without an access token
+	CauseRequestRejected = "request_rejected" // Misconfigured: 4xx without a readable code
+	CauseInvalidRequest  = "invalid_settings" // Misconfigured, nothing sent: the request cannot be built
+)

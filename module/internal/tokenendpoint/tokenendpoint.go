@@ -1,0 +1,105 @@
+// Package tokenendpoint asks a token endpoint once and reads one answer, in any
+// dialect of OAuth 2.0 (RFC 6749) that a token API may speak.
+//
+// It knows HTTP, client authentication and the formats of answers. It keeps no
+// state and no timer, takes its clock as an argument, never retries, never
+// follows a redirect, and never puts a secret into an error. When to ask, and
+// what to do with an answer, is the keeper's business.
+package tokenendpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Dialect says how a token API wants to be asked and how it answers. The zero
+// value is RFC 6749: POST, a form, client_secret_basic, expires_in in seconds.
+// No field holds a secret.
+type Dialect struct {
+	// Method is the HTTP method: POST (default) or GET.
+	Method string
+
+	// ParamsIn is where parameters go: form (default), query or json.
+	ParamsIn string
+
+	// AuthMethod is the token_endpoint_auth_method of RFC 7591:
+	// client_secret_basic (default), client_secret_post or none.
+	AuthMethod string
+
+	// BasicEncoding says how client_secret_basic writes id and secret before
+	// base64: form (default, RFC 6749 section 2.3.1) or raw.
+	BasicEncoding string
+
+	// GrantType is the literal value of grant_type; "-" sends none.
+	GrantType string
+
+	// ParamNames renames parameters: canonical name to wire name, "-" omits it.
+	ParamNames map[string]string
+
+	// AccessTokenPath and its siblings are dotted paths into the JSON answer;
+	// "a|b" takes the first that is there; "header:X", "cookie:X" and "@body"
+	// look elsewhere. Defaults: access_token, refresh_token, id_token,
+	// expires_in, error.
+	AccessTokenPath, RefreshTokenPath, IDTokenPath, ExpiresPath, ErrorPath string
+
+	// ExpiresFormat is how ExpiresPath is to be read: seconds (default),
+	// milliseconds, rfc3339, unix, unix_ms, duration, jwt or none.
+	ExpiresFormat string
+
+	// DefaultExpiresIn is the lifetime when the answer names none or nonsense.
+	DefaultExpiresIn time.Duration
+
+	// TerminalErrors are matchers "[<status>] <code> [<description>]" of answers
+	// that say: this grant is dead. Default: invalid_grant.
+	TerminalErrors []string
+
+	// IgnoreRefreshToken leaves a refresh token of the answer alone: for grants
+	// without one, and for servers whose refresh tokens are of no use.
+	IgnoreRefreshToken bool
+
+	// ResponsePaths are further dotted paths whose scalar values the caller
+	// wants from the answer, for injection templates.
+	ResponsePaths []string
+}
+
+// Connection says how to reach the token endpoint.
+type Connection struct {
+	// TLS configures https; nil means the system's defaults.
+	TLS *tls.Config
+
+	// Dial opens connections; nil means a net.Dialer. Tests replace it.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// Proxy chooses a forward proxy; nil means http.ProxyFromEnvironment.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+// Request is one token request, every value resolved. It is made of secrets:
+// never print one.
+type Request struct {
+	// URL is the token endpoint. Its query is kept.
+	URL string
+
+	// ClientID and ClientSecret authenticate the client.
+	ClientID, ClientSecret string
+
+	// RefreshToken, Username, Password, Assertion and SubjectToken are the
+	// inputs of grants; empty ones are not sent.
+	RefreshToken, Username, Password, Assertion, SubjectToken string
+
+	// Scope is joined by spaces into one parameter; Audience and Resource are
+	// sent once per value.
+	Scope, Audience, Resource []string
+
+	// Params and Header are further parameters and headers of the request.
+	Params map[string][]string
+	Header http.Header
+
+	// BeforeSend is called when the connection is up and before the first byte
+	// of the request is written. Its error cancels the request: nothing is sent.
+	BeforeSend func() error
+}
