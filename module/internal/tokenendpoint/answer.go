@@ -64,7 +64,7 @@ type Answer struct {
 	ExpiresDefaulted string
 
 	// Unusable says why the access token must not be injected: a token_type
-	// that is not Bearer, or characters that RFC 6750 forbids. "" if it may be.
+	// that is not Bearer, or characters that no header field may hold. "" if it may be.
 	Unusable string
 
 	// Response has the values of Dialect.ResponsePaths that were there.

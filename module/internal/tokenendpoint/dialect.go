@@ -1,0 +1,119 @@
+package tokenendpoint
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Client asks one token endpoint in one dialect. It keeps nothing between
+// requests and may be used by several goroutines.
+type Client struct {
+	dialect    Dialect
+	connection Connection
+	terminal   []matcher
+	now        func() time.Time
+}
+
+// New checks a dialect and fills in its defaults. now is the clock that SentAt
+// is read from.
+func New(d Dialect, connection Connection, now func() time.Time) (*Client, error) {
+	for _, s := range []struct {
+		setting string
+		value   *string
+		known   []string // the first is the default
+	}{
+		{"method", &d.Method, []string{"POST", "GET"}},
+		{"params_in", &d.ParamsIn, []string{"form", "query", "json"}},
+		{"token_endpoint_auth_method", &d.AuthMethod, []string{"client_secret_basic", "client_secret_post", "none"}},
+		{"basic_encoding", &d.BasicEncoding, []string{"form", "raw"}},
+		{"expires_format", &d.ExpiresFormat, []string{"seconds", "milliseconds", "rfc3339", "unix", "unix_ms", "duration", "jwt", "none"}},
+	} {
+		if *s.value == "" {
+			*s.value = s.known[0]
+		}
+		if !slices.Contains(s.known, *s.value) {
+			return nil, fmt.Errorf("%s %q is unknown: use %s", s.setting, *s.value, oneOf(s.known))
+		}
+	}
+	if d.Method == "GET" && d.ParamsIn != "query" {
+		return nil, fmt.Errorf("method GET has no body for params_in %s: add 'params_in query'", d.ParamsIn)
+	}
+	if d.DefaultExpiresIn < 0 {
+		return nil, fmt.Errorf("default_expires_in %s is negative", d.DefaultExpiresIn)
+	}
+	if d.DefaultExpiresIn == 0 {
+		d.DefaultExpiresIn = time.Hour
+	}
+	for _, p := range []struct {
+		path     *string
+		fallback string
+	}{
+		{&d.AccessTokenPath, "access_token"},
+		{&d.RefreshTokenPath, "refresh_token"},
+		{&d.IDTokenPath, "id_token"},
+		{&d.ExpiresPath, "expires_in"},
+		{&d.ErrorPath, "error"},
+	} {
+		if *p.path == "" {
+			*p.path = p.fallback
+		}
+	}
+	for canonical := range d.ParamNames {
+		if !slices.Contains(canonicalParams, canonical) {
+			return nil, fmt.Errorf("param_names: %q is no parameter of a token request: known are %s", canonical, strings.Join(canonicalParams, ", "))
+		}
+	}
+	if d.TerminalErrors == nil {
+		d.TerminalErrors = []string{"invalid_grant"}
+	}
+	c := &Client{dialect: d, connection: connection, now: now}
+	for _, line := range d.TerminalErrors {
+		m, err := parseMatcher(line)
+		if err != nil {
+			return nil, fmt.Errorf("terminal_errors: %w", err)
+		}
+		c.terminal = append(c.terminal, m)
+	}
+	return c, nil
+}
+
+func oneOf(known []string) string {
+	last := len(known) - 1
+	return strings.Join(known[:last], ", ") + " or " + known[last]
+}
+
+// matcher recognises an error that ends a grant.
+type matcher struct {
+	status            int // 0: any below 500
+	code, description string
+}
+
+// parseMatcher reads "[<status>] <code> [<description>]".
+func parseMatcher(line string) (matcher, error) {
+	fields := strings.Fields(line)
+	var m matcher
+	if len(fields) > 1 && len(fields[0]) == 3 {
+		if status, err := strconv.Atoi(fields[0]); err == nil {
+			m.status, fields = status, fields[1:]
+		}
+	}
+	if len(fields) == 0 {
+		return m, fmt.Errorf("%q names no error code: write '[<status>] <code> [<description>]'", line)
+	}
+	m.code, m.description = fields[0], strings.Join(fields[1:], " ")
+	return m, nil
+}
+
+func (m matcher) matches(status int, e answerError) bool {
+	if m.status == 0 && status >= 500 || m.status != 0 && m.status != status {
+		return false
+	}
+	return m.code == e.code && containsFold(e.description, m.description)
+}
+
+func containsFold(s, part string) bool {
+	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
+}

@@ -1,0 +1,84 @@
+package tokenendpoint
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// Do makes one token request and reads its answer. It returns when there is an
+// answer or ctx ends; nothing is written afterwards. It never fails otherwise:
+// what went wrong is in the Answer.
+func (c *Client) Do(ctx context.Context, r Request) Answer {
+	secrets := secretsOf(&r)
+	req, err := c.build(ctx, &r)
+	if err != nil {
+		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
+	}
+	secrets.add(req.Header.Get("Authorization"))
+
+	x := &exchange{beforeSend: r.BeforeSend, now: c.now}
+	resp, err := x.roundTrip(req, c.connection)
+	if err != nil {
+		a := x.failed(ctx, err)
+		a.Detail = secrets.redact(a.Detail)
+		return a
+	}
+	defer resp.Body.Close()
+	x.seal()
+	return c.judge(readReply(resp), x.sentAt, secrets)
+}
+
+// failed sorts an exchange without an answer by whether the request was sent.
+func (x *exchange) failed(ctx context.Context, err error) Answer {
+	sent := x.seal()
+	switch {
+	case x.refusal != nil:
+		return Answer{Outcome: NotSent, Cause: CauseCanceled, Detail: "not sent: " + x.refusal.Error()}
+	case !sent && errors.Is(ctx.Err(), context.Canceled):
+		return Answer{Outcome: NotSent, Cause: CauseCanceled, Detail: "called off before the request was sent"}
+	case !sent:
+		return Answer{Outcome: NotSent, Cause: CauseUnreachable, Detail: "the token endpoint cannot be reached: " + unreachable(err)}
+	}
+	return Answer{
+		Outcome: Unanswered, SentAt: x.sentAt, Cause: CauseNoAnswer,
+		Detail: "the request was sent and no answer came: " + reason(err),
+	}
+}
+
+// reason tells why there is no answer, or only a part of one. Errors of parsing
+// quote what they could not read, which may be a token: they are not printed.
+func reason(err error) string {
+	var op *net.OpError
+	var own unreadable
+	var timeout net.Error
+	switch {
+	case errors.As(err, &own):
+		return own.Error()
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return "the timeout is over"
+	case errors.Is(err, context.Canceled):
+		return "it was called off"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.HasSuffix(err.Error(), "EOF"):
+		return "the connection was closed"
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return "what came is no HTTP"
+}
+
+// unreachable tells why no connection came about. The URL that net/http puts
+// into some errors is dropped: it may be full of secrets.
+func unreachable(err error) string {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		err = withURL.Err
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "the timeout is over"
+	}
+	return err.Error()
+}

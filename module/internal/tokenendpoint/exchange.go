@@ -1,0 +1,109 @@
+package tokenendpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
+)
+
+// exchange is one request on one connection of its own. It knows for certain
+// whether a byte of the request was written, which net/http does not tell, and
+// lets the caller look once more before the first one is.
+type exchange struct {
+	beforeSend func() error
+	now        func() time.Time
+
+	mu      sync.Mutex // held while beforeSend runs, so that it never outlives seal
+	armed   bool       // the connection is up: what is written next is the request
+	sealed  bool       // given up: nothing may be written any more
+	refusal error      // beforeSend's
+	sent    bool       // the first byte may have left
+	sentAt  time.Time
+}
+
+var errSealed = errors.New("given up before it was sent")
+
+// roundTrip sends the request. Nobody follows redirects, negotiates HTTP/2,
+// reuses a connection or tries twice: each could present a refresh token where
+// or when the caller does not know of it.
+func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response, error) {
+	dial := how.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	proxy := how.Proxy
+	if proxy == nil {
+		proxy = http.ProxyFromEnvironment
+	}
+	transport := &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return &wire{Conn: conn, exchange: x}, nil
+		},
+		Proxy:                  proxy,
+		TLSClientConfig:        how.TLS.Clone(),
+		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
+	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+}
+
+func (x *exchange) arm() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.armed = true
+}
+
+// permit is asked before anything is written to the connection. The TLS
+// handshake may pass; the request only if beforeSend agrees.
+func (x *exchange) permit() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case !x.armed, x.sent:
+		return nil
+	case x.refusal != nil:
+		return x.refusal
+	case x.sealed:
+		return errSealed
+	}
+	if x.beforeSend != nil {
+		if x.refusal = x.beforeSend(); x.refusal != nil {
+			return x.refusal
+		}
+	}
+	x.sent, x.sentAt = true, x.now()
+	return nil
+}
+
+// seal ends the exchange: from now on it holds whether the request was sent.
+func (x *exchange) seal() (sent bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.sealed = true
+	return x.sent
+}
+
+// wire is the connection as the exchange watches it.
+type wire struct {
+	net.Conn
+	exchange *exchange
+}
+
+func (w *wire) Write(b []byte) (int, error) {
+	if err := w.exchange.permit(); err != nil {
+		return 0, err
+	}
+	return w.Conn.Write(b)
+}

@@ -1,0 +1,194 @@
+package tokenendpoint
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// judge sorts an answer. The refresh token comes first: whatever else is wrong
+// with a success, the server has replaced the old one by then.
+func (c *Client) judge(r *reply, sentAt time.Time, secrets *secrets) Answer {
+	a := Answer{Status: r.status, SentAt: sentAt, RetryAfter: c.retryAfter(r.header)}
+	success := r.status >= 200 && r.status < 300
+	if success && !c.dialect.IgnoreRefreshToken {
+		a.RefreshToken = r.find(c.dialect.RefreshTokenPath)
+		a.RefreshTokenExpiresIn = refreshTokenLifetime(r)
+	}
+	if success {
+		a.AccessToken, a.IDToken = r.find(c.dialect.AccessTokenPath), r.find(c.dialect.IDTokenPath)
+	}
+	secrets.add(a.RefreshToken, a.AccessToken, a.IDToken)
+
+	// An answer that was cut off is good enough if what counts had arrived.
+	whole := r.err == nil || c.dialect.IgnoreRefreshToken || a.RefreshToken != ""
+	if success && whole && !r.html && a.AccessToken != "" {
+		c.grant(&a, r, secrets)
+		return a
+	}
+	a.AccessToken, a.IDToken = "", ""
+	c.refuse(&a, r, r.answerError(c.dialect.ErrorPath), secrets)
+	a.Cause, a.Detail = secrets.cause(a.Cause), secrets.redact(a.Detail)
+	return a
+}
+
+// grant fills in the rest of a success.
+func (c *Client) grant(a *Answer, r *reply, secrets *secrets) {
+	a.Outcome = Granted
+	a.ExpiresIn, a.ExpiresDefaulted = c.lifetime(r, a.AccessToken, a.SentAt)
+	a.TokenType, a.Scope = r.text("token_type"), r.text("scope")
+	a.Unusable = unusable(a.TokenType, a.AccessToken, secrets)
+	for _, path := range c.dialect.ResponsePaths {
+		if value := r.find(path); value != "" {
+			if a.Response == nil {
+				a.Response = map[string]string{}
+			}
+			a.Response[path] = value
+		}
+	}
+}
+
+// unusable says why a token must not be injected.
+func unusable(tokenType, accessToken string, secrets *secrets) string {
+	if tokenType != "" && !strings.EqualFold(tokenType, "Bearer") {
+		return fmt.Sprintf("its token_type is %s, not Bearer", secrets.quote(tokenType))
+	}
+	for i := range len(accessToken) {
+		if accessToken[i] <= ' ' || accessToken[i] >= 0x7f {
+			return "it holds characters that no header may hold"
+		}
+	}
+	return ""
+}
+
+// refuse sorts an answer that grants nothing.
+func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
+	success := r.status >= 200 && r.status < 300
+	answered := fmt.Sprintf("the token endpoint answered %d", r.status)
+	if e.code != "" {
+		answered += " " + e.code
+	}
+	if e.description != "" {
+		answered += " (" + secrets.quote(e.description) + ")"
+	}
+	a.Cause, a.Detail = e.code, answered
+
+	set := func(outcome Outcome, cause, remark string) {
+		a.Outcome = outcome
+		if a.Cause == "" {
+			a.Cause = cause
+		}
+		a.Detail += remark
+	}
+	switch {
+	case e.code != "" && c.isTerminal(r.status, e):
+		set(Refused, "", "")
+	case r.status >= 300 && r.status < 400:
+		set(Unavailable, CauseRedirect, " with a redirect"+redirectTarget(r.header)+", which is never followed: set token_endpoint to the address that answers")
+	case r.status == http.StatusTooManyRequests:
+		set(Unavailable, CauseRateLimited, "")
+	case r.status >= 500, r.status == http.StatusRequestTimeout, e.isTransient():
+		set(Unavailable, CauseServerError, "")
+	case r.html:
+		set(Unavailable, CauseServerError, " with an HTML page, as gateways do")
+	case r.err != nil && success:
+		set(Unanswered, CauseNoAnswer, ", but "+reason(r.err))
+	case r.err != nil:
+		set(Unavailable, CauseServerError, ", but "+reason(r.err))
+	case success && e.code != "":
+		set(Misconfigured, "", "")
+	case success && len(r.body) == 0:
+		set(Unanswered, CauseNoAnswer, " with an empty body")
+	case success && r.tree == nil:
+		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form")
+	case success:
+		set(Unavailable, CauseNoAccessToken, fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, r.keys()))
+	default:
+		set(Misconfigured, CauseRequestRejected, "")
+	}
+}
+
+func (c *Client) isTerminal(status int, e answerError) bool {
+	for _, m := range c.terminal {
+		if m.matches(status, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// answerError is the error that an answer names (RFC 6749 section 5.2).
+type answerError struct{ code, description string }
+
+// isTransient recognises the codes that say so (RFC 6749 section 4.1.2.1, RFC
+// 8628 section 3.5).
+func (e answerError) isTransient() bool {
+	switch e.code {
+	case "server_error", "temporarily_unavailable", "slow_down":
+		return true
+	}
+	return false
+}
+
+var code = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+func isCode(s string) bool { return code.MatchString(s) }
+
+// answerError reads the error of an answer, a code or an object that has one.
+// Many APIs name one in a success too: 0, false and words of success are none.
+func (r *reply) answerError(path string) (e answerError) {
+	message := "error_description|errmsg|message|msg"
+	e.code = r.find(path)
+	for at := range strings.SplitSeq(path, "|") {
+		if e.code == "" {
+			e.code = r.find(at + ".code|" + at + ".status|" + at + ".type")
+		}
+		message += "|" + at + ".message"
+	}
+	e.description = r.find(message)
+	switch strings.ToLower(e.code) {
+	case "0", "false", "ok", "success":
+		e.code = ""
+	}
+	if !isCode(e.code) {
+		e.code = ""
+	}
+	return e
+}
+
+// redirectTarget names where a redirect points, without path and query.
+func redirectTarget(h http.Header) string {
+	to, err := url.Parse(h.Get("Location"))
+	if err != nil || to.Host == "" {
+		return ""
+	}
+	return " to " + to.Scheme + "://" + to.Host
+}
+
+// retryAfter reads Retry-After, in seconds or as a date (RFC 9110 section
+// 10.2.3), capped at an hour.
+func (c *Client) retryAfter(h http.Header) time.Duration {
+	value := h.Get("Retry-After")
+	var d time.Duration
+	if s, err := strconv.ParseFloat(value, 64); err == nil && s == s {
+		d = seconds(s)
+	} else if at, err := http.ParseTime(value); err == nil {
+		d = at.Sub(c.now())
+	}
+	return min(max(d, 0), time.Hour)
+}
+
+// refreshTokenLifetime reads the names that servers give to the lifetime of the
+// refresh token itself.
+func refreshTokenLifetime(r *reply) time.Duration {
+	text := r.find("refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in")
+	d, ok := parseLifetime(text, "seconds", time.Time{})
+	if !ok || d <= 0 || d > maxLifetime {
+		return 0
+	}
+	return d
+}

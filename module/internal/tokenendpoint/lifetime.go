@@ -1,0 +1,96 @@
+package tokenendpoint
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxLifetime is the longest lifetime that is believed.
+const maxLifetime = 10 * 365 * 24 * time.Hour
+
+// lifetime reads how long the access token lives, counted from sentAt. nonsense
+// says why the default holds instead, "" if the answer told.
+func (c *Client) lifetime(r *reply, accessToken string, sentAt time.Time) (d time.Duration, nonsense string) {
+	if c.dialect.ExpiresFormat == "none" {
+		return c.dialect.DefaultExpiresIn, ""
+	}
+	var ok bool
+	what := c.dialect.ExpiresPath
+	if c.dialect.ExpiresFormat == "jwt" {
+		what = "the exp of the access token"
+		d, ok = jwtLifetime(accessToken, sentAt)
+	} else {
+		text := strings.TrimSpace(r.find(c.dialect.ExpiresPath))
+		if text == "" {
+			return c.dialect.DefaultExpiresIn, what + " is missing or empty"
+		}
+		d, ok = parseLifetime(text, c.dialect.ExpiresFormat, sentAt)
+	}
+	switch {
+	case !ok:
+		return c.dialect.DefaultExpiresIn, what + " is not in the format " + c.dialect.ExpiresFormat
+	case d <= 0:
+		return c.dialect.DefaultExpiresIn, what + " is not positive"
+	case d > maxLifetime:
+		return c.dialect.DefaultExpiresIn, what + " is longer than ten years"
+	}
+	return d, ""
+}
+
+func parseLifetime(text, format string, sentAt time.Time) (time.Duration, bool) {
+	switch format {
+	case "rfc3339":
+		at, err := time.Parse(time.RFC3339, text)
+		return at.Sub(sentAt), err == nil
+	case "duration":
+		d, err := time.ParseDuration(text)
+		return d, err == nil
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(number) {
+		return 0, false
+	}
+	switch format {
+	case "milliseconds":
+		return seconds(number / 1000), true
+	case "unix":
+		return seconds(number - unix(sentAt)), true
+	case "unix_ms":
+		return seconds(number/1000 - unix(sentAt)), true
+	}
+	return seconds(number), true
+}
+
+// seconds converts without overflow: what is too long stays too long.
+func seconds(s float64) time.Duration {
+	limit := (2 * maxLifetime).Seconds()
+	return time.Duration(min(max(s, -limit), limit) * float64(time.Second))
+}
+
+func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// jwtLifetime reads exp, and iat if it is there, so that a server whose clock
+// differs from ours does no harm (RFC 7519 section 4.1). The signature is the
+// upstream's to check.
+func jwtLifetime(token string, sentAt time.Time) (time.Duration, bool) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return 0, false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	if err != nil {
+		return 0, false
+	}
+	var claims struct{ Exp, Iat *float64 }
+	if json.Unmarshal(payload, &claims) != nil || claims.Exp == nil {
+		return 0, false
+	}
+	if claims.Iat != nil {
+		return seconds(*claims.Exp - *claims.Iat), true
+	}
+	return seconds(*claims.Exp - unix(sentAt)), true
+}

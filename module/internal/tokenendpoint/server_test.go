@@ -1,0 +1,109 @@
+package tokenendpoint
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// now is the clock of the tests, which never advances by itself.
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func newClient(t testing.TB, d Dialect) *Client {
+	t.Helper()
+	c, err := New(d, Connection{}, func() time.Time { return now })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// rawServer answers each connection by hand, so that tests decide about every
+// byte and about when it is cut.
+type rawServer struct {
+	address string
+
+	mu       sync.Mutex
+	requests []string
+}
+
+// serveRaw serves connections one after another. handle gets the request as it
+// came over the wire.
+func serveRaw(t testing.TB, handle func(conn net.Conn, request string)) *rawServer {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &rawServer{address: listener.Addr().String()}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			request := readRaw(conn)
+			if request != "" {
+				s.mu.Lock()
+				s.requests = append(s.requests, request)
+				s.mu.Unlock()
+			}
+			handle(conn, request)
+			conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		done.Wait()
+	})
+	return s
+}
+
+func readRaw(conn net.Conn) string {
+	var raw strings.Builder
+	req, err := http.ReadRequest(bufio.NewReader(io.TeeReader(conn, &raw)))
+	if err == nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	return raw.String()
+}
+
+func (s *rawServer) seen() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]string(nil), s.requests...)
+}
+
+// answering serves the same answer to everybody.
+func answering(t testing.TB, status int, header http.Header, body string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, values := range header {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func ask(t testing.TB, d Dialect, r Request) Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	return newClient(t, d).Do(ctx, r)
+}
+
+func httpAnswer(body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
