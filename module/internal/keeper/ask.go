@@ -1,0 +1,224 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// ask makes one token request and acts on its answer.
+func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
+	start, _ := k.clock.now()
+	k.mu.Lock()
+	if k.record.Binding.Request != in.Binding.Request {
+		k.current.Store(nil)
+	}
+	f.asking = true
+	first := k.schedule.failures == 0
+	k.broadcast()
+	k.mu.Unlock()
+
+	var sent instant
+	open := func() {}
+	defer func() { open() }()
+
+	ctx, cancel := context.WithTimeout(f.ctx, f.settings.Timeout)
+	defer cancel()
+	failpoint.At("before-send")
+	answer := in.Ask(ctx, p.present, func() error {
+		// A retry during an outage holds nobody up, and without a token that
+		// works there is nothing to wait for.
+		if f.settings.Drain && first && k.current.Load().valid(k.clock.now()) {
+			open = k.gate.close(ctx, f.settings.Quiesce)
+		}
+		if err := lease.Lost(); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if f.ctx.Err() != nil {
+			return errStopping
+		}
+		f.written = true
+		sent.mono, sent.wall = k.clock.now()
+		return nil
+	})
+	failpoint.At("after-parse")
+
+	end, _ := k.clock.now()
+	told := len(f.events)
+	k.judge(f, in, p, answer, sent)
+	for i := range f.events[told:] {
+		f.events[told+i].Duration, f.events[told+i].Status = end.Sub(start), answer.Status
+	}
+}
+
+// judge acts on an answer. Whatever else it says, a new refresh token in it is
+// kept first.
+func (k *Keeper) judge(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sent instant) {
+	rotated := a.RefreshToken != "" && a.RefreshToken != p.present && f.settings.Rotating
+	if a.Outcome == tokenendpoint.Granted || rotated {
+		k.keep(f, in, p, a, sent, rotated)
+	}
+	switch a.Outcome {
+	case tokenendpoint.Granted:
+		return
+	case tokenendpoint.Refused:
+		if !rotated {
+			k.refused(f, in, p, a)
+			return
+		}
+		fallthrough
+	case tokenendpoint.Misconfigured:
+		if !rotated {
+			k.settleAttempt(f)
+		}
+		k.fail(f, Trouble{
+			State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyConfig,
+		}, a.RetryAfter)
+	case tokenendpoint.NotSent:
+		if f.ctx.Err() != nil {
+			k.settleAttempt(f)
+			return
+		}
+		fallthrough
+	default:
+		// A success without a token, or a 5xx of a server or gateway, may have
+		// consumed the token all the same: then the attempt stays open in the
+		// journal.
+		settled := a.Outcome == tokenendpoint.NotSent ||
+			a.Outcome == tokenendpoint.Unavailable && a.Status >= 300 && a.Status < 500
+		if settled && !rotated {
+			k.settleAttempt(f)
+		}
+		k.fail(f, Trouble{
+			State: StateBackoff, Cause: a.Cause, Detail: a.Detail, Remedy: remedyWait,
+		}, a.RetryAfter)
+	}
+}
+
+// settleAttempt takes back the journal of a request that consumed nothing, as
+// far as an earlier one with the same token does not leave it open. That is for
+// the diagnosis after a crash only, so its failure changes nothing.
+func (k *Keeper) settleAttempt(f *flight) {
+	k.mu.Lock()
+	rec := k.record
+	if rec.Attempt == nil || !f.settings.Rotating {
+		k.mu.Unlock()
+		return
+	}
+	k.mu.Unlock()
+
+	before := rec.Revision
+	if a := rec.Attempt; a.Unanswered.IsZero() {
+		rec.Attempt = nil
+	} else {
+		rec.Attempt = &store.Attempt{ID: a.UnansweredBy, RefreshToken: a.RefreshToken, At: a.Unanswered}
+	}
+	if err := k.store.Save(context.Background(), k.name, rec, before); err == nil {
+		rec.Revision = before + 1
+	}
+	k.mu.Lock()
+	k.record = rec
+	k.mu.Unlock()
+}
+
+// refused ends a grant that the server refuses: for good, unless the refused
+// token is a new seed beside a grant that lives.
+func (k *Keeper) refused(f *flight, in *Inputs, p plan, a tokenendpoint.Answer) {
+	_, wall := k.clock.now()
+	fp := store.FingerprintOf(p.present)
+	if p.present == "" {
+		// No refresh token to lose: a password or a client that is not accepted.
+		k.fail(f, Trouble{State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyConfig}, a.RetryAfter)
+		return
+	}
+	k.mu.Lock()
+	rec := k.record
+	k.mu.Unlock()
+	if k.overtaken(&rec) {
+		return
+	}
+	open := rec.Attempt
+	rec.Attempt = nil
+	rec.Client = k.name
+	rec.AddSpent(fp)
+	if p.beside {
+		rec.AddSeed(fp)
+		if !k.conclude(f, rec) {
+			return
+		}
+		k.mu.Lock()
+		k.again = true
+		e := k.tokenEvent(SeedRefused)
+		k.mu.Unlock()
+		e.Cause, e.Detail = CauseSeedUsed, "the new refresh token of the configuration was refused; the one in use stays: "+a.Detail
+		e.Remedy = "supply a refresh token that was never used, or restore the former one"
+		f.note(e)
+		return
+	}
+	rec.Lost = &store.Loss{Cause: lossCause(&rec, open), Detail: k.lossDetail(&rec, open) + ": " + a.Detail, At: wall, RefreshToken: fp}
+	if k.conclude(f, rec) {
+		k.blocked(f, lostTrouble(rec.Lost))
+	}
+}
+
+// conclude writes what a refusal means, unless somebody has rotated meanwhile.
+func (k *Keeper) conclude(f *flight, rec store.Record) bool {
+	err := k.store.Save(context.Background(), k.name, rec, rec.Revision)
+	switch {
+	case err == nil:
+		rec.Revision++
+	case errors.Is(err, store.ErrConflict):
+		if k.overtaken(&rec) {
+			return false
+		}
+		err = k.write(&rec)
+	}
+	k.commit(f, rec, err)
+	return true
+}
+
+// overtaken reports whether somebody who ignores the lease has rotated: then
+// theirs is the living grant, and the round starts over.
+func (k *Keeper) overtaken(rec *store.Record) bool {
+	stored, err := k.store.Load(context.Background(), k.name)
+	if err != nil || stored.Generation <= rec.Generation {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.again = true
+	return true
+}
+
+func lossCause(rec *store.Record, open *store.Attempt) string {
+	switch {
+	case open != nil && !open.Unanswered.IsZero():
+		return CauseResponseLost
+	case rec.Generation == 0:
+		return CauseSeedUsed
+	default:
+		return CauseRefused
+	}
+}
+
+func (k *Keeper) lossDetail(rec *store.Record, open *store.Attempt) string {
+	switch lossCause(rec, open) {
+	case CauseResponseLost:
+		when := open.Unanswered.UTC().Format(time.RFC3339)
+		if !strings.HasPrefix(open.UnansweredBy, k.process+"-") {
+			return "the refresh token was refused; it was presented at " + when + " and the response lost in a crash"
+		}
+		return "the refresh token was refused; the response to the request of " + when + " was lost"
+	case CauseSeedUsed:
+		return "the refresh token of the configuration was refused the first time we presented it; most likely it was used before and the state kept since is lost (expected at " + k.store.Describe(k.name) + ")"
+	default:
+		return "the refresh token was refused"
+	}
+}

@@ -1,0 +1,104 @@
+package keeper
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAnotherTokenEndpointIsSentNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		p.kill()
+		former := r.binding
+		r.change(func() { r.binding.Grant, r.binding.TokenEndpoint = "another", "https://elsewhere.example/token" })
+		p = r.boot()
+		p.tick(3 * time.Hour)
+		r.wantRequests(1)
+		st := r.wantState(p, StateMisconfigured, CauseRebound)
+		for _, said := range []string{p.store.Describe("erp"), former.TokenEndpoint} {
+			if !strings.Contains(st.Trouble.Detail, said) {
+				t.Errorf("%q does not name %q", st.Trouble.Detail, said)
+			}
+		}
+		if st.Trouble.Remedy == "" {
+			t.Error("no remedy")
+		}
+		p.unavailableAtOnce()
+
+		r.change(func() { r.binding = former })
+		p.start()
+		p.token()
+		r.wantRequests(2)
+	})
+}
+
+func TestAnotherTokenEndpointWithANewSeedIsANewGrant(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		p.kill()
+		r.change(func() { r.binding.Grant, r.seed = "another", r.server.login() })
+		p = r.boot()
+		time.Sleep(time.Second)
+		r.wantRequests(2)
+		if r.server.requests()[1].token != r.seed || r.disk.stored().Binding != r.binding {
+			t.Errorf("record %+v", r.disk.stored())
+		}
+		p.tick(5 * time.Hour)
+		r.wantState(p, StateOK, "")
+	})
+}
+
+func TestAnotherScopeDropsTheTokenAndRefreshes(t *testing.T) {
+	for name, restart := range map[string]bool{"after a restart": true, "while it runs": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot()
+				old := p.token()
+				time.Sleep(time.Minute)
+				r.change(func() { r.binding.Request = "another" })
+				if restart {
+					p.kill()
+					p = r.boot()
+				} else {
+					p.start()
+				}
+				if token := p.token(); token.AccessToken == old.AccessToken {
+					// A request that came before the round looked.
+					time.Sleep(time.Second)
+				}
+				if token := p.token(); token.Generation != 2 {
+					t.Errorf("got %+v", token)
+				}
+				r.wantRequests(2)
+				p.tick(30 * time.Minute)
+				r.wantRequests(2)
+			})
+		})
+	}
+}
+
+func TestATokenOfTheFormerScopeIsNotUsed(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		p.kill()
+		r.server.script(truncated(), dropBefore())
+		r.change(func() { r.binding.Request = "another" })
+		p = r.newProcess()
+		r.killAt("after-save") // the refresh token of the cut-off answer
+		p.start()
+		time.Sleep(time.Second)
+		if !p.dead.Load() {
+			t.Fatal("the process was not killed")
+		}
+		r.server.always(notSent())
+		p = r.boot()
+		time.Sleep(time.Second)
+		if token := p.keeper.current.Load(); token != nil {
+			t.Errorf("a token of the former scope: %+v", token)
+		}
+	})
+}

@@ -1,0 +1,261 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"lamplighter/module/internal/store"
+)
+
+// Errors of the disk.
+var (
+	errFull     = errors.New("no space left on device")
+	errReadOnly = errors.New("read-only file system")
+	errBroken   = errors.New("input/output error")
+	errInDoubt  = errors.New("written, but not synced") // the record is there all the same
+	errDead     = errors.New("this process was killed")
+)
+
+// noticeDelay is how long a change takes to reach those who watch.
+const noticeDelay = 100 * time.Millisecond
+
+// disk keeps the record of one client in memory, as processes that share a
+// directory see it.
+type disk struct {
+	mu     sync.Mutex
+	record store.Record
+	exists bool
+	holder *memoryLease
+	freed  chan struct{}
+	watch  map[*memoryStore]func()
+	log    []string // what was written, in order, with the server's requests
+
+	// Faults. onSave sees what is about to be written; its error refuses it,
+	// unless that is errInDoubt.
+	onSave   func(rec store.Record) error
+	onLoad   func() error
+	leaseErr error
+	inDoubt  bool
+	slow     time.Duration // what a write takes
+	unlogged bool
+	saved    map[string]bool // the refresh tokens that were durable at any time
+
+	// hook is called where a process may be killed.
+	hook func(p *machine, point string)
+}
+
+func newDisk() *disk {
+	return &disk{freed: make(chan struct{}), watch: make(map[*memoryStore]func()), saved: make(map[string]bool)}
+}
+
+// waitForOthers waits while another process holds the lease.
+func (d *disk) waitForOthers(ctx context.Context, s *memoryStore) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		d.mu.Lock()
+		holder, freed := d.holder, d.freed
+		d.mu.Unlock()
+		if holder == nil || holder.store.proc == s.proc {
+			return nil
+		}
+		select {
+		case <-freed:
+			pass(ctx, s.proc.turn())
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (d *disk) save(s *memoryStore, rec store.Record, ifRevision uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.unreadable(); errors.Is(err, store.ErrUnreadable) {
+		return err
+	}
+	var refusal error
+	if d.onSave != nil {
+		refusal = d.onSave(rec)
+	}
+	inDoubt := errors.Is(refusal, errInDoubt)
+	if refusal != nil && !inDoubt {
+		return refusal
+	}
+	var stored uint64
+	if d.exists {
+		stored = d.record.Revision
+	}
+	rec.Revision = ifRevision + 1
+	// A record that is there already, and only its durability is in doubt, is
+	// written once more.
+	if stored != ifRevision && !(d.inDoubt && reflect.DeepEqual(d.record, rec)) {
+		return store.ErrConflict
+	}
+	d.inDoubt = inDoubt
+	d.record, d.exists = clone(rec), true
+	d.saved[rec.RefreshToken] = true
+	if rec.Attempt != nil {
+		d.note("journal")
+	} else {
+		d.note("save")
+	}
+	for other, changed := range d.watch {
+		if other != s {
+			time.AfterFunc(noticeDelay+other.proc.turn(), func() { d.call(other, changed) })
+		}
+	}
+	return refusal
+}
+
+// unreadable is why the record cannot be read. Called with d.mu held.
+func (d *disk) unreadable() error {
+	if d.onLoad == nil {
+		return nil
+	}
+	return d.onLoad()
+}
+
+// refuseLoads lets reads fail; nil ends that.
+func (d *disk) refuseLoads(err error) {
+	d.faults(func() { d.onLoad = func() error { return err } })
+}
+
+// replace puts a record there by hand.
+func (d *disk) replace(edit func(rec *store.Record)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	rec := clone(d.record)
+	edit(&rec)
+	rec.Revision++
+	d.record, d.exists = rec, true
+	for one, changed := range d.watch {
+		time.AfterFunc(noticeDelay, func() { d.call(one, changed) })
+	}
+}
+
+func (d *disk) remove() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.record, d.exists = store.Record{}, false
+}
+
+func (d *disk) call(one *memoryStore, changed func()) {
+	d.mu.Lock()
+	_, watching := d.watch[one]
+	d.mu.Unlock()
+	if watching {
+		changed()
+	}
+}
+
+func (d *disk) at(p *machine, point string) {
+	d.mu.Lock()
+	hook := d.hook
+	d.mu.Unlock()
+	if hook != nil && !p.dead.Load() {
+		hook(p, point)
+	}
+}
+
+// note adds to the log. Called with d.mu held.
+func (d *disk) note(what string) {
+	if !d.unlogged {
+		d.log = append(d.log, what)
+	}
+}
+
+func (d *disk) noted() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.log)
+}
+
+func (d *disk) slowness() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.slow
+}
+
+func (d *disk) stored() store.Record {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return clone(d.record)
+}
+
+// everSaved reports whether a refresh token was durable at any time.
+func (d *disk) everSaved(token string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.saved[token]
+}
+
+// faults changes what goes wrong.
+func (d *disk) faults(change func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change()
+}
+
+// refuseSaves lets writes fail, those that which accepts.
+func (d *disk) refuseSaves(err error, which func(rec store.Record) bool) {
+	d.faults(func() {
+		d.onSave = func(rec store.Record) error {
+			if which(rec) {
+				return err
+			}
+			return nil
+		}
+	})
+}
+
+func (d *disk) acceptSaves() { d.faults(func() { d.onSave = nil }) }
+
+func journals(rec store.Record) bool { return rec.Attempt != nil }
+func answers(rec store.Record) bool  { return rec.Attempt == nil }
+func anything(store.Record) bool     { return true }
+
+// free lets the next one have the lease. Called with d.mu held.
+func (d *disk) free(l *memoryLease) {
+	if l == nil || d.holder != l {
+		return
+	}
+	d.holder = nil
+	close(d.freed)
+	d.freed = make(chan struct{})
+}
+
+// stealLease is what deleting the lock file does.
+func (d *disk) stealLease() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.holder != nil {
+		d.holder.lost = errors.New("lock file was deleted")
+		d.free(d.holder)
+	}
+}
+
+func (d *disk) leased() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.holder != nil
+}
+
+func clone(rec store.Record) store.Record {
+	rec.Token = copyOf(rec.Token)
+	rec.Attempt = copyOf(rec.Attempt)
+	rec.Lost = copyOf(rec.Lost)
+	return rec
+}
+
+func copyOf[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}

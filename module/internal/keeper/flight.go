@@ -1,0 +1,267 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/store"
+)
+
+// flight is one run of the keeper's own goroutine: rounds until nothing is left
+// to do. There is at most one per keeper, and none while all is well.
+type flight struct {
+	ctx      context.Context // ended by the last stop, and only before a request is written
+	cancel   context.CancelFunc
+	done     chan struct{}
+	settings Settings
+	asking   bool // a token request is being made
+	written  bool // … and was written: its answer must be awaited
+	events   []Event
+}
+
+// errStopping calls a token request off before it is written.
+var errStopping = errors.New("the configuration was stopped")
+
+func (k *Keeper) fly(f *flight) {
+	defer func() { f.cancel() }()
+	for {
+		k.safeRound(f)
+		k.tell(f)
+
+		k.mu.Lock()
+		f.asking, f.written = false, false
+		k.settled = true
+		k.broadcast()
+		if k.again && len(k.settings) > 0 {
+			k.again = false
+			f.settings = *k.obeyed()
+			if f.ctx.Err() != nil { // stopped, and started again meanwhile
+				f.ctx, f.cancel = context.WithCancel(context.Background())
+			}
+			k.mu.Unlock()
+			continue
+		}
+		k.again = false
+		k.flight = nil
+		k.arm()
+		close(f.done)
+		k.mu.Unlock()
+		return
+	}
+}
+
+// safeRound runs a round and turns a panic into a failed one: a bug in reading
+// an odd answer must not end the refreshing for good.
+func (k *Keeper) safeRound(f *flight) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		// The value is not printed: it may quote an answer.
+		k.fail(f, Trouble{
+			State: StateBackoff, Cause: CauseInternal,
+			Detail: fmt.Sprintf("a %T panic while refreshing", r),
+			Remedy: "report this as a bug",
+		}, 0)
+	}()
+	k.round(f)
+}
+
+// tell reports the events of a round. Nobody else tells at that time.
+func (k *Keeper) tell(f *flight) {
+	for _, e := range f.events {
+		if f.settings.Notify != nil {
+			f.settings.Notify(e)
+		}
+	}
+	f.events = nil
+}
+
+// arm sets the timer to when the next round is due. Called with k.mu held.
+func (k *Keeper) arm() {
+	if k.timer != nil {
+		k.timer.Stop()
+	}
+	if len(k.settings) == 0 {
+		return
+	}
+	mono, wall := k.clock.now()
+	wait, ok := k.schedule.next(mono, wall)
+	if ok && k.trouble.local {
+		wait = max(0, k.schedule.notBefore.Sub(mono)) // only a look, unless a request is due
+	}
+	if k.unsaved {
+		// Nothing else happens until that is written, or the token is about to
+		// expire: see saveUnsaved.
+		if t := k.current.Load(); t != nil && !t.urgent().reached(mono, wall) {
+			wait, ok = t.urgent().until(mono, wall), true
+		}
+		save := max(0, k.saving.notBefore.Sub(mono))
+		if !ok || save < wait {
+			wait, ok = save, true
+		}
+	}
+	if !ok {
+		return
+	}
+	if k.timer == nil {
+		k.timer = time.AfterFunc(wait, k.Recheck)
+		return
+	}
+	k.timer.Reset(wait)
+}
+
+// round looks at the record and the configuration, and makes one token request
+// if one is due. This is the refresh protocol, in its order.
+func (k *Keeper) round(f *flight) {
+	if !k.saveUnsaved(f) {
+		return
+	}
+	in, err := f.settings.Resolve()
+	if err != nil {
+		k.blocked(f, Trouble{
+			State: StateMisconfigured, Cause: CauseUnresolved, Detail: err.Error(),
+			Remedy: "make the named file or environment variable available; it is read again at each attempt",
+		})
+		return
+	}
+	// First a look without the lease: most rounds end here.
+	plan, ok := k.look(f, &in)
+	if !ok || !plan.ask {
+		return
+	}
+	if !f.settings.Rotating {
+		k.ask(f, &in, plan, noLease{})
+		return
+	}
+
+	lease, ok := k.takeLease(f)
+	if !ok {
+		return
+	}
+	defer k.giveBack(lease)
+
+	// Somebody else may have refreshed while we waited.
+	plan, ok = k.look(f, &in)
+	if !ok || !plan.ask {
+		return
+	}
+	failpoint.At("before-journal")
+	if !k.journal(f, &in, plan) {
+		return
+	}
+	failpoint.At("after-journal")
+	k.ask(f, &in, plan, lease)
+}
+
+// look reads the record, adopts what is newer than what the keeper has, and
+// plans what is to be done. ok is false if the record cannot be read.
+func (k *Keeper) look(f *flight, in *Inputs) (p plan, ok bool) {
+	k.mu.Lock()
+	unsaved := k.unsaved
+	k.mu.Unlock()
+	stored, err := k.store.Load(f.ctx, k.name)
+	switch {
+	case err == nil:
+	case unsaved:
+		return k.decide(f, in), true // what we hold is newer than what cannot be read
+	case errors.Is(err, store.ErrNotFound):
+		// A record that was there before is not forgotten because its file went.
+		stored = store.Record{}
+	case !f.settings.Rotating:
+		// A cache that cannot be read is an empty one.
+		stored = store.Record{}
+	case errors.Is(err, store.ErrUnreadable):
+		k.blocked(f, recordTrouble(err, k.store.Describe(k.name)))
+		return plan{}, false
+	default:
+		t := storeTrouble(err, k.store.Describe(k.name))
+		t.local = true
+		k.fail(f, t, 0)
+		return plan{}, false
+	}
+	k.adopt(f, stored, in)
+	return k.decide(f, in), true
+}
+
+// adopt takes a stored record that is newer than the keeper's, and publishes
+// its token.
+func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
+	mono, wall := k.clock.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+
+	switch {
+	case !k.loaded, k.supersedes(&stored):
+		if !k.loaded || stored.Generation != k.record.Generation {
+			k.held = restore(&stored, mono, wall)
+		}
+		k.record = stored
+	default:
+		// Ours is as new or newer: a file that was deleted or restored from a
+		// backup is overwritten at the next write.
+		k.record.Revision = stored.Revision
+	}
+	k.loaded = true
+
+	if k.record.Binding.Request != in.Binding.Request {
+		// Asked for something else than is wanted now.
+		k.current.Store(nil)
+		return
+	}
+	t, old := k.held, k.current.Load()
+	if !t.valid(mono, wall) || old != nil && old.Generation >= t.Generation {
+		return
+	}
+	lifetime := t.ExpiresAt.Sub(t.ObtainedAt)
+	k.schedule.succeed(t.expires.add(-lifetime), lifetime, &f.settings, mono)
+	k.schedule.notBefore = time.Time{}
+	k.trouble = Trouble{}
+	k.publish(t)
+	f.note(k.tokenEvent(TokenRestored))
+}
+
+// supersedes reports whether a stored record replaces the one in memory: a newer
+// one that another holder wrote, or one that brings a lost grant back. Called
+// with k.mu held.
+func (k *Keeper) supersedes(stored *store.Record) bool {
+	if k.record.Lost != nil && stored.Lost == nil && stored.RefreshToken != "" {
+		return !k.record.KnowsSeed(store.FingerprintOf(stored.RefreshToken))
+	}
+	if stored.Generation == k.record.Generation {
+		return !k.unsaved && stored.Revision > k.record.Revision
+	}
+	return stored.Generation > k.record.Generation
+}
+
+// publish makes a token the one that is injected. Called with k.mu held.
+func (k *Keeper) publish(t *Token) {
+	k.current.Store(t)
+	k.broadcast()
+}
+
+func (f *flight) note(e Event) { f.events = append(f.events, e) }
+
+// tokenEvent describes the present token. Called with k.mu held.
+func (k *Keeper) tokenEvent(kind EventKind) Event {
+	mono, wall := k.clock.now()
+	e := Event{Kind: kind, Client: k.name, At: wall, Generation: k.record.Generation}
+	if t := k.record.Token; t != nil {
+		e.ExpiresAt, e.Lifetime = t.ExpiresAt, t.ExpiresAt.Sub(t.ObtainedAt)
+	}
+	if wait, ok := k.schedule.next(mono, wall); ok {
+		e.NextRefresh, e.RetryIn = wall.Add(wait), wait
+	}
+	return e
+}
+
+// troubleEvent describes the present trouble. Called with k.mu held.
+func (k *Keeper) troubleEvent(kind EventKind) Event {
+	e := k.tokenEvent(kind)
+	e.Cause, e.Detail, e.Remedy = k.trouble.Cause, k.trouble.Detail, k.trouble.Remedy
+	return e
+}

@@ -1,0 +1,95 @@
+package keeper
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// Verdict says what to do with an upstream's 401.
+type Verdict int
+
+const (
+	// Final: the 401 is the upstream's own answer.
+	Final Verdict = iota
+
+	// Stale: the request carried a token that was replaced meanwhile. It was not
+	// acted on, so any method may be sent again.
+	Stale
+
+	// Renewed: the current token was refused and a new one was obtained because
+	// of it. Only idempotent methods may be sent again.
+	Renewed
+)
+
+// forced bounds refreshes that upstreams ask for by answering 401: one per
+// generation, and none for a generation that was obtained that way until some
+// upstream has accepted it.
+type forced struct {
+	asked       uint64        // newest generation a refresh was forced for
+	unconfirmed atomic.Uint64 // generation that was obtained by force and that nobody accepted yet
+}
+
+func (f *forced) renewed(generation uint64, same bool) {
+	if !same && f.asked != 0 && f.asked+1 == generation {
+		f.unconfirmed.Store(generation)
+	}
+}
+
+// Accepted says that an upstream answered a token with something else than 401.
+func (k *Keeper) Accepted(t *Token) {
+	if k.forced.unconfirmed.Load() == t.Generation {
+		k.forced.unconfirmed.CompareAndSwap(t.Generation, 0)
+	}
+}
+
+// Unauthorized says what to do with the 401 that an upstream answered to a
+// token. It waits for a refresh that runs, and may bring one about.
+func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Duration) Verdict {
+	if t := k.current.Load(); t != nil && t.Generation > used.Generation {
+		return Stale
+	}
+	mono, _ := k.clock.now()
+	k.mu.Lock()
+	verdict := Stale
+	switch {
+	case k.flight != nil && k.flight.asking && k.forced.asked != used.Generation:
+		// Its token died under way.
+	case k.forced.asked == used.Generation && k.flight != nil:
+		verdict = Renewed
+	case k.forced.asked == used.Generation,
+		k.forced.unconfirmed.Load() == used.Generation,
+		mono.Before(k.schedule.notBefore),
+		k.trouble.blocking(), len(k.settings) == 0:
+		k.mu.Unlock()
+		return Final
+	default:
+		verdict = Renewed
+		k.forced.asked = used.Generation
+		k.schedule.refresh = instant{}
+		k.kick()
+	}
+	k.mu.Unlock()
+
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		k.mu.Lock()
+		changed, over := k.changed, k.flight == nil
+		k.mu.Unlock()
+		t := k.current.Load()
+		if t != nil && t.Generation > used.Generation {
+			return verdict
+		}
+		if over {
+			return Final
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return Final
+		case <-ctx.Done():
+			return Final
+		}
+	}
+}

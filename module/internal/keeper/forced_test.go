@@ -1,0 +1,166 @@
+package keeper
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// unauthorized says that an upstream answered 401.
+func (p *machine) unauthorized(t *Token) Verdict {
+	return p.keeper.Unauthorized(p.rig.Context(), t, 10*time.Second)
+}
+
+func TestA401ToAnOldTokenIsReplayedWithoutARefresh(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		old := p.token()
+		time.Sleep(41 * time.Minute)
+		r.wantRequests(2)
+		if v := p.unauthorized(old); v != Stale {
+			t.Errorf("verdict %v, want Stale", v)
+		}
+		r.wantRequests(2)
+	})
+}
+
+func TestA401DuringARefreshWaitsForIt(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		old := p.token()
+		r.server.always(fault{before: 2 * time.Second})
+		time.Sleep(36 * time.Minute)
+		for p.keeper.Status().State != StateRefreshing {
+			time.Sleep(time.Second)
+		}
+		if v := p.unauthorized(old); v != Stale {
+			t.Errorf("verdict %v, want Stale", v)
+		}
+		if token := p.token(); token.Generation != 2 {
+			t.Errorf("got %+v, want the new token", token)
+		}
+		r.wantRequests(2)
+	})
+}
+
+func TestA401ToTheCurrentTokenForcesOneRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		token := p.token()
+		time.Sleep(time.Minute)
+		verdicts := make(chan Verdict, 1000)
+		for range cap(verdicts) {
+			go func() { verdicts <- p.unauthorized(token) }()
+		}
+		for range cap(verdicts) {
+			if v := <-verdicts; v == Final {
+				t.Fatal("a 401 was taken for final")
+			}
+		}
+		r.wantRequests(2)
+		if v := p.unauthorized(token); v != Stale {
+			t.Errorf("verdict %v for the old token", v)
+		}
+		r.wantRequests(2)
+	})
+}
+
+func TestAForcedTokenIsNotForcedAgainBeforeItWasAccepted(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		first := p.token()
+		time.Sleep(time.Minute)
+		if v := p.unauthorized(first); v != Renewed {
+			t.Fatalf("verdict %v, want Renewed", v)
+		}
+		second := p.token()
+		for range 1000 {
+			time.Sleep(100 * time.Millisecond)
+			if v := p.unauthorized(second); v != Final {
+				t.Fatalf("verdict %v, want Final", v)
+			}
+		}
+		r.wantRequests(2)
+		p.keeper.Accepted(first) // says nothing about the second
+		if v := p.unauthorized(second); v != Final {
+			t.Errorf("verdict %v, want Final", v)
+		}
+		p.keeper.Accepted(second)
+		if v := p.unauthorized(second); v != Renewed {
+			t.Errorf("verdict %v, want Renewed", v)
+		}
+		r.wantRequests(3)
+	})
+}
+
+func TestAForcedRefreshObeysTheLeastInterval(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot(func(s *Settings) { s.MinRefreshInterval = time.Minute })
+		token := p.token()
+		time.Sleep(30 * time.Second)
+		if v := p.unauthorized(token); v != Final {
+			t.Errorf("verdict %v, want Final", v)
+		}
+		r.wantRequests(1)
+		time.Sleep(31 * time.Second)
+		if v := p.unauthorized(token); v != Renewed {
+			t.Errorf("verdict %v, want Renewed", v)
+		}
+		r.wantRequests(2)
+	})
+}
+
+func TestAForcedRefreshThatFailsIsOnePerGeneration(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		token := p.token()
+		r.server.always(unavailable(503, 5*time.Minute))
+		time.Sleep(time.Minute)
+		began := time.Now()
+		if v := p.unauthorized(token); v != Final || time.Since(began) > time.Second {
+			t.Errorf("verdict %v after %v, want Final when the refresh failed", v, time.Since(began))
+		}
+		for range 100 {
+			if v := p.unauthorized(token); v != Final {
+				t.Fatalf("verdict %v, want Final", v)
+			}
+		}
+		r.wantRequests(2)
+		p.token() // what an upstream refuses may be right for another
+	})
+}
+
+func TestALostGrantIsNotForced(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		token := p.token()
+		r.server.revoke(r.seed)
+		time.Sleep(45 * time.Minute)
+		r.wantState(p, StateGrantLost, CauseRefused)
+		if v := p.unauthorized(token); v != Final {
+			t.Errorf("verdict %v, want Final", v)
+		}
+		r.wantRequests(2)
+	})
+}
+
+func TestACallersCancelEndsItsWaitForAForcedRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		token := p.token()
+		r.server.always(fault{before: 5 * time.Second})
+		time.Sleep(time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		if v := p.keeper.Unauthorized(ctx, token, 10*time.Second); v != Final || time.Since(began) != time.Second {
+			t.Errorf("verdict %v after %v", v, time.Since(began))
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if p.token().Generation != 2 {
+			t.Error("the refresh was called off")
+		}
+	})
+}

@@ -1,0 +1,86 @@
+package keeper
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// maxHold ends a hold whatever happens: callers rather see an old token's 401
+// replayed than wait for a slow token endpoint.
+const maxHold = 5 * time.Second
+
+// gate holds new requests back while a token is replaced whose predecessor dies
+// that moment, and knows how many sent requests have no answer yet. Without a
+// hold, a request costs two atomic additions and one load.
+type gate struct {
+	sent atomic.Int64
+	held atomic.Pointer[hold]
+}
+
+// hold is one closing of the gate.
+type hold struct {
+	drained  chan struct{} // closed when no sent request is without an answer
+	released chan struct{} // closed when requests may go on
+	drain    func()
+	release  func()
+}
+
+// enter waits until the gate is open and counts the request as sent.
+func (g *gate) enter(ctx context.Context) error {
+	for {
+		if h := g.held.Load(); h != nil {
+			select {
+			case <-h.released:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		g.sent.Add(1)
+		// Closed between the look and the count: whoever closed it may have
+		// missed this request, so it has to wait.
+		if g.held.Load() == nil {
+			return nil
+		}
+		g.leave()
+	}
+}
+
+// leave counts the request as answered.
+func (g *gate) leave() {
+	if g.sent.Add(-1) != 0 {
+		return
+	}
+	if h := g.held.Load(); h != nil {
+		h.drain()
+	}
+}
+
+// close holds new requests and waits until those already sent are answered, but
+// no longer than quiesce. The gate opens by itself after maxHold, or when the
+// returned function is called.
+func (g *gate) close(ctx context.Context, quiesce time.Duration) (open func()) {
+	h := &hold{drained: make(chan struct{}), released: make(chan struct{})}
+	h.drain = sync.OnceFunc(func() { close(h.drained) })
+	h.release = sync.OnceFunc(func() {
+		g.held.CompareAndSwap(h, nil)
+		close(h.released)
+	})
+	limit := time.AfterFunc(maxHold, h.release)
+	g.held.Store(h)
+	if g.sent.Load() == 0 {
+		h.drain()
+	}
+	patience := time.NewTimer(quiesce)
+	defer patience.Stop()
+	select {
+	case <-h.drained:
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return func() {
+		limit.Stop()
+		h.release()
+	}
+}

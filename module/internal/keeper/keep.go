@@ -1,0 +1,227 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// keep writes the next generation and then publishes it.
+func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sent instant, rotated bool) {
+	k.mu.Lock()
+	rec := k.record
+	k.mu.Unlock()
+
+	granted := a.Outcome == tokenendpoint.Granted
+	useless := f.settings.Drain || rec.Binding.Request != in.Binding.Request // the old access token
+	same := granted && !rotated && rec.Token != nil && rec.Token.AccessToken == a.AccessToken
+	rec.Client = k.name
+	rec.Binding = in.Binding
+	rec.Attempt, rec.Lost = nil, nil
+	if !same {
+		rec.Generation++
+	}
+	if p.seed {
+		rec.AddSeed(store.FingerprintOf(p.present))
+		if p.beside {
+			rec.AddSpent(store.FingerprintOf(rec.RefreshToken))
+		}
+	}
+	if f.settings.Rotating {
+		rec.RefreshToken = p.present
+	}
+	if rotated {
+		rec.AddSpent(store.FingerprintOf(p.present))
+		rec.RefreshToken = a.RefreshToken
+	}
+	if a.RefreshTokenExpiresIn > 0 {
+		rec.RefreshTokenExpiresAt = sent.wall.Add(a.RefreshTokenExpiresIn).UTC()
+	}
+	switch {
+	case granted:
+		rec.Token = &store.Token{
+			AccessToken: a.AccessToken,
+			IDToken:     a.IDToken,
+			TokenType:   a.TokenType,
+			Scope:       a.Scope,
+			ObtainedAt:  sent.wall.UTC(),
+			ExpiresAt:   sent.wall.Add(a.ExpiresIn).UTC(),
+			Unusable:    a.Unusable,
+			Response:    a.Response,
+		}
+	case useless:
+		rec.Token = nil
+	}
+	err := k.write(&rec)
+	k.commit(f, rec, err)
+	failpoint.At("before-publish")
+
+	mono, _ := k.clock.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	// Counted from when it was asked for, on both clocks.
+	expires := sent.add(a.ExpiresIn)
+	if !granted {
+		expires = k.current.Load().expiry(expires)
+	}
+	k.held = tokenOf(&k.record, expires)
+	k.publish(k.held)
+	if !granted {
+		k.schedule.refresh = instant{} // an access token is still to be had
+		return
+	}
+	k.schedule.succeed(sent, a.ExpiresIn, &f.settings, mono)
+	k.trouble = Trouble{}
+	k.forced.renewed(k.record.Generation, same)
+	f.note(k.tokenEvent(TokenObtained))
+	if rotated {
+		f.note(k.tokenEvent(RefreshTokenRotated))
+	}
+	k.complain(f, a, rotated)
+}
+
+// complain reports what is odd about an answer that was kept. Called with k.mu
+// held.
+func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool) {
+	if f.settings.RequireRotation && !rotated {
+		e := k.tokenEvent(RotationMissing)
+		e.Cause = CauseRotationMissing
+		e.Detail = "the answer holds no new refresh token although rotation is required; the old one is kept"
+		e.Remedy = "if the server does not rotate refresh tokens, set rotation optional"
+		f.note(e)
+	}
+	if a.ExpiresDefaulted != "" {
+		e := k.tokenEvent(LifetimeMissing)
+		e.Detail = a.ExpiresDefaulted
+		e.Remedy = "set default_expires_in to the lifetime that the server grants"
+		f.note(e)
+	}
+	if a.Unusable != "" {
+		k.trouble = Trouble{
+			State: StateMisconfigured, Cause: CauseUnusable, Detail: "the access token cannot be injected: " + a.Unusable,
+			Remedy: remedyConfig, At: time.Now(),
+		}
+		f.note(k.troubleEvent(Troubled))
+	}
+}
+
+// expiry returns when the token expires, or another moment if there is none.
+func (t *Token) expiry(other instant) instant {
+	if t == nil {
+		return other
+	}
+	return t.expires
+}
+
+// commit makes rec the keeper's record. If the store refused it, it stays in
+// memory and is written later.
+func (k *Keeper) commit(f *flight, rec store.Record, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.record = rec
+	if err == nil {
+		if k.unsaved || k.cacheFailed {
+			f.note(k.storeEvent(StoreRecovered, nil, ""))
+		}
+		k.unsaved, k.cacheFailed = false, false
+		return
+	}
+	if !f.settings.Rotating {
+		// Only a cache: the token is used, and the next answer tries again.
+		if !k.cacheFailed {
+			f.note(k.storeEvent(StoreFailed, err, "tokens are obtained anew after a restart until this is mended"))
+		}
+		k.cacheFailed = true
+		return
+	}
+	k.unsaved = true
+	k.saving.retryNow()
+	k.saving.fail(time.Now(), retryMin, retryMax, 0)
+	f.note(k.storeEvent(StoreFailed, err, "make it writable soon: until then the newest refresh token is only in memory, and a restart would lose the grant"))
+}
+
+func (k *Keeper) storeEvent(kind EventKind, err error, remedy string) Event {
+	e := k.tokenEvent(kind)
+	e.Cause, e.Remedy = CauseStore, remedy
+	if err != nil {
+		e.Detail = err.Error()
+	}
+	return e
+}
+
+// write saves a record that is newer than whatever the store holds. It is not
+// cancelled by anything.
+func (k *Keeper) write(rec *store.Record) error {
+	ctx := context.Background()
+	before := rec.Revision
+	err := k.store.Save(ctx, k.name, *rec, before)
+	if errors.Is(err, store.ErrConflict) {
+		// Somebody restored or edited the file by hand. What we hold comes from
+		// the newest answer of the server, so it wins.
+		stored, loadErr := k.store.Load(ctx, k.name)
+		if loadErr != nil && !errors.Is(loadErr, store.ErrNotFound) {
+			return err
+		}
+		before = stored.Revision
+		rec.Generation = max(rec.Generation, stored.Generation+1)
+		err = k.store.Save(ctx, k.name, *rec, before)
+	}
+	if err == nil {
+		rec.Revision = before + 1
+	}
+	return err
+}
+
+// saveUnsaved writes an answer that the store refused before. It reports
+// whether the round may go on: not before it is written, unless the token is
+// about to expire.
+func (k *Keeper) saveUnsaved(f *flight) bool {
+	k.mu.Lock()
+	rec, unsaved, early := k.record, k.unsaved, time.Now().Before(k.saving.notBefore)
+	k.mu.Unlock()
+	if !unsaved {
+		return true
+	}
+	saved := !early && k.write(&rec) == nil
+	mono, wall := k.clock.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if saved {
+		k.record, k.unsaved = rec, false
+		if k.lease != nil {
+			k.lease.Release()
+			k.lease = nil
+		}
+		f.note(k.storeEvent(StoreRecovered, nil, ""))
+		return true
+	}
+	if !early {
+		k.saving.fail(mono, retryMin, retryMax, 0)
+	}
+	t := k.current.Load()
+	return t == nil || t.urgent().reached(mono, wall)
+}
+
+// saveLastChance tries once more before the keeper stops for good.
+func (k *Keeper) saveLastChance() {
+	k.mu.Lock()
+	if len(k.settings) > 0 { // started again meanwhile
+		k.mu.Unlock()
+		return
+	}
+	rec, unsaved, lease := k.record, k.unsaved, k.lease
+	k.lease = nil
+	k.mu.Unlock()
+	if unsaved && k.write(&rec) == nil {
+		k.mu.Lock()
+		k.record, k.unsaved = rec, false
+		k.mu.Unlock()
+	}
+	if lease != nil {
+		lease.Release()
+	}
+}

@@ -1,0 +1,71 @@
+package keeper
+
+import (
+	"lamplighter/module/internal/store"
+)
+
+// plan is what a round decided to do.
+type plan struct {
+	ask     bool
+	present string // the refresh token to present, "" for grants without
+
+	// seed says that present is a seed that no answer has judged yet.
+	seed bool
+
+	// beside says that the grant in the record lives, and stays if the seed is
+	// refused.
+	beside bool
+}
+
+// decide plans a round from the record and the configuration. Where nothing may
+// be asked it says why; where nothing is due it leaves everything as it is.
+func (k *Keeper) decide(f *flight, in *Inputs) plan {
+	mono, wall := k.clock.now()
+	k.mu.Lock()
+	rec := &k.record
+	p, trouble := choose(rec, in, f.settings.Rotating, k.store.Describe(k.name))
+	if trouble.State != "" {
+		k.mu.Unlock()
+		k.blocked(f, trouble)
+		return plan{}
+	}
+	defer k.mu.Unlock()
+
+	k.schedule.pressing = p.seed ||
+		rec.Attempt != nil ||
+		rec.Binding.Request != in.Binding.Request ||
+		(!f.settings.Rotating && rec.Binding.Grant != in.Binding.Grant)
+	k.schedule.idle = false
+	if k.trouble.local || k.trouble.State == StateBackoff && !k.schedule.wanted(mono, wall) {
+		k.trouble = Trouble{} // mended, or nothing is left to be repeated
+		k.schedule.retryNow()
+	}
+	p.ask = k.schedule.due(mono, wall)
+	return p
+}
+
+// choose picks the refresh token to present, or says why there is none.
+func choose(rec *store.Record, in *Inputs, rotating bool, place string) (plan, Trouble) {
+	seed := store.FingerprintOf(in.Seed)
+	if !rotating {
+		// The seed, if the grant has one, is presented each time.
+		if rec.Lost != nil && rec.Lost.RefreshToken == seed {
+			return plan{}, lostTrouble(rec.Lost)
+		}
+		return plan{present: in.Seed}, Trouble{}
+	}
+
+	lives := rec.RefreshToken != "" && rec.Lost == nil
+	if seed != "" && !rec.KnowsSeed(seed) && in.Seed != rec.RefreshToken {
+		return plan{present: in.Seed, seed: true, beside: lives}, Trouble{}
+	}
+	switch {
+	case rec.Lost != nil:
+		return plan{}, lostTrouble(rec.Lost)
+	case rec.RefreshToken == "":
+		return plan{}, noGrantTrouble(place)
+	case rec.Generation > 0 && rec.Binding.Grant != in.Binding.Grant:
+		return plan{}, reboundTrouble(rec, place)
+	}
+	return plan{present: rec.RefreshToken, seed: rec.Generation == 0}, Trouble{}
+}

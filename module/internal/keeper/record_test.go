@@ -1,0 +1,126 @@
+package keeper
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"lamplighter/module/internal/store"
+)
+
+func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
+	for name, why := range map[string]string{"damaged": "checksum mismatch", "from the future": "version 99 is newer than this program"} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot()
+				p.token()
+				p.kill()
+				p = r.newProcess()
+				place := p.store.Describe("erp")
+				r.disk.refuseLoads(fmt.Errorf("%s: %s: %w", place, why, store.ErrUnreadable))
+				p.start()
+				p.tick(5 * time.Hour)
+				r.wantRequests(1)
+				st := r.wantState(p, StateMisconfigured, CauseRecord)
+				if !strings.Contains(st.Trouble.Detail, place) || !strings.Contains(st.Trouble.Remedy, place) {
+					t.Errorf("the file is not named: %+v", st.Trouble)
+				}
+				p.toldOnce(Troubled)
+				p.unavailableAtOnce()
+				r.disk.refuseLoads(nil) // restored
+				p.tick(6 * time.Minute)
+				p.token()
+				r.wantRequests(2)
+				r.wantState(p, StateOK, "")
+			})
+		})
+	}
+}
+
+func TestARecordThatCanBeReadAgainIsNoTroubleAnyMore(t *testing.T) {
+	for name, err := range map[string]error{"broken": errBroken, "damaged": store.ErrUnreadable} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot()
+				p.token()
+				r.disk.refuseLoads(err)
+				p.keeper.Recheck()
+				time.Sleep(time.Second)
+				if st := p.keeper.Status(); st.State == StateOK || st.Trouble.Remedy == "" {
+					t.Errorf("status %+v, want trouble", st)
+				}
+				r.disk.refuseLoads(nil)
+				time.Sleep(6 * time.Minute)
+				r.wantState(p, StateOK, "")
+				r.wantRequests(1)
+			})
+		})
+	}
+}
+
+func TestALostGrantThatCouldNotBeReadOnceStillTakesANewSeed(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.server.revoke(r.server.current(r.seed))
+		time.Sleep(41 * time.Minute)
+		r.wantState(p, StateGrantLost, CauseRefused)
+		r.disk.refuseLoads(errBroken)
+		p.tick(time.Minute)
+		r.disk.refuseLoads(nil)
+		p.tick(time.Minute)
+		r.wantState(p, StateGrantLost, CauseRefused)
+		r.supply(r.server.login())
+		p.tick(time.Minute)
+		r.wantState(p, StateOK, "")
+	})
+}
+
+func TestARecordDeletedWhileWeRunIsWrittenAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.disk.remove()
+		p.keeper.Recheck()
+		time.Sleep(time.Minute)
+		r.wantRequests(1)
+		p.token()
+		p.tick(5 * time.Hour)
+		r.wantState(p, StateOK, "")
+		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || !rec.KnowsSeed(store.FingerprintOf(r.seed)) {
+			t.Errorf("record %+v", rec)
+		}
+	})
+}
+
+func TestABackupRestoredWhileWeRunIsOverwritten(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		backup := r.disk.stored()
+		p.tick(5 * time.Hour)
+		r.disk.replace(func(rec *store.Record) { *rec = backup })
+		p.tick(5 * time.Hour)
+		r.wantState(p, StateOK, "")
+		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) {
+			t.Errorf("record %+v", rec)
+		}
+	})
+}
+
+func TestAnAnswerWinsOverARecordThatWasEditedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.server.script(fault{during: func() {
+			r.disk.replace(func(rec *store.Record) { rec.Attempt = nil })
+		}})
+		time.Sleep(41 * time.Minute)
+		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || p.keeper.Status().Unsaved {
+			t.Errorf("record %+v, want the answer's", rec)
+		}
+		p.tick(5 * time.Hour)
+		r.wantState(p, StateOK, "")
+	})
+}

@@ -1,0 +1,112 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"lamplighter/module/internal/store"
+)
+
+// reload starts another configuration in a process and stops one of the two:
+// the old one, or the new one that something else in it made fail.
+func (s *simulation) reload() string {
+	p := pick(s.chance, s.alive()...)
+	p.mu.Lock()
+	old := p.stops[0]
+	p.mu.Unlock()
+	fresh := p.start(s.settings)
+	fails := s.chance.IntN(4) == 0
+	ends := old
+	p.mu.Lock()
+	if fails {
+		ends = fresh
+		p.stops = slices.Delete(p.stops, len(p.stops)-1, len(p.stops))
+	} else {
+		p.stops = slices.Delete(p.stops, 0, 1)
+	}
+	p.mu.Unlock()
+	d := s.upTo(time.Minute)
+	s.loose.Go(func() {
+		time.Sleep(d)
+		ends()
+	})
+	return fmt.Sprintf(" in %s, the new one fails: %v", p.keeper.process, fails)
+}
+
+func (s *simulation) addHolder() string {
+	if len(s.alive()) > 2 {
+		return ": not a fourth one"
+	}
+	s.bootHolder()
+	return ""
+}
+
+// stopOne stops a process in good order. Its last request may end after another
+// process has started.
+func (s *simulation) stopOne() string {
+	p := pick(s.chance, s.alive()...)
+	s.loose.Go(func() {
+		p.halt()
+		if p.keeper.Status().Unsaved && s.soundFor(0) && !p.dead.Load() {
+			s.wrong("%s stopped without writing what it could have written", p.keeper.process)
+		}
+	})
+	return ": " + p.keeper.process
+}
+
+func (s *simulation) oldSeed() string {
+	s.server.mu.Lock()
+	n := 1 + s.chance.IntN(s.server.serial)
+	seed := fmt.Sprintf("secret-seed-%d", n)
+	known := s.server.grants[seed] != nil && s.disk.everSaved(seed)
+	s.server.mu.Unlock()
+	if !known {
+		return ": there is none"
+	}
+	s.change(func() { s.seed = seed })
+	return ": " + seed
+}
+
+func (s *simulation) changeScope() string {
+	scope := pick[store.Fingerprint](s.chance, "one", "two", "three")
+	s.change(func() { s.binding.Request = scope })
+	return ": " + string(scope)
+}
+
+func (s *simulation) revokeGrant() string {
+	token := s.disk.stored().RefreshToken
+	s.server.revoke(token)
+	return ": that of " + token
+}
+
+// use sends a request with a token, as the proxy does.
+func (s *simulation) use(p *machine) {
+	pass, err := p.keeper.Acquire(context.Background(), 10*time.Second, true)
+	if err != nil || p.dead.Load() {
+		return
+	}
+	s.checkToken(p, pass.Token)
+	time.Sleep(30*time.Millisecond + time.Duration(p.number)*time.Microsecond)
+	accepted := s.server.accepts(pass.Token.AccessToken)
+	p.keeper.Answered(pass)
+	if accepted {
+		p.keeper.Accepted(pass.Token)
+		return
+	}
+	verdict := p.keeper.Unauthorized(context.Background(), pass.Token, 10*time.Second)
+	if verdict == Final || p.dead.Load() {
+		return
+	}
+	again := p.keeper.current.Load()
+	if again == nil {
+		return
+	}
+	if again.Generation <= pass.Token.Generation {
+		s.wrong("%s has no newer token after verdict %v", p.keeper.process, verdict)
+	}
+	if s.server.accepts(again.AccessToken) {
+		p.keeper.Accepted(again)
+	}
+}

@@ -1,0 +1,177 @@
+package keeper
+
+import (
+	"fmt"
+	"time"
+
+	"lamplighter/module/internal/store"
+)
+
+// State is the second of the two facts about a client; the first is whether it
+// has a valid token.
+type State string
+
+// The states of a client.
+const (
+	StateStarting      State = "starting"       // nothing is known yet
+	StateOK            State = "ok"             // all is well
+	StateRefreshing    State = "refreshing"     // a token request runs
+	StateBackoff       State = "backoff"        // the last one failed; another is planned
+	StateAwaitingGrant State = "awaiting_grant" // no refresh token yet
+	StateGrantLost     State = "grant_lost"     // the refresh token is dead
+	StateMisconfigured State = "misconfigured"  // somebody must change the configuration
+)
+
+// Causes of trouble that the keeper finds itself. Others come from the token
+// endpoint's answer.
+const (
+	CauseUnresolved      = "unresolved_setting"    // a placeholder yields nothing
+	CauseNoGrant         = "no_refresh_token"      // no seed and no record
+	CauseRebound         = "configuration_changed" // the record belongs to other settings
+	CauseRecord          = "record_unreadable"     // damaged or from a newer version
+	CauseStore           = "store_unavailable"     // the record cannot be read or written
+	CauseLeaseHeld       = "lease_held"            // another process refreshes, too long
+	CauseRefused         = "refused"               // the server refused the refresh token
+	CauseResponseLost    = "response_lost"         // … after an earlier answer was lost
+	CauseSeedUsed        = "seed_refused"          // … the very first one, from the configuration
+	CauseUnusable        = "token_unusable"        // the access token must not be injected
+	CauseInternal        = "internal_error"        // a bug of ours
+	CauseStarting        = "starting"              // no configuration has started yet
+	CauseExpired         = "expired"               // the wait for a new token ended
+	CauseRotationMissing = "rotation_missing"      // see RotationMissing
+)
+
+// Trouble says why a client is not well: in one word, one sentence and one
+// instruction. It holds no secret. The zero value is no trouble.
+type Trouble struct {
+	State                 State
+	Cause, Detail, Remedy string
+	At                    time.Time
+
+	local bool // found before anything was asked or written, and gone when it is not found again
+}
+
+// blocking reports whether waiting for a token is pointless.
+func (t Trouble) blocking() bool {
+	return t.State == StateMisconfigured || t.needsGrant()
+}
+
+// needsGrant reports whether only a new refresh token helps.
+func (t Trouble) needsGrant() bool {
+	return t.State == StateAwaitingGrant || t.State == StateGrantLost
+}
+
+const (
+	remedyNewGrant = "obtain a new refresh token from the authorization server and put it where the refresh_token setting reads it; no restart is needed if that is a file"
+	remedyWait     = "none needed if it passes: the token request is repeated"
+	remedyConfig   = "correct the client's settings, or register the client at the authorization server as they say, and reload"
+)
+
+func lostTrouble(l *store.Loss) Trouble {
+	return Trouble{State: StateGrantLost, Cause: l.Cause, Detail: l.Detail, Remedy: remedyNewGrant, At: l.At}
+}
+
+func noGrantTrouble(place string) Trouble {
+	return Trouble{
+		State:  StateAwaitingGrant,
+		Cause:  CauseNoGrant,
+		Detail: fmt.Sprintf("the configuration names no refresh_token, and there is no record at %s", place),
+		Remedy: remedyNewGrant,
+	}
+}
+
+func reboundTrouble(rec *store.Record, place string) Trouble {
+	return Trouble{
+		State: StateMisconfigured,
+		Cause: CauseRebound,
+		Detail: fmt.Sprintf("the refresh token in %s was obtained from %s with another client_id or token_endpoint than the configuration has now; it is not sent there",
+			place, rec.Binding.TokenEndpoint),
+		Remedy: "restore the former token_endpoint and client_id, or supply a new refresh token for the new ones",
+	}
+}
+
+func recordTrouble(err error, place string) Trouble {
+	return Trouble{
+		State:  StateMisconfigured,
+		Cause:  CauseRecord,
+		Detail: err.Error(),
+		Remedy: fmt.Sprintf("restore %s from a backup that is newer than its last refresh; only if there is none, move it away and supply a new refresh token", place),
+	}
+}
+
+func storeTrouble(err error, place string) Trouble {
+	return Trouble{
+		State:  StateBackoff,
+		Cause:  CauseStore,
+		Detail: fmt.Sprintf("the record cannot be kept, so no refresh token is spent: %v", err),
+		Remedy: fmt.Sprintf("make %s writable for this process, on a disk with space", place),
+	}
+}
+
+// Status is what operators see of a client. It holds no secret.
+type Status struct {
+	Client string
+	State  State
+
+	// Token is none, valid or expired.
+	Token string
+
+	Generation uint64
+	ObtainedAt time.Time
+	ExpiresAt  time.Time
+
+	// NextAttempt is how long until the next token request is due; ok says
+	// whether one is planned.
+	NextAttempt time.Duration
+	Planned     bool
+
+	// Trouble is why State is not ok; it may stand beside a valid token.
+	Trouble Trouble
+
+	// Unsaved says that the newest refresh token is only in memory.
+	Unsaved bool
+
+	// Record is where the client's record lives.
+	Record string
+}
+
+// Status returns the client's present status.
+func (k *Keeper) Status() Status {
+	mono, wall := k.clock.now()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	st := Status{
+		Client:     k.name,
+		State:      k.state(),
+		Token:      "none",
+		Generation: k.record.Generation,
+		Trouble:    k.trouble,
+		Unsaved:    k.unsaved,
+		Record:     k.store.Describe(k.name),
+	}
+	if t := k.record.Token; t != nil {
+		st.ObtainedAt, st.ExpiresAt, st.Token = t.ObtainedAt, t.ExpiresAt, "expired"
+	}
+	if k.current.Load().valid(mono, wall) {
+		st.Token = "valid"
+	}
+	st.NextAttempt, st.Planned = k.schedule.next(mono, wall)
+	if len(k.settings) == 0 {
+		st.Planned = false
+	}
+	return st
+}
+
+// state names the client's state. Called with k.mu held.
+func (k *Keeper) state() State {
+	switch {
+	case k.flight != nil && k.flight.asking:
+		return StateRefreshing
+	case k.trouble.State != "":
+		return k.trouble.State
+	case !k.settled:
+		return StateStarting
+	default:
+		return StateOK
+	}
+}

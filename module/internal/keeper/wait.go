@@ -1,0 +1,118 @@
+package keeper
+
+import (
+	"context"
+	"time"
+)
+
+// Pass is the permission to send one request with a token.
+type Pass struct {
+	// Token is the token to send.
+	Token *Token
+
+	counted bool
+}
+
+// Unavailable is the error of a request that finds no valid token.
+type Unavailable struct {
+	Status
+
+	// RetryAfter is when it is worth another try.
+	RetryAfter time.Duration
+}
+
+// Error names the client and the cause, and no secret.
+func (u *Unavailable) Error() string {
+	cause := u.Trouble.Cause
+	if cause == "" {
+		cause = CauseExpired
+	}
+	return "client " + u.Client + " has no valid access token: " + cause
+}
+
+// Acquire returns a valid token, waiting for one if an attempt runs or is due
+// within wait. Otherwise it returns *Unavailable, or the error of ctx.
+//
+// A holdable request is held back while a token is replaced whose predecessor
+// dies at that moment; [Keeper.Answered] must be called for its pass when the
+// response headers are there or the request failed.
+func (k *Keeper) Acquire(ctx context.Context, wait time.Duration, holdable bool) (Pass, error) {
+	var deadline time.Time
+	for {
+		counted := holdable && k.drains.Load()
+		if counted {
+			if err := k.gate.enter(ctx); err != nil {
+				return Pass{}, err
+			}
+		}
+		t := k.current.Load()
+		if t.valid(k.clock.now()) {
+			return Pass{Token: t, counted: counted}, nil
+		}
+		if counted {
+			k.gate.leave()
+		}
+		if deadline.IsZero() {
+			deadline = time.Now().Add(wait)
+		}
+		if err := k.await(ctx, deadline); err != nil {
+			return Pass{}, err
+		}
+	}
+}
+
+// Answered says that the response headers of a request are there, or that it
+// failed. Call it once per pass.
+func (k *Keeper) Answered(p Pass) {
+	if p.counted {
+		k.gate.leave()
+	}
+}
+
+// await returns when something changed that may have brought a token, or an
+// error if waiting longer is of no use.
+func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
+	mono, wall := k.clock.now()
+	k.mu.Lock()
+	if k.current.Load().valid(mono, wall) {
+		k.mu.Unlock()
+		return nil
+	}
+	started := len(k.settings) > 0
+	if started && !k.trouble.blocking() && k.flight == nil && k.schedule.due(mono, wall) {
+		k.kick()
+	}
+	next, planned := k.schedule.next(mono, wall)
+	hopeless := started && (k.trouble.blocking() && k.settled ||
+		k.flight == nil && (!planned || mono.Add(next).After(deadline)))
+	changed := k.changed
+	k.mu.Unlock()
+
+	if hopeless || !mono.Before(deadline) {
+		return k.unavailable()
+	}
+	timer := time.NewTimer(deadline.Sub(mono))
+	defer timer.Stop()
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return k.unavailable()
+	}
+}
+
+func (k *Keeper) unavailable() error {
+	st := k.Status()
+	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
+	if st.Trouble.needsGrant() || !st.Planned {
+		u.RetryAfter = slowRetryMin
+	}
+	if u.Trouble.Cause == "" {
+		u.Trouble.Cause = CauseStarting
+		u.Trouble.Detail = "no token has been obtained yet"
+		u.Trouble.Remedy = remedyWait
+	}
+	return u
+}
