@@ -1,0 +1,221 @@
+package module
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/internal/keeper"
+)
+
+func init() {
+	caddy.RegisterModule(adminAPI{})
+}
+
+// adminAPI serves the state of clients on Caddy's admin endpoint:
+//
+//	GET /oauth2_client/clients            every client
+//	GET /oauth2_client/clients/<client>   one client
+//	GET /oauth2_client/live               200 while the process works
+//	GET /oauth2_client/ready              200 when every client has a valid token;
+//	                                      ?client=<name>, repeatable, for some
+//
+// No answer holds a secret.
+type adminAPI struct{}
+
+// CaddyModule returns the Caddy module information.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.oauth2_client",
+		New: func() caddy.Module { return new(adminAPI) },
+	}
+}
+
+const adminPrefix = "/oauth2_client/"
+
+// Routes returns the endpoints.
+func (a adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: adminPrefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+// ClientStatus is a client as the admin API shows it.
+type ClientStatus struct {
+	// Client is its name.
+	Client string `json:"client"`
+
+	// Token is none, valid or expired.
+	Token string `json:"token"`
+
+	// State is starting, ok, refreshing, backoff, awaiting_grant, grant_lost or
+	// misconfigured.
+	State string `json:"state"`
+
+	// Generation counts the token answers that were kept.
+	Generation uint64 `json:"generation"`
+
+	// ObtainedAt is when the newest access token was asked for.
+	ObtainedAt time.Time `json:"obtained_at,omitzero"`
+
+	// ExpiresAt is when that token expires.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+
+	// ExpiresIn is how many seconds that is from now; absent without a valid
+	// token.
+	ExpiresIn float64 `json:"expires_in,omitzero"`
+
+	// NextRefreshIn is how many seconds from now the next token request is
+	// planned; absent if none is.
+	NextRefreshIn *float64 `json:"next_refresh_in,omitempty"`
+
+	// Cause explains a State that is not ok in one word.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail explains it in a sentence.
+	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+
+	// Since is when it was noticed.
+	Since time.Time `json:"since,omitzero"`
+
+	// Unsaved says that the newest refresh token could not be written yet.
+	Unsaved bool `json:"unsaved,omitempty"`
+
+	// Record is where the client's durable record is.
+	Record string `json:"record"`
+}
+
+func clientStatus(st keeper.Status, now time.Time) ClientStatus {
+	s := ClientStatus{
+		Client:     st.Client,
+		Token:      st.Token,
+		State:      string(st.State),
+		Generation: st.Generation,
+		ObtainedAt: st.ObtainedAt,
+		ExpiresAt:  st.ExpiresAt,
+		Cause:      st.Trouble.Cause,
+		Detail:     st.Trouble.Detail,
+		Remedy:     st.Trouble.Remedy,
+		Since:      st.Trouble.At,
+		Unsaved:    st.Unsaved,
+		Record:     st.Record,
+	}
+	if st.Token == "valid" {
+		s.ExpiresIn = math.Round(st.ExpiresAt.Sub(now).Seconds()*1000) / 1000
+	}
+	if st.Planned {
+		next := math.Round(st.NextAttempt.Seconds()*1000) / 1000
+		s.NextRefreshIn = &next
+	}
+	return s
+}
+
+// runningApp returns the app of the running configuration, nil if it has none.
+func runningApp() (*App, error) {
+	app, err := caddy.ActiveContext().AppIfConfigured("oauth2_client")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return app.(*App), nil
+}
+
+func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed")}
+	}
+	path := strings.TrimPrefix(r.URL.Path, adminPrefix)
+	if path == "live" {
+		return writeJSON(w, http.StatusOK, map[string]bool{"live": true})
+	}
+	statuses, err := runningClients()
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+	}
+	switch path {
+	case "", "clients", "clients/":
+		return writeJSON(w, http.StatusOK, statuses)
+	case "ready":
+		return ready(w, statuses, r.URL.Query()["client"])
+	}
+	name, ok := strings.CutPrefix(path, "clients/")
+	if !ok {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("nothing is served here; there are clients, clients/<client>, ready and live")}
+	}
+	for _, s := range statuses {
+		if s.Client == name {
+			return writeJSON(w, http.StatusOK, s)
+		}
+	}
+	return unknownClient(name, statuses)
+}
+
+func runningClients() ([]ClientStatus, error) {
+	statuses := []ClientStatus{}
+	app, err := runningApp()
+	if err != nil || app == nil {
+		return statuses, err
+	}
+	for _, c := range app.list() {
+		statuses = append(statuses, clientStatus(c.keeper.Status(), time.Now()))
+	}
+	return statuses, nil
+}
+
+// ready answers 200 if the named clients, or all, have a valid token.
+func ready(w http.ResponseWriter, statuses []ClientStatus, names []string) error {
+	waiting := []ClientStatus{}
+	known := make(map[string]ClientStatus, len(statuses))
+	for _, s := range statuses {
+		known[s.Client] = s
+		if len(names) == 0 && s.Token != "valid" {
+			waiting = append(waiting, s)
+		}
+	}
+	for _, name := range names {
+		s, ok := known[name]
+		if !ok {
+			return unknownClient(name, statuses)
+		}
+		if s.Token != "valid" {
+			waiting = append(waiting, s)
+		}
+	}
+	status := http.StatusOK
+	if len(waiting) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	return writeJSON(w, status, map[string]any{"ready": len(waiting) == 0, "waiting": waiting})
+}
+
+func unknownClient(name string, statuses []ClientStatus) error {
+	names := make([]string, 0, len(statuses))
+	for _, s := range statuses {
+		names = append(names, s.Client)
+	}
+	return caddy.APIError{
+		HTTPStatus: http.StatusNotFound,
+		Err:        fmt.Errorf("no client %q; there are: %s", name, strings.Join(names, ", ")),
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(v)
+}
+
+// Interface guards
+var (
+	_ caddy.Module      = (*adminAPI)(nil)
+	_ caddy.AdminRouter = (*adminAPI)(nil)
+)

@@ -1,0 +1,280 @@
+// Package module holds Lamplighter's Caddy modules: the app oauth2_client, which
+// keeps access tokens fresh, and the modules that put them into requests.
+//
+// It knows Caddy, and translates between it and the packages below
+// module/internal. It must not know OAuth: what a token request looks like is
+// tokenendpoint's business, and when one is made the keeper's.
+package module
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/store"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App keeps the access tokens of OAuth 2.0 clients fresh: it obtains them at
+// token endpoints, refreshes them before they expire, and keeps rotating refresh
+// tokens durably, across restarts and crashes.
+//
+// Modules that send requests refer to its clients by name: see the transport
+// `http.reverse_proxy.transport.oauth2`. They may also declare clients of their
+// own, which are kept and listed like the ones here.
+type App struct {
+	// The clients, by name. A name has up to 63 lower-case letters, digits, `_`,
+	// `.` and `-`, and starts with a letter or digit. It also names the client's
+	// record, so a renamed client starts anew.
+	Clients map[string]*Client `json:"clients,omitempty"`
+
+	ctx    caddy.Context
+	logger *zap.Logger
+
+	mu      sync.Mutex
+	clients map[string]*client
+	seeds   map[store.Fingerprint]string
+	stopped chan struct{}
+}
+
+// State that outlives a configuration: keepers by the identity of their record,
+// never by their settings, so that two configurations never spend the same
+// refresh token; and the stores by their place.
+var (
+	keepers = caddy.NewUsagePool()
+	stores  = caddy.NewUsagePool()
+)
+
+// pooled makes a value fit for a UsagePool. Nothing is left to destruct: the
+// last configuration that stops ends a keeper's work.
+type pooled[T any] struct{ value T }
+
+// Destruct does nothing.
+func (pooled[T]) Destruct() error { return nil }
+
+// tickInterval is how often the clocks are compared, since timers stand still
+// while a machine is suspended, and lost grants look for a new seed.
+const tickInterval = 10 * time.Second
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "oauth2_client",
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision checks the clients. It makes no network call and writes nothing:
+// `caddy validate` provisions too.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	a.logger = ctx.Logger()
+	a.clients = make(map[string]*client)
+	a.seeds = make(map[store.Fingerprint]string)
+	for _, name := range slices.Sorted(maps.Keys(a.Clients)) {
+		if a.Clients[name] == nil {
+			return fmt.Errorf("client %s: it has no settings", name)
+		}
+		if _, err := a.add(name, a.Clients[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add provisions a client and takes its keeper from the pool.
+func (a *App) add(name string, cfg *Client) (*client, error) {
+	c, err := newClient(a.ctx, name, cfg)
+	if err != nil {
+		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
+	}
+	if seed := c.seedFingerprint(); seed != "" {
+		if other, taken := a.seeds[seed]; taken {
+			return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", name, other))
+		}
+		a.seeds[seed] = name
+	}
+	for _, warning := range c.warnings() {
+		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
+	}
+	if err := c.acquire(); err != nil {
+		return nil, err
+	}
+	a.clients[name] = c
+	return c, nil
+}
+
+// located puts where a client is declared before an error.
+func located(declaredAt string, err error) error {
+	if declaredAt == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", declaredAt, err)
+}
+
+// lookup returns the client of a name for another module. With settings it
+// declares the client in place: once, or again with equal settings.
+func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.clients[name]
+	if inPlace == nil {
+		if known == nil {
+			return nil, located(declaredAt, fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name))
+		}
+		if known.inPlace {
+			return nil, located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declared.DeclaredAt, name))
+		}
+		return known, nil
+	}
+	if known == nil {
+		c, err := a.add(name, inPlace)
+		if err != nil {
+			return nil, err
+		}
+		c.inPlace = true
+		return c, nil
+	}
+	if !known.inPlace {
+		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declared.DeclaredAt)))
+	}
+	if !known.declared.Equal(inPlace) {
+		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.declared.DeclaredAt)))
+	}
+	return known, nil
+}
+
+func at(place string) string {
+	if place == "" {
+		return ""
+	}
+	return " at " + place
+}
+
+// Start begins to keep the tokens fresh.
+func (a *App) Start() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
+		c := a.clients[name]
+		if err := c.open(a.ctx); err != nil {
+			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
+		}
+	}
+	for _, c := range a.clients {
+		c.start(a.logger)
+	}
+	a.stopped = make(chan struct{})
+	go a.tick(a.stopped)
+	return nil
+}
+
+// tick lets every keeper compare the clocks.
+func (a *App) tick(stopped <-chan struct{}) {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			for _, c := range a.clients {
+				c.keeper.Tick()
+			}
+		case <-stopped:
+			return
+		}
+	}
+}
+
+// Stop ends this configuration's say. If no other one keeps a client, it waits
+// for a token request that was written already.
+func (a *App) Stop() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped != nil {
+		close(a.stopped)
+		a.stopped = nil
+	}
+	var wg sync.WaitGroup
+	for _, c := range a.clients {
+		wg.Go(c.stop)
+	}
+	wg.Wait()
+	return nil
+}
+
+// Cleanup gives back what Provision took. A configuration whose start failed
+// is cleaned up without being stopped.
+func (a *App) Cleanup() error {
+	err := a.Stop()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.clients {
+		err = errors.Join(err, c.release())
+	}
+	a.clients = nil
+	return err
+}
+
+// sharedStore returns the store of a directory, the same for all clients and
+// configurations. The key is for giving it back.
+func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
+	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
+	if cfg != nil && cfg.Path != "" {
+		var r resolver
+		dir = r.value("store path", cfg.Path)
+		if r.err != nil {
+			return nil, "", r.err
+		}
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, "", fmt.Errorf("store: %w", err)
+	}
+	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
+		return pooled[store.Store]{store.NewFile(dir)}, nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return value.(pooled[store.Store]).value, dir, nil
+}
+
+// sharedKeeper returns the keeper of a record.
+func sharedKeeper(name string, st store.Store, storeKey string) (k *keeper.Keeper, key string, err error) {
+	key = storeKey + "\x00" + name
+	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
+		return pooled[*keeper.Keeper]{keeper.New(name, st, keeper.Clock{})}, nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return value.(pooled[*keeper.Keeper]).value, key, nil
+}
+
+// list returns the clients in the order of their names.
+func (a *App) list() []*client {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	out := make([]*client, 0, len(a.clients))
+	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
+		out = append(out, a.clients[name])
+	}
+	return out
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,208 @@
+package module
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// Client is one OAuth 2.0 client: a registration at one authorization server and
+// the grant it uses (RFC 6749). Lamplighter obtains its access token at the
+// token endpoint, refreshes it before it expires, keeps a rotating refresh
+// token durably, and injects the access token into requests.
+//
+// Values of client_id, client_secret, refresh_token, username, password, param
+// and header may hold the placeholders `{env.NAME}` and `{file./path}`. They are
+// resolved anew at every token request, so rotated secrets need no reload; one
+// trailing newline of a file is dropped. A literal secret works but shows in
+// the admin API and in saved configurations. Placeholders of requests are
+// refused.
+type Client struct {
+	// The name of a preset for a known token API, whose settings hold unless
+	// they are given here too. Presets: `tencent_eiam`.
+	Provider string `json:"provider,omitempty"`
+
+	// The base URL of the provider, for presets that need one: for
+	// `tencent_eiam` the application's own domain, as in
+	// `https://acme.example.com`.
+	ProviderBase string `json:"provider_base,omitempty"`
+
+	// The URL of the token endpoint (RFC 6749 section 3.2). Required unless the
+	// provider names it. It must be https, unless its host is loopback or
+	// `allow_http` is set.
+	TokenEndpoint string `json:"token_endpoint,omitempty"`
+
+	// The HTTP method of token requests: `POST` or `GET`. Default: `POST`.
+	Method string `json:"method,omitempty"`
+
+	// Where the parameters of a token request go: `form`, `query` or `json`.
+	// RFC 6749 section 2.3.1 forbids credentials in URLs, so `query` is only for
+	// APIs that demand it; such a URL appears in no log, error or metric.
+	// Default: `form`.
+	ParamsIn string `json:"params_in,omitempty"`
+
+	// The grant type: `refresh_token`, `client_credentials`, `password`, any
+	// literal value that the API wants, or `-` to send none. Default:
+	// `refresh_token` if that setting is there, else `client_credentials`.
+	GrantType string `json:"grant_type,omitempty"`
+
+	// The client identifier (RFC 6749 section 2.2). Required unless
+	// `token_endpoint_auth_method` is `none`.
+	ClientID string `json:"client_id,omitempty"`
+
+	// The client secret. Required by `client_secret_basic` and
+	// `client_secret_post`.
+	ClientSecret string `json:"client_secret,omitempty"`
+
+	// How the client authenticates at the token endpoint, in the words of RFC
+	// 7591: `client_secret_basic` (a header), `client_secret_post` (parameters,
+	// wherever `params_in` puts them) or `none` (a public client). It is never
+	// probed: a wrong guess would spend a refresh token. Default:
+	// `client_secret_basic`.
+	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method,omitempty"`
+
+	// How `client_secret_basic` writes identifier and secret before base64:
+	// `form` (form-urlencoded, RFC 6749 section 2.3.1) or `raw`. They differ for
+	// characters such as `+ / = & %`. Default: `form`.
+	BasicEncoding string `json:"basic_encoding,omitempty"`
+
+	// The first refresh token, the seed. It is presented once; from then on the
+	// refresh token in the client's record counts, across restarts. Another
+	// value, never seen before, replaces the grant. A seed that cannot be
+	// resolved is an error only if there is no record.
+	RefreshToken string `json:"refresh_token,omitempty"`
+
+	// The resource owner's username, for the grant `password`.
+	Username string `json:"username,omitempty"`
+
+	// The resource owner's password, for the grant `password`.
+	Password string `json:"password,omitempty"`
+
+	// The scope to ask for (RFC 6749 section 3.3). Default: none.
+	Scope []string `json:"scope,omitempty"`
+
+	// The audience to ask for, as `audience` parameters. Default: none.
+	Audience []string `json:"audience,omitempty"`
+
+	// The resources to ask for (RFC 8707): absolute URIs. Default: none.
+	Resource []string `json:"resource,omitempty"`
+
+	// Further parameters of token requests. With `params_in json` dotted names
+	// nest, and a value that starts with `json:` is sent as the JSON after it.
+	Param map[string][]string `json:"param,omitempty"`
+
+	// Further headers of token requests.
+	Header map[string][]string `json:"header,omitempty"`
+
+	// Other names for the parameters of RFC 6749, from canonical to wire name,
+	// as in `client_id appid`; `-` omits a parameter.
+	ParamNames map[string]string `json:"param_names,omitempty"`
+
+	// Where the answer holds the access token: a dotted path into its JSON.
+	// `a|b` takes the first that is there; `header:X`, `cookie:X` and `@body`
+	// look elsewhere. Default: `access_token`.
+	AccessTokenPath string `json:"access_token_path,omitempty"`
+
+	// Where the answer holds a new refresh token. Default: `refresh_token`.
+	RefreshTokenPath string `json:"refresh_token_path,omitempty"`
+
+	// Where the answer holds an ID token. Default: `id_token`.
+	IDTokenPath string `json:"id_token_path,omitempty"`
+
+	// Where the answer holds the access token's lifetime. Default: `expires_in`.
+	ExpiresPath string `json:"expires_path,omitempty"`
+
+	// Where an answer holds its error code. Default: `error`.
+	ErrorPath string `json:"error_path,omitempty"`
+
+	// How the lifetime is written: `seconds`, `milliseconds`, `rfc3339`, `unix`,
+	// `unix_ms`, `duration`, `jwt` (the access token's own `exp`) or `none`.
+	// Default: `seconds`.
+	ExpiresFormat string `json:"expires_format,omitempty"`
+
+	// The lifetime of an access token whose answer names none, or nonsense.
+	// Default: `1h`.
+	DefaultExpiresIn caddy.Duration `json:"default_expires_in,omitempty"`
+
+	// Which answers say that the grant is dead, so that nobody asks again:
+	// matchers of the form `[<status>] <code> [<description>]`. Default:
+	// `invalid_grant`.
+	TerminalErrors []string `json:"terminal_errors,omitempty"`
+
+	// What a success without a new refresh token means: `optional` (nothing),
+	// `required` (it is used, but an alarm is raised), or `ignore` (the refresh
+	// token never changes, and no durable state is needed). Default: `optional`.
+	Rotation string `json:"rotation,omitempty"`
+
+	// How long an access token still works once a new one was issued:
+	// `until_expiry`, `none`, or a duration. With `none`, requests are held for
+	// the moment of the exchange, so that none carries a dead token. Default:
+	// `until_expiry`.
+	RotationOverlap string `json:"rotation_overlap,omitempty"`
+
+	// How long to wait for the answers to requests already sent before the token
+	// is exchanged, with `rotation_overlap none`. Default: `2s`.
+	Quiesce caddy.Duration `json:"quiesce,omitempty"`
+
+	// The token is refreshed when this share of its lifetime remains, and up to
+	// 5 % of the lifetime earlier. Default: `0.3333` (one third).
+	RefreshWindowRatio float64 `json:"refresh_window_ratio,omitempty"`
+
+	// The least time between two token requests. Default: `1s`.
+	MinRefreshInterval caddy.Duration `json:"min_refresh_interval,omitempty"`
+
+	// How long one token request may take in all. Default: `30s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How long a request waits for a valid token before it is answered 503.
+	// Default: `10s`.
+	Wait caddy.Duration `json:"wait,omitempty"`
+
+	// Where tokens are put into requests. Default: the header `Authorization`
+	// with `Bearer {access_token}` (RFC 6750 section 2.1).
+	Inject []Injection `json:"inject,omitempty"`
+
+	// How many bytes of a request's body are kept so that it can be sent again
+	// after a 401. `0` never sends again a request that has a body. Default:
+	// `64KiB`.
+	ReplayBuffer *int64 `json:"replay_buffer,omitempty"`
+
+	// Allows a token endpoint without TLS beyond loopback. Secrets are then
+	// readable on the network. Default: `false`.
+	AllowHTTP bool `json:"allow_http,omitempty"`
+
+	// TLS to the token endpoint: certificate authorities, client certificate,
+	// server name. Default: the system's authorities.
+	TLS *reverseproxy.TLSConfig `json:"tls,omitempty"`
+
+	// Where the client's record is kept. Default: a file below Caddy's data
+	// directory.
+	Store *StoreConfig `json:"store,omitempty"`
+
+	// Where the client is declared, as `file:line`, for error messages. The
+	// Caddyfile adapter sets it.
+	DeclaredAt string `json:"declared_at,omitempty"`
+}
+
+// Injection puts a token into a request.
+type Injection struct {
+	// What is set: `header`, `query` or `cookie`. Default: `header`.
+	In string `json:"in,omitempty"`
+
+	// The name of the header, query parameter or cookie.
+	Name string `json:"name"`
+
+	// The value. `{access_token}`, `{id_token}` and `{response.<path>}` (a member
+	// of the token endpoint's answer) are replaced. Default: `{access_token}`.
+	Value string `json:"value,omitempty"`
+}
+
+// StoreConfig says where a client's record is kept.
+type StoreConfig struct {
+	// The kind of store. Default and only kind: `file`.
+	Kind string `json:"kind,omitempty"`
+
+	// The directory of the record files. It is created with mode 0700 and must
+	// be on a file system that can lock. Default: `oauth2_client` in Caddy's
+	// data directory.
+	Path string `json:"path,omitempty"`
+}

@@ -1,0 +1,55 @@
+package module
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestHealthExitCodes(t *testing.T) {
+	ok := ClientStatus{Client: "ok", Token: "valid", State: "ok"}
+	retrying := ClientStatus{Client: "retrying", Token: "valid", State: "backoff"}
+	waiting := ClientStatus{Client: "waiting", Token: "none", State: "starting"}
+	lost := ClientStatus{Client: "lost", Token: "valid", State: "grant_lost"}
+	for name, tc := range map[string]struct {
+		statuses []ClientStatus
+		ready    bool
+		names    []string
+		want     int
+		fails    bool
+	}{
+		"no clients":                            {want: healthy},
+		"all well":                              {statuses: []ClientStatus{ok, retrying}, want: healthy},
+		"a token is missing":                    {statuses: []ClientStatus{ok, waiting}, want: tokenMissing},
+		"a human is needed":                     {statuses: []ClientStatus{ok, waiting, lost}, want: humanNeeded},
+		"ready asks for tokens only":            {statuses: []ClientStatus{ok, lost}, ready: true, want: healthy},
+		"ready without a token":                 {statuses: []ClientStatus{waiting}, ready: true, want: tokenMissing},
+		"ready for some of them":                {statuses: []ClientStatus{ok, waiting}, ready: true, names: []string{"ok"}, want: healthy},
+		"a name that is not there is a failure": {statuses: []ClientStatus{ok}, ready: true, names: []string{"nobody"}, want: tokenMissing, fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _, err := judgeHealth(tc.statuses, tc.ready, tc.names)
+			if got != tc.want || (err != nil) != tc.fails {
+				t.Errorf("exit code %d (%v), want %d", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestListIsAlignedAndShowsWhatIsWrong(t *testing.T) {
+	var b strings.Builder
+	next := 1.5
+	err := printClients(&b, []ClientStatus{
+		{Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7},
+		{Client: "a-longer-name", Token: "none", State: "grant_lost", Cause: "refused"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `CLIENT         TOKEN  STATE       EXPIRES IN  NEXT REFRESH  GENERATION  LAST ERROR
+erp            valid  ok          10s         2s            7           -
+a-longer-name  none   grant_lost  -           -             0           refused
+`
+	if b.String() != want {
+		t.Errorf("got:\n%s\nwant:\n%s", b.String(), want)
+	}
+}

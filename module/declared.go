@@ -1,0 +1,229 @@
+package module
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// client is a declared Client at work in one configuration.
+type client struct {
+	name     string
+	declared *Client // as it was written
+	cfg      *Client // with preset and defaults
+	inPlace  bool
+
+	endpoint *tokenendpoint.Client
+	inject   *injector
+
+	store     store.Store
+	storeKey  string
+	keeper    *keeper.Keeper
+	keeperKey string
+	stopOnce  func()
+}
+
+// newClient checks everything about a client that can be known without network
+// and writes, secrets included: a configuration error is found by `validate`.
+func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	effective, err := cfg.effective()
+	if err != nil {
+		return nil, err
+	}
+	if err := effective.check(); err != nil {
+		return nil, err
+	}
+	c := &client{name: name, declared: cfg, cfg: effective}
+	if c.inject, err = compileInjections(effective.Inject); err != nil {
+		return nil, err
+	}
+	if _, err := c.resolve(); err != nil {
+		return nil, err
+	}
+	var tlsConfig *tls.Config
+	if effective.TLS != nil {
+		if tlsConfig, err = effective.TLS.MakeTLSClientConfig(ctx); err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+	}
+	c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), tokenendpoint.Connection{TLS: tlsConfig}, time.Now)
+	return c, err
+}
+
+// acquire takes the keeper that the client shares with other configurations.
+func (c *client) acquire() (err error) {
+	if c.store, c.storeKey, err = sharedStore(c.cfg.Store); err != nil {
+		return err
+	}
+	c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey)
+	return err
+}
+
+// release gives it back.
+func (c *client) release() (err error) {
+	if c.keeperKey != "" {
+		_, err = keepers.Delete(c.keeperKey)
+	}
+	if c.storeKey != "" {
+		_, storeErr := stores.Delete(c.storeKey)
+		err = errors.Join(err, storeErr)
+	}
+	return err
+}
+
+// resolve reads the values of the next token request. Only the refresh token
+// may be missing.
+func (c *client) resolve() (*tokenendpoint.Request, error) {
+	var r resolver
+	cfg := c.cfg
+	req := &tokenendpoint.Request{
+		URL:          r.value("token_endpoint", cfg.TokenEndpoint),
+		ClientID:     r.value("client_id", cfg.ClientID),
+		ClientSecret: r.value("client_secret", cfg.ClientSecret),
+		Username:     r.value("username", cfg.Username),
+		Password:     r.value("password", cfg.Password),
+		Scope:        r.values("scope", cfg.Scope),
+		Audience:     r.values("audience", cfg.Audience),
+		Resource:     r.values("resource", cfg.Resource),
+		Params:       r.multi("param", cfg.Param),
+		Header:       http.Header(r.multi("header", cfg.Header)),
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if err := cfg.checkEndpoint(req.URL); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// seed reads the refresh token that the operator supplied.
+func (c *client) seed() (string, error) {
+	var r resolver
+	seed := r.value("refresh_token", c.cfg.RefreshToken)
+	return seed, r.err
+}
+
+func (c *client) seedFingerprint() store.Fingerprint {
+	seed, _ := c.seed()
+	return store.FingerprintOf(seed)
+}
+
+// warnings are about settings that work, or may work later.
+func (c *client) warnings() (list []string) {
+	if _, err := c.seed(); err != nil && c.cfg.rotating() {
+		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", err))
+	}
+	for setting, value := range map[string]string{
+		"client_secret": c.cfg.ClientSecret, "refresh_token": c.cfg.RefreshToken, "password": c.cfg.Password,
+	} {
+		if value != "" && !strings.Contains(value, "{") {
+			list = append(list, setting+" is a literal value, or a {$VARIABLE}, and so is visible in the admin API, in autosave.json and in adapted configurations; write {file./path/to/it} or {env.NAME}")
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// inputs are what the keeper needs for the next token request.
+func (c *client) inputs() (keeper.Inputs, error) {
+	req, err := c.resolve()
+	if err != nil {
+		return keeper.Inputs{}, err
+	}
+	// A seed that is gone is none: the record goes on without it.
+	seed, err := c.seed()
+	if err != nil && !c.cfg.rotating() {
+		return keeper.Inputs{}, err
+	}
+	return keeper.Inputs{
+		Seed:    seed,
+		Binding: binding(req),
+		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
+			ask := *req
+			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
+			return c.endpoint.Do(ctx, ask)
+		},
+	}, nil
+}
+
+// binding ties a record to what its tokens were obtained with.
+func binding(req *tokenendpoint.Request) store.Binding {
+	b := store.Binding{Grant: fingerprint(req.URL, req.ClientID)}
+	b.Request = fingerprint(slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, req.Params, req.Username)
+	if u, err := url.Parse(req.URL); err == nil {
+		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	}
+	return b
+}
+
+func fingerprint(values ...any) store.Fingerprint {
+	b, _ := json.Marshal(values) // strings, slices and maps of strings only
+	return store.FingerprintOf(string(b))
+}
+
+// open prepares the store. Only what no time heals is an error: clients that
+// need no durable state go on without, and others say so when they need it.
+func (c *client) open(ctx context.Context) error {
+	if err := c.store.Open(ctx); errors.Is(err, store.ErrNoLocks) && c.cfg.rotating() {
+		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
+	}
+	if !c.cfg.rotating() || c.cfg.RefreshToken == "" {
+		return nil
+	}
+	_, seedErr := c.seed()
+	if seedErr == nil {
+		return nil
+	}
+	if _, err := c.store.Load(ctx, c.name); errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.store.Describe(c.name))
+	}
+	return nil
+}
+
+// start lets the keeper obey this configuration.
+func (c *client) start(logger *zap.Logger) {
+	drains, _ := c.cfg.drains() // checked
+	c.stopOnce = c.keeper.Start(keeper.Settings{
+		Rotating:           c.cfg.rotating(),
+		RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
+		Drain:              drains,
+		Quiesce:            time.Duration(c.cfg.Quiesce),
+		RefreshWindowRatio: c.cfg.RefreshWindowRatio,
+		MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
+		Timeout:            time.Duration(c.cfg.Timeout),
+		Resolve:            c.inputs,
+		Notify:             func(e keeper.Event) { report(logger, e) },
+	})
+}
+
+func (c *client) stop() {
+	if c.stopOnce != nil {
+		c.stopOnce()
+	}
+}
+
+// Equal reports whether two declarations say the same, wherever they stand.
+func (c *Client) Equal(other *Client) bool {
+	a, b := *c, *other
+	a.DeclaredAt, b.DeclaredAt = "", ""
+	return reflect.DeepEqual(a, b)
+}

@@ -1,0 +1,74 @@
+package module_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	_ "lamplighter/module"
+)
+
+// TestEveryExportedNameAndFieldIsDocumented keeps what Caddy's site and the
+// reference are generated from complete.
+func TestEveryExportedNameAndFieldIsDocumented(t *testing.T) {
+	fset := token.NewFileSet()
+	names, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := 0
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.GenDecl:
+				for _, spec := range n.Specs {
+					if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() && n.Doc == nil && s.Doc == nil {
+						t.Errorf("%s: type %s has no doc comment", fset.Position(s.Pos()), s.Name)
+					}
+				}
+			case *ast.FuncDecl:
+				if n.Name.IsExported() && n.Doc == nil {
+					t.Errorf("%s: %s has no doc comment", fset.Position(n.Pos()), n.Name)
+				}
+			case *ast.TypeSpec:
+				s, ok := n.Type.(*ast.StructType)
+				if !ok || !n.Name.IsExported() {
+					return true
+				}
+				for _, f := range s.Fields.List {
+					if f.Tag == nil || !f.Names[0].IsExported() {
+						continue
+					}
+					fields++
+					if f.Doc == nil {
+						t.Errorf("%s: field %s.%s has no doc comment", fset.Position(f.Pos()), n.Name, f.Names[0])
+					}
+				}
+			}
+			return true
+		})
+	}
+	if fields < 30 {
+		t.Errorf("only %d fields were seen", fields)
+	}
+}
+
+func TestModulesAreRegistered(t *testing.T) {
+	for _, id := range []string{"oauth2_client", "http.reverse_proxy.transport.oauth2", "admin.api.oauth2_client"} {
+		if _, err := caddy.GetModule(id); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// isHealthCheck tells an active health check, which comes from no server, from
+// a request that is proxied.
+func isHealthCheck(req *http.Request) bool {
+	return req.Context().Value(caddyhttp.ServerCtxKey) == nil
+}
+
+// activeChecks returns the health checks that the enclosing reverse_proxy makes
+// through the transport, nil if there are none.
+func activeChecks(ctx caddy.Context) *reverseproxy.ActiveHealthChecks {
+	for _, m := range ctx.Modules() {
+		if h, ok := m.(*reverseproxy.Handler); ok && h.HealthChecks != nil {
+			return h.HealthChecks.Active
+		}
+	}
+	return nil
+}
+
+// checkWait is how long a health check waits for a token: nearly as long as it
+// would wait for the upstream.
+func checkWait(ctx context.Context, otherwise time.Duration) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return otherwise
+	}
+	return time.Until(deadline) * 9 / 10
+}
+
+// errNoVerdict is the outcome of a health check that could not be made, where
+// its criteria cannot be met by an answer of ours.
+var errNoVerdict = errors.New("there is no access token to check the upstream with")
+
+// noVerdict answers a health check that has no token. Nothing is known about the
+// upstream then, so it is not marked down: it would stay down after the token
+// came, and until then its requests are answered 503 anyway.
+func (t *Transport) noVerdict(req *http.Request) (*http.Response, error) {
+	status := http.StatusOK
+	if t.checks != nil {
+		if t.checks.ExpectBody != "" {
+			return nil, errNoVerdict
+		}
+		switch expected := t.checks.ExpectStatus; {
+		case expected >= 100:
+			status = expected
+		case expected > 0:
+			status = expected * 100 // a class, as in 2xx
+		}
+	}
+	return &http.Response{
+		Status:     http.StatusText(status),
+		StatusCode: status,
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     make(http.Header),
+		Body:       http.NoBody,
+		Request:    req,
+	}, nil
+}

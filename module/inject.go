@@ -1,0 +1,229 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/net/http/httpguts"
+
+	"lamplighter/module/internal/keeper"
+)
+
+// injector puts a client's token into requests, and takes out whatever the
+// caller sent in its place.
+type injector struct {
+	places        []place
+	responsePaths []string
+	rendered      atomic.Pointer[rendered]
+}
+
+// place is a compiled Injection.
+type place struct {
+	in, name string
+	template []piece
+}
+
+// piece is a literal, or the name of a value of the token.
+type piece struct{ literal, value string }
+
+// rendered are the values of all places for one token, made once per token.
+type rendered struct {
+	token  *keeper.Token
+	values []string
+}
+
+const responsePrefix = "response."
+
+func compileInjections(list []Injection) (*injector, error) {
+	in := new(injector)
+	for _, inj := range list {
+		p := place{in: inj.In, name: inj.Name}
+		setDefault(&p.in, "header")
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("inject: %w", err)
+		}
+		text := inj.Value
+		setDefault(&text, "{access_token}")
+		var err error
+		if p.template, err = compileTemplate(text); err != nil {
+			return nil, fmt.Errorf("inject %s %s: %w", p.in, p.name, err)
+		}
+		for _, t := range p.template {
+			if path, ok := strings.CutPrefix(t.value, responsePrefix); ok {
+				in.responsePaths = append(in.responsePaths, path)
+			}
+		}
+		in.places = append(in.places, p)
+	}
+	return in, nil
+}
+
+func (p *place) check() error {
+	if p.name == "" {
+		return errors.New("a name is missing")
+	}
+	switch p.in {
+	case "header":
+		if !httpguts.ValidHeaderFieldName(p.name) {
+			return fmt.Errorf("%q is not a header name", p.name)
+		}
+		p.name = textproto.CanonicalMIMEHeaderKey(p.name)
+		if p.name == "Host" || p.name == "Connection" || p.name == "Content-Length" || p.name == "Transfer-Encoding" {
+			return fmt.Errorf("the header %s cannot carry a token", p.name)
+		}
+	case "query":
+	case "cookie":
+		if !httpguts.ValidHeaderFieldName(p.name) {
+			return fmt.Errorf("%q is not a cookie name", p.name)
+		}
+	default:
+		return fmt.Errorf("%q is unknown: use header, query or cookie", p.in)
+	}
+	return nil
+}
+
+// compileTemplate splits a template once, so that expanding it never looks at
+// the token's own characters.
+func compileTemplate(text string) ([]piece, error) {
+	var pieces []piece
+	for text != "" {
+		before, rest, found := strings.Cut(text, "{")
+		if before != "" {
+			pieces = append(pieces, piece{literal: before})
+		}
+		if !found {
+			break
+		}
+		name, after, closed := strings.Cut(rest, "}")
+		if !closed {
+			return nil, errors.New("a '{' is not closed")
+		}
+		path, isResponse := strings.CutPrefix(name, responsePrefix)
+		if name != "access_token" && name != "id_token" && (!isResponse || path == "") {
+			return nil, fmt.Errorf("{%s} is unknown: use {access_token}, {id_token} or {response.<path>}", name)
+		}
+		pieces = append(pieces, piece{value: name})
+		text = after
+	}
+	return pieces, nil
+}
+
+func (p *place) render(t *keeper.Token) string {
+	var b strings.Builder
+	for _, piece := range p.template {
+		switch {
+		case piece.value == "":
+			b.WriteString(piece.literal)
+		case piece.value == "access_token":
+			b.WriteString(t.AccessToken)
+		case piece.value == "id_token":
+			b.WriteString(t.IDToken)
+		default:
+			b.WriteString(t.Response[strings.TrimPrefix(piece.value, responsePrefix)])
+		}
+	}
+	return b.String()
+}
+
+// values returns what goes into each place for a token.
+func (in *injector) values(t *keeper.Token) []string {
+	if r := in.rendered.Load(); r != nil && r.token == t {
+		return r.values
+	}
+	r := &rendered{token: t, values: make([]string, len(in.places))}
+	for i := range in.places {
+		r.values[i] = in.places[i].render(t)
+	}
+	in.rendered.Store(r)
+	return r.values
+}
+
+// into returns a copy of the request that carries the token, and nothing of the
+// caller's in its place. The request itself is not changed: whoever sent it may
+// log it.
+func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
+	out := new(http.Request)
+	*out = *req
+	out.Header = maps.Clone(req.Header)
+	if out.Header == nil {
+		out.Header = make(http.Header)
+	}
+	u := *req.URL
+	out.URL = &u
+
+	// RFC 6750 section 2: a token is sent in one way only. What the caller put
+	// into another one must not compete with ours.
+	out.Header.Del("Authorization")
+	u.RawQuery = withoutParam(u.RawQuery, "access_token")
+
+	values := in.values(t)
+	for i := range in.places {
+		switch p := &in.places[i]; p.in {
+		case "header":
+			deleteTwins(out.Header, p.name)
+			out.Header[p.name] = values[i : i+1 : i+1]
+		case "query":
+			u.RawQuery = withParam(u.RawQuery, p.name, values[i])
+		case "cookie":
+			setCookie(out, p.name, values[i])
+		}
+	}
+	return out
+}
+
+// deleteTwins removes spellings that some servers cannot tell from the header's
+// name: with underscores, which CGI and its heirs make of hyphens.
+func deleteTwins(h http.Header, name string) {
+	if !strings.Contains(name, "-") {
+		return
+	}
+	for key := range h {
+		if strings.Contains(key, "_") && strings.EqualFold(strings.ReplaceAll(key, "_", "-"), name) {
+			delete(h, key)
+		}
+	}
+}
+
+// withoutParam removes a parameter from a raw query and leaves every other byte
+// of it alone.
+func withoutParam(raw, name string) string {
+	if !strings.Contains(raw, name[:1]) && !strings.Contains(raw, "%") {
+		return raw
+	}
+	parts := strings.Split(raw, "&")
+	kept := parts[:0]
+	for _, part := range parts {
+		key, _, _ := strings.Cut(part, "=")
+		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
+			continue
+		}
+		kept = append(kept, part)
+	}
+	return strings.Join(kept, "&")
+}
+
+func withParam(raw, name, value string) string {
+	raw = withoutParam(raw, name)
+	if raw != "" {
+		raw += "&"
+	}
+	return raw + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+}
+
+// setCookie replaces one cookie and keeps the others.
+func setCookie(req *http.Request, name, value string) {
+	cookies := req.Cookies()
+	req.Header.Del("Cookie")
+	for _, c := range cookies {
+		if c.Name != name {
+			req.AddCookie(c)
+		}
+	}
+	req.AddCookie(&http.Cookie{Name: name, Value: value})
+}

@@ -1,0 +1,67 @@
+package module
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"time"
+
+	"lamplighter/module/internal/keeper"
+)
+
+// keptAnswer is how much of a 401's body is read before the request is sent
+// again: its connection can be used again, and the answer is still there if the
+// second attempt cannot be made.
+const keptAnswer = 64 << 10
+
+// afterUnauthorized decides whether a request that was answered 401 is sent
+// again, and returns it anew if so.
+func (t *Transport) afterUnauthorized(req *http.Request, res *http.Response, pass keeper.Pass, body *recording, wait time.Duration) (*http.Request, bool) {
+	ctx := req.Context()
+	replayable := !isUpgrade(req) && (!hasBody(req) || body != nil)
+	if !replayable {
+		wait = 0 // the token is refreshed for the next request
+	}
+	verdict := t.client.keeper.Unauthorized(ctx, pass.Token, wait)
+	if !replayable || verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
+		return nil, false
+	}
+	if !setAside(res) {
+		return nil, false
+	}
+	if body == nil {
+		return req, true
+	}
+	whole, ok := body.again(ctx)
+	if !ok {
+		return nil, false
+	}
+	return withBody(req, whole), true
+}
+
+// isIdempotent reports whether a method may be repeated even if the first
+// request was acted on (RFC 9110 section 9.2.2).
+func isIdempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// setAside reads the answer that may be replaced and closes it, so that an
+// upload it interrupted ends. It reports false, and leaves the answer as it was,
+// if the answer is too long for that.
+func setAside(res *http.Response) bool {
+	head, err := io.ReadAll(io.LimitReader(res.Body, keptAnswer+1))
+	if err != nil || len(head) > keptAnswer {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.MultiReader(bytes.NewReader(head), res.Body), res.Body}
+		return false
+	}
+	_ = res.Body.Close()
+	res.Body = io.NopCloser(bytes.NewReader(head))
+	return true
+}

@@ -1,0 +1,85 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// resolver replaces {env.*} and {file.*} in the values of settings. It collects
+// the first error, so that a series of values reads without interruption.
+type resolver struct{ err error }
+
+// value resolves one setting. A placeholder that yields nothing is an error
+// that names the setting and the file or variable, never a value.
+func (r *resolver) value(setting, raw string) string {
+	v, err := caddy.NewReplacer().ReplaceFunc(raw, func(key string, val any) (any, error) {
+		kind, name, _ := strings.Cut(key, ".")
+		switch kind {
+		case "env":
+			if caddy.ToString(val) == "" {
+				return nil, fmt.Errorf("the environment variable %s is not set or empty", name)
+			}
+		case "file":
+			if caddy.ToString(val) == "" {
+				return nil, explainFile(name)
+			}
+		case "http", "tls", "layer4":
+			return nil, fmt.Errorf("{%s} is a value of a request, which may be anybody's; only {env.*} and {file.*} can be used here", key)
+		default:
+			// Not quoted: it may be a part of a literal secret.
+			return nil, errors.New("it holds braces, and only {env.*} and {file.*} placeholders are known here; put a value with braces into a file and write {file./path/to/it}")
+		}
+		return val, nil
+	})
+	if err != nil {
+		if r.err == nil {
+			r.err = fmt.Errorf("%s: %w", setting, err)
+		}
+		return ""
+	}
+	return v
+}
+
+// explainFile says why {file.*} yielded nothing.
+func explainFile(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", path)
+	case info.Size() == 0:
+		return fmt.Errorf("%s is empty", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_ = f.Close()
+	return fmt.Errorf("%s holds nothing but a line break, or is larger than 1 MiB", path)
+}
+
+func (r *resolver) values(setting string, raw []string) []string {
+	out := make([]string, 0, len(raw))
+	for _, v := range raw {
+		out = append(out, r.value(setting, v))
+	}
+	return out
+}
+
+func (r *resolver) multi(setting string, raw map[string][]string) map[string][]string {
+	if len(raw) == 0 {
+		return nil
+	}
+	out := make(map[string][]string, len(raw))
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		out[name] = r.values(setting+" "+name, raw[name])
+	}
+	return out
+}

@@ -1,0 +1,250 @@
+package module
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/internal/provider"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// Defaults of the client settings, in one place.
+const (
+	defaultRefreshWindowRatio = 1.0 / 3
+	defaultExpiresIn          = time.Hour
+	defaultMinRefreshInterval = time.Second
+	defaultTimeout            = 30 * time.Second
+	defaultWait               = 10 * time.Second
+	defaultQuiesce            = 2 * time.Second
+	defaultReplayBuffer       = 64 << 10
+)
+
+var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
+
+// CheckName returns an error if a client cannot have that name.
+func CheckName(name string) error {
+	if clientName.MatchString(name) {
+		return nil
+	}
+	return fmt.Errorf("%q is not a client name: use up to 63 lower-case letters, digits, '_', '.' and '-', starting with a letter or digit", name)
+}
+
+// Check returns an error for settings that cannot work, whatever the environment
+// holds: it resolves no placeholder and touches neither network nor files.
+func (c *Client) Check() error {
+	e, err := c.effective()
+	if err != nil {
+		return err
+	}
+	return e.check()
+}
+
+// effective returns the settings with the provider's preset below them and
+// defaults where both are silent.
+func (c *Client) effective() (*Client, error) {
+	e := *c
+	if c.Provider != "" {
+		merged, err := c.overPreset()
+		if err != nil {
+			return nil, err
+		}
+		e = *merged
+	} else if c.ProviderBase != "" {
+		return nil, errors.New("provider_base: it needs a provider")
+	}
+	if e.GrantType == "" {
+		e.GrantType = "client_credentials"
+		if e.RefreshToken != "" {
+			e.GrantType = "refresh_token"
+		}
+	}
+	setDefault(&e.TokenEndpointAuthMethod, "client_secret_basic")
+	setDefault(&e.Rotation, "optional")
+	setDefault(&e.RotationOverlap, "until_expiry")
+	setDefault(&e.RefreshWindowRatio, defaultRefreshWindowRatio)
+	setDefault(&e.DefaultExpiresIn, caddy.Duration(defaultExpiresIn))
+	setDefault(&e.MinRefreshInterval, caddy.Duration(defaultMinRefreshInterval))
+	setDefault(&e.Timeout, caddy.Duration(defaultTimeout))
+	setDefault(&e.Wait, caddy.Duration(defaultWait))
+	setDefault(&e.Quiesce, caddy.Duration(defaultQuiesce))
+	if e.ReplayBuffer == nil {
+		size := int64(defaultReplayBuffer)
+		e.ReplayBuffer = &size
+	}
+	if len(e.Inject) == 0 {
+		e.Inject = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
+	}
+	return &e, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// overPreset lays the settings over those of the provider. A preset is JSON of
+// client settings, so laying over is replacing members.
+func (c *Client) overPreset() (*Client, error) {
+	settings, err := provider.Load(c.Provider, c.ProviderBase)
+	if err != nil {
+		return nil, err
+	}
+	own, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(own, &settings); err != nil {
+		return nil, err
+	}
+	merged, err := json.Marshal(settings)
+	if err != nil {
+		return nil, err
+	}
+	e := new(Client)
+	if err := caddy.StrictUnmarshalJSON(merged, e); err != nil {
+		return nil, fmt.Errorf("provider %s: %w", c.Provider, err)
+	}
+	return e, nil
+}
+
+// check checks effective settings.
+func (c *Client) check() error {
+	if c.TokenEndpoint == "" {
+		return errors.New("token_endpoint is missing: add 'token_endpoint <url>', or a 'provider' that knows it")
+	}
+	if err := c.checkEndpoint(c.TokenEndpoint); err != nil && !strings.Contains(c.TokenEndpoint, "{") {
+		return err
+	}
+	if err := c.checkCredentials(); err != nil {
+		return err
+	}
+	switch c.Rotation {
+	case "optional", "required", "ignore":
+	default:
+		return fmt.Errorf("rotation %q is unknown: use optional, required or ignore", c.Rotation)
+	}
+	if _, err := c.drains(); err != nil {
+		return err
+	}
+	if c.RefreshWindowRatio < 0 || c.RefreshWindowRatio >= 1 {
+		return fmt.Errorf("refresh_window_ratio %v is out of range: it is the share of the lifetime that remains when the token is refreshed, above 0 and below 1, such as 1/3", c.RefreshWindowRatio)
+	}
+	for name, d := range map[string]caddy.Duration{
+		"timeout": c.Timeout, "wait": c.Wait, "quiesce": c.Quiesce,
+		"min_refresh_interval": c.MinRefreshInterval, "default_expires_in": c.DefaultExpiresIn,
+	} {
+		if d < 0 {
+			return fmt.Errorf("%s must not be negative", name)
+		}
+	}
+	if *c.ReplayBuffer < 0 {
+		return errors.New("replay_buffer must not be negative: 0 never sends a body again")
+	}
+	if c.Store != nil && c.Store.Kind != "" && c.Store.Kind != "file" {
+		return fmt.Errorf("store %q is unknown: the only kind is file", c.Store.Kind)
+	}
+	if _, err := compileInjections(c.Inject); err != nil {
+		return err
+	}
+	_, err := tokenendpoint.New(c.dialect(nil), tokenendpoint.Connection{}, time.Now)
+	return err
+}
+
+func (c *Client) checkCredentials() error {
+	if c.ClientID == "" && c.TokenEndpointAuthMethod != "none" {
+		return errors.New("client_id is missing: add 'client_id <id>', as the authorization server registered it")
+	}
+	switch c.TokenEndpointAuthMethod {
+	case "client_secret_basic", "client_secret_post":
+		if c.ClientSecret == "" {
+			return fmt.Errorf("client_secret is missing: token_endpoint_auth_method %s needs it; a public client has 'token_endpoint_auth_method none'", c.TokenEndpointAuthMethod)
+		}
+	case "none":
+		if c.ClientSecret != "" {
+			return errors.New("client_secret is of no use with token_endpoint_auth_method none: remove one of them")
+		}
+	}
+	if c.RefreshToken != "" && c.GrantType != "refresh_token" {
+		return fmt.Errorf("refresh_token is of no use with grant_type %s: remove one of them", c.GrantType)
+	}
+	if c.GrantType == "refresh_token" && c.Rotation == "ignore" && c.RefreshToken == "" {
+		return errors.New("refresh_token is missing: with rotation ignore it is presented each time")
+	}
+	if c.GrantType == "password" && (c.Username == "" || c.Password == "") {
+		return errors.New("grant_type password needs username and password")
+	}
+	return nil
+}
+
+// checkEndpoint checks the URL of the token endpoint.
+func (c *Client) checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
+		// Not quoted: its query may hold a secret.
+		return errors.New("token_endpoint is not an absolute http(s) URL without user and fragment")
+	}
+	if u.Scheme == "http" && !c.AllowHTTP && !isLoopback(u.Hostname()) {
+		return fmt.Errorf("token_endpoint on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", u.Host)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// drains reports whether the old access token dies with its successor's birth.
+func (c *Client) drains() (bool, error) {
+	switch c.RotationOverlap {
+	case "none":
+		return true, nil
+	case "until_expiry":
+		return false, nil
+	}
+	if d, err := caddy.ParseDuration(c.RotationOverlap); err != nil || d < 0 {
+		return false, fmt.Errorf("rotation_overlap %q is unknown: use until_expiry, none or a duration such as 30s", c.RotationOverlap)
+	}
+	return false, nil
+}
+
+// rotating reports whether an answer may replace the refresh token, so that it
+// must be kept durably.
+func (c *Client) rotating() bool {
+	return c.GrantType == "refresh_token" && c.Rotation != "ignore"
+}
+
+// dialect translates the settings for the token endpoint.
+func (c *Client) dialect(responsePaths []string) tokenendpoint.Dialect {
+	return tokenendpoint.Dialect{
+		Method:             c.Method,
+		ParamsIn:           c.ParamsIn,
+		AuthMethod:         c.TokenEndpointAuthMethod,
+		BasicEncoding:      c.BasicEncoding,
+		GrantType:          c.GrantType,
+		ParamNames:         c.ParamNames,
+		AccessTokenPath:    c.AccessTokenPath,
+		RefreshTokenPath:   c.RefreshTokenPath,
+		IDTokenPath:        c.IDTokenPath,
+		ExpiresPath:        c.ExpiresPath,
+		ErrorPath:          c.ErrorPath,
+		ExpiresFormat:      c.ExpiresFormat,
+		DefaultExpiresIn:   time.Duration(c.DefaultExpiresIn),
+		TerminalErrors:     c.TerminalErrors,
+		IgnoreRefreshToken: !c.rotating(),
+		ResponsePaths:      responsePaths,
+	}
+}

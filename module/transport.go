@@ -1,0 +1,171 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/internal/keeper"
+)
+
+func init() {
+	caddy.RegisterModule(Transport{})
+}
+
+// Transport is Caddy's HTTP transport with an access token in every request that
+// it sends to an upstream, active health checks included. All options of the
+// transport `http` apply.
+//
+// A request that finds no valid token waits for one and is then answered 503,
+// with `Retry-After` and the reason as `application/problem+json`. After a 401
+// to a token that was replaced meanwhile, a request is sent once more with the
+// current one, if its body was small enough to be kept.
+type Transport struct {
+	// The name of the client whose token is injected.
+	Client string `json:"client"`
+
+	// The client's settings, if it is declared here. Without them the client is
+	// one of the app `oauth2_client`.
+	Config *Client `json:"config,omitempty"`
+
+	// Where the transport is configured, as `file:line`, for error messages. The
+	// Caddyfile adapter sets it.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
+	*reverseproxy.HTTPTransport
+
+	client *client
+	checks *reverseproxy.ActiveHealthChecks
+}
+
+// CaddyModule returns the Caddy module information.
+func (Transport) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.reverse_proxy.transport.oauth2",
+		New: func() caddy.Module { return &Transport{HTTPTransport: new(reverseproxy.HTTPTransport)} },
+	}
+}
+
+// Provision sets up the transport and finds its client.
+func (t *Transport) Provision(ctx caddy.Context) error {
+	app, err := ctx.App("oauth2_client")
+	if err != nil {
+		return err
+	}
+	if t.client, err = app.(*App).lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
+		return err
+	}
+	t.checks = activeChecks(ctx)
+	return t.HTTPTransport.Provision(ctx)
+}
+
+// UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:
+//
+//	transport oauth2 <client> {
+//	    <options of the transport http>
+//	}
+func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // transport name
+	if !d.NextArg() {
+		return d.Errf("transport oauth2 needs the name of a client: 'transport oauth2 <client>'")
+	}
+	t.Client = d.Val()
+	if err := CheckName(t.Client); err != nil {
+		return d.WrapErr(err)
+	}
+	t.DeclaredAt = fmt.Sprintf("%s:%d", d.File(), d.Line())
+	d.Delete()
+	d.Reset()
+	return t.HTTPTransport.UnmarshalCaddyfile(d)
+}
+
+// RoundTrip sends a request with the client's current token.
+func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := t.client
+	ctx := req.Context()
+	wait := time.Duration(c.cfg.Wait)
+	// Upgrades stay open for long and health checks have little time: neither
+	// is held back for a rotation.
+	holdable := !isUpgrade(req) && !isHealthCheck(req)
+	if isHealthCheck(req) {
+		wait = checkWait(ctx, wait)
+	}
+
+	pass, err := c.keeper.Acquire(ctx, wait, holdable)
+	if err != nil {
+		return t.withoutToken(req, err)
+	}
+	first, body := recordBody(req, *c.cfg.ReplayBuffer)
+	defer body.end()
+
+	res, err := t.send(first, pass)
+	if err != nil || res.StatusCode != http.StatusUnauthorized {
+		return res, err
+	}
+	again, ok := t.afterUnauthorized(req, res, pass, body, wait)
+	if !ok {
+		return res, nil
+	}
+	pass, err = c.keeper.Acquire(ctx, wait, holdable)
+	if err != nil {
+		return t.withoutToken(again, err)
+	}
+	return t.send(again, pass)
+}
+
+// send makes one round trip with a token. Nobody above sees the copy of the
+// request that carries it, so nobody can log it.
+func (t *Transport) send(req *http.Request, pass keeper.Pass) (*http.Response, error) {
+	out := t.client.inject.into(req, pass.Token)
+	res, err := t.HTTPTransport.RoundTrip(out)
+	t.client.keeper.Answered(pass)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusUnauthorized {
+		t.client.keeper.Accepted(pass.Token)
+	}
+	res.Request = req
+	return res, nil
+}
+
+// withoutToken answers a request for which there is no token.
+func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, error) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	if isHealthCheck(req) {
+		return t.noVerdict(req)
+	}
+	var u *keeper.Unavailable
+	if !errors.As(err, &u) {
+		return nil, err // the caller went away
+	}
+	return noToken(u).response(req), nil
+}
+
+func isUpgrade(req *http.Request) bool {
+	if req.Method == http.MethodConnect {
+		return true // WebSockets over HTTP/2, RFC 8441
+	}
+	return req.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(req.Header.Get("Connection")), "upgrade")
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner                                = (*Transport)(nil)
+	_ caddy.CleanerUpper                               = (*Transport)(nil)
+	_ caddyfile.Unmarshaler                            = (*Transport)(nil)
+	_ http.RoundTripper                                = (*Transport)(nil)
+	_ reverseproxy.TLSTransport                        = (*Transport)(nil)
+	_ reverseproxy.H2CTransport                        = (*Transport)(nil)
+	_ reverseproxy.HealthCheckSchemeOverriderTransport = (*Transport)(nil)
+	_ reverseproxy.ProxyProtocolTransport              = (*Transport)(nil)
+	_ reverseproxy.RequestHeaderOpsTransport           = (*Transport)(nil)
+)
