@@ -1,0 +1,60 @@
+// Command lamplighter is Caddy with the modules of Lamplighter: a sidecar that
+// puts OAuth 2.0 access tokens into the requests of applications that know
+// nothing of them.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	// The part of Caddy that a sidecar needs. A build with xcaddy has the rest.
+	_ "github.com/caddyserver/caddy/v2/modules/caddyevents"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/gzip"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/encode/zstd"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/logging"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/requestbody"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/forwardauth"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/tracing"
+	_ "github.com/caddyserver/caddy/v2/modules/caddypki"
+	_ "github.com/caddyserver/caddy/v2/modules/caddytls"
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
+	_ "github.com/caddyserver/caddy/v2/modules/logging"
+	_ "github.com/caddyserver/caddy/v2/modules/metrics"
+
+	_ "lamplighter"
+)
+
+func main() {
+	defaultAdminSocket()
+	caddycmd.Main()
+}
+
+// defaultAdminSocket makes a unix socket that only this user can open the
+// default admin address: on Caddy's TCP default, every container that shares
+// the network namespace could load another configuration and have our tokens
+// sent elsewhere.
+func defaultAdminSocket() {
+	if _, set := os.LookupEnv("CADDY_ADMIN"); set {
+		return
+	}
+	dir := caddy.AppDataDir()
+	caddy.DefaultAdminListen = "unix/" + filepath.Join(dir, "admin.sock") + "|0600"
+	if len(os.Args) < 2 || (os.Args[1] != "run" && os.Args[1] != "start") {
+		return
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		fmt.Fprintf(os.Stderr, "lamplighter: the data directory cannot be made, so there will be no admin socket: %v; set XDG_DATA_HOME to a writable directory\n", err)
+	}
+}

@@ -1,0 +1,8 @@
+// Package lamplighter registers the Caddy modules, directives and commands of
+// Lamplighter. Import it for its side effects, as xcaddy does.
+package lamplighter
+
+import (
+	_ "lamplighter/caddyfile"
+	_ "lamplighter/module"
+)
