@@ -1,0 +1,88 @@
+# Everything here needs Go and make, and installs nothing. `make help` lists it.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TAGS    := nobadger,nomysql,nopgx
+LDFLAGS := -s -w \
+	-X github.com/caddyserver/caddy/v2.CustomBinaryName=lamplighter \
+	-X github.com/caddyserver/caddy/v2.CustomVersion=$(VERSION)
+
+# The race detector needs cgo and a C compiler. auto uses it where they are,
+# required fails without them, off never uses it.
+RACE ?= auto
+# What one package's tests may take.
+TIMEOUT ?= 10m
+# How long each fuzz target runs.
+FUZZTIME ?= 20s
+# The image's name, and an image with a Go toolchain to build it with.
+IMAGE   ?= lamplighter
+BUILDER ?=
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# `go env` says 0 where it finds no C compiler, unless somebody forces it.
+race_works = $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null && echo yes)
+race       = $(if $(filter-out off,$(RACE)),$(if $(race_works),-race))
+
+# Packages with tests that kill a process between two instructions.
+killed = $(addprefix ./,$(sort $(dir $(shell grep -rlE '^//go:build failpoint' --include='*_test.go' module))))
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "  RACE=auto|required|off  TIMEOUT=$(TIMEOUT)  FUZZTIME=$(FUZZTIME)  VERSION=$(VERSION)  IMAGE=$(IMAGE)  BUILDER=<image with Go>"
+
+.PHONY: build
+build: ## build the static binary ./lamplighter
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o lamplighter ./cmd/lamplighter
+
+.PHONY: test
+test: race-check format-check ## check the format, vet, and run all tests, those of the built binary too
+	$(GO) vet -tags $(TAGS) ./...
+	cd test && $(GO) vet ./...
+	$(GO) test $(race) -tags $(TAGS) -timeout $(TIMEOUT) ./...
+	$(GO) test $(race) -tags $(TAGS),failpoint -timeout $(TIMEOUT) $(killed)
+	cd test && $(GO) test $(race) -timeout $(TIMEOUT) ./...
+
+.PHONY: race-check
+race-check:
+ifeq ($(RACE),required)
+	@[ -n "$(race_works)" ] || { echo "RACE=required: the race detector needs cgo and a C compiler, such as gcc" >&2; exit 1; }
+else ifeq ($(RACE),auto)
+	@[ -n "$(race_works)" ] || echo "no C compiler or cgo here: the tests run WITHOUT the race detector" >&2
+endif
+
+.PHONY: format-check
+format-check:
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l .) || exit 1; \
+	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
+
+.PHONY: lint
+lint: ## run golangci-lint; the first time builds it
+	$(GO) run $(GOLANGCI_LINT) run ./...
+	cd test && $(GO) run $(GOLANGCI_LINT) run ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME
+	@$(GO) test -tags $(TAGS) -list '^Fuzz' ./... | \
+	awk '/^Fuzz/ { targets[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, targets[i]; n = 0 }' | \
+	while read -r package target; do \
+		echo "$$package $$target"; \
+		$(GO) test -tags $(TAGS) -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	done
+
+.PHONY: image
+image: ## build the container image with buildah, podman or docker
+	@tool=$$(command -v buildah || command -v podman || command -v docker) || \
+		{ echo "building an image needs buildah, podman or docker" >&2; exit 1; }; \
+	case "$$tool" in \
+		*docker) set -- ;; \
+		*) set -- --format docker ;; \
+	esac; \
+	set -x; "$$tool" build "$$@" --build-arg VERSION='$(VERSION)' \
+		$(if $(BUILDER),--build-arg BUILDER='$(BUILDER)') -t '$(IMAGE)' .
+
+.PHONY: demo
+demo: ## run the demonstration: servers, sidecar and rotating tokens on this machine
+	$(GO) run -tags $(TAGS) ./cmd/lamplighter demo
