@@ -80,6 +80,10 @@ func parseClient(d *caddyfile.Dispenser) (string, *module.Client, error) {
 			return "", nil, fmt.Errorf("client %s: %w", name, err)
 		}
 	}
+	c, err := withoutShorthand(c)
+	if err != nil {
+		return "", nil, d.WrapErr(err)
+	}
 	if err := c.Check(); err != nil {
 		return "", nil, p.locate(fmt.Errorf("client %s: %w", name, err), err)
 	}

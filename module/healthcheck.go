@@ -11,10 +11,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
-// isHealthCheck tells an active health check, which comes from no server, from
-// a request that is proxied.
+// isHealthCheck tells an active health check from a request that is proxied: only
+// that one has variables. (Both have a server, because handlers are provisioned
+// with one.)
 func isHealthCheck(req *http.Request) bool {
-	return req.Context().Value(caddyhttp.ServerCtxKey) == nil
+	return req.Context().Value(caddyhttp.VarsCtxKey) == nil
 }
 
 // activeChecks returns the health checks that the enclosing reverse_proxy makes

@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net"
 	"os"
@@ -95,8 +96,8 @@ func refused(ts *testscript.TestScript, neg bool, args []string) {
 	if err == nil {
 		ts.Fatalf("it was accepted")
 	}
-	_, message, found := strings.Cut(ts.ReadFile("stderr"), "Error: ")
-	if !found {
+	message := errorMessage(ts.ReadFile("stderr"))
+	if message == "" {
 		ts.Fatalf("there is no error message")
 	}
 	for _, needed := range []string{`Caddyfile:` + args[0] + `\b`, `\berp\b`, args[1]} {
@@ -108,6 +109,18 @@ func refused(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("a secret was printed: %s", output)
 	}
 	untouched(ts, false, nil)
+}
+
+// errorMessage finds the error that a command ended with: a log line where stderr
+// is no terminal.
+func errorMessage(stderr string) (message string) {
+	for line := range strings.Lines(stderr) {
+		var entry struct{ Level, Msg string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Level == "error" {
+			message = entry.Msg
+		}
+	}
+	return message
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {
