@@ -1,6 +1,7 @@
 package caddyfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 
@@ -162,7 +163,7 @@ func (u *upstream) httpTransport(d *caddyfile.Dispenser) error {
 	}
 	segment := d.NextSegment()
 	if len(segment) < 2 || segment[1].Text != "http" {
-		return d.Errf("the transport of upstream_oauth is http with a token; another one cannot be used here: use the directive of that transport, and inject the token there")
+		return d.Errf("client %s: the transport of upstream_oauth is http with a token; another one cannot be used here: use the directive of that transport, and inject the token there", cmp.Or(u.name.Text, "of this block"))
 	}
 	u.transport = len(u.segments)
 	u.segments = append(u.segments, segment)

@@ -111,7 +111,7 @@ func TestATokenThatCannotBeInjectedIsKeptAndSaysWhy(t *testing.T) {
 		`{"access_token":"A 2","refresh_token":"R2"}`:                      "no header may hold",
 		`{"access_token":"A2","refresh_token":"R2","token_type":"bearer"}`: "",
 		`{"access_token":"A2|x:y","refresh_token":"R2","token_type":""}`:   "",
-		`{"access_token":"AAAA","refresh_token":"R2","token_type":"AAAA"}`: `token_type is "[redacted]"`,
+		`{"access_token":"AAAA","refresh_token":"R2","token_type":"AAAA"}`: `token_type is words withheld`,
 	} {
 		a := ask(t, Dialect{}, Request{URL: answering(t, 200, nil, body)})
 		if a.Outcome != Granted || a.RefreshToken != "R2" || !strings.Contains(a.Unusable, want) || (want == "") != (a.Unusable == "") {

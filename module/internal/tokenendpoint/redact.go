@@ -71,15 +71,22 @@ func (s *secrets) cause(code string) string {
 	return code
 }
 
+// withheld stands for words of a server that echo the request. Taking out what we
+// recognise is not enough then: the rest may be more of it.
+const withheld = "words withheld, because they hold a secret"
+
 // quote makes a server's words fit to print: without secrets, on one line, and
 // not for ever.
 func (s *secrets) quote(words string) string {
+	if s.redact(words) != words {
+		return withheld
+	}
 	words = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return ' '
 		}
 		return r
-	}, strings.ToValidUTF8(s.redact(words), " "))
+	}, strings.ToValidUTF8(words, " "))
 	if runes := []rune(words); len(runes) > maxQuote {
 		words = string(runes[:maxQuote]) + "…"
 	}
