@@ -4,7 +4,10 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -69,6 +72,34 @@ func TestModulesAreRegistered(t *testing.T) {
 	for _, id := range []string{"oauth2_client", "http.reverse_proxy.transport.oauth2", "admin.api.oauth2_client"} {
 		if _, err := caddy.GetModule(id); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestReliabilityNamesTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile("../docs/reliability.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources strings.Builder
+	err = filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		sources.Write(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+	if len(named) == 0 {
+		t.Fatal("the page names no test")
+	}
+	for _, name := range named {
+		if !strings.Contains(sources.String(), "\nfunc "+name[1]+"(") {
+			t.Errorf("there is no %s", name[1])
 		}
 	}
 }
