@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"lamplighter/module/internal/failpoint"
 )
 
 // Do makes one token request and reads its answer. It returns when there is an
@@ -29,7 +31,10 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	}
 	defer resp.Body.Close()
 	x.seal()
-	return c.judge(readReply(resp), x.sentAt, secrets)
+	failpoint.At("after-headers")
+	reply := readReply(resp)
+	failpoint.At("after-body")
+	return c.judge(reply, x.sentAt, secrets)
 }
 
 // failed sorts an exchange without an answer by whether the request was sent.

@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"sync"
 	"time"
+
+	"lamplighter/module/internal/failpoint"
 )
 
 // exchange is one request on one connection of its own. It knows for certain
@@ -87,6 +89,12 @@ func (x *exchange) permit() error {
 	return nil
 }
 
+func (x *exchange) wrote() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.sent
+}
+
 // seal ends the exchange: from now on it holds whether the request was sent.
 func (x *exchange) seal() (sent bool) {
 	x.mu.Lock()
@@ -105,5 +113,9 @@ func (w *wire) Write(b []byte) (int, error) {
 	if err := w.exchange.permit(); err != nil {
 		return 0, err
 	}
-	return w.Conn.Write(b)
+	n, err := w.Conn.Write(b)
+	if w.exchange.wrote() {
+		failpoint.At("after-send")
+	}
+	return n, err
 }
