@@ -27,7 +27,7 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "lamplighter")
-	if err := build(binary); err != nil {
+	if err := build(binary, "nobadger,nomysql,nopgx"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -35,8 +35,8 @@ func run(m *testing.M) int {
 }
 
 // build builds what `make build` does.
-func build(to string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nobadger,nomysql,nopgx",
+func build(to, tags string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", tags,
 		"-ldflags", "-X github.com/caddyserver/caddy/v2.CustomBinaryName=lamplighter -X github.com/caddyserver/caddy/v2.CustomVersion=v0.0.0-test",
 		"-o", to, "./cmd/lamplighter")
 	cmd.Dir = ".."

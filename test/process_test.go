@@ -70,10 +70,15 @@ func environment(home string) []string {
 // start starts a lamplighter whose files are below home. It ends with the test.
 func start(t *testing.T, home string, args ...string) *process {
 	t.Helper()
+	return startBinary(t, binary, home, environment(home), args...)
+}
+
+func startBinary(t *testing.T, binary, home string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, output: new(output), done: make(chan struct{})}
 	p.cmd = exec.Command(binary, args...)
 	p.cmd.Dir = home
-	p.cmd.Env = environment(home)
+	p.cmd.Env = env
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,82 @@
+package test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestSIGKILLAtEveryStepIsSafe kills the real process at each step of a refresh.
+// After the restart the new generation is there, or the one refresh token that
+// may have been consumed is presented once more, and a refusal is explained.
+func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
+	t.Parallel()
+	mortal := filepath.Join(t.TempDir(), "lamplighter")
+	if err := build(mortal, "nobadger,nomysql,nopgx,failpoint"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		failpoint string
+		kept      bool // the grant lives on; else the answer is lost
+		requests  int  // token requests, those after the restart too
+	}{
+		{"before-journal", true, 1},
+		{"store-temp-written", true, 1}, // of the journal
+		{"store-renamed", true, 1},
+		{"after-journal", true, 1},
+		{"before-send", true, 1},
+		{"after-send", false, 2},
+		{"after-headers", false, 2},
+		{"after-body", false, 2},
+		{"after-parse", false, 2},
+		{"store-temp-written:2", true, 1}, // of the new generation, and found complete
+		{"store-temp-synced:2", true, 1},
+		{"store-renamed:2", true, 1},
+		{"store-dir-synced:2", true, 1},
+		{"before-publish", true, 1},
+	} {
+		t.Run(strings.ReplaceAll(test.failpoint, ":", "_"), func(t *testing.T) {
+			servers := startDemoServers(t, "1h")
+			dir, address := home(t), freeAddress(t)
+			write(t, dir, "Caddyfile", servers.caddyfile(address))
+
+			run := []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
+			p := startBinary(t, mortal, dir, append(environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
+			eventually(t, "the process is killed", func() bool {
+				select {
+				case <-p.done:
+					return true
+				default:
+					return false
+				}
+			})
+			if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
+				t.Fatalf("it ended otherwise: %v", p.err)
+			}
+
+			runSidecar(t, dir, address)
+			var clients []struct{ State, Token, Cause, Detail, Remedy string }
+			eventually(t, "the state is settled", func() bool {
+				out, _, _ := command(t, dir, "tokens", "list", "--json")
+				return json.Unmarshal([]byte(out), &clients) == nil && len(clients) == 1 &&
+					(clients[0].State == "ok" || clients[0].State == "grant_lost")
+			})
+			c, stats := clients[0], servers.stats()
+			if stats.TokenRequests != test.requests {
+				t.Errorf("%d token requests, want %d", stats.TokenRequests, test.requests)
+			}
+			if test.kept {
+				if got := get(t, address, "/"); got.status != 200 || c.State != "ok" || stats.Spent != 0 {
+					t.Errorf("%v, %+v, %+v", got, c, stats)
+				}
+				return
+			}
+			if got := get(t, address, "/"); got.status != 503 || c.State != "grant_lost" || c.Cause != "response_lost" ||
+				!strings.Contains(c.Detail, "the response lost in a crash") || c.Remedy == "" || stats.Spent != 1 {
+				t.Errorf("%v, %+v, %+v", got, c, stats)
+			}
+		})
+	}
+}
