@@ -488,3 +488,52 @@ func TestNothingSecretIsLoggedAtDebugLevel(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUpstreamThatAlwaysSays401CostsOneForcedRefresh(t *testing.T) {
+	as := newRotating(t)
+	as.handler = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }
+	s := newSidecar(t, as)
+	s.load(s.config("min_refresh_interval 10ms", ""))
+	for i := range 1000 {
+		if res, body := s.do("GET", "/", ""); res.StatusCode != http.StatusUnauthorized {
+			t.Fatalf("request %d: got %d %s", i, res.StatusCode, body)
+		}
+	}
+	if requests, spent, _ := as.count(); requests != 2 || spent != 0 {
+		t.Errorf("%d token requests, want the first and a forced one; %d spent", requests, spent)
+	}
+}
+
+func TestABodyLargerThanTheReplayBufferStreamsThrough(t *testing.T) {
+	as := newRotating(t)
+	as.handler = func(w http.ResponseWriter, r *http.Request) {
+		n, err := io.Copy(io.Discard, r.Body)
+		w.Header().Set("Trailer", "X-Sum")
+		fmt.Fprint(w, n, " ", err, " ", r.Header.Get("Expect"))
+		w.Header().Set("X-Sum", fmt.Sprint(n))
+	}
+	s := newSidecar(t, as)
+	s.load(s.config("replay_buffer 1KiB", ""))
+	const size = 1 << 20
+	for name, length := range map[string]int64{"with a length": size, "chunked": -1} {
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+s.address+"/", io.LimitReader(zeros{}, size))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = length
+		req.Header.Set("Expect", "100-continue")
+		res, err := (&http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: 5 * time.Second}).RoundTrip(req)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != 200 || !strings.HasPrefix(string(body), fmt.Sprint(size, " <nil>")) || res.Trailer.Get("X-Sum") != fmt.Sprint(size) {
+			t.Errorf("%s: got %d %s, trailer %v, %v", name, res.StatusCode, body, res.Trailer, err)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
