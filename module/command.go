@@ -2,7 +2,6 @@ package module
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -165,7 +164,7 @@ func adminRequest(fl caddycmd.Flags, uri string) (*http.Response, error) {
 	}
 	res, err := caddycmd.AdminAPIRequest(address, http.MethodGet, uri, nil, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no instance answers at %s: %w; is it running, and is this its admin address? (--address, --config or CADDY_ADMIN choose another)", address, errors.Unwrap(err))
+		return nil, fmt.Errorf("no instance answers at %s: %w; is it running, and is this its admin address? (--address, --config or CADDY_ADMIN choose another)", address, err)
 	}
 	return res, nil
 }
