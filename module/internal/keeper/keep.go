@@ -60,7 +60,7 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	k.commit(f, rec, err)
 	failpoint.At("before-publish")
 
-	mono, _ := k.clock.now()
+	mono, wall := k.clock.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	// Counted from when it was asked for, on both clocks.
@@ -81,12 +81,12 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	if rotated {
 		f.note(k.tokenEvent(RefreshTokenRotated))
 	}
-	k.complain(f, a, rotated)
+	k.complain(f, a, rotated, wall)
 }
 
 // complain reports what is odd about an answer that was kept. Called with k.mu
 // held.
-func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool) {
+func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool, wall time.Time) {
 	if f.settings.RequireRotation && !rotated {
 		e := k.tokenEvent(RotationMissing)
 		e.Cause = CauseRotationMissing
@@ -103,7 +103,7 @@ func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool) {
 	if a.Unusable != "" {
 		k.trouble = Trouble{
 			State: StateMisconfigured, Cause: CauseUnusable, Detail: "the access token cannot be injected: " + a.Unusable,
-			Remedy: remedyConfig, At: time.Now(),
+			Remedy: remedyConfig, At: wall,
 		}
 		f.note(k.troubleEvent(Troubled))
 	}
