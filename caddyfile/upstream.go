@@ -16,12 +16,13 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("upstream_oauth", parseUpstream)
+	httpcaddyfile.RegisterDirective("upstream_oauth", parseUpstream)
 	httpcaddyfile.RegisterDirectiveOrder("upstream_oauth", httpcaddyfile.Before, "reverse_proxy")
 }
 
 // parseUpstream expands to a reverse_proxy whose transport injects a client's
-// access token, with the upstream's own Host. Syntax:
+// access token, with the upstream's own Host, behind a gate that keeps requests
+// without a token away from it. Syntax:
 //
 //	upstream_oauth [<matcher>] <upstreams...> {
 //	    client <name> [{
@@ -32,9 +33,28 @@ func init() {
 //	    }
 //	    <any other subdirective of reverse_proxy>
 //	}
-func parseUpstream(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
-	d := h.Dispenser
+func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // directive name
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
 	u := upstream{helper: h}
+	proxy, err := u.proxy()
+	if err != nil {
+		return nil, err
+	}
+	values := h.NewRoute(matcher, &module.Gate{Client: u.name.Text, DeclaredAt: u.declaredAt})
+	route := values[0].Value.(caddyhttp.Route)
+	route.HandlersRaw = append(route.HandlersRaw, caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil))
+	values[0].Value = route
+	return values, nil
+}
+
+// proxy reads the directive and returns the reverse_proxy that it stands for.
+func (u *upstream) proxy() (*reverseproxy.Handler, error) {
+	h := u.helper
+	d := h.Dispenser
 	if err := u.read(d); err != nil {
 		return nil, err
 	}

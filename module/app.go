@@ -45,8 +45,12 @@ type App struct {
 	mu      sync.Mutex
 	clients map[string]*client
 	seeds   map[store.Fingerprint]string
+	gates   map[use]bool // uses of clients that must be declared by Start
 	stopped chan struct{}
 }
+
+// use is where a client is used.
+type use struct{ client, declaredAt string }
 
 // State that outlives a configuration: keepers by the identity of their record,
 // never by their settings, so that two configurations never spend the same
@@ -82,6 +86,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.clients = make(map[string]*client)
 	a.seeds = make(map[store.Fingerprint]string)
+	a.gates = make(map[use]bool)
 	for _, name := range slices.Sorted(maps.Keys(a.Clients)) {
 		if a.Clients[name] == nil {
 			return fmt.Errorf("client %s: it has no settings", name)
@@ -131,7 +136,7 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 	known := a.clients[name]
 	if inPlace == nil {
 		if known == nil {
-			return nil, located(declaredAt, fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name))
+			return nil, located(declaredAt, notDeclared(name))
 		}
 		if known.inPlace {
 			return nil, located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declared.DeclaredAt, name))
@@ -155,6 +160,30 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 	return known, nil
 }
 
+func notDeclared(name string) error {
+	return fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name)
+}
+
+// gated reports whether there is a gate of the same directive.
+func (a *App) gated(name, declaredAt string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.gates[use{name, declaredAt}]
+}
+
+// expect returns a function that finds the client of a name once all modules are
+// provisioned: it may be declared in place by one that comes later.
+func (a *App) expect(name, declaredAt string) func() *client {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gates[use{name, declaredAt}] = true
+	return sync.OnceValue(func() *client {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.clients[name]
+	})
+}
+
 func at(place string) string {
 	if place == "" {
 		return ""
@@ -166,6 +195,11 @@ func at(place string) string {
 func (a *App) Start() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	for u := range a.gates {
+		if a.clients[u.client] == nil {
+			return located(u.declaredAt, notDeclared(u.client))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
 		c := a.clients[name]
 		if err := c.open(a.ctx); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -18,15 +19,32 @@ func isHealthCheck(req *http.Request) bool {
 	return req.Context().Value(caddyhttp.VarsCtxKey) == nil
 }
 
+// healthChecks returns those of the enclosing reverse_proxy.
+func healthChecks(ctx caddy.Context) reverseproxy.HealthChecks {
+	for _, m := range ctx.Modules() {
+		if h, ok := m.(*reverseproxy.Handler); ok && h.HealthChecks != nil {
+			return *h.HealthChecks
+		}
+	}
+	return reverseproxy.HealthChecks{}
+}
+
 // activeChecks returns the health checks that the enclosing reverse_proxy makes
 // through the transport, nil if there are none.
 func activeChecks(ctx caddy.Context) *reverseproxy.ActiveHealthChecks {
-	for _, m := range ctx.Modules() {
-		if h, ok := m.(*reverseproxy.Handler); ok && h.HealthChecks != nil {
-			return h.HealthChecks.Active
-		}
+	return healthChecks(ctx).Active
+}
+
+// countsUnavailable reports whether the enclosing reverse_proxy takes the answer
+// to a request without a token for its upstream's. Behind a gate there is none.
+func countsUnavailable(ctx caddy.Context) bool {
+	passive := healthChecks(ctx).Passive
+	if passive == nil || passive.FailDuration == 0 {
+		return false
 	}
-	return nil
+	return slices.ContainsFunc(passive.UnhealthyStatus, func(pattern int) bool {
+		return caddyhttp.StatusCodeMatches(http.StatusServiceUnavailable, pattern)
+	})
 }
 
 // checkWait is how long a health check waits for a token: nearly as long as it

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -51,6 +52,30 @@ func noToken(u *keeper.Unavailable) *problem {
 // response is the problem as the answer to a request. It is an answer and not an
 // error, because Caddy takes an error of a transport for the upstream's.
 func (p *problem) response(req *http.Request) *http.Response {
+	header, body := p.encode()
+	return &http.Response{
+		Status:        strconv.Itoa(p.Status) + " " + p.Title,
+		StatusCode:    p.Status,
+		Proto:         "HTTP/1.1",
+		ProtoMajor:    1,
+		ProtoMinor:    1,
+		Header:        header,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       req,
+	}
+}
+
+// write answers a request with the problem.
+func (p *problem) write(w http.ResponseWriter) error {
+	header, body := p.encode()
+	maps.Copy(w.Header(), header)
+	w.WriteHeader(p.Status)
+	_, err := w.Write(body)
+	return err
+}
+
+func (p *problem) encode() (http.Header, []byte) {
 	body, err := json.Marshal(p)
 	if err != nil {
 		body = []byte(`{"type":"about:blank","title":"Service Unavailable","status":503}`)
@@ -64,15 +89,5 @@ func (p *problem) response(req *http.Request) *http.Response {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
-	return &http.Response{
-		Status:        strconv.Itoa(p.Status) + " " + p.Title,
-		StatusCode:    p.Status,
-		Proto:         "HTTP/1.1",
-		ProtoMajor:    1,
-		ProtoMinor:    1,
-		Header:        h,
-		Body:          io.NopCloser(bytes.NewReader(body)),
-		ContentLength: int64(len(body)),
-		Request:       req,
-	}
+	return h, body
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
 )
@@ -62,6 +63,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.checks = activeChecks(ctx)
+	if countsUnavailable(ctx) && !app.(*App).gated(t.Client, t.DeclaredAt) {
+		ctx.Logger().Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
+			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+	}
 	return t.HTTPTransport.Provision(ctx)
 }
 

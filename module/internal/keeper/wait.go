@@ -61,6 +61,16 @@ func (k *Keeper) Acquire(ctx context.Context, wait time.Duration, holdable bool)
 	}
 }
 
+// Ready waits as [Keeper.Acquire] does, and sends nothing: when it returns nil,
+// there was a valid token a moment ago.
+func (k *Keeper) Ready(ctx context.Context, wait time.Duration) error {
+	if k.current.Load().valid(k.clock.now()) {
+		return nil
+	}
+	_, err := k.Acquire(ctx, wait, false)
+	return err
+}
+
 // Answered says that the response headers of a request are there, or that it
 // failed. Call it once per pass.
 func (k *Keeper) Answered(p Pass) {

@@ -1,0 +1,84 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"lamplighter/module/internal/keeper"
+)
+
+func init() {
+	caddy.RegisterModule(Gate{})
+}
+
+// Gate lets requests on to a `reverse_proxy` with the transport `oauth2` when
+// there is an access token for them.
+//
+// A request that finds no valid token waits for one, up to the client's `wait`,
+// and is then answered 503 with `Retry-After` and the reason as
+// `application/problem+json` (RFC 9457). The transport would answer the same, but
+// behind the gate of the `reverse_proxy`: its passive health checks would count
+// that answer, and the wait, against an upstream that has done nothing wrong.
+//
+// The Caddyfile directive `upstream_oauth` puts one before its `reverse_proxy`.
+type Gate struct {
+	// The name of the client whose token is needed.
+	Client string `json:"client"`
+
+	// Where the gate is configured, as `file:line`, for error messages. The
+	// Caddyfile adapter sets it.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
+	client func() *client
+}
+
+// CaddyModule returns the Caddy module information.
+func (Gate) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.oauth2_gate",
+		New: func() caddy.Module { return new(Gate) },
+	}
+}
+
+// Provision finds the gate's client. It may be declared in a transport that
+// comes after the gate.
+func (g *Gate) Provision(ctx caddy.Context) error {
+	if err := CheckName(g.Client); err != nil {
+		return located(g.DeclaredAt, fmt.Errorf("oauth2_gate: client: %w", err))
+	}
+	app, err := ctx.App("oauth2_client")
+	if err != nil {
+		return err
+	}
+	g.client = app.(*App).expect(g.Client, g.DeclaredAt)
+	return nil
+}
+
+// ServeHTTP lets a request on if there is a token, and explains why not otherwise.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	c := g.client()
+	err := c.keeper.Ready(r.Context(), time.Duration(c.cfg.Wait))
+	if err == nil {
+		return next.ServeHTTP(w, r)
+	}
+	var u *keeper.Unavailable
+	if !errors.As(err, &u) {
+		return caddyhttp.Error(statusClientClosedRequest, err)
+	}
+	return noToken(u).write(w)
+}
+
+// statusClientClosedRequest is what Caddy's reverse_proxy answers a caller that
+// has gone away.
+const statusClientClosedRequest = 499
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Gate)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Gate)(nil)
+)
