@@ -111,6 +111,33 @@ func TestAForcedRefreshObeysTheLeastInterval(t *testing.T) {
 	})
 }
 
+func TestOneOfTwoUpstreamsThatAlwaysSays401IsNoStorm(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		time.Sleep(time.Minute)
+		for range 6000 { // ten minutes
+			time.Sleep(100 * time.Millisecond)
+			p.unauthorized(p.token())
+			p.keeper.Accepted(p.token())
+		}
+		// After 1, 2, 4, … 256 seconds, and then every five minutes at most.
+		if n := r.server.count(); n < 5 || n > 12 {
+			t.Errorf("%d token requests", n)
+		}
+
+		// Once it has been quiet, a 401 counts again.
+		time.Sleep(15 * time.Minute)
+		if v := p.unauthorized(p.token()); v != Renewed {
+			t.Errorf("verdict %v, want Renewed", v)
+		}
+		time.Sleep(2 * time.Second)
+		p.keeper.Accepted(p.token())
+		if v := p.unauthorized(p.token()); v != Renewed {
+			t.Errorf("verdict %v, want Renewed after a short pause", v)
+		}
+	})
+}
+
 func TestAForcedRefreshThatFailsIsOnePerGeneration(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
