@@ -21,6 +21,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
 	_ "github.com/caddyserver/caddy/v2/modules/logging"
+	"go.uber.org/goleak"
 
 	_ "lamplighter/caddyfile"
 )
@@ -271,6 +272,7 @@ func TestRestartGoesOnWithTheRecordAndNotWithTheSeed(t *testing.T) {
 func TestReloadsCostNoTokenRequest(t *testing.T) {
 	as := newRotating(t)
 	s := newSidecar(t, as)
+	before := goleak.IgnoreCurrent()
 	for i := range 100 {
 		s.load(s.config(fmt.Sprintf("wait %ds", i+1), ""))
 		if i%10 == 0 {
@@ -282,6 +284,16 @@ func TestReloadsCostNoTokenRequest(t *testing.T) {
 	if requests, spent, _ := as.count(); requests != 1 || spent != 0 {
 		t.Errorf("%d token requests, %d spent refresh tokens", requests, spent)
 	}
+	if err := caddy.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	as.tokens.Close()
+	as.api.Close()
+	// Caddy's own: a log file's roller, and a lock of CertMagic's that ends within
+	// seconds.
+	goleak.VerifyNone(t, before,
+		goleak.IgnoreAnyFunction("github.com/DeRuina/timberjack.(*Logger).millRun"),
+		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"))
 }
 
 func TestConfigurationThatFailsLeavesTheRunningOneAlone(t *testing.T) {
