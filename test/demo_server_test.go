@@ -64,6 +64,20 @@ func (s *demoServers) stats() (stats demoStats) {
 	return stats
 }
 
+// fault makes token requests go wrong, as the servers' control API describes.
+func (s *demoServers) fault(json string) {
+	s.t.Helper()
+	res, err := http.Post(s.AuthorizationServer+"/_sandbox/faults", "application/json", strings.NewReader(json))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		body, _ := io.ReadAll(res.Body)
+		s.t.Fatalf("%d %s", res.StatusCode, body)
+	}
+}
+
 // caddyfile is the configuration of a sidecar for these servers.
 func (s *demoServers) caddyfile(address string) string {
 	_, port, _ := strings.Cut(address, ":")

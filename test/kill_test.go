@@ -29,6 +29,7 @@ func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 		{"before-send", true, 1},
 		{"after-send", false, 2},
 		{"after-headers", false, 2},
+		{"mid-body", false, 2},
 		{"after-body", false, 2},
 		{"after-parse", false, 2},
 		{"store-temp-written:2", true, 1}, // of the new generation, and found complete
@@ -44,14 +45,7 @@ func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 
 			run := []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
 			p := startBinary(t, mortal, dir, append(environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
-			eventually(t, "the process is killed", func() bool {
-				select {
-				case <-p.done:
-					return true
-				default:
-					return false
-				}
-			})
+			eventually(t, "the process is killed", func() bool { return ended(p) })
 			if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
 				t.Fatalf("it ended otherwise: %v", p.err)
 			}
@@ -78,5 +72,67 @@ func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 				t.Errorf("%v, %+v, %+v", got, c, stats)
 			}
 		})
+	}
+}
+
+// TestSIGKILLInALaterRefreshIsSafe kills the process in its second refresh, when
+// the record holds a grant that no seed can bring back.
+func TestSIGKILLInALaterRefreshIsSafe(t *testing.T) {
+	t.Parallel()
+	mortal := filepath.Join(t.TempDir(), "lamplighter")
+	if err := build(mortal, "nobadger,nomysql,nopgx,failpoint"); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		failpoint string
+		kept      bool
+	}{
+		{"after-journal:2", true},
+		{"before-send:2", true},
+		{"after-send:2", false},
+		{"after-parse:2", false},
+		{"store-temp-synced:4", true},
+		{"store-dir-synced:4", true},
+		{"before-publish:2", true},
+	} {
+		t.Run(strings.ReplaceAll(test.failpoint, ":", "_"), func(t *testing.T) {
+			t.Parallel()
+			servers := startDemoServers(t, "3s")
+			dir, address := home(t), freeAddress(t)
+			write(t, dir, "Caddyfile", servers.caddyfile(address))
+			run := []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
+			p := startBinary(t, mortal, dir, append(environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
+			eventually(t, "the process is killed", func() bool { return ended(p) })
+			before := servers.stats()
+			if before.TokenRequests < 1 || before.Refused != 0 {
+				t.Fatalf("killed too early: %+v", before)
+			}
+
+			runSidecar(t, dir, address)
+			if test.kept {
+				eventually(t, "it goes on", func() bool { return get(t, address, "/").status == 200 })
+				eventually(t, "it refreshes again", func() bool { return servers.stats().Generation > before.Generation+1 })
+				if after := servers.stats(); after.Spent != 0 {
+					t.Errorf("%+v", after)
+				}
+				return
+			}
+			eventually(t, "the loss is noticed", func() bool {
+				out, _, _ := command(t, dir, "tokens", "list", "--json")
+				return strings.Contains(out, `"grant_lost"`) && strings.Contains(out, "response_lost") && strings.Contains(out, "lost in a crash")
+			})
+			if after := servers.stats(); after.Spent != 1 {
+				t.Errorf("%+v", after)
+			}
+		})
+	}
+}
+
+func ended(p *process) bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"lamplighter/module/internal/failpoint"
 )
 
 // maxBody is how much of an answer is read, and maxDepth how deep it may nest.
@@ -55,11 +57,22 @@ func readReply(resp *http.Response) *reply {
 }
 
 func readCapped(from io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(from, maxBody+1))
+	body, err := io.ReadAll(io.LimitReader(mortal{from}, maxBody+1))
 	if len(body) > maxBody {
 		return body[:maxBody], unreadable("it is longer than 1 MiB")
 	}
 	return body, err
+}
+
+// mortal lets tests kill the process amid a body.
+type mortal struct{ io.Reader }
+
+func (m mortal) Read(b []byte) (int, error) {
+	n, err := m.Reader.Read(b)
+	if n > 0 {
+		failpoint.At("mid-body")
+	}
+	return n, err
 }
 
 // parse tells JSON, a form and HTML apart by how the body starts: a

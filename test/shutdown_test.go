@@ -1,0 +1,66 @@
+package test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSIGTERMDuringARefreshWaitsForItsRecord ends the process while the token
+// endpoint has rotated and has not answered yet.
+func TestSIGTERMDuringARefreshWaitsForItsRecord(t *testing.T) {
+	t.Parallel()
+	servers := startDemoServers(t, "1h")
+	dir, address := home(t), freeAddress(t)
+	write(t, dir, "Caddyfile", servers.caddyfile(address))
+	servers.fault(`{"kind":"delay_answer","ms":2000}`)
+	s := runSidecar(t, dir, address)
+	eventually(t, "the token endpoint has rotated", func() bool { return servers.stats().Generation == 1 })
+	if err := s.end(terminate); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+
+	runSidecar(t, dir, address)
+	eventually(t, "the token is served", func() bool { return get(t, address, "/").status == 200 })
+	if stats := servers.stats(); stats.TokenRequests != 1 || stats.Spent != 0 {
+		t.Errorf("%+v: the answer was not kept", stats)
+	}
+}
+
+// TestOpenStreamsDoNotOutliveTheGracePeriod ends the process while an upstream
+// streams without end.
+func TestOpenStreamsDoNotOutliveTheGracePeriod(t *testing.T) {
+	t.Parallel()
+	servers := startDemoServers(t, "1h")
+	endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			fmt.Fprintln(w, "data: x")
+			_ = http.NewResponseController(w).Flush()
+			time.Sleep(20 * time.Millisecond)
+		}
+	}))
+	t.Cleanup(endless.Close)
+	dir, address := home(t), freeAddress(t)
+	config := strings.Replace(servers.caddyfile(address), "grace_period 10s", "grace_period 1s", 1)
+	config = strings.Replace(config, "upstream_oauth "+servers.API, "upstream_oauth "+endless.URL, 1)
+	write(t, dir, "Caddyfile", config)
+	s := runSidecar(t, dir, address)
+	res, err := http.Get("http://" + address + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if _, err := res.Body.Read(make([]byte, 1)); err != nil || res.StatusCode != 200 {
+		t.Fatalf("%d %v", res.StatusCode, err)
+	}
+	began := time.Now()
+	if err := s.end(terminate); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
