@@ -197,6 +197,12 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 
 	switch {
 	case !k.loaded, k.supersedes(&stored):
+		if k.contested(&stored, in) {
+			k.contest.next(mono, retryMin, slowRetryMax)
+			k.schedule.notBefore = k.contest.notBefore
+			k.trouble = contestedTrouble(k.store.Describe(k.name), wall)
+			f.note(k.troubleEvent(Troubled))
+		}
 		if !k.loaded || stored.Generation != k.record.Generation {
 			k.held = restore(&stored, mono, wall)
 		}
@@ -223,6 +229,13 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 	k.trouble = Trouble{}
 	k.publish(t)
 	f.note(k.tokenEvent(TokenRestored))
+}
+
+// contested reports whether another holder of the record asked for another scope,
+// audience or the like, after this one had its token. Called with k.mu held.
+func (k *Keeper) contested(stored *store.Record, in *Inputs) bool {
+	ours := in.Binding.Request
+	return k.loaded && k.record.Token != nil && k.record.Binding.Request == ours && stored.Binding.Request != ours
 }
 
 // supersedes reports whether a stored record replaces the one in memory: a newer

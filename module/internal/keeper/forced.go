@@ -27,8 +27,7 @@ const (
 // upstream has accepted it, and ever longer pauses between them where one
 // upstream accepts what another, or another of its paths, always refuses.
 type forced struct {
-	pauses      backoff
-	quiet       time.Time     // from when on the pauses start anew; monotonic
+	pauses      pauses
 	asked       uint64        // newest generation a refresh was forced for
 	unconfirmed atomic.Uint64 // generation that was obtained by force and that nobody accepted yet
 }
@@ -37,19 +36,6 @@ func (f *forced) renewed(generation uint64, same bool) {
 	if !same && f.asked != 0 && f.asked+1 == generation {
 		f.unconfirmed.Store(generation)
 	}
-}
-
-// paused reports whether it is too soon after other forced refreshes.
-func (f *forced) paused(now time.Time) bool { return now.Before(f.pauses.notBefore) }
-
-// count begins the pause after a forced refresh.
-func (f *forced) count(now time.Time, least time.Duration) {
-	if now.After(f.quiet) {
-		f.pauses.retryNow()
-	}
-	f.pauses.fail(now, max(least, retryMin), slowRetryMax, 0)
-	pause := f.pauses.notBefore.Sub(now)
-	f.quiet = f.pauses.notBefore.Add(pause)
 }
 
 // Accepted says that an upstream answered a token with something else than 401.
@@ -75,14 +61,14 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 		verdict = Renewed
 	case k.forced.asked == used.Generation,
 		k.forced.unconfirmed.Load() == used.Generation,
-		mono.Before(k.schedule.notBefore), k.forced.paused(mono),
+		mono.Before(k.schedule.notBefore), mono.Before(k.forced.pauses.notBefore),
 		k.trouble.blocking(), len(k.settings) == 0:
 		k.mu.Unlock()
 		return Final
 	default:
 		verdict = Renewed
 		k.forced.asked = used.Generation
-		k.forced.count(mono, k.obeyed().MinRefreshInterval)
+		k.forced.pauses.next(mono, max(retryMin, k.obeyed().MinRefreshInterval), slowRetryMax)
 		k.schedule.refresh = instant{}
 		k.kick()
 	}

@@ -213,3 +213,36 @@ func TestARefusalDoesNotOverwriteALivingGrant(t *testing.T) {
 		})
 	}
 }
+
+func TestTwoProcessesThatAskForDifferentScopesAreNoStorm(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		first := r.boot()
+		first.token()
+		second := r.boot(func(s *Settings) {
+			resolve := s.Resolve
+			s.Resolve = func() (Inputs, error) {
+				in, err := resolve()
+				in.Binding.Request = "another request"
+				return in, err
+			}
+		})
+		second.token()
+		for range 360 {
+			first.tick(5 * time.Second)
+			second.tick(5 * time.Second)
+		}
+		// In an hour: after pauses that double up to five minutes.
+		if n := r.server.count(); n < 4 || n > 45 {
+			t.Errorf("%d requests", n)
+		}
+		if told := append(first.told(Troubled), second.told(Troubled)...); len(told) == 0 || told[0].Cause != CauseContested || told[0].Remedy == "" {
+			t.Errorf("told %+v", told)
+		}
+
+		// The last one that runs has its token, and peace.
+		first.kill()
+		second.tick(10 * time.Minute)
+		r.wantUse(second)
+		r.wantState(second, StateOK, "")
+	})
+}

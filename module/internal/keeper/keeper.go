@@ -99,6 +99,7 @@ type Keeper struct {
 	settled  bool    // a round has ended
 	saving   backoff // of the attempts to write an unsaved record
 	forced   forced
+	contest  pauses // of token requests that another holder's different ones undo
 
 	cacheFailed bool // a record that is only a cache could not be written
 }

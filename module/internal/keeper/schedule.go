@@ -63,6 +63,23 @@ func (b *backoff) fail(now time.Time, lo, hi, retryAfter time.Duration) {
 	b.notBefore = now.Add(max(wait, retryAfter))
 }
 
+// pauses grow between things that may be right once, and are a loop when they
+// come again and again.
+type pauses struct {
+	backoff
+	quiet time.Time // from when on they start anew; monotonic
+}
+
+// next begins a pause: doubling between lo and hi, unless it has been quiet for
+// as long again as the last one lasted.
+func (p *pauses) next(now time.Time, lo, hi time.Duration) {
+	if now.After(p.quiet) {
+		p.retryNow()
+	}
+	p.fail(now, lo, hi, 0)
+	p.quiet = p.notBefore.Add(p.notBefore.Sub(now))
+}
+
 // retryNow forgets the failures: something changed.
 func (b *backoff) retryNow() { b.notBefore, b.failures = time.Time{}, 0 }
 

@@ -30,6 +30,7 @@ const (
 	CauseRebound         = "configuration_changed" // the record belongs to other settings
 	CauseRecord          = "record_unreadable"     // damaged or from a newer version
 	CauseStore           = "store_unavailable"     // the record cannot be read or written
+	CauseContested       = "record_contested"      // two processes want different tokens
 	CauseLeaseHeld       = "lease_held"            // another process refreshes, too long
 	CauseRefused         = "refused"               // the server refused the refresh token
 	CauseResponseLost    = "response_lost"         // … after an earlier answer was lost
@@ -96,6 +97,16 @@ func recordTrouble(err error, place string) Trouble {
 		Cause:  CauseRecord,
 		Detail: err.Error(),
 		Remedy: fmt.Sprintf("restore %s from a backup that is newer than its last refresh; only if there is none, move it away and supply a new refresh token", place),
+	}
+}
+
+func contestedTrouble(place string, at time.Time) Trouble {
+	return Trouble{
+		State:  StateBackoff,
+		Cause:  CauseContested,
+		Detail: fmt.Sprintf("another process that keeps %s asks for another scope, audience, resource or param, and each undoes the other's token", place),
+		Remedy: "give both processes the same settings, or one of them a client name, a store and a grant of its own",
+		At:     at,
 	}
 }
 
