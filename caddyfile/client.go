@@ -60,6 +60,7 @@ import (
 //	    wait                       <duration>
 //	    inject                     header|query|cookie <name> [<template>]
 //	    replay_buffer              <size>
+//	    allow                      <origins...>
 //	    allow_http
 //	    tls {
 //	        <the tls_ options of the transport http, without tls_>
@@ -114,7 +115,7 @@ func (p *clientParser) locate(err, about error) error {
 }
 
 // repeatable are the settings that may be given more than once.
-var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject"}
+var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow"}
 
 func (p *clientParser) setting() error {
 	setting := p.Val()
@@ -146,6 +147,8 @@ func (p *clientParser) setting() error {
 		return p.injection()
 	case "replay_buffer":
 		return p.size(&c.ReplayBuffer)
+	case "allow":
+		return p.list(&c.Allow)
 	case "allow_http":
 		c.AllowHTTP = true
 		return p.end()

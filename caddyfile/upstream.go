@@ -28,6 +28,7 @@ func init() {
 //	    client <name> [{
 //	        <settings>
 //	    }]
+//	    allow_insecure_tls
 //	    transport http {
 //	        <options of the transport http>
 //	    }
@@ -71,6 +72,7 @@ func (u *upstream) proxy() (*reverseproxy.Handler, error) {
 	}
 	transport.Config = u.settings
 	transport.DeclaredAt = u.declaredAt
+	transport.AllowInsecureTLS = transport.AllowInsecureTLS || u.insecureTLS
 	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "oauth2", nil)
 	if !transport.TLSEnabled() {
 		setHost(proxy)
@@ -80,15 +82,16 @@ func (u *upstream) proxy() (*reverseproxy.Handler, error) {
 
 // upstream is the directive's block, taken apart.
 type upstream struct {
-	helper     httpcaddyfile.Helper
-	head       []caddyfile.Token   // the directive and its upstreams
-	segments   [][]caddyfile.Token // subdirectives for reverse_proxy
-	last       caddyfile.Token     // the closing brace
-	clientAt   int                 // the segment that stands for the client
-	name       caddyfile.Token
-	settings   *module.Client
-	declaredAt string
-	transport  int // the segment of the transport, -1 if there is none
+	helper      httpcaddyfile.Helper
+	head        []caddyfile.Token   // the directive and its upstreams
+	segments    [][]caddyfile.Token // subdirectives for reverse_proxy
+	last        caddyfile.Token     // the closing brace
+	clientAt    int                 // the segment that stands for the client
+	name        caddyfile.Token
+	settings    *module.Client
+	declaredAt  string
+	transport   int // the segment of the transport, -1 if there is none
+	insecureTLS bool
 }
 
 func (u *upstream) read(d *caddyfile.Dispenser) error {
@@ -105,6 +108,9 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 			err = u.client(d)
 		case "transport":
 			err = u.httpTransport(d)
+		case "allow_insecure_tls":
+			u.insecureTLS = true
+			err = end(d)
 		default:
 			u.segments = append(u.segments, d.NextSegment())
 		}
@@ -115,6 +121,14 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 	u.last = d.Token()
 	if u.name.Text == "" {
 		return d.Errf("upstream_oauth needs a client: 'client <name>' for one that the global option oauth2_client declares, or 'client <name> { … }'")
+	}
+	return nil
+}
+
+// end makes sure that the line holds nothing more.
+func end(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
 	}
 	return nil
 }

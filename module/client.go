@@ -174,6 +174,18 @@ type Client struct {
 	// server name. Default: the system's authorities.
 	TLS *reverseproxy.TLSConfig `json:"tls,omitempty"`
 
+	// Where the token may go: origins such as `https://api.example.com`,
+	// `https://*.example.com:*` (any port), `http://10.0.0.0/8` or
+	// `unix//run/api.sock`. A host alone means `https://`, and a network alone
+	// any port. `http://` is the consent to send the token in the clear, which
+	// others on that network can read. Compared are scheme, port and the name
+	// that the server must prove, which is `tls_server_name` if that is set, and
+	// else the upstream's host. `{env.*}` and `{file.*}` placeholders are
+	// resolved when the configuration is loaded. Default: the static upstreams
+	// of the handler that uses the client, if they are https, loopback or unix
+	// sockets.
+	Allow []string `json:"allow,omitempty"`
+
 	// Where the client's record is kept. Default: a file below Caddy's data
 	// directory.
 	Store *StoreConfig `json:"store,omitempty"`

@@ -21,10 +21,8 @@ func isHealthCheck(req *http.Request) bool {
 
 // healthChecks returns those of the enclosing reverse_proxy.
 func healthChecks(ctx caddy.Context) reverseproxy.HealthChecks {
-	for _, m := range ctx.Modules() {
-		if h, ok := m.(*reverseproxy.Handler); ok && h.HealthChecks != nil {
-			return *h.HealthChecks
-		}
+	if h := enclosingProxy(ctx); h != nil && h.HealthChecks != nil {
+		return *h.HealthChecks
 	}
 	return reverseproxy.HealthChecks{}
 }

@@ -156,6 +156,9 @@ func (c *Client) check() error {
 	if _, err := compileInjections(c.Inject); err != nil {
 		return err
 	}
+	if _, err := compileAllow(c.Allow, false); err != nil {
+		return err
+	}
 	_, err := tokenendpoint.New(c.dialect(nil), tokenendpoint.Connection{}, time.Now)
 	return err
 }

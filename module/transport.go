@@ -23,6 +23,10 @@ func init() {
 // it sends to an upstream, active health checks included. All options of the
 // transport `http` apply.
 //
+// The token goes only to the client's `allow` origins, by default the static
+// upstreams of the `reverse_proxy`. A request to anywhere else is answered 502
+// and not sent. Upstreams that depend on the request, or on DNS, need `allow`.
+//
 // A request that finds no valid token waits for one and is then answered 503,
 // with `Retry-After` and the reason as `application/problem+json`. After a 401
 // to a token that was replaced meanwhile, a request is sent once more with the
@@ -39,10 +43,16 @@ type Transport struct {
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
 
+	// Allows `insecure_skip_verify` in `tls`. Anybody on the way to the upstream
+	// can then take the token. Default: `false`.
+	AllowInsecureTLS bool `json:"allow_insecure_tls,omitempty"`
+
 	*reverseproxy.HTTPTransport
 
-	client *client
-	checks *reverseproxy.ActiveHealthChecks
+	client       *client
+	checks       *reverseproxy.ActiveHealthChecks
+	destinations *destinations
+	logger       *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -62,9 +72,13 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if t.client, err = app.(*App).lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
 		return err
 	}
+	t.logger = ctx.Logger()
+	if err := t.checkDestinations(ctx); err != nil {
+		return err
+	}
 	t.checks = activeChecks(ctx)
 	if countsUnavailable(ctx) && !app.(*App).gated(t.Client, t.DeclaredAt) {
-		ctx.Logger().Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
+		t.logger.Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
 			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
 	}
 	return t.HTTPTransport.Provision(ctx)
@@ -73,6 +87,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 // UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:
 //
 //	transport oauth2 <client> {
+//	    allow_insecure_tls
 //	    <options of the transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -86,6 +101,18 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	t.DeclaredAt = fmt.Sprintf("%s:%d", d.File(), d.Line())
 	d.Delete()
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		mine := d.Nesting() == nesting+1 && d.Val() == "allow_insecure_tls"
+		args := d.RemainingArgs()
+		if !mine {
+			continue
+		}
+		if len(args) > 0 {
+			return d.ArgErr()
+		}
+		t.AllowInsecureTLS = true
+		d.Delete()
+	}
 	d.Reset()
 	return t.HTTPTransport.UnmarshalCaddyfile(d)
 }
@@ -102,6 +129,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		wait = checkWait(ctx, wait)
 	}
 
+	if ok, to := t.destinations.allows(req, t.ProxyProtocol != ""); !ok {
+		return t.denied(req, to), nil
+	}
 	pass, err := c.keeper.Acquire(ctx, wait, holdable)
 	if err != nil {
 		return t.withoutToken(req, err)
