@@ -3,6 +3,7 @@ package caddyfile
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"lamplighter/module"
 )
@@ -16,6 +17,13 @@ func withoutShorthand(c *module.Client) (*module.Client, error) {
 		return nil, err
 	}
 	restored := new(module.Client)
-	text = bytes.ReplaceAll(text, []byte("{http.request.uri.path.file."), []byte("{file."))
+	text = bytes.ReplaceAll(text, []byte(pathShorthand), []byte("{file."))
 	return restored, json.Unmarshal(text, restored)
+}
+
+const pathShorthand = "{http.request.uri.path.file."
+
+// fileShorthand does the same for one value.
+func fileShorthand(value string) string {
+	return strings.ReplaceAll(value, pathShorthand, "{file.")
 }

@@ -21,13 +21,17 @@ func init() {
 }
 
 // parseUpstream expands to a reverse_proxy whose transport injects a client's
-// access token, with the upstream's own Host, behind a gate that keeps requests
-// without a token away from it. Syntax:
+// access token, with the upstream's own Host, behind a guard against callers that
+// must not use it and a gate that keeps requests without a token away. Syntax:
 //
 //	upstream_oauth [<matcher>] <upstreams...> {
 //	    client <name> [{
 //	        <settings>
 //	    }]
+//	    callers            loopback|private_ranges|any|<addresses...>
+//	    caller_secret      <secret>
+//	    allow_host         <hosts...>
+//	    allow_origin       <origins...>
 //	    allow_insecure_tls
 //	    transport http {
 //	        <options of the transport http>
@@ -45,9 +49,13 @@ func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) 
 	if err != nil {
 		return nil, err
 	}
-	values := h.NewRoute(matcher, &module.Gate{Client: u.name.Text, DeclaredAt: u.declaredAt})
+	u.guard.DeclaredAt = u.declaredAt
+	values := h.NewRoute(matcher, &u.guard)
 	route := values[0].Value.(caddyhttp.Route)
-	route.HandlersRaw = append(route.HandlersRaw, caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil))
+	gate := &module.Gate{Client: u.name.Text, DeclaredAt: u.declaredAt}
+	route.HandlersRaw = append(route.HandlersRaw,
+		caddyconfig.JSONModuleObject(gate, "handler", gate.CaddyModule().ID.Name(), nil),
+		caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil))
 	values[0].Value = route
 	return values, nil
 }
@@ -92,6 +100,7 @@ type upstream struct {
 	declaredAt  string
 	transport   int // the segment of the transport, -1 if there is none
 	insecureTLS bool
+	guard       module.Guard
 }
 
 func (u *upstream) read(d *caddyfile.Dispenser) error {
@@ -108,6 +117,8 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 			err = u.client(d)
 		case "transport":
 			err = u.httpTransport(d)
+		case "callers", "caller_secret", "allow_host", "allow_origin":
+			err = u.guarded(d)
 		case "allow_insecure_tls":
 			u.insecureTLS = true
 			err = end(d)
@@ -129,6 +140,31 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 func end(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
+	}
+	return nil
+}
+
+// guarded reads who may call.
+func (u *upstream) guarded(d *caddyfile.Dispenser) error {
+	setting, args := d.Val(), d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	switch setting {
+	case "callers":
+		u.guard.Callers = append(u.guard.Callers, args...)
+	case "allow_host":
+		u.guard.AllowHost = append(u.guard.AllowHost, args...)
+	case "allow_origin":
+		u.guard.AllowOrigin = append(u.guard.AllowOrigin, args...)
+	case "caller_secret":
+		if u.guard.CallerSecret != "" {
+			return d.Errf("caller_secret already specified")
+		}
+		if len(args) != 1 || args[0] == "" {
+			return d.Errf("caller_secret takes one value, such as {file./run/secrets/caller_secret}")
+		}
+		u.guard.CallerSecret = fileShorthand(args[0])
 	}
 	return nil
 }

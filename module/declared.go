@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -132,12 +131,9 @@ func (c *client) warnings() (list []string) {
 	if _, err := c.seed(); err != nil && c.cfg.rotating() {
 		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", err))
 	}
-	for setting, value := range map[string]string{
-		"client_secret": c.cfg.ClientSecret, "refresh_token": c.cfg.RefreshToken, "password": c.cfg.Password,
-	} {
-		if value != "" && !strings.Contains(value, "{") {
-			list = append(list, setting+" is a literal value, or a {$VARIABLE}, and so is visible in the admin API, in autosave.json and in adapted configurations; write {file./path/to/it} or {env.NAME}")
-		}
+	list = append(list, c.cfg.literalSecrets()...)
+	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
+		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}
 	slices.Sort(list)
 	return list

@@ -240,9 +240,6 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 
 // denied answers a request whose token must not go where it is directed to.
 func (t *Transport) denied(req *http.Request, to origin) *http.Response {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
 	remedy := fmt.Sprintf("add 'allow %s' to the settings of client %s, if that is right", to, t.Client)
 	t.logger.Error("the token may not go to this upstream, so the request was not sent",
 		zap.String("client", t.Client), zap.Stringer("upstream", to), zap.String("remedy", remedy))
@@ -256,5 +253,17 @@ func (t *Transport) denied(req *http.Request, to origin) *http.Response {
 		Remedy:     remedy,
 		proxyError: "destination_ip_prohibited",
 	}
-	return p.response(req)
+	return t.refuse(req, p)
+}
+
+// refuse answers a request that is not sent.
+func (t *Transport) refuse(req *http.Request, p *problem) *http.Response {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+	res := p.response(req)
+	if p.Status == http.StatusMethodNotAllowed {
+		res.Header.Set("Allow", allowedMethods)
+	}
+	return res
 }

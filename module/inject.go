@@ -191,21 +191,31 @@ func deleteTwins(h http.Header, name string) {
 }
 
 // withoutParam removes a parameter from a raw query and leaves every other byte
-// of it alone.
+// of it alone. Some servers take a semicolon for an ampersand.
 func withoutParam(raw, name string) string {
 	if !strings.Contains(raw, name[:1]) && !strings.Contains(raw, "%") {
 		return raw
 	}
-	parts := strings.Split(raw, "&")
-	kept := parts[:0]
-	for _, part := range parts {
+	var kept strings.Builder
+	separator := ""
+	for more := true; more; {
+		part, next := raw, ""
+		i := strings.IndexAny(raw, "&;")
+		if more = i >= 0; more {
+			part, next, raw = raw[:i], raw[i:i+1], raw[i+1:]
+		}
 		key, _, _ := strings.Cut(part, "=")
 		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
+			if separator != "" && next == "&" {
+				separator = next
+			}
 			continue
 		}
-		kept = append(kept, part)
+		kept.WriteString(separator)
+		kept.WriteString(part)
+		separator = next
 	}
-	return strings.Join(kept, "&")
+	return kept.String()
 }
 
 func withParam(raw, name, value string) string {

@@ -48,6 +48,12 @@ func TestInjectionReplacesWhateverTheCallerSent(t *testing.T) {
 			want:   http.Header{"Authorization": {"Bearer A1{access_token}"}},
 			query:  "b=1%2f&c&d=%zz",
 		},
+		"a token behind a semicolon": {
+			inject: []Injection{bearer},
+			url:    "/a?;b=1;access_token=evil&c;access_token=evil;d&&",
+			want:   http.Header{"Authorization": {"Bearer A1{access_token}"}},
+			query:  ";b=1&c;d&&",
+		},
 		"another header, and its twin with underscores": {
 			inject: []Injection{{Name: "x-api-key"}},
 			header: http.Header{"X-Api-Key": {"evil"}, "X_api_key": {"evil"}, "Authorization": {"Bearer evil"}},

@@ -129,6 +129,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		wait = checkWait(ctx, wait)
 	}
 
+	if req.Method == http.MethodTrace {
+		return t.refuse(req, noTrace()), nil
+	}
 	if ok, to := t.destinations.allows(req, t.ProxyProtocol != ""); !ok {
 		return t.denied(req, to), nil
 	}

@@ -1,0 +1,99 @@
+package module
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// callerSecret is what callers must bring. A nil one asks for nothing.
+type callerSecret struct {
+	setting string
+	current atomic.Pointer[resolvedSecret]
+}
+
+// resolvedSecret is a secret as it was read at some time, or why it was not.
+type resolvedSecret struct {
+	at   time.Time
+	hash [sha256.Size]byte
+	err  error
+}
+
+// secretFreshness is how long a secret is used before its file is read again.
+const secretFreshness = time.Second
+
+func (g *Guard) compileSecret() error {
+	if g.CallerSecret == "" {
+		return nil
+	}
+	g.secret = &callerSecret{setting: g.CallerSecret}
+	if isLiteral(g.CallerSecret) {
+		g.logger.Warn(literalWarning("caller_secret"), zap.String("declared_at", g.DeclaredAt))
+	}
+	return g.secret.resolved().err
+}
+
+func (s *callerSecret) resolved() *resolvedSecret {
+	now := time.Now()
+	if current := s.current.Load(); current != nil && now.Sub(current.at) < secretFreshness {
+		return current
+	}
+	var r resolver
+	value := r.value("caller_secret", s.setting)
+	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), err: r.err}
+	s.current.Store(fresh)
+	return fresh
+}
+
+// refusal says why a request is refused, nil if it brings the secret. The secret
+// is taken out of the request, so that nothing behind passes it on.
+func (s *callerSecret) refusal(r *http.Request, logger *zap.Logger) *problem {
+	if s == nil {
+		return nil
+	}
+	secret := s.resolved()
+	if secret.err != nil {
+		logger.Error("the secret of callers cannot be read", zap.Error(secret.err))
+		return refused(http.StatusServiceUnavailable, "caller_secret_unreadable", "no caller can be recognised at the moment",
+			"make the file or variable of caller_secret readable; the log says more")
+	}
+	known := false
+	for _, header := range []string{"Proxy-Authorization", "Authorization"} {
+		for _, value := range r.Header.Values(header) {
+			hash := sha256.Sum256([]byte(brought(value)))
+			if subtle.ConstantTimeCompare(hash[:], secret.hash[:]) == 1 {
+				known = true
+				r.Header.Del(header)
+			}
+		}
+	}
+	if known {
+		r.Header.Del("Proxy-Authorization")
+		return nil
+	}
+	return refused(http.StatusForbidden, "caller_unknown", "the request does not bring the secret of callers",
+		"send 'Proxy-Authorization: Bearer <caller_secret>', or the secret as the password of Basic")
+}
+
+// brought returns the secret in the value of a header: the token of Bearer, or
+// the password of Basic.
+func brought(value string) string {
+	scheme, rest, _ := strings.Cut(strings.TrimSpace(value), " ")
+	rest = strings.TrimSpace(rest)
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		return rest
+	case strings.EqualFold(scheme, "Basic"):
+		if decoded, err := base64.StdEncoding.DecodeString(rest); err == nil {
+			_, password, _ := strings.Cut(string(decoded), ":")
+			return password
+		}
+	}
+	return ""
+}

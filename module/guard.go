@@ -1,0 +1,376 @@
+package module
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"golang.org/x/net/publicsuffix"
+)
+
+func init() {
+	caddy.RegisterModule(Guard{})
+}
+
+// Guard refuses requests of callers that must not use the tokens behind it.
+// Whoever can send it a request acts with the token of the upstream, so it asks
+// where a request comes from:
+//
+// - the address of the connection itself, never a forwarded header, must be one
+// of `callers` (403);
+// - with a `caller_secret`, the request must bring it (403);
+// - a web page of another origin, as the browser's `Origin` and `Sec-Fetch-Site`
+// say, has no business here (403);
+// - a `Host` that anybody could have registered may be DNS rebinding (421);
+// - `TRACE` would show the token to the caller (405).
+//
+// A refusal is `application/problem+json` (RFC 9457) with the line to add.
+//
+// The Caddyfile directive `upstream_oauth` puts one before its `reverse_proxy`.
+type Guard struct {
+	// Who may connect: `loopback`, which includes unix sockets, `private_ranges`,
+	// which includes loopback, addresses and CIDR ranges, or `any`. Default:
+	// `loopback`.
+	Callers []string `json:"callers,omitempty"`
+
+	// What every request must bring, as the token of `Bearer` or the password of
+	// `Basic` in `Proxy-Authorization` or `Authorization` (RFC 9110 section 11).
+	// It does not reach the upstream. `{env.*}` and `{file.*}` placeholders are
+	// resolved again every second. Default: none.
+	CallerSecret string `json:"caller_secret,omitempty"`
+
+	// Names in the `Host` header that pass although they are below a public
+	// suffix such as `com`: `erp.example.com`, `*.example.com`, or `*` for all.
+	// Hosts of the configuration's own routes pass too. Default: none.
+	AllowHost []string `json:"allow_host,omitempty"`
+
+	// Origins of web pages that may send requests, such as
+	// `https://app.example.com`, or `*` for all. Default: none but the one whose
+	// host is that of the request.
+	AllowOrigin []string `json:"allow_origin,omitempty"`
+
+	// Where the guard is configured, as `file:line`, for error messages. The
+	// Caddyfile adapter sets it.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
+	callers []netip.Prefix
+	anybody bool
+	sockets bool
+	secret  *callerSecret
+	hosts   hostRules
+	origins []string
+	logger  *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (Guard) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.oauth2_guard",
+		New: func() caddy.Module { return new(Guard) },
+	}
+}
+
+// Provision checks and compiles the settings.
+func (g *Guard) Provision(ctx caddy.Context) error {
+	g.logger = ctx.Logger()
+	for _, compile := range []func() error{g.compileCallers, g.compileSecret, g.compileOrigins} {
+		if err := compile(); err != nil {
+			return located(g.DeclaredAt, err)
+		}
+	}
+	var err error
+	if g.hosts, err = compileHosts(g.AllowHost); err != nil {
+		return located(g.DeclaredAt, err)
+	}
+	g.hosts.routes = routeHosts(ctx)
+	return nil
+}
+
+func (g *Guard) compileCallers() error {
+	callers := g.Callers
+	if len(callers) == 0 {
+		callers = []string{"loopback"}
+	}
+	for _, caller := range callers {
+		var r resolver
+		if caller = r.value("callers", caller); r.err != nil {
+			return r.err
+		}
+		switch caller {
+		case "any":
+			g.anybody = true
+		case "loopback":
+			g.sockets = true
+			g.callers = append(g.callers, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128"))
+		case "private_ranges":
+			g.sockets = true
+			for _, private := range caddyhttp.PrivateRangesCIDR() {
+				prefix, err := parsePrefix(private)
+				if err != nil {
+					return err
+				}
+				g.callers = append(g.callers, prefix)
+			}
+		default:
+			prefix, err := parsePrefix(caller)
+			if err != nil {
+				return fmt.Errorf("callers: %q is unknown: use loopback, private_ranges, an address, a range such as 10.0.0.0/8, or any", caller)
+			}
+			g.callers = append(g.callers, prefix)
+		}
+	}
+	return nil
+}
+
+func parsePrefix(text string) (netip.Prefix, error) {
+	if strings.Contains(text, "/") {
+		prefix, err := netip.ParsePrefix(text)
+		return prefix.Masked(), err
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	addr = addr.Unmap().WithZone("")
+	return addr.Prefix(addr.BitLen())
+}
+
+func (g *Guard) compileOrigins() error {
+	for _, text := range g.AllowOrigin {
+		if text == "*" || text == "null" {
+			g.origins = append(g.origins, text)
+			continue
+		}
+		scheme, host, found := strings.Cut(strings.ToLower(strings.TrimSuffix(text, "/")), "://")
+		if !found || scheme == "" || host == "" || strings.ContainsAny(host, "/?#@") {
+			return fmt.Errorf("allow_origin: %q is not an origin such as https://app.example.com", text)
+		}
+		g.origins = append(g.origins, scheme+"://"+host)
+	}
+	return nil
+}
+
+// ServeHTTP lets a request on, or says why not.
+func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	p := g.refusal(r)
+	if p == nil {
+		return next.ServeHTTP(w, r)
+	}
+	g.logger.Warn("refused a request", zap.String("cause", p.Cause), zap.String("caller", r.RemoteAddr), zap.String("remedy", p.Remedy))
+	if p.Status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", allowedMethods)
+	}
+	return p.write(w)
+}
+
+// allowedMethods is what a 405 must say (RFC 9110 section 15.5.6).
+const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
+// refusal says why a request is refused, nil if it is not.
+func (g *Guard) refusal(r *http.Request) *problem {
+	if r.Method == http.MethodTrace {
+		return noTrace()
+	}
+	if !g.mayCall(r) {
+		return refused(http.StatusForbidden, "caller_refused", "requests from this address are not accepted",
+			"add 'callers private_ranges', or the caller's address or range, to the block of upstream_oauth")
+	}
+	if !g.hosts.pass(r) {
+		host := printable(requestHost(r.Host))
+		return refused(http.StatusMisdirectedRequest, "unknown_host", "the host "+host+" is not known here, and anybody could make it point here",
+			"add 'allow_host "+host+"' to the block of upstream_oauth, or call the sidecar by an address or a name without dots")
+	}
+	if origin, ok := g.foreign(r); ok {
+		return refused(http.StatusForbidden, "browser_refused", "requests of web pages from elsewhere are not accepted",
+			"add 'allow_origin "+printable(origin)+"' to the block of upstream_oauth, if that page is trusted")
+	}
+	return g.secret.refusal(r, g.logger)
+}
+
+// noTrace refuses a method whose answer repeats the request: the token too.
+func noTrace() *problem {
+	return refused(http.StatusMethodNotAllowed, "trace_refused", "TRACE would show the access token", "use another method")
+}
+
+func refused(status int, cause, detail, remedy string) *problem {
+	return &problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: detail, Cause: cause, Remedy: remedy, proxyError: "http_request_denied",
+	}
+}
+
+// printable keeps what a caller sent from being more than a word.
+func printable(text string) string {
+	clean := strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' || strings.ContainsRune(`'"\{}`, r) {
+			return -1
+		}
+		return r
+	}, text)
+	return clean[:min(len(clean), 253)]
+}
+
+// mayCall looks at the address of the connection itself.
+func (g *Guard) mayCall(r *http.Request) bool {
+	if g.anybody {
+		return true
+	}
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && caddy.IsUnixNetwork(local.Network()) {
+		return g.sockets
+	}
+	remote, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	addr := remote.Addr().Unmap().WithZone("")
+	return slices.ContainsFunc(g.callers, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// foreign reports whether a browser sends the request for a page of another
+// origin, and which.
+func (g *Guard) foreign(r *http.Request) (string, bool) {
+	if slices.Contains(g.origins, "*") {
+		return "", false
+	}
+	allowed := false
+	for _, origin := range r.Header.Values("Origin") {
+		switch {
+		case slices.Contains(g.origins, strings.ToLower(origin)):
+			allowed = true
+		case !ownOrigin(origin, r):
+			return origin, true
+		}
+	}
+	if allowed {
+		return "", false
+	}
+	for _, site := range r.Header.Values("Sec-Fetch-Site") {
+		// Fetch Metadata (W3C): same-origin is this host, none is its user.
+		if site != "same-origin" && site != "none" {
+			return "https://<that page>", true
+		}
+	}
+	return "", false
+}
+
+// ownOrigin reports whether an origin is where the request itself went.
+func ownOrigin(origin string, r *http.Request) bool {
+	scheme, host, found := strings.Cut(strings.ToLower(origin), "://")
+	if !found || host == "" {
+		return false
+	}
+	there := "http"
+	if r.TLS != nil {
+		there = "https"
+	}
+	return withPort(host, scheme) == withPort(strings.ToLower(r.Host), there)
+}
+
+// withPort is a host with its port, even if it is the scheme's own.
+func withPort(host, scheme string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return host + ":" + defaultPort(scheme)
+}
+
+// hostRules decide which names a request may be for.
+type hostRules struct {
+	all     bool
+	names   []string
+	domains []string // with a leading dot
+	routes  []*caddyhttp.MatchHost
+}
+
+func compileHosts(list []string) (rules hostRules, err error) {
+	for _, text := range list {
+		var r resolver
+		host := strings.ToLower(strings.TrimSuffix(r.value("allow_host", text), "."))
+		if r.err != nil {
+			return rules, r.err
+		}
+		domain, wild := strings.CutPrefix(host, "*.")
+		switch {
+		case host == "*":
+			rules.all = true
+		case !isHostname(domain):
+			return rules, fmt.Errorf("allow_host: %q is not a host name such as erp.example.com", text)
+		case wild:
+			rules.domains = append(rules.domains, "."+domain)
+		default:
+			rules.names = append(rules.names, plainHost(host))
+		}
+	}
+	return rules, nil
+}
+
+// routeHosts returns the host matchers of the configuration's sites: whoever
+// wrote those names has them.
+func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
+	for _, m := range ctx.Modules() {
+		app, ok := m.(*caddyhttp.App)
+		if !ok {
+			continue
+		}
+		for _, server := range app.Servers {
+			for _, route := range server.Routes {
+				for _, set := range route.MatcherSets {
+					for _, matcher := range set {
+						if host, ok := matcher.(*caddyhttp.MatchHost); ok {
+							hosts = append(hosts, host)
+						}
+					}
+				}
+			}
+		}
+	}
+	return hosts
+}
+
+// pass reports whether the Host of a request is one that nobody else can have:
+// only names below a public suffix can be registered, and made to point here.
+func (h *hostRules) pass(r *http.Request) bool {
+	host := requestHost(r.Host)
+	if h.all || !registrable(host) || slices.Contains(h.names, host) ||
+		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
+		return true
+	}
+	return slices.ContainsFunc(h.routes, func(m *caddyhttp.MatchHost) bool {
+		match, err := m.MatchWithError(r)
+		return match && err == nil
+	})
+}
+
+// registrable reports whether a name is below a public suffix: one that ICANN
+// knows, or a domain below it whose owner gives names to everybody.
+func registrable(host string) bool {
+	if !strings.Contains(host, ".") {
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	suffix, icann := publicsuffix.PublicSuffix(host)
+	return icann || strings.Contains(suffix, ".")
+}
+
+// requestHost is the name in a Host header.
+func requestHost(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	return plainHost(host)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Guard)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Guard)(nil)
+)
