@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
@@ -131,6 +132,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	if req.Method == http.MethodTrace {
 		return t.refuse(req, noTrace()), nil
+	}
+	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {
+		return t.refuse(req, injectedTwice(t.Client, other)), nil
 	}
 	if ok, to := t.destinations.allows(req, t.ProxyProtocol != ""); !ok {
 		return t.denied(req, to), nil

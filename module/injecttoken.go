@@ -1,0 +1,296 @@
+package module
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
+
+	"lamplighter/module/internal/keeper"
+)
+
+func init() {
+	caddy.RegisterModule(InjectToken{})
+}
+
+// InjectToken puts a client's access token into a request before the next
+// handler: for `php_fastcgi` and other handlers that have a transport of their
+// own. Whatever the caller sent in its place is removed, and so is a `Connection`
+// header's demand to drop it.
+//
+// A request that finds no valid token waits for one, up to the client's `wait`,
+// and then ends with the error 503 and `Retry-After`, which `handle_errors` can
+// show. Nothing is sent again after a 401, and where the token goes is up to the
+// next handler: the client's `allow` says nothing here. For HTTP upstreams the
+// transport `oauth2` is the better choice.
+//
+// Handlers behind it may log the token: Caddy hides `Authorization` and `Cookie`
+// in its logs, but no other header and no query. See the log filter encoder.
+type InjectToken struct {
+	// The name of the client whose token is injected, one of the app
+	// `oauth2_client`.
+	Client string `json:"client"`
+
+	// Where the handler is configured, as `file:line`, for error messages. The
+	// Caddyfile adapter sets it.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
+	client *client
+}
+
+// CaddyModule returns the Caddy module information.
+func (InjectToken) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.inject_token",
+		New: func() caddy.Module { return new(InjectToken) },
+	}
+}
+
+// Provision finds the client.
+func (h *InjectToken) Provision(ctx caddy.Context) error {
+	if err := h.provision(ctx); err != nil {
+		return located(h.DeclaredAt, fmt.Errorf("inject_token: %w", err))
+	}
+	return nil
+}
+
+func (h *InjectToken) provision(ctx caddy.Context) error {
+	if err := CheckName(h.Client); err != nil {
+		return err
+	}
+	app, err := ctx.App("oauth2_client")
+	if err != nil {
+		return err
+	}
+	if h.client, err = app.(*App).lookup(h.Client, nil, ""); err != nil {
+		return err
+	}
+	for _, p := range h.client.inject.places {
+		if p.in == "header" && slices.Contains(hopByHop, p.name) {
+			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.name)
+		}
+		if p.in == "query" || p.in == "header" && p.name != "Authorization" && p.name != "Cookie" {
+			ctx.Logger().Warn("Caddy's debug log shows the token that is injected here; filter it with the log encoder 'filter'",
+				zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt), zap.String("where", p.in+" "+p.name))
+		}
+	}
+	if runsBeforeTransport(ctx, h.Client) {
+		return fmt.Errorf("client %s: the reverse_proxy behind it has 'transport oauth2', which injects a token itself, and this one would go along: remove one of them, or give both matchers that exclude each other", h.Client)
+	}
+	return nil
+}
+
+// hopByHop are the headers that end at the next proxy (RFC 9110 section 7.6.1).
+var hopByHop = []string{
+	"Alt-Svc", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Upgrade",
+}
+
+// injectedVar names the client whose token a request carries, for transports
+// that must not send it on.
+const injectedVar = "oauth2_client.injected"
+
+// ServeHTTP calls the next handler with a token in the request.
+func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.Method == http.MethodTrace {
+		w.Header().Set("Allow", allowedMethods)
+		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New("TRACE would show the access token"))
+	}
+	c := h.client
+	pass, err := c.keeper.Acquire(r.Context(), time.Duration(c.cfg.Wait), !isUpgrade(r))
+	if err != nil {
+		return withoutToken(w, err)
+	}
+	answered := sync.OnceFunc(func() { c.keeper.Answered(pass) })
+	defer answered()
+
+	defer h.inject(r, pass.Token)()
+	return next.ServeHTTP(&answerWatcher{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, answered}, h.withCleanOriginal(r))
+}
+
+// inject puts the token into the request itself, since Caddy's placeholders look
+// at that one and not at a copy. What it returns takes the token out again, so
+// that neither handle_errors nor the access log sees it.
+func (h *InjectToken) inject(r *http.Request, token *keeper.Token) (restore func()) {
+	header, query := r.Header, r.URL.RawQuery
+	out := h.client.inject.into(r, token)
+	for _, p := range h.client.inject.places {
+		if p.in == "header" {
+			keepOverConnection(out.Header, p.name)
+		}
+	}
+	keepOverConnection(out.Header, "Cookie")
+	r.Header, r.URL.RawQuery = out.Header, out.URL.RawQuery
+	before := caddyhttp.GetVar(r.Context(), injectedVar)
+	caddyhttp.SetVar(r.Context(), injectedVar, h.Client)
+	return func() {
+		r.Header, r.URL.RawQuery = header, query
+		caddyhttp.SetVar(r.Context(), injectedVar, before)
+	}
+}
+
+// withCleanOriginal takes the caller's token out of the query of the URL as it
+// was before any rewrite, too: FastCGI applications get it as REQUEST_URI.
+func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || original.URL == nil {
+		return r
+	}
+	clean := withoutParam(original.URL.RawQuery, "access_token")
+	for _, p := range h.client.inject.places {
+		if p.in == "query" {
+			clean = withoutParam(clean, p.name)
+		}
+	}
+	if clean == original.URL.RawQuery {
+		return r
+	}
+	u := *original.URL
+	u.RawQuery = clean
+	original.URL = &u
+	return r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
+}
+
+// keepOverConnection takes a header out of those that the caller wants dropped
+// by the next proxy.
+func keepOverConnection(h http.Header, name string) {
+	values := h["Connection"]
+	if !httpguts.HeaderValuesContainsToken(values, name) {
+		return
+	}
+	kept := make([]string, 0, len(values))
+	for _, value := range values {
+		tokens := slices.DeleteFunc(strings.Split(value, ","), func(token string) bool {
+			return strings.EqualFold(strings.Trim(token, " \t"), name)
+		})
+		if len(tokens) > 0 {
+			kept = append(kept, strings.Join(tokens, ","))
+		}
+	}
+	h["Connection"] = kept
+}
+
+// withoutToken is the error of a request for which there is no token.
+func withoutToken(w http.ResponseWriter, err error) error {
+	var u *keeper.Unavailable
+	if !errors.As(err, &u) {
+		return caddyhttp.Error(statusClientClosedRequest, err)
+	}
+	p := noToken(u)
+	header, _ := p.encode()
+	w.Header()["Proxy-Status"] = header["Proxy-Status"]
+	if p.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	}
+	return caddyhttp.Error(p.Status, fmt.Errorf("client %s: %s (%s); %s", p.Client, p.Detail, p.Cause, p.Remedy))
+}
+
+// answerWatcher tells when the response headers are there.
+type answerWatcher struct {
+	*caddyhttp.ResponseWriterWrapper
+	answered func()
+}
+
+// WriteHeader passes a status on. Informational ones are no answer yet.
+func (w *answerWatcher) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.answered()
+	}
+	w.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write is an answer even if nobody wrote a status.
+func (w *answerWatcher) Write(b []byte) (int, error) {
+	w.answered()
+	return w.ResponseWriterWrapper.Write(b)
+}
+
+// runsBeforeTransport reports whether a handler with the transport oauth2 is
+// certain to come after an inject_token of a client. Only routes without matchers
+// are certain; the transport itself refuses the rest.
+func runsBeforeTransport(ctx caddy.Context, client string) bool {
+	for _, m := range ctx.Modules() {
+		var lists []caddyhttp.RouteList
+		switch m := m.(type) {
+		case *caddyhttp.App:
+			for _, server := range m.Servers {
+				lists = append(lists, server.Routes)
+			}
+		case *caddyhttp.Subroute:
+			lists = append(lists, m.Routes)
+		}
+		for _, routes := range lists {
+			if anyBefore(routes, client) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func anyBefore(routes caddyhttp.RouteList, client string) bool {
+	injected := false
+	for _, route := range routes {
+		here := injected
+		for _, raw := range route.HandlersRaw {
+			var handler any
+			if json.Unmarshal(raw, &handler) != nil {
+				continue
+			}
+			if here && hasTransport(handler) {
+				return true
+			}
+			object, _ := handler.(map[string]any)
+			if object["handler"] == "inject_token" && object["client"] == client {
+				here = true
+			}
+		}
+		injected = injected || here && len(route.MatcherSetsRaw) == 0 && len(route.MatcherSets) == 0
+	}
+	return false
+}
+
+// hasTransport looks for the transport anywhere in a handler.
+func hasTransport(value any) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		if transport, ok := value["transport"].(map[string]any); ok && transport["protocol"] == "oauth2" {
+			return true
+		}
+		for _, member := range value {
+			if hasTransport(member) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(value, hasTransport)
+	}
+	return false
+}
+
+// injectedTwice refuses a request that carries another token than the
+// transport's own, which must not reach the transport's upstream.
+func injectedTwice(client, other string) *problem {
+	return &problem{
+		Type: "about:blank", Title: http.StatusText(http.StatusInternalServerError), Status: http.StatusInternalServerError,
+		Detail: "the request carries the token of client " + other + " already, from an inject_token before this handler", Client: client,
+		Cause:  "token_injected_twice",
+		Remedy: "remove that inject_token, or give it a matcher that leaves this route out", proxyError: "proxy_configuration_error",
+	}
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*InjectToken)(nil)
+	_ caddyhttp.MiddlewareHandler = (*InjectToken)(nil)
+)
