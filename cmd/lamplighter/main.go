@@ -37,6 +37,9 @@ import (
 )
 
 func main() {
+	if err := protectMemory(); err != nil {
+		fmt.Fprintf(os.Stderr, "lamplighter: a core dump of this process would hold secrets: %v\n", err)
+	}
 	defaultAdminSocket()
 	caddycmd.Main()
 }
