@@ -50,6 +50,20 @@ func (s *sidecar) raw(request string) (*http.Response, string) {
 	return res, string(body)
 }
 
+// rough is raw for answers that may be broken: it returns what came.
+func (s *sidecar) rough(request string) string {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, _ = io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n"))
+	answer, _ := io.ReadAll(conn)
+	return string(answer)
+}
+
 // problemOf reads an answer of our own.
 func problemOf(t *testing.T, res *http.Response, body string) (cause, remedy string) {
 	t.Helper()

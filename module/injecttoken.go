@@ -85,6 +85,10 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 				zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt), zap.String("where", p.in+" "+p.name))
 		}
 	}
+	if logsCredentials(ctx) {
+		ctx.Logger().Warn("with log_credentials, Caddy's debug log shows the token that is injected here; remove that option, or filter the log",
+			zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt))
+	}
 	if runsBeforeTransport(ctx, h.Client) {
 		return fmt.Errorf("client %s: the reverse_proxy behind it has 'transport oauth2', which injects a token itself, and this one would go along: remove one of them, or give both matchers that exclude each other", h.Client)
 	}
@@ -213,6 +217,22 @@ func (w *answerWatcher) WriteHeader(status int) {
 func (w *answerWatcher) Write(b []byte) (int, error) {
 	w.answered()
 	return w.ResponseWriterWrapper.Write(b)
+}
+
+// logsCredentials reports whether a server shows in its logs what Caddy hides.
+func logsCredentials(ctx caddy.Context) bool {
+	for _, m := range ctx.Modules() {
+		app, ok := m.(*caddyhttp.App)
+		if !ok {
+			continue
+		}
+		for _, server := range app.Servers {
+			if server.Logs != nil && server.Logs.ShouldLogCredentials {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // runsBeforeTransport reports whether a handler with the transport oauth2 is
