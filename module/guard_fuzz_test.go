@@ -1,0 +1,135 @@
+package module
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"lamplighter/module/internal/keeper"
+)
+
+func requestFor(host string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Host = host
+	return r
+}
+
+// A name is judged the same however it is written, and never passes by hanging
+// another one on to it.
+func FuzzHost(f *testing.F) {
+	for _, seed := range []string{"localhost", "erp.example.com:80", "EVIL.com.", "[::1]:8080", "127.0.0.1", "a.b.c.co.uk", "svc.default", "x:y:z", "[fe80::1%25lo]", "evil.duckdns.org", ".", "..com", "xn--p1ai"} {
+		f.Add(seed)
+	}
+	rules, err := compileHosts([]string{"erp.example.com", "*.apps.example.com"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		passes := rules.pass(requestFor(host))
+		if passes != rules.pass(requestFor(strings.ToUpper(host))) && strings.ToLower(strings.ToUpper(host)) == strings.ToLower(host) {
+			t.Errorf("%q passes: %v, in capitals not so", host, passes)
+		}
+		name := requestHost(host)
+		if _, err := netip.ParseAddr(name); err == nil || strings.ContainsAny(host, ":[]") {
+			return
+		}
+		if rules.pass(requestFor(host+":8080")) != passes {
+			t.Errorf("%q passes: %v, with a port not so", host, passes)
+		}
+		if isHostname(name) && rules.pass(requestFor(host+".example.org")) {
+			t.Errorf("%q passes below a domain of somebody else", host+".example.org")
+		}
+	})
+}
+
+// Only the origin whose host is the request's own is not foreign.
+func FuzzOrigin(f *testing.F) {
+	for _, seed := range [][2]string{{"http://x", "x"}, {"http://x:80", "x"}, {"https://x", "x:443"}, {"null", "null"}, {"http://X:8080", "x:8080"}, {"http://x@y", "y"}, {"//x", "x"}, {"http://[::1]", "[::1]"}, {"http://a b", "a b"}} {
+		f.Add(seed[0], seed[1], true)
+		f.Add(seed[0], seed[1], false)
+	}
+	f.Fuzz(func(t *testing.T, origin, host string, secure bool) {
+		r := requestFor(host)
+		if secure {
+			r.TLS = new(tls.ConnectionState)
+		}
+		r.Header.Set("Origin", origin)
+		_, foreign := new(Guard).foreign(r)
+		if foreign || origin == "" {
+			return
+		}
+		u, err := url.Parse(origin)
+		if err != nil || u.Host == "" {
+			return // no browser sends that
+		}
+		if u.User != nil || !strings.EqualFold(plainHost(u.Hostname()), requestHost(host)) {
+			t.Errorf("the origin %q is taken for the own one of %q", origin, host)
+		}
+	})
+}
+
+// No spelling of the parameter is left, and nothing else is changed.
+func FuzzWithoutParam(f *testing.F) {
+	for _, seed := range []string{"", "a=1&access_token=x", "access%5ftoken=x;b", "a;;b&&", "%zz=1&access_token", "access_token=&access_token=x&c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		left := withoutParam(query, "access_token")
+		for _, part := range strings.FieldsFunc(left, func(r rune) bool { return r == '&' || r == ';' }) {
+			key, _, _ := strings.Cut(part, "=")
+			if decoded, err := url.QueryUnescape(key); err == nil && decoded == "access_token" {
+				t.Errorf("%q leaves %q", query, left)
+			}
+		}
+		if again := withoutParam(left, "access_token"); again != left {
+			t.Errorf("%q becomes %q, and then %q", query, left, again)
+		}
+		if !strings.Contains(query, "%") && !strings.Contains(query, "access_token") && !strings.Contains(query, "+") && left != query {
+			t.Errorf("%q was changed to %q", query, left)
+		}
+	})
+}
+
+// A problem is JSON whatever a server's words are, and its header is one line.
+func FuzzProblem(f *testing.F) {
+	f.Add("invalid_grant", "it said: \"no\"\r\nX: y", "do\x00that")
+	f.Add("…", "\xff\xfe", "</script>")
+	f.Fuzz(func(t *testing.T, cause, detail, remedy string) {
+		u := &keeper.Unavailable{}
+		u.Trouble.Cause, u.Trouble.Detail, u.Trouble.Remedy = cause, detail, remedy
+		header, body := noToken(u).encode()
+		var got problem
+		if err := json.Unmarshal(body, &got); err != nil || got.Status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %v", body, err)
+		}
+		for _, values := range header {
+			for _, value := range values {
+				if strings.ContainsAny(value, "\r\n\x00") {
+					t.Errorf("header %q", value)
+				}
+			}
+		}
+	})
+}
+
+// What callers bring is found in the two schemes and nowhere else.
+func FuzzBrought(f *testing.F) {
+	for _, seed := range []string{"Bearer x", "Basic YTpi", "basic  OmI=", "Bearer", "Digest x", "Basic !!!", " bearer\tx"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, value string) {
+		got := brought(value)
+		if got == "" {
+			return
+		}
+		scheme, _, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "Basic") {
+			t.Errorf("%q brings %q", value, got)
+		}
+	})
+}
