@@ -66,7 +66,8 @@ import (
 //	        <the tls_ options of the transport http, without tls_>
 //	    }
 //	    store file {
-//	        path <dir>
+//	        path           <dir>
+//	        encryption_key <files...>
 //	    }
 //	}
 func parseClient(d *caddyfile.Dispenser) (string, *module.Client, error) {
@@ -345,10 +346,16 @@ func (p *clientParser) store() error {
 		return p.Errf("store takes a kind: 'store file { path <dir> }'")
 	}
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
-		if p.Val() != "path" {
-			return p.Errf("unrecognized subdirective: %s", p.Val())
+		var err error
+		switch p.Val() {
+		case "path":
+			err = p.text(&cfg.Path)
+		case "encryption_key":
+			err = p.list(&cfg.EncryptionKey)
+		default:
+			err = p.Errf("unrecognized subdirective: %s", p.Val())
 		}
-		if err := p.text(&cfg.Path); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -116,6 +116,11 @@ func (a *App) add(name string, cfg *Client) (*client, error) {
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
+	for _, other := range a.clients {
+		if other.storeKey == c.storeKey && !other.keys.Same(c.keys) {
+			return nil, errors.Join(located(cfg.DeclaredAt, fmt.Errorf("client %s: store: encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", name, other.name)), c.release())
+		}
+	}
 	a.clients[name] = c
 	return c, nil
 }
@@ -207,6 +212,10 @@ func (a *App) Start() error {
 		}
 	}
 	for _, c := range a.clients {
+		if kind, ok := store.NetworkFileSystem(c.storeKey); ok && c.cfg.rotating() {
+			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
+				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
+		}
 		c.start(a.logger)
 	}
 	a.stopped = make(chan struct{})

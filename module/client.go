@@ -217,4 +217,11 @@ type StoreConfig struct {
 	// be on a file system that can lock. Default: `oauth2_client` in Caddy's
 	// data directory.
 	Path string `json:"path,omitempty"`
+
+	// Files with age identities, as `age-keygen` writes them, to encrypt the
+	// record with. Each of them can decrypt it: to rotate keys add the new one,
+	// and remove the old one after the next refresh. A record that none of them
+	// decrypts is an error, and never a fresh start. Without them a record is
+	// plain JSON that only its owner can read. Default: none.
+	EncryptionKey []string `json:"encryption_key,omitempty"`
 }

@@ -32,6 +32,8 @@ type client struct {
 
 	store     store.Store
 	storeKey  string
+	keys      *store.Keys
+	stopKeys  func()
 	keeper    *keeper.Keeper
 	keeperKey string
 	stopOnce  func()
@@ -69,6 +71,9 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 
 // acquire takes the keeper that the client shares with other configurations.
 func (c *client) acquire() (err error) {
+	if c.keys, err = encryptionKeys(c.cfg.Store); err != nil {
+		return located(c.declared.DeclaredAt, fmt.Errorf("client %s: %w", c.name, err))
+	}
 	if c.store, c.storeKey, err = sharedStore(c.cfg.Store); err != nil {
 		return err
 	}
@@ -179,6 +184,9 @@ func fingerprint(values ...any) store.Fingerprint {
 // open prepares the store. Only what no time heals is an error: clients that
 // need no durable state go on without, and others say so when they need it.
 func (c *client) open(ctx context.Context) error {
+	if file, ok := c.store.(*store.File); ok {
+		c.stopKeys = file.Encrypt(c.keys)
+	}
 	if err := c.store.Open(ctx); errors.Is(err, store.ErrNoLocks) && c.cfg.rotating() {
 		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
 	}
@@ -214,6 +222,9 @@ func (c *client) start(logger *zap.Logger) {
 func (c *client) stop() {
 	if c.stopOnce != nil {
 		c.stopOnce()
+	}
+	if c.stopKeys != nil {
+		c.stopKeys()
 	}
 }
 

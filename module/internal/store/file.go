@@ -22,6 +22,7 @@ type File struct {
 	dir     string
 	fs      fileSystem
 	watcher *watcher
+	keys    keyring
 
 	opening sync.Mutex
 	opened  atomic.Bool
@@ -58,6 +59,11 @@ func NewFile(dir string) *File {
 	return f
 }
 
+// Encrypt has records encrypted with keys from their next write on, or written
+// in the clear if keys is nil, until done is called: then the keys hold that were
+// given before. What these keys encrypted stays readable.
+func (f *File) Encrypt(keys *Keys) (done func()) { return f.keys.use(keys) }
+
 // Load returns the record. A file that others could have written or read, or
 // whose content is damaged, is ErrUnreadable and never ErrNotFound.
 func (f *File) Load(ctx context.Context, name string) (Record, error) {
@@ -87,7 +93,7 @@ func (f *File) load(path, name string) (Record, []byte, error) {
 	if err := checkPrivate(path, info); err != nil {
 		return Record{}, nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
-	rec, err := decode(name, data)
+	rec, err := decode(name, data, f.keys.identities()...)
 	if err != nil {
 		return Record{}, nil, fmt.Errorf("%s: %w", path, err)
 	}

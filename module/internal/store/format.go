@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"filippo.io/age"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 var errNewer = errors.New("it was written by a newer version of lamplighter")
 
 // envelope is a record's file: one line of JSON. The checksum is over the exact
-// bytes of record, which is an object; a string there is kept for ciphertext,
+// bytes of record, which is an object, or a string of base64 if it is encrypted,
 // so that encryption changes nothing around it.
 type envelope struct {
 	Format int             `json:"format"`
@@ -38,7 +40,28 @@ func encode(rec Record) ([]byte, error) {
 	if err := enc.Encode(outgoing(rec)); err != nil {
 		return nil, fmt.Errorf("encode record: %w", err)
 	}
-	record := bytes.TrimSuffix(payload.Bytes(), []byte("\n"))
+	return wrap(bytes.TrimSuffix(payload.Bytes(), []byte("\n")))
+}
+
+// encodeFor is encode with the record encrypted, if there are keys.
+func encodeFor(rec Record, keys *Keys) ([]byte, error) {
+	plain, err := encode(rec)
+	if err != nil || keys == nil {
+		return plain, err
+	}
+	var env envelope
+	if err := json.Unmarshal(plain, &env); err != nil {
+		return nil, fmt.Errorf("encode record: %w", err)
+	}
+	sealed, err := keys.seal(env.Record)
+	if err != nil {
+		return nil, err
+	}
+	return wrap(sealed)
+}
+
+// wrap puts a record into its envelope.
+func wrap(record []byte) ([]byte, error) {
 	data := fmt.Appendf(nil, "{\"format\":%d,\"sha256\":\"%x\",\"record\":%s}\n", format, sha256.Sum256(record), record)
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("record has %d bytes, more than the %d that a file may have", len(data), maxSize)
@@ -48,8 +71,8 @@ func encode(rec Record) ([]byte, error) {
 
 // decode returns the record in the bytes of a file. Every error is
 // ErrUnreadable, and none repeats what the file holds: that may be a secret.
-func decode(name string, data []byte) (Record, error) {
-	rec, err := open(data)
+func decode(name string, data []byte, keys ...age.Identity) (Record, error) {
+	rec, err := open(data, keys)
 	if err != nil {
 		return Record{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
@@ -60,7 +83,7 @@ func decode(name string, data []byte) (Record, error) {
 }
 
 // open takes the record out of its envelope.
-func open(data []byte) (Record, error) {
+func open(data []byte, keys []age.Identity) (Record, error) {
 	switch {
 	case len(data) == 0:
 		return Record{}, errors.New("the file is empty")
@@ -86,10 +109,10 @@ func open(data []byte) (Record, error) {
 	if err := parse(data, &env); err != nil {
 		return Record{}, err
 	}
-	return env.open()
+	return env.open(keys)
 }
 
-func (e *envelope) open() (Record, error) {
+func (e *envelope) open(keys []age.Identity) (Record, error) {
 	if len(e.Record) == 0 {
 		return Record{}, errors.New("the file holds no record")
 	}
@@ -97,15 +120,19 @@ func (e *envelope) open() (Record, error) {
 	if e.SHA256 != hex.EncodeToString(sum[:]) {
 		return Record{}, errors.New("its checksum is wrong: the file was damaged or edited")
 	}
-	switch e.Record[0] {
+	record := e.Record
+	switch record[0] {
 	case '{':
 	case '"':
-		return Record{}, fmt.Errorf("%w: it is encrypted", errNewer)
+		var err error
+		if record, err = unseal(record, keys); err != nil {
+			return Record{}, err
+		}
 	default:
 		return Record{}, errors.New("the file holds no record")
 	}
 	var rec Record
-	if err := parse(e.Record, &rec); err != nil {
+	if err := parse(record, &rec); err != nil {
 		return Record{}, err
 	}
 	if rec.Revision == 0 {

@@ -139,7 +139,7 @@ func (f *File) settle(temp, name string) error {
 	defer lock.unlock()
 
 	next, data, err := f.load(temp, name)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, errNewer) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, errNewer) || errors.Is(err, errSealed) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, ErrUnreadable) {

@@ -24,7 +24,7 @@ func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uin
 		return fmt.Errorf("%s: refusing to save the record of client %q there", path, rec.Client)
 	}
 	rec.Client, rec.Revision = name, ifRevision+1
-	data, err := encode(rec)
+	data, err := encodeFor(rec, f.keys.writing())
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
@@ -41,28 +41,39 @@ func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uin
 		return fmt.Errorf("save %s: %w", path, err)
 	}
 	defer unlock()
-	if err := f.compare(e, name, data, ifRevision); err != nil {
+	if err := f.compare(e, name, rec, ifRevision); err != nil {
 		return err
 	}
 	return f.replace(e, name, data)
 }
 
 // compare checks that the stored revision is the expected one.
-func (f *File) compare(e *entry, name string, data []byte, ifRevision uint64) error {
-	stored, current, err := f.load(f.path(name), name)
+func (f *File) compare(e *entry, name string, rec Record, ifRevision uint64) error {
+	stored, _, err := f.load(f.path(name), name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
 	}
 	if stored.Revision == ifRevision {
 		return nil
 	}
-	if e.unconfirmed && bytes.Equal(current, data) {
+	if e.unconfirmed && sameRecord(stored, rec) {
 		// The record is there since the last attempt to save it, and only its
 		// durability is in doubt. It is written once more from the beginning: a
 		// second fsync may report success for what the first one gave up.
 		return nil
 	}
 	return fmt.Errorf("%s: %w: revision %d is stored, %d was expected", f.path(name), ErrConflict, stored.Revision, ifRevision)
+}
+
+// sameRecord compares records as they are written, since ciphertext is never the
+// same twice.
+func sameRecord(a, b Record) bool {
+	first, err := encode(a)
+	if err != nil {
+		return false
+	}
+	second, err := encode(b)
+	return err == nil && bytes.Equal(first, second)
 }
 
 // replace puts data in the place of the record, durably. After any crash the
