@@ -69,20 +69,16 @@ func TestEveryExportedNameAndFieldIsDocumented(t *testing.T) {
 }
 
 func TestModulesAreRegistered(t *testing.T) {
-	for _, id := range []string{"oauth2_client", "http.reverse_proxy.transport.oauth2", "admin.api.oauth2_client"} {
+	for _, id := range []string{"oauth2_client", "http.reverse_proxy.transport.oauth2", "admin.api.oauth2_client", "http.handlers.oauth2_guard", "http.handlers.inject_token"} {
 		if _, err := caddy.GetModule(id); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-func TestReliabilityNamesTestsThatExist(t *testing.T) {
-	page, err := os.ReadFile("../docs/reliability.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestPagesNameTestsThatExist(t *testing.T) {
 	var sources strings.Builder
-	err = filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+	err := filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
@@ -93,13 +89,19 @@ func TestReliabilityNamesTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
-	if len(named) == 0 {
-		t.Fatal("the page names no test")
-	}
-	for _, name := range named {
-		if !strings.Contains(sources.String(), "\nfunc "+name[1]+"(") {
-			t.Errorf("there is no %s", name[1])
+	for _, name := range []string{"reliability.md", "security.md"} {
+		page, err := os.ReadFile(filepath.Join("..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile("`((?:Test|Fuzz)[A-Z][A-Za-z0-9]+)`").FindAllStringSubmatch(string(page), -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no test", name)
+		}
+		for _, test := range named {
+			if !strings.Contains(sources.String(), "\nfunc "+test[1]+"(") {
+				t.Errorf("%s: there is no %s", name, test[1])
+			}
 		}
 	}
 }

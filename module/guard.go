@@ -253,7 +253,7 @@ func (g *Guard) foreign(r *http.Request) (string, bool) {
 	for _, site := range r.Header.Values("Sec-Fetch-Site") {
 		// Fetch Metadata (W3C): same-origin is this host, none is its user.
 		if site != "same-origin" && site != "none" {
-			return "https://<that page>", true
+			return "<origin>", true
 		}
 	}
 	return "", false
