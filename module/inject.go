@@ -161,6 +161,7 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	// into another one must not compete with ours.
 	out.Header.Del("Authorization")
 	u.RawQuery = withoutParam(u.RawQuery, "access_token")
+	in.withoutCredentialTrailers(out)
 
 	values := in.values(t)
 	for i := range in.places {

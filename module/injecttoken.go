@@ -134,7 +134,7 @@ func (h *InjectToken) inject(r *http.Request, token *keeper.Token) (restore func
 		}
 	}
 	keepOverConnection(out.Header, "Cookie")
-	r.Header, r.URL.RawQuery = out.Header, out.URL.RawQuery
+	r.Header, r.URL.RawQuery, r.Body = out.Header, out.URL.RawQuery, out.Body
 	before := caddyhttp.GetVar(r.Context(), injectedVar)
 	caddyhttp.SetVar(r.Context(), injectedVar, h.Client)
 	return func() {

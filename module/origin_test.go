@@ -1,6 +1,7 @@
 package module
 
 import (
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -97,4 +98,15 @@ func FuzzAllow(f *testing.F) {
 			t.Fatalf("allow %q is printed as %s, which is not the same: %v", text, o, err)
 		}
 	})
+}
+
+func BenchmarkDestination(b *testing.B) {
+	d := &destinations{known: map[destination]struct{}{{"http", "tcp", "127.0.0.1:9000"}: {}}}
+	req := httptest.NewRequest("GET", "http://127.0.0.1:9000/orders", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if ok, _ := d.allows(req, false); !ok {
+			b.Fatal("not allowed")
+		}
+	}
 }

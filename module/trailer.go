@@ -1,0 +1,50 @@
+package module
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// withoutCredentialTrailers keeps callers from sending a credential behind the
+// body, where some servers take it for a header. out is a copy of a request.
+//
+// Trailers come with the end of the body, announced or not, and Caddy puts them
+// into the request's map then: the transport writes them right afterwards.
+func (in *injector) withoutCredentialTrailers(out *http.Request) {
+	if out.Trailer == nil || !hasBody(out) {
+		return
+	}
+	in.cleanTrailer(out.Trailer)
+	out.Body = &cleanTrailerBody{out.Body, out.Trailer, in}
+}
+
+type cleanTrailerBody struct {
+	io.ReadCloser
+	trailer http.Header
+	in      *injector
+}
+
+// Read reads the body, and cleans the trailers when they are there.
+func (b *cleanTrailerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.in.cleanTrailer(b.trailer)
+	}
+	return n, err
+}
+
+func (in *injector) cleanTrailer(trailer http.Header) {
+	for key := range trailer {
+		name := strings.ReplaceAll(key, "_", "-")
+		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Proxy-Authorization") {
+			delete(trailer, key)
+			continue
+		}
+		for i := range in.places {
+			if in.places[i].in == "header" && strings.EqualFold(name, in.places[i].name) {
+				delete(trailer, key)
+			}
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package module_test
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestCredentialsInTrailersDoNotReachTheUpstream(t *testing.T) {
+	s := newSidecar(t, echoing(t))
+	const settings = "inject header Authorization \"Bearer {access_token}\"\ninject header X-Api-Key"
+	s.load(s.config(settings, ""))
+	credentialsInTrailers(t, s)
+	s.load(s.site(settings, "inject_token erp\nreverse_proxy "+strings.TrimPrefix(s.as.api.URL, "http://")))
+	credentialsInTrailers(t, s)
+}
+
+func credentialsInTrailers(t *testing.T, s *sidecar) {
+	t.Helper()
+	for name, announced := range map[string]string{"announced": "Trailer: Authorization, X-Api-Key, Cookie, X-Sum\n", "not announced": ""} {
+		res, body := s.raw("POST / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n" + announced + "Connection: close\n\n" +
+			"5\nhello\n0\nAuthorization: Bearer evil\nX-Api-Key: evil\nX-Sum: 42\nCookie: kept=1\n\n")
+		if res.StatusCode != 200 || !strings.Contains(body, "\nhello\n") || strings.Contains(body, "evil") {
+			t.Errorf("%s: got %d %s", name, res.StatusCode, body)
+		}
+		_, trailer, _ := strings.Cut(body, "trailer ")
+		if announced != "" && trailer != "map[Cookie:[kept=1] X-Sum:[42]]" {
+			t.Errorf("%s: other trailers are lost: %s", name, body)
+		}
+	}
+}
