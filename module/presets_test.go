@@ -320,3 +320,15 @@ func TestAHeaderReplacesThatOfThePresetHoweverItIsSpelt(t *testing.T) {
 		t.Errorf("header is %s, want %s", got, want)
 	}
 }
+
+func TestTheFieldProviderNamesEveryPreset(t *testing.T) {
+	source, err := os.ReadFile("client.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range provider.Names() {
+		if !bytes.Contains(source, []byte("`"+name+"`")) {
+			t.Errorf("the comment on Client.Provider does not name %s", name)
+		}
+	}
+}
