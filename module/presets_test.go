@@ -51,7 +51,7 @@ type presetFixture struct {
 	Granted  presetGrant
 	Injected presetRequest // what becomes of GET Upstream
 
-	Failure struct {
+	Failures []struct {
 		presetAnswer
 		Outcome string // terminal, configuration or transient
 		Cause   string
@@ -135,12 +135,17 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 			f.Injected.Method = http.MethodGet
 			f.Injected.compare(t, "the request to the API", presetSent{out.Method, out.URL.String(), out.Header, nil})
 
-			_, a = exchangePreset(t, c, f.Failure.presetAnswer)
-			outcome := map[tokenendpoint.Outcome]string{
-				tokenendpoint.Refused: "terminal", tokenendpoint.Misconfigured: "configuration", tokenendpoint.Unavailable: "transient",
-			}[a.Outcome]
-			if outcome != f.Failure.Outcome || a.Cause != f.Failure.Cause || a.Status != f.Failure.Status {
-				t.Errorf("the failure is taken as %q, cause %q: %s; want %q, cause %q", outcome, a.Cause, a.Detail, f.Failure.Outcome, f.Failure.Cause)
+			if len(f.Failures) == 0 {
+				t.Error("it has no failure")
+			}
+			for _, want := range f.Failures {
+				_, a := exchangePreset(t, c, want.presetAnswer)
+				outcome := map[tokenendpoint.Outcome]string{
+					tokenendpoint.Refused: "terminal", tokenendpoint.Misconfigured: "configuration", tokenendpoint.Unavailable: "transient",
+				}[a.Outcome]
+				if outcome != want.Outcome || a.Cause != want.Cause || a.Status != want.Status {
+					t.Errorf("a failure is taken as %q, cause %q: %s; want %q, cause %q", outcome, a.Cause, a.Detail, want.Outcome, want.Cause)
+				}
 			}
 		})
 	}
