@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -47,6 +48,7 @@ type presetFixture struct {
 	Upstream string          // an address of the API that the token is for
 
 	Request  presetRequest
+	JWT      presetJWT // what {jwt} in the request stands for
 	Answer   presetAnswer
 	Granted  presetGrant
 	Injected presetRequest // what becomes of GET Upstream
@@ -105,6 +107,14 @@ func secretsDir(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
+	der, err := x509.MarshalPKCS8PrivateKey(presetKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := os.WriteFile(filepath.Join(dir, "private_key.pem"), key, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return dir
 }
 
@@ -119,6 +129,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, a := exchangePreset(t, c, f.Answer)
+			f.JWT.takeFrom(t, &f.Request, &got)
 			f.Request.compare(t, "the token request", got)
 
 			want := f.Granted
