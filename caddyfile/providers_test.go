@@ -48,7 +48,7 @@ func TestProvidersPage(t *testing.T) {
 	}
 	want := string(head) + pageBegins + "\n" + strings.Join(links, ",\n") + "\n" + sections.String() + pageEnds + string(tail)
 	if *update {
-		if err := os.WriteFile(providersPage, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(providersPage, []byte(want), 0o600); err != nil { // it exists, and keeps its mode
 			t.Fatal(err)
 		}
 		return

@@ -137,7 +137,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				t.Errorf("the answer is taken as outcome %d, tokens %q and %q for %s, %q %q; want %+v",
 					a.Outcome, a.AccessToken, a.RefreshToken, a.ExpiresIn, a.Unusable, a.Detail, want)
 			}
-			api, err := http.NewRequest(http.MethodGet, f.Upstream, nil)
+			api, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.Upstream, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +196,7 @@ func exchangePreset(t *testing.T, c *client, answer presetAnswer) (got presetSen
 	roots.AddCert(server.Certificate())
 	dialled := ""
 	connection := tokenendpoint.Connection{
-		TLS:   &tls.Config{RootCAs: roots, ServerName: "example.com"}, // the certificate of httptest
+		TLS:   &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}, // the name in its certificate
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			dialled = address
