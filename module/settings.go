@@ -1,7 +1,6 @@
 package module
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"lamplighter/module/internal/provider"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -90,31 +88,6 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-// overPreset lays the settings over those of the provider. A preset is JSON of
-// client settings, so laying over is replacing members.
-func (c *Client) overPreset() (*Client, error) {
-	settings, err := provider.Load(c.Provider, c.ProviderBase)
-	if err != nil {
-		return nil, err
-	}
-	own, err := json.Marshal(c)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(own, &settings); err != nil {
-		return nil, err
-	}
-	merged, err := json.Marshal(settings)
-	if err != nil {
-		return nil, err
-	}
-	e := new(Client)
-	if err := caddy.StrictUnmarshalJSON(merged, e); err != nil {
-		return nil, fmt.Errorf("provider %s: %w", c.Provider, err)
-	}
-	return e, nil
 }
 
 // check checks effective settings.

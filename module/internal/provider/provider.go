@@ -2,8 +2,9 @@
 // data, one file each.
 //
 // A preset is JSON with the fields of an oauth2_client entry, in which {base}
-// stands for the base URL that the user names. This package knows neither those
-// fields nor OAuth: whoever loads a preset decodes it.
+// stands for the base URL that the user names, and a value "{required: …}" for one
+// that the user must give. This package knows neither those fields nor OAuth:
+// whoever loads a preset decodes it.
 package provider
 
 import (
@@ -17,7 +18,10 @@ import (
 //go:embed *.json
 var presets embed.FS
 
-const placeholder = "{base}"
+const (
+	placeholder = "{base}"
+	required    = "{required: "
+)
 
 // Names lists the presets, sorted.
 func Names() []string {
@@ -71,4 +75,20 @@ func checkBase(base string) error {
 		return fmt.Errorf("the base URL on %s must not have a user, query or fragment", u.Host)
 	}
 	return nil
+}
+
+// Required reports whether a value of a preset, text or a list, is one that the
+// user must give, and says what it is.
+func Required(value json.RawMessage) (what string, ok bool) {
+	var list []string
+	if json.Unmarshal(value, &list) != nil {
+		list = make([]string, 1)
+		if json.Unmarshal(value, &list[0]) != nil {
+			return "", false
+		}
+	}
+	if len(list) != 1 || !strings.HasPrefix(list[0], required) {
+		return "", false
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(list[0], required), "}"), true
 }

@@ -62,7 +62,7 @@ func TestAPlaceholderAsBaseIsLeftToBeResolved(t *testing.T) {
 
 func TestAnErrorNamesTheRemedy(t *testing.T) {
 	for _, test := range []struct{ name, base, want string }{
-		{"tencent", "", "there is tencent_eiam"},
+		{"tencent", "", "tencent_ciam, tencent_eiam, wechat_mp_stable"},
 		{"../provider", "", "is unknown"},
 		{"tencent_eiam", "", "write 'provider tencent_eiam https://…'"},
 		{"tencent_eiam", "acme.example.com", "write it with https://"},
@@ -77,6 +77,25 @@ func TestAnErrorNamesTheRemedy(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("Load(%q, …) prints a password: %v", test.name, err)
+		}
+	}
+}
+
+func TestAValueThatTheUserMustGiveIsRecognised(t *testing.T) {
+	for value, want := range map[string]string{
+		`"{required: the account}"`:      "the account",
+		`["{required: the account}"]`:    "the account",
+		`"the account"`:                  "",
+		`["the account"]`:                "",
+		`["{required: the account}",""]`: "",
+		`"{env.ACCOUNT}"`:                "",
+		`true`:                           "",
+		`{"account":"{required: it}"}`:   "",
+		`[]`:                             "",
+	} {
+		what, ok := Required(json.RawMessage(value))
+		if what != want || ok != (want != "") {
+			t.Errorf("%s: %q, %t; want %q", value, what, ok, want)
 		}
 	}
 }

@@ -125,10 +125,10 @@ func (c *Client) isTerminal(status int, e answerError) bool {
 type answerError struct{ code, description string }
 
 // isTransient recognises the codes that say so (RFC 6749 section 4.1.2.1, RFC
-// 8628 section 3.5).
+// 8628 section 3.5; -1 is "system busy" of WeChat and WeCom).
 func (e answerError) isTransient() bool {
 	switch e.code {
-	case "server_error", "temporarily_unavailable", "slow_down":
+	case "server_error", "temporarily_unavailable", "slow_down", "-1":
 		return true
 	}
 	return false
