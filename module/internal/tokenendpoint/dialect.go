@@ -27,7 +27,10 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 	}{
 		{"method", &d.Method, []string{"POST", "GET"}},
 		{"params_in", &d.ParamsIn, []string{"form", "query", "json"}},
-		{"token_endpoint_auth_method", &d.AuthMethod, []string{"client_secret_basic", "client_secret_post", "none"}},
+		{"token_endpoint_auth_method", &d.AuthMethod, []string{
+			"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "none",
+		}},
+		{"signing_alg", &d.SigningAlg, append([]string{""}, signingAlgs...)},
 		{"basic_encoding", &d.BasicEncoding, []string{"form", "raw"}},
 		{"expires_format", &d.ExpiresFormat, []string{"seconds", "milliseconds", "rfc3339", "unix", "unix_ms", "duration", "jwt", "none"}},
 	} {
@@ -35,8 +38,14 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 			*s.value = s.known[0]
 		}
 		if !slices.Contains(s.known, *s.value) {
-			return nil, fmt.Errorf("%s %q is unknown: use %s", s.setting, *s.value, oneOf(s.known))
+			return nil, fmt.Errorf("%s %q is unknown: use %s", s.setting, *s.value, oneOf(slices.DeleteFunc(s.known, func(k string) bool { return k == "" })))
 		}
+	}
+	if urn, ok := grantTypes[d.GrantType]; ok {
+		d.GrantType = urn
+	}
+	if err := d.checkSigning(); err != nil {
+		return nil, err
 	}
 	if d.Method == "GET" && d.ParamsIn != "query" {
 		return nil, fmt.Errorf("method GET has no body for params_in %s: add 'params_in query'", d.ParamsIn)
@@ -78,6 +87,28 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 		c.terminal = append(c.terminal, m)
 	}
 	return c, nil
+}
+
+// The grants whose names are too long to write.
+const (
+	jwtBearer     = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523
+	tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange" // RFC 8693
+)
+
+var grantTypes = map[string]string{"jwt_bearer": jwtBearer, "token_exchange": tokenExchange}
+
+// checkSigning returns an error for an algorithm that the client's kind of key
+// cannot have.
+func (d *Dialect) checkSigning() error {
+	isHMAC := slices.Contains(hmacAlgs, d.SigningAlg)
+	switch {
+	case d.SigningAlg == "":
+	case d.AuthMethod == "client_secret_jwt" && !isHMAC:
+		return fmt.Errorf("signing_alg %s needs a private key, and client_secret_jwt has none: use %s", d.SigningAlg, oneOf(hmacAlgs))
+	case d.AuthMethod != "client_secret_jwt" && isHMAC:
+		return fmt.Errorf("signing_alg %s is for token_endpoint_auth_method client_secret_jwt only", d.SigningAlg)
+	}
+	return nil
 }
 
 func oneOf(known []string) string {

@@ -2,6 +2,7 @@ package tokenendpoint
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -15,7 +16,15 @@ import (
 // answer or ctx ends; nothing is written afterwards. It never fails otherwise:
 // what went wrong is in the Answer.
 func (c *Client) Do(ctx context.Context, r Request) Answer {
+	r, err := c.withAssertions(r)
 	secrets := secretsOf(&r)
+	if err != nil {
+		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
+	}
+	how, err := c.connect(&r)
+	if err != nil {
+		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
+	}
 	req, err := c.build(ctx, &r)
 	if err != nil {
 		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
@@ -23,7 +32,7 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	secrets.add(req.Header.Get("Authorization"))
 
 	x := &exchange{beforeSend: r.BeforeSend, now: c.now}
-	resp, err := x.roundTrip(req, c.connection)
+	resp, err := x.roundTrip(req, how)
 	if err != nil {
 		a := x.failed(ctx, err)
 		a.Detail = secrets.redact(a.Detail)
@@ -35,6 +44,26 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	reply := readReply(resp)
 	failpoint.At("after-body")
 	return c.judge(reply, x.sentAt, secrets)
+}
+
+// connect returns how to reach the token endpoint: with the client's certificate
+// if that is how it authenticates (RFC 8705 section 2).
+func (c *Client) connect(r *Request) (Connection, error) {
+	how := c.connection
+	if c.dialect.AuthMethod != "tls_client_auth" || r.Certificate == "" {
+		return how, nil
+	}
+	pair, err := tls.X509KeyPair([]byte(r.Certificate), []byte(r.PrivateKey))
+	if err != nil {
+		return how, errors.New("certificate and private_key are no pair of PEM texts that belong together")
+	}
+	config := how.TLS.Clone()
+	if config == nil {
+		config = new(tls.Config)
+	}
+	config.Certificates, config.GetClientCertificate = []tls.Certificate{pair}, nil
+	how.TLS = config
+	return how, nil
 }
 
 // failed sorts an exchange without an answer by whether the request was sent.

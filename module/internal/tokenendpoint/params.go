@@ -12,7 +12,9 @@ import (
 // canonicalParams are the parameters that ParamNames may rename.
 var canonicalParams = []string{
 	"client_id", "grant_type", "client_secret", "refresh_token", "username", "password",
-	"assertion", "subject_token", "scope", "audience", "resource",
+	"client_assertion_type", "client_assertion",
+	"assertion", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type",
+	"scope", "audience", "resource",
 }
 
 // param is one parameter of a token request, by its name on the wire.
@@ -36,7 +38,7 @@ func (c *Client) params(r *Request) []param {
 		}
 	}
 	inParams := c.dialect.AuthMethod == "client_secret_post"
-	if inParams || c.dialect.AuthMethod == "none" {
+	if inParams || c.dialect.AuthMethod == "none" || c.dialect.AuthMethod == "tls_client_auth" {
 		add("client_id", r.ClientID)
 	}
 	if c.dialect.GrantType != "-" {
@@ -45,11 +47,19 @@ func (c *Client) params(r *Request) []param {
 	if inParams {
 		add("client_secret", r.ClientSecret)
 	}
+	if r.clientAssertion != "" {
+		add("client_assertion_type", assertionType)
+		add("client_assertion", r.clientAssertion)
+	}
 	add("refresh_token", r.RefreshToken)
 	add("username", r.Username)
 	add("password", r.Password)
 	add("assertion", r.Assertion)
 	add("subject_token", r.SubjectToken)
+	add("subject_token_type", r.SubjectTokenType)
+	add("actor_token", r.ActorToken)
+	add("actor_token_type", r.ActorTokenType)
+	add("requested_token_type", r.RequestedTokenType)
 	add("scope", strings.Join(r.Scope, " "))
 	add("audience", r.Audience...)
 	add("resource", r.Resource...)

@@ -26,15 +26,22 @@ type Dialect struct {
 	// ParamsIn is where parameters go: form (default), query or json.
 	ParamsIn string
 
-	// AuthMethod is the token_endpoint_auth_method of RFC 7591:
-	// client_secret_basic (default), client_secret_post or none.
+	// AuthMethod is the token_endpoint_auth_method of RFC 7591 and RFC 8705:
+	// client_secret_basic (default), client_secret_post, client_secret_jwt,
+	// private_key_jwt, tls_client_auth or none.
 	AuthMethod string
+
+	// SigningAlg is the algorithm of assertions (RFC 7518). Default: the key's
+	// own, RS256 for RSA keys, HS256 for client_secret_jwt.
+	SigningAlg string
 
 	// BasicEncoding says how client_secret_basic writes id and secret before
 	// base64: form (default, RFC 6749 section 2.3.1) or raw.
 	BasicEncoding string
 
-	// GrantType is the literal value of grant_type; "-" sends none.
+	// GrantType is the value of grant_type: jwt_bearer and token_exchange stand
+	// for the URNs of RFC 7523 and RFC 8693, others are sent as they are; "-"
+	// sends none.
 	GrantType string
 
 	// ParamNames renames parameters: canonical name to wire name, "-" omits it.
@@ -91,13 +98,30 @@ type Request struct {
 	// inputs of grants; empty ones are not sent.
 	RefreshToken, Username, Password, Assertion, SubjectToken string
 
+	// SubjectTokenType, ActorToken, ActorTokenType and RequestedTokenType belong
+	// to the token exchange (RFC 8693 section 2.1); empty ones are not sent.
+	SubjectTokenType, ActorToken, ActorTokenType, RequestedTokenType string
+
+	// PrivateKey signs assertions: PEM or a JWK. KeyID names it in their header,
+	// and the thumbprint of Certificate (PEM) stands there too if it is given.
+	// With tls_client_auth both are for the TLS handshake.
+	PrivateKey, KeyID, Certificate string
+
+	// Claims are laid over those of the assertion: of the grant's if there is
+	// one, else of the client's.
+	Claims map[string]string
+
 	// Scope is joined by spaces into one parameter; Audience and Resource are
 	// sent once per value.
 	Scope, Audience, Resource []string
 
-	// Params and Header are further parameters and headers of the request.
+	// Params and Header are further parameters and headers of the request. In
+	// their values {assertion} stands for a JWT signed with PrivateKey.
 	Params map[string][]string
 	Header http.Header
+
+	clientAssertion string // authenticates the client
+	signed          string // the JWT in place of {assertion}
 
 	// BeforeSend is called when the connection is up and before the first byte
 	// of the request is written. Its error cancels the request: nothing is sent.
