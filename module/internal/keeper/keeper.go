@@ -51,6 +51,9 @@ type Settings struct {
 	// each time: rotated files need no reload. An error names the setting.
 	Resolve func() (Inputs, error)
 
+	// Observe is told how each token request ended and how long it took.
+	Observe func(outcome tokenendpoint.Outcome, took time.Duration)
+
 	// Notify is told what happened, outside any lock and never concurrently.
 	Notify func(Event)
 }
@@ -99,7 +102,9 @@ type Keeper struct {
 	settled  bool    // a round has ended
 	saving   backoff // of the attempts to write an unsaved record
 	forced   forced
-	contest  pauses // of token requests that another holder's different ones undo
+	orders   []*order // not yet taken up
+	history  []Event  // the last ones told, oldest first
+	contest  pauses   // of token requests that another holder's different ones undo
 
 	cacheFailed bool // a record that is only a cache could not be written
 }

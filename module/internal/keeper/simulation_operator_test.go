@@ -81,6 +81,43 @@ func (s *simulation) revokeGrant() string {
 	return ": that of " + token
 }
 
+// orderRefresh orders a refresh, of a lost grant too.
+func (s *simulation) orderRefresh() string {
+	p := pick(s.chance, s.alive()...)
+	if p.keeper.Status().State == StateGrantLost {
+		token := s.disk.stored().RefreshToken
+		s.book.Lock()
+		s.revived[token] = true
+		s.book.Unlock()
+	}
+	force := s.chance.IntN(2) == 0
+	s.loose.Go(func() {
+		s.heardBack(p, func() (Result, error) { return p.keeper.Refresh(context.Background(), force) })
+	})
+	return fmt.Sprintf(" in %s, force %v", p.keeper.process, force)
+}
+
+// orderImport logs in and hands the new refresh token to a process.
+func (s *simulation) orderImport(p *machine) string {
+	token := s.server.login()
+	s.loose.Go(func() {
+		s.heardBack(p, func() (Result, error) { return p.keeper.Import(context.Background(), token, true) })
+	})
+	return fmt.Sprintf(" in %s: %s", p.keeper.process, token)
+}
+
+// heardBack checks that whoever gives an order is told what became of it.
+func (s *simulation) heardBack(p *machine, order func() (Result, error)) {
+	r, err := order()
+	if err != nil {
+		s.wrong("the order has no outcome: %v", err)
+	}
+	s.note("%s reports: obtained %v, %s", p.keeper.process, r.Obtained, r.Trouble.Cause)
+	if r.Obtained == (r.Trouble.State != "") && !p.dead.Load() {
+		s.wrong("%s reports neither a token nor trouble, or both: %+v", p.keeper.process, r)
+	}
+}
+
 // use sends a request with a token, as the proxy does.
 func (s *simulation) use(p *machine) {
 	pass, err := p.keeper.Acquire(context.Background(), 10*time.Second, true)

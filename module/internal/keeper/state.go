@@ -40,6 +40,9 @@ const (
 	CauseStarting        = "starting"              // no configuration has started yet
 	CauseExpired         = "expired"               // the wait for a new token ended
 	CauseRotationMissing = "rotation_missing"      // see RotationMissing
+	CauseStopped         = "not_running"           // no configuration keeps the client
+	CauseNotRotating     = "no_rotation"           // the client has no refresh token of its own
+	CauseRetryAfter      = "retry_after"           // the server asked to wait
 )
 
 // Trouble says why a client is not well: in one word, one sentence and one
@@ -148,9 +151,14 @@ type Status struct {
 
 // Status returns the client's present status.
 func (k *Keeper) Status() Status {
-	mono, wall := k.clock.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.status()
+}
+
+// status is Status. Called with k.mu held.
+func (k *Keeper) status() Status {
+	mono, wall := k.clock.now()
 	st := Status{
 		Client:     k.name,
 		State:      k.state(),
