@@ -77,9 +77,6 @@ func (k *Keeper) journal(f *flight, in *Inputs, p plan) bool {
 	if p.imported && p.beside {
 		rec.Imported = p.present
 	}
-	if p.revived != nil {
-		rec.Lost = nil // from here on it is a grant like any other
-	}
 	if p.seed && !p.beside {
 		// The seed becomes the grant, so that a crash does not forget it.
 		if rec.Lost != nil {

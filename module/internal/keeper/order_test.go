@@ -181,6 +181,31 @@ func TestARevivedGrantIsSeenByOtherHolders(t *testing.T) {
 	})
 }
 
+func TestALostGrantIsPresentedOnlyOnceWhateverTheAnswer(t *testing.T) {
+	for name, f := range map[string]fault{"none": dropBefore(), "503": unavailable(503, 0), "429": unavailable(429, time.Minute), "not sent": notSent()} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot()
+				p.token()
+				r.server.script(refuses())
+				p.tick(2 * time.Hour)
+				r.server.script(f)
+				if res := p.refresh(false); res.Obtained || res.Trouble.State != StateBackoff {
+					t.Fatalf("result %+v", res)
+				}
+				before := r.server.count()
+				p.tick(2 * time.Hour)
+				r.wantRequests(before)
+				r.wantState(p, StateGrantLost, CauseRefused)
+				p.kill()
+				p = r.boot()
+				r.wantState(p, StateGrantLost, CauseRefused)
+				r.wantRequests(before)
+			})
+		})
+	}
+}
+
 func TestALostGrantIsNotPresentedToAnotherServer(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()

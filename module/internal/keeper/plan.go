@@ -20,7 +20,8 @@ type plan struct {
 	imported bool
 
 	// revived is how the grant was lost that is presented once more because an
-	// operator wants that; nil for all others.
+	// operator wants that: once, so the record says lost until an answer tells
+	// otherwise. It is nil for all others.
 	revived *store.Loss
 }
 
