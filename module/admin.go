@@ -127,9 +127,13 @@ type ClientEvent struct {
 	// Duration is how many seconds the token request took.
 	Duration float64 `json:"duration,omitempty"`
 
-	// Cause, Detail and Remedy explain trouble.
-	Cause  string `json:"cause,omitempty"`
+	// Cause explains trouble in one word.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail explains it in a sentence.
 	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
 	Remedy string `json:"remedy,omitempty"`
 }
 

@@ -21,6 +21,7 @@ import (
 type adminClient struct {
 	address string
 	origin  string
+	tcp     bool // Origin is checked
 	http    *http.Client
 }
 
@@ -45,8 +46,8 @@ func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
 		return nil, fmt.Errorf("admin address %s: write host:port or unix/<path>", address)
 	}
 	network, target := parsed.Network, parsed.JoinHostPort(0)
-	a := &adminClient{address: address, origin: "http://" + target}
-	if parsed.IsUnixNetwork() {
+	a := &adminClient{address: address, origin: "http://" + target, tcp: !parsed.IsUnixNetwork()}
+	if !a.tcp {
 		target, _, _ = strings.Cut(target, "|") // the socket's mode
 		a.origin = "http://127.0.0.1"
 	}
@@ -75,7 +76,9 @@ func (a *adminClient) call(method, uri string, body, into any) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Origin", a.origin)
+	if a.tcp {
+		req.Header.Set("Origin", a.origin)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

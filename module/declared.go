@@ -204,8 +204,10 @@ func (c *client) open(ctx context.Context) error {
 }
 
 // start lets the keeper obey this configuration.
-func (c *client) start(logger *zap.Logger) {
+func (c *client) start(logger *zap.Logger, events *emitter) {
 	drains, _ := c.cfg.drains() // checked
+	c.presentCounters()
+	log := &reporter{logger: logger}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
 		Rotating:           c.cfg.rotating(),
 		RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
@@ -215,7 +217,12 @@ func (c *client) start(logger *zap.Logger) {
 		MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
 		Timeout:            time.Duration(c.cfg.Timeout),
 		Resolve:            c.inputs,
-		Notify:             func(e keeper.Event) { report(logger, e) },
+		Observe:            c.observe,
+		Notify: func(e keeper.Event) {
+			c.count(e)
+			log.report(e)
+			events.emit(e)
+		},
 	})
 }
 

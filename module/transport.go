@@ -154,6 +154,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return res, nil
 	}
+	counters.replayed.WithLabelValues(c.name).Inc()
 	pass, err = c.keeper.Acquire(ctx, wait, holdable)
 	if err != nil {
 		return t.withoutToken(again, err)

@@ -38,6 +38,9 @@ const (
 	RefreshOrdered EventKind = "refresh_ordered"
 	ImportOrdered  EventKind = "import_ordered"
 
+	// OrderRefused: what an operator asked for was not even tried.
+	OrderRefused EventKind = "order_refused"
+
 	// Troubled: something stops the client that no token request brought up: a
 	// setting that cannot be resolved, a record that cannot be read, no grant.
 	Troubled EventKind = "troubled"

@@ -83,6 +83,7 @@ type Keeper struct {
 	current atomic.Pointer[Token] // what is injected; nil if there is none
 	drains  atomic.Bool           // Settings.Drain, for the hot path
 	gate    gate
+	waiting atomic.Int64 // requests that wait for a token
 
 	mu       sync.Mutex
 	settings []*Settings // of the configurations that started, oldest first

@@ -155,7 +155,11 @@ func (k *Keeper) finish(f *flight) {
 	if r.Trouble.At.IsZero() {
 		r.Trouble.At = wall
 	}
-	e := k.tokenEvent(TokenRefreshFailed)
+	kind := OrderRefused
+	if f.outcome != 0 {
+		kind = TokenRefreshFailed
+	}
+	e := k.tokenEvent(kind)
 	e.Cause, e.Detail, e.Remedy = r.Trouble.Cause, r.Trouble.Detail, r.Trouble.Remedy
 	f.note(e)
 }

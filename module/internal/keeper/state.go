@@ -22,6 +22,9 @@ const (
 	StateMisconfigured State = "misconfigured"  // somebody must change the configuration
 )
 
+// States are all of them.
+var States = []State{StateStarting, StateOK, StateRefreshing, StateBackoff, StateAwaitingGrant, StateGrantLost, StateMisconfigured}
+
 // Causes of trouble that the keeper finds itself. Others come from the token
 // endpoint's answer.
 const (
@@ -66,7 +69,7 @@ func (t Trouble) needsGrant() bool {
 }
 
 const (
-	remedyNewGrant = "obtain a new refresh token from the authorization server and put it where the refresh_token setting reads it; no restart is needed if that is a file"
+	remedyNewGrant = "obtain a new refresh token from the authorization server and hand it over with 'lamplighter tokens import <client>', or put it where the refresh_token setting reads it; neither needs a restart, if that is a file"
 	remedyWait     = "none needed if it passes: the token request is repeated"
 	remedyConfig   = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 )
