@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// metric reads one value of Caddy's metrics; there is no such line if ok is false.
-func (o *operated) metric(name string) (value float64, ok bool) {
+// metrics reads Caddy's metrics.
+func (o *operated) metrics() string {
 	o.t.Helper()
 	res, err := unixClient(filepath.Join(o.home, "data", "caddy", "admin.sock")).Get("http://127.0.0.1/metrics")
 	if err != nil {
@@ -22,11 +22,18 @@ func (o *operated) metric(name string) (value float64, ok bool) {
 	if err != nil || res.StatusCode != http.StatusOK {
 		o.t.Fatalf("%d %v", res.StatusCode, err)
 	}
-	line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta("caddy_oauth2_client_"+name) + ` (\S+)$`).FindSubmatch(body)
+	return string(body)
+}
+
+// metric reads one value; there is no such line if ok is false.
+func (o *operated) metric(name string) (value float64, ok bool) {
+	o.t.Helper()
+	line := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta("caddy_oauth2_client_"+name) + ` (\S+)$`).FindStringSubmatch(o.metrics())
 	if line == nil {
 		return 0, false
 	}
-	if value, err = strconv.ParseFloat(string(line[1]), 64); err != nil {
+	value, err := strconv.ParseFloat(line[1], 64)
+	if err != nil {
 		o.t.Fatal(err)
 	}
 	return value, true
