@@ -27,6 +27,8 @@ func init() {
 //	                                      the outcome; ?force=true despite Retry-After
 //	POST …/clients/<client>/import        the same with a new refresh token:
 //	                                      {"refresh_token": "…"}
+//	POST …/clients/<client>/revoke        ends the grant at the server (RFC 7009)
+//	POST …/clients/<client>/login         a step of a log-in: see LoginRequest
 //	GET /oauth2_client/live               200 while the process works
 //	GET /oauth2_client/ready              200 when every client has a valid token;
 //	                                      ?client=<name>, repeatable, for some
@@ -231,6 +233,8 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 	actions := map[string]func(http.ResponseWriter, *http.Request, *client) error{
 		"refresh": a.refresh,
 		"import":  a.imports,
+		"revoke":  a.revoke,
+		"login":   a.login,
 	}
 	if action == "" {
 		s := c.status(c.keeper.Status(), time.Now())
@@ -249,7 +253,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 
 var nothingHere = caddy.APIError{
 	HTTPStatus: http.StatusNotFound,
-	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh and /import, ready and live"),
+	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke and /login, ready and live"),
 }
 
 func notAllowed(method string) error {

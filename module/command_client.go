@@ -128,6 +128,11 @@ func order(fl caddycmd.Flags, action string, body any) (int, error) {
 	if code, err := callClient(fl, http.MethodPost, action, body, &r); err != nil {
 		return code, err
 	}
+	return reportOrder(fl, r)
+}
+
+// reportOrder prints the outcome.
+func reportOrder(fl caddycmd.Flags, r OrderResult) (int, error) {
 	code := healthy
 	if !r.Obtained {
 		code = tokenMissing

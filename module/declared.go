@@ -27,8 +27,9 @@ type client struct {
 	cfg      *Client // with preset and defaults
 	inPlace  bool
 
-	endpoint *tokenendpoint.Client
-	inject   *injector
+	endpoint   *tokenendpoint.Client
+	connection tokenendpoint.Connection
+	inject     *injector
 
 	store     store.Store
 	storeKey  string
@@ -65,7 +66,8 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}
-	c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), tokenendpoint.Connection{TLS: tlsConfig}, time.Now)
+	c.connection = tokenendpoint.Connection{TLS: tlsConfig}
+	c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), c.connection, time.Now)
 	return c, err
 }
 
@@ -113,7 +115,7 @@ func (c *client) resolve() (*tokenendpoint.Request, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if err := cfg.checkEndpoint(req.URL); err != nil {
+	if err := cfg.checkEndpoint("token_endpoint", req.URL); err != nil {
 		return nil, err
 	}
 	return req, nil
@@ -158,6 +160,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 	return keeper.Inputs{
 		Seed:    seed,
 		Binding: binding(req),
+		Revoke:  c.revocation(),
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend

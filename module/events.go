@@ -26,6 +26,7 @@ var messages = map[keeper.EventKind]struct {
 	keeper.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
 	keeper.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
 	keeper.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
+	keeper.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
 	keeper.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
 	keeper.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
 }

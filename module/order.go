@@ -27,6 +27,9 @@ type OrderResult struct {
 	// Obtained says that there is a new access token.
 	Obtained bool `json:"obtained"`
 
+	// Revoked says that the grant was revoked, as ordered.
+	Revoked bool `json:"revoked,omitempty"`
+
 	// Cause is why there is none, in one word.
 	Cause string `json:"cause,omitempty"`
 
@@ -63,6 +66,15 @@ func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *client) err
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("client %s: %w", c.name, err)}
 	}
 	res, err := c.keeper.Import(r.Context(), token, r.URL.Query().Get("force") == "true")
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, orderResult(c, res))
+}
+
+// revoke ends the client's grant at the authorization server.
+func (a adminAPI) revoke(w http.ResponseWriter, r *http.Request, c *client) error {
+	res, err := c.keeper.Revoke(r.Context())
 	if err != nil {
 		return err
 	}
@@ -106,6 +118,7 @@ func orderResult(c *client, r keeper.Result) OrderResult {
 	return OrderResult{
 		Client:   c.name,
 		Obtained: r.Obtained,
+		Revoked:  r.Revoked,
 		Cause:    r.Trouble.Cause,
 		Detail:   r.Trouble.Detail,
 		Remedy:   r.Trouble.Remedy,

@@ -38,6 +38,9 @@ const (
 	RefreshOrdered EventKind = "refresh_ordered"
 	ImportOrdered  EventKind = "import_ordered"
 
+	// RevokeOrdered: an operator ended the grant.
+	RevokeOrdered EventKind = "revoke_ordered"
+
 	// OrderRefused: what an operator asked for was not even tried.
 	OrderRefused EventKind = "order_refused"
 

@@ -142,6 +142,10 @@ func (k *Keeper) round(f *flight) {
 		})
 		return
 	}
+	if f.order != nil && f.order.ends {
+		k.revoke(f, &in)
+		return
+	}
 	// First a look without the lease: most rounds end here.
 	plan, ok := k.look(f, &in)
 	if !ok || !plan.ask {

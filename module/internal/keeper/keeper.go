@@ -66,6 +66,10 @@ type Inputs struct {
 	// Binding ties the record to this configuration.
 	Binding store.Binding
 
+	// Revoke ends the grant of a refresh token at the server (RFC 7009). Nil if
+	// the client has no revocation endpoint.
+	Revoke func(ctx context.Context, refreshToken string) error
+
 	// Ask sends one token request. It presents refreshToken if that is not
 	// empty, and calls beforeSend when the connection is up, before the first
 	// byte of the request.

@@ -13,6 +13,7 @@ import (
 // that is due: through lease and journal, and never beside another request.
 type order struct {
 	token string // the refresh token to import; "" for a refresh
+	ends  bool   // revokes the grant instead
 	force bool   // asks although the server named a time to wait
 
 	revive     bool   // the grant was lost when it was given, and is presented once more
@@ -20,7 +21,8 @@ type order struct {
 	counted    bool   // generation is set
 
 	fulfilled bool    // another request brought what was asked for
-	refused   Trouble // why it was not even tried
+	refused   Trouble // why it was not even tried, or what a revocation was answered
+	revoked   bool
 	done      chan Result
 }
 
@@ -28,6 +30,9 @@ type order struct {
 type Result struct {
 	// Obtained says that there is a new access token.
 	Obtained bool
+
+	// Revoked says that the grant was revoked, as ordered.
+	Revoked bool
 
 	// Trouble is why there is none.
 	Trouble Trouble
@@ -63,7 +68,7 @@ func (k *Keeper) order(ctx context.Context, o *order) (Result, error) {
 	}
 	if k.loaded {
 		o.generation, o.counted = k.record.Generation, true
-		o.revive = k.record.Lost != nil && o.token == ""
+		o.revive = k.record.Lost != nil && o.token == "" && !o.ends
 	}
 	k.orders = append(k.orders, o)
 	k.saving.retryNow()
@@ -89,8 +94,11 @@ func (k *Keeper) takeOrder(f *flight) {
 	}
 	f.order, k.orders = k.orders[0], k.orders[1:]
 	kind := RefreshOrdered
-	if f.order.token != "" {
+	switch {
+	case f.order.token != "":
 		kind = ImportOrdered
+	case f.order.ends:
+		kind = RevokeOrdered
 	}
 	f.note(k.tokenEvent(kind))
 }
@@ -131,6 +139,9 @@ func (k *Keeper) finish(f *flight) {
 	r := &f.result
 	*r = Result{Trouble: k.trouble}
 	switch {
+	case o.revoked:
+		r.Revoked = true
+		return
 	case o.fulfilled || f.outcome == tokenendpoint.Granted:
 		r.Obtained = k.trouble.State == ""
 		return

@@ -49,7 +49,7 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 		k.schedule.retryNow()
 	}
 	p.ask = k.schedule.due(mono, wall)
-	if f.order != nil && !k.heed(f.order, &p, f.settings.Rotating, mono) {
+	if f.order != nil && !f.order.ends && !k.heed(f.order, &p, f.settings.Rotating, mono) {
 		return plan{}
 	}
 	return p

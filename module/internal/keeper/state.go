@@ -43,6 +43,8 @@ const (
 	CauseStarting        = "starting"              // no configuration has started yet
 	CauseExpired         = "expired"               // the wait for a new token ended
 	CauseRotationMissing = "rotation_missing"      // see RotationMissing
+	CauseRevoked         = "revoked"               // an operator ended the grant
+	CauseNoRevocation    = "revocation_failed"     // … and the server did not
 	CauseStopped         = "not_running"           // no configuration keeps the client
 	CauseNotRotating     = "no_rotation"           // the client has no refresh token of its own
 	CauseRetryAfter      = "retry_after"           // the server asked to wait
