@@ -186,10 +186,7 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	params := map[string][]string{"client_id": {settings.ClientID}}
-	if c.cfg.TokenEndpointAuthMethod == "client_secret_post" || c.cfg.TokenEndpointAuthMethod == "none" {
-		delete(params, "client_id") // it is there
-	}
+	params := map[string][]string{}
 	if scope := strings.Join(settings.Scope, " "); scope != "" {
 		params["scope"] = []string{scope}
 	}
@@ -249,9 +246,6 @@ func (c *client) ask(ctx context.Context, grantType string, params map[string][]
 	req, err := c.resolve()
 	if err != nil {
 		return tokenendpoint.Answer{}, err
-	}
-	if c.cfg.TokenEndpointAuthMethod == "client_secret_basic" {
-		params["client_id"] = []string{req.ClientID} // some demand it all the same
 	}
 	return c.special(ctx, req.URL, func(d *tokenendpoint.Dialect) { d.GrantType = grantType }, params)
 }
