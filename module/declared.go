@@ -38,6 +38,7 @@ type client struct {
 	keeper    *keeper.Keeper
 	keeperKey string
 	stopOnce  func()
+	traces    traces
 }
 
 // newClient checks everything about a client that can be known without network
@@ -164,7 +165,10 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
-			return c.endpoint.Do(ctx, ask)
+			ctx, done := c.traces.span(ctx, c)
+			answer := c.endpoint.Do(ctx, ask)
+			done(answer)
+			return answer
 		},
 	}, nil
 }
