@@ -46,7 +46,7 @@ func tokensCommand(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringP("config", "c", "", "configuration file to find the admin address in")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "configuration adapter")
 	cmd.PersistentFlags().Bool("json", false, "print JSON")
-	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRevokeCommand(), tokensHealthCommand())
+	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
 }
 
 // run makes a function the work of a command. Caddy's own wrapper takes an exit
@@ -59,8 +59,10 @@ func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
 			code, err = f(fl)
 			return code, err
 		})(cmd, args)
+		if code != healthy {
+			cmd.SilenceErrors = true // Caddy has logged it, or there is nothing to add
+		}
 		if err == nil && code != healthy {
-			cmd.SilenceErrors = true
 			return fmt.Errorf("exit code %d", code)
 		}
 		return err
