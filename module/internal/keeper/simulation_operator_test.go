@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"testing/synctest"
 	"time"
 
 	"lamplighter/module/internal/store"
@@ -94,6 +95,7 @@ func (s *simulation) orderRefresh() string {
 	s.loose.Go(func() {
 		s.heardBack(p, func() (Result, error) { return p.keeper.Refresh(context.Background(), force) })
 	})
+	synctest.Wait() // before anything else happens at this moment
 	return fmt.Sprintf(" in %s, force %v", p.keeper.process, force)
 }
 
@@ -103,6 +105,7 @@ func (s *simulation) orderImport(p *machine) string {
 	s.loose.Go(func() {
 		s.heardBack(p, func() (Result, error) { return p.keeper.Import(context.Background(), token, true) })
 	})
+	synctest.Wait()
 	return fmt.Sprintf(" in %s: %s", p.keeper.process, token)
 }
 
