@@ -25,6 +25,9 @@ import (
 //	<name> {
 //	    provider                   <preset> [<base>]
 //	    token_endpoint             <url>
+//	    authorization_endpoint     <url>
+//	    device_authorization_endpoint <url>
+//	    revocation_endpoint        <url>
 //	    method                     POST|GET
 //	    params_in                  form|query|json
 //	    grant_type                 <grant>
@@ -189,6 +192,10 @@ func (p *clientParser) texts() map[string]*string {
 		"expires_format":             &c.ExpiresFormat,
 		"rotation":                   &c.Rotation,
 		"rotation_overlap":           &c.RotationOverlap,
+
+		"authorization_endpoint":        &c.AuthorizationEndpoint,
+		"device_authorization_endpoint": &c.DeviceAuthorizationEndpoint,
+		"revocation_endpoint":           &c.RevocationEndpoint,
 	}
 }
 

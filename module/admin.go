@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,13 @@ func init() {
 // adminAPI serves the state of clients on Caddy's admin endpoint:
 //
 //	GET /oauth2_client/clients            every client
-//	GET /oauth2_client/clients/<client>   one client
+//	GET /oauth2_client/clients/<client>   one client, with its last events
+//	POST …/clients/<client>/refresh       obtains a new token now, and waits for
+//	                                      the outcome; ?force=true despite Retry-After
+//	POST …/clients/<client>/import        the same with a new refresh token:
+//	                                      {"refresh_token": "…"}
+//	POST …/clients/<client>/revoke        ends the grant at the server (RFC 7009)
+//	POST …/clients/<client>/login         a step of a log-in: see LoginRequest
 //	GET /oauth2_client/live               200 while the process works
 //	GET /oauth2_client/ready              200 when every client has a valid token;
 //	                                      ?client=<name>, repeatable, for some
@@ -90,6 +97,68 @@ type ClientStatus struct {
 
 	// Record is where the client's durable record is.
 	Record string `json:"record"`
+
+	// GrantType is the grant that its token requests use.
+	GrantType string `json:"grant_type,omitempty"`
+
+	// TokenEndpoint is scheme, host and path of its token endpoint.
+	TokenEndpoint string `json:"token_endpoint,omitempty"`
+
+	// DeclaredAt is where it is declared.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
+	// History holds the last 50 events, oldest first. Only the answer about one
+	// client has it.
+	History []ClientEvent `json:"history,omitempty"`
+}
+
+// ClientEvent is something that happened to a client.
+type ClientEvent struct {
+	// At is when.
+	At time.Time `json:"at"`
+
+	// Event is its kind, as in logs.
+	Event string `json:"event"`
+
+	// Generation is that of the client's token then.
+	Generation uint64 `json:"generation"`
+
+	// Status is the HTTP status of the token endpoint's answer, if there was one.
+	Status int `json:"status,omitempty"`
+
+	// Duration is how many seconds the token request took.
+	Duration float64 `json:"duration,omitempty"`
+
+	// Cause explains trouble in one word.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail explains it in a sentence.
+	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// status is what operators see of the client.
+func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
+	s := clientStatus(st, now)
+	s.GrantType, s.DeclaredAt = c.cfg.GrantType, c.declared.DeclaredAt
+	if req, err := c.resolve(); err == nil {
+		s.TokenEndpoint = binding(req).TokenEndpoint
+	}
+	return s
+}
+
+// history is what happened to it lately.
+func (c *client) history() []ClientEvent {
+	events := []ClientEvent{}
+	for _, e := range c.keeper.History() {
+		events = append(events, ClientEvent{
+			At: e.At, Event: string(e.Kind), Generation: e.Generation, Status: e.Status, Duration: e.Duration.Seconds(),
+			Cause: e.Cause, Detail: e.Detail, Remedy: e.Remedy,
+		})
+	}
+	return events
 }
 
 func clientStatus(st keeper.Status, now time.Time) ClientStatus {
@@ -130,45 +199,88 @@ func runningApp() (*App, error) {
 }
 
 func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet {
-		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed")}
-	}
-	path := strings.TrimPrefix(r.URL.Path, adminPrefix)
+	path := strings.Trim(strings.TrimPrefix(r.URL.Path, adminPrefix), "/")
 	if path == "live" {
-		return writeJSON(w, http.StatusOK, map[string]bool{"live": true})
+		return answerGet(w, r, map[string]bool{"live": true})
 	}
-	statuses, err := runningClients()
+	clients, err := runningClients()
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
 	}
 	switch path {
-	case "", "clients", "clients/":
-		return writeJSON(w, http.StatusOK, statuses)
+	case "", "clients":
+		return answerGet(w, r, statuses(clients))
 	case "ready":
-		return ready(w, statuses, r.URL.Query()["client"])
+		if r.Method != http.MethodGet {
+			return notAllowed(http.MethodGet)
+		}
+		return ready(w, statuses(clients), r.URL.Query()["client"])
 	}
 	name, ok := strings.CutPrefix(path, "clients/")
 	if !ok {
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: fmt.Errorf("nothing is served here; there are clients, clients/<client>, ready and live")}
+		return nothingHere
 	}
-	for _, s := range statuses {
-		if s.Client == name {
-			return writeJSON(w, http.StatusOK, s)
-		}
+	name, action, _ := strings.Cut(name, "/")
+	i := slices.IndexFunc(clients, func(c *client) bool { return c.name == name })
+	if i < 0 {
+		return unknownClient(name, statuses(clients))
 	}
-	return unknownClient(name, statuses)
+	return a.one(w, r, clients[i], action)
 }
 
-func runningClients() ([]ClientStatus, error) {
-	statuses := []ClientStatus{}
+// one serves one client.
+func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action string) error {
+	actions := map[string]func(http.ResponseWriter, *http.Request, *client) error{
+		"refresh": a.refresh,
+		"import":  a.imports,
+		"revoke":  a.revoke,
+		"login":   a.login,
+	}
+	if action == "" {
+		s := c.status(c.keeper.Status(), time.Now())
+		s.History = c.history()
+		return answerGet(w, r, s)
+	}
+	act, ok := actions[action]
+	if !ok {
+		return nothingHere
+	}
+	if r.Method != http.MethodPost {
+		return notAllowed(http.MethodPost)
+	}
+	return act(w, r, c)
+}
+
+var nothingHere = caddy.APIError{
+	HTTPStatus: http.StatusNotFound,
+	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke and /login, ready and live"),
+}
+
+func notAllowed(method string) error {
+	return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed: use %s", method)}
+}
+
+func answerGet(w http.ResponseWriter, r *http.Request, v any) error {
+	if r.Method != http.MethodGet {
+		return notAllowed(http.MethodGet)
+	}
+	return writeJSON(w, http.StatusOK, v)
+}
+
+func runningClients() ([]*client, error) {
 	app, err := runningApp()
 	if err != nil || app == nil {
-		return statuses, err
+		return nil, err
 	}
-	for _, c := range app.list() {
-		statuses = append(statuses, clientStatus(c.keeper.Status(), time.Now()))
+	return app.list(), nil
+}
+
+func statuses(clients []*client) []ClientStatus {
+	list := []ClientStatus{}
+	for _, c := range clients {
+		list = append(list, c.status(c.keeper.Status(), time.Now()))
 	}
-	return statuses, nil
+	return list
 }
 
 // ready answers 200 if the named clients, or all, have a valid token.

@@ -47,6 +47,7 @@ type App struct {
 	seeds   map[store.Fingerprint]string
 	gates   map[use]bool // uses of clients that must be declared by Start
 	stopped chan struct{}
+	events  *emitter
 }
 
 // use is where a client is used.
@@ -62,10 +63,18 @@ var (
 
 // pooled makes a value fit for a UsagePool. Nothing is left to destruct: the
 // last configuration that stops ends a keeper's work.
-type pooled[T any] struct{ value T }
+type pooled[T any] struct {
+	value T
+	gone  func() // called when no configuration has it any more, unless nil
+}
 
-// Destruct does nothing.
-func (pooled[T]) Destruct() error { return nil }
+// Destruct cleans up what is only kept for the value.
+func (p pooled[T]) Destruct() error {
+	if p.gone != nil {
+		p.gone()
+	}
+	return nil
+}
 
 // tickInterval is how often the clocks are compared, since timers stand still
 // while a machine is suspended, and lost grants look for a new seed.
@@ -87,6 +96,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.clients = make(map[string]*client)
 	a.seeds = make(map[store.Fingerprint]string)
 	a.gates = make(map[use]bool)
+	var err error
+	if a.events, err = newEmitter(ctx); err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	if err = registerMetrics(ctx.GetMetricsRegistry(), a); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.Clients)) {
 		if a.Clients[name] == nil {
 			return fmt.Errorf("client %s: it has no settings", name)
@@ -216,8 +232,9 @@ func (a *App) Start() error {
 			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
 		}
-		c.start(a.logger)
+		c.start(a.logger, a.events)
 	}
+	a.events.start()
 	a.stopped = make(chan struct{})
 	go a.tick(a.stopped)
 	return nil
@@ -253,6 +270,9 @@ func (a *App) Stop() error {
 		wg.Go(c.stop)
 	}
 	wg.Wait()
+	if a.events != nil {
+		a.events.stop()
+	}
 	return nil
 }
 
@@ -284,7 +304,7 @@ func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
 		return nil, "", fmt.Errorf("store: %w", err)
 	}
 	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
-		return pooled[store.Store]{store.NewFile(dir)}, nil
+		return pooled[store.Store]{value: store.NewFile(dir)}, nil
 	})
 	if err != nil {
 		return nil, "", err
@@ -296,7 +316,10 @@ func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
 func sharedKeeper(name string, st store.Store, storeKey string) (k *keeper.Keeper, key string, err error) {
 	key = storeKey + "\x00" + name
 	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return pooled[*keeper.Keeper]{keeper.New(name, st, keeper.Clock{})}, nil
+		return pooled[*keeper.Keeper]{
+			value: keeper.New(name, st, keeper.Clock{}),
+			gone:  func() { forgetCounters(name) },
+		}, nil
 	})
 	if err != nil {
 		return nil, "", err

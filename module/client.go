@@ -35,6 +35,19 @@ type Client struct {
 	// `allow_http` is set.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
 
+	// The URL of the authorization endpoint (RFC 6749 section 3.1), where `tokens
+	// login` sends the browser. Default: none, so that `tokens login` needs
+	// `--device`.
+	AuthorizationEndpoint string `json:"authorization_endpoint,omitempty"`
+
+	// The URL of the device authorization endpoint (RFC 8628), for `tokens login
+	// --device`. Default: none.
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint,omitempty"`
+
+	// The URL of the revocation endpoint (RFC 7009), for `tokens revoke`. Default:
+	// none.
+	RevocationEndpoint string `json:"revocation_endpoint,omitempty"`
+
 	// The HTTP method of token requests: `POST` or `GET`. Default: `POST`.
 	Method string `json:"method,omitempty"`
 

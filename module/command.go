@@ -1,14 +1,9 @@
 package module
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +15,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:      "tokens",
-		Short:     "Shows the access tokens that a running instance keeps fresh",
+		Short:     "Shows and steers the access tokens that a running instance keeps fresh",
 		CobraFunc: tokensCommand,
 	})
 }
@@ -46,12 +41,32 @@ and a liveness probe should call, because no restart mends a missing token.`
 )
 
 func tokensCommand(cmd *cobra.Command) {
-	cmd.Long = "\nShows the access tokens that a running instance keeps fresh, over its admin API.\nNo secret is ever shown."
+	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever shown."
 	cmd.PersistentFlags().String("address", "", "admin address of the instance (default: its configuration's, else this binary's default)")
 	cmd.PersistentFlags().StringP("config", "c", "", "configuration file to find the admin address in")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "configuration adapter")
 	cmd.PersistentFlags().Bool("json", false, "print JSON")
-	cmd.AddCommand(tokensListCommand(), tokensHealthCommand())
+	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
+}
+
+// run makes a function the work of a command. Caddy's own wrapper takes an exit
+// code of 1 without an error for success.
+func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		code := healthy
+		err := caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
+			var err error
+			code, err = f(fl)
+			return code, err
+		})(cmd, args)
+		if code != healthy {
+			cmd.SilenceErrors = true // Caddy has logged it, or there is nothing to add
+		}
+		if err == nil && code != healthy {
+			return fmt.Errorf("exit code %d", code)
+		}
+		return err
+	}
 }
 
 func tokensListCommand() *cobra.Command {
@@ -59,7 +74,7 @@ func tokensListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Lists the clients, their tokens and states",
 		Args:  cobra.NoArgs,
-		RunE: caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
+		RunE: run(func(fl caddycmd.Flags) (int, error) {
 			statuses, err := fetchClients(fl)
 			if err != nil {
 				return notReached, err
@@ -67,7 +82,7 @@ func tokensListCommand() *cobra.Command {
 			if fl.Bool("json") {
 				return healthy, printJSON(os.Stdout, statuses)
 			}
-			return healthy, printClients(os.Stdout, statuses)
+			return healthy, printClients(newTerminal(os.Stdout), statuses)
 		}),
 	}
 }
@@ -77,7 +92,7 @@ func tokensHealthCommand() *cobra.Command {
 		Use:   "health [--live | --ready [<client>...]]",
 		Short: "Tells whether all clients have their tokens",
 		Long:  healthLongHelp,
-		RunE: caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
+		RunE: run(func(fl caddycmd.Flags) (int, error) {
 			if fl.Bool("live") {
 				return checkLive(fl)
 			}
@@ -93,7 +108,7 @@ func tokensHealthCommand() *cobra.Command {
 				return code, printJSON(os.Stdout, map[string]any{"healthy": code == healthy, "clients": statuses})
 			}
 			for _, s := range bad {
-				fmt.Fprintf(os.Stderr, "%s: %s, token %s: %s. Remedy: %s\n", s.Client, s.State, s.Token, s.Detail, s.Remedy)
+				printTrouble(newTerminal(os.Stderr), s.Client, s.State+", token "+s.Token, s.Detail, s.Remedy)
 			}
 			return code, nil
 		}),
@@ -137,64 +152,20 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 }
 
 func checkLive(fl caddycmd.Flags) (int, error) {
-	res, err := adminRequest(fl, "/oauth2_client/live")
+	api, err := newAdminClient(fl)
+	if err == nil {
+		err = api.call(http.MethodGet, "/oauth2_client/live", nil, nil)
+	}
 	if err != nil {
 		return notReached, err
 	}
-	return healthy, res.Body.Close()
+	return healthy, nil
 }
 
-func fetchClients(fl caddycmd.Flags) ([]ClientStatus, error) {
-	res, err := adminRequest(fl, "/oauth2_client/clients")
+func fetchClients(fl caddycmd.Flags) (statuses []ClientStatus, err error) {
+	api, err := newAdminClient(fl)
 	if err != nil {
 		return nil, err
 	}
-	defer res.Body.Close()
-	var statuses []ClientStatus
-	if err := json.NewDecoder(res.Body).Decode(&statuses); err != nil {
-		return nil, fmt.Errorf("reading the answer of the admin API: %w", err)
-	}
-	return statuses, nil
-}
-
-func adminRequest(fl caddycmd.Flags, uri string) (*http.Response, error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, fl.String("config"), fl.String("adapter"))
-	if err != nil {
-		return nil, err
-	}
-	res, err := caddycmd.AdminAPIRequest(address, http.MethodGet, uri, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("no instance answers at %s: %w; is it running, and is this its admin address? (--address, --config or CADDY_ADMIN choose another)", address, err)
-	}
-	return res, nil
-}
-
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
-}
-
-func printClients(w io.Writer, statuses []ClientStatus) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "CLIENT\tTOKEN\tSTATE\tEXPIRES IN\tNEXT REFRESH\tGENERATION\tLAST ERROR")
-	for _, s := range statuses {
-		expires, next := "-", "-"
-		if s.ExpiresIn > 0 {
-			expires = seconds(s.ExpiresIn)
-		}
-		if s.NextRefreshIn != nil {
-			next = seconds(*s.NextRefreshIn)
-		}
-		cause := s.Cause
-		if cause == "" {
-			cause = "-"
-		}
-		fmt.Fprintln(tw, strings.Join([]string{s.Client, s.Token, s.State, expires, next, fmt.Sprint(s.Generation), cause}, "\t"))
-	}
-	return tw.Flush()
-}
-
-func seconds(s float64) string {
-	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+	return statuses, api.call(http.MethodGet, "/oauth2_client/clients", nil, &statuses)
 }

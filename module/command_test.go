@@ -38,7 +38,7 @@ func TestHealthExitCodes(t *testing.T) {
 func TestListIsAlignedAndShowsWhatIsWrong(t *testing.T) {
 	var b strings.Builder
 	next := 1.5
-	err := printClients(&b, []ClientStatus{
+	err := printClients(terminal{Writer: &b}, []ClientStatus{
 		{Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7},
 		{Client: "a-longer-name", Token: "none", State: "grant_lost", Cause: "refused"},
 	})

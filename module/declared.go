@@ -27,8 +27,9 @@ type client struct {
 	cfg      *Client // with preset and defaults
 	inPlace  bool
 
-	endpoint *tokenendpoint.Client
-	inject   *injector
+	endpoint   *tokenendpoint.Client
+	connection tokenendpoint.Connection
+	inject     *injector
 
 	store     store.Store
 	storeKey  string
@@ -37,6 +38,7 @@ type client struct {
 	keeper    *keeper.Keeper
 	keeperKey string
 	stopOnce  func()
+	traces    traces
 }
 
 // newClient checks everything about a client that can be known without network
@@ -65,7 +67,8 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}
-	c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), tokenendpoint.Connection{TLS: tlsConfig}, time.Now)
+	c.connection = tokenendpoint.Connection{TLS: tlsConfig}
+	c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), c.connection, time.Now)
 	return c, err
 }
 
@@ -113,7 +116,7 @@ func (c *client) resolve() (*tokenendpoint.Request, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	if err := cfg.checkEndpoint(req.URL); err != nil {
+	if err := cfg.checkEndpoint("token_endpoint", req.URL); err != nil {
 		return nil, err
 	}
 	return req, nil
@@ -158,10 +161,14 @@ func (c *client) inputs() (keeper.Inputs, error) {
 	return keeper.Inputs{
 		Seed:    seed,
 		Binding: binding(req),
+		Revoke:  c.revocation(),
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
-			return c.endpoint.Do(ctx, ask)
+			ctx, done := c.traces.span(ctx, c)
+			answer := c.endpoint.Do(ctx, ask)
+			done(answer)
+			return answer
 		},
 	}, nil
 }
@@ -204,8 +211,10 @@ func (c *client) open(ctx context.Context) error {
 }
 
 // start lets the keeper obey this configuration.
-func (c *client) start(logger *zap.Logger) {
+func (c *client) start(logger *zap.Logger, events *emitter) {
 	drains, _ := c.cfg.drains() // checked
+	c.presentCounters()
+	log := &reporter{logger: logger}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
 		Rotating:           c.cfg.rotating(),
 		RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
@@ -215,7 +224,12 @@ func (c *client) start(logger *zap.Logger) {
 		MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
 		Timeout:            time.Duration(c.cfg.Timeout),
 		Resolve:            c.inputs,
-		Notify:             func(e keeper.Event) { report(logger, e) },
+		Observe:            c.observe,
+		Notify: func(e keeper.Event) {
+			c.count(e)
+			log.report(e)
+			events.emit(e)
+		},
 	})
 }
 

@@ -24,11 +24,79 @@ var messages = map[keeper.EventKind]struct {
 	keeper.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
 	keeper.StoreFailed:         {zapcore.ErrorLevel, "record cannot be written"},
 	keeper.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
+	keeper.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
+	keeper.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
+	keeper.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
+	keeper.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
 	keeper.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
 }
 
+// Equal errors that follow each other are logged at growing intervals.
+const (
+	repeatMin = time.Minute
+	repeatMax = time.Hour
+)
+
+// reporter logs what happens to a client. Its state is that of one client; calls
+// never overlap.
+type reporter struct {
+	logger *zap.Logger
+	last   trouble
+	pause  time.Duration
+	quiet  time.Time // until when an equal error is only counted
+	hushed int       // how many were
+	began  time.Time // of the row of failures
+	failed int
+}
+
+// trouble is what makes two errors equal: details may hold times and counters.
+type trouble struct {
+	kind   keeper.EventKind
+	cause  string
+	status int
+}
+
+// report logs an event, unless it repeats the last one too soon.
+func (r *reporter) report(e keeper.Event) {
+	switch e.Kind {
+	case keeper.TokenRefreshFailed, keeper.StoreFailed:
+		r.failure(e)
+	case keeper.TokenObtained:
+		var more []zap.Field
+		if r.failed > 0 {
+			more = []zap.Field{zap.Int("after_failures", r.failed), zap.Duration("failing_for", e.At.Sub(r.began).Round(time.Second))}
+		}
+		*r = reporter{logger: r.logger}
+		report(r.logger, e, more...)
+	default:
+		report(r.logger, e)
+	}
+}
+
+func (r *reporter) failure(e keeper.Event) {
+	if r.failed++; r.failed == 1 {
+		r.began = e.At
+	}
+	now := trouble{e.Kind, e.Cause, e.Status}
+	if now == r.last && e.At.Before(r.quiet) {
+		r.hushed++
+		return
+	}
+	if now != r.last {
+		r.last, r.pause = now, repeatMin
+	} else {
+		r.pause = min(2*r.pause, repeatMax)
+	}
+	var more []zap.Field
+	if r.hushed > 0 {
+		more = []zap.Field{zap.Int("not_logged", r.hushed)}
+	}
+	r.quiet, r.hushed = e.At.Add(r.pause), 0
+	report(r.logger, e, more...)
+}
+
 // report logs what happened to a client.
-func report(logger *zap.Logger, e keeper.Event) {
+func report(logger *zap.Logger, e keeper.Event, more ...zap.Field) {
 	m, ok := messages[e.Kind]
 	if !ok {
 		m.level, m.message = zapcore.WarnLevel, string(e.Kind)
@@ -56,5 +124,5 @@ func report(logger *zap.Logger, e keeper.Event) {
 	add(e.Detail != "", zap.String("detail", e.Detail))
 	add(e.Remedy != "", zap.String("remedy", e.Remedy))
 	add(e.Kind == keeper.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
-	entry.Write(fields...)
+	entry.Write(append(fields, more...)...)
 }

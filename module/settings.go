@@ -95,8 +95,16 @@ func (c *Client) check() error {
 	if c.TokenEndpoint == "" {
 		return errors.New("token_endpoint is missing: add 'token_endpoint <url>', or a 'provider' that knows it")
 	}
-	if err := c.checkEndpoint(c.TokenEndpoint); err != nil && !strings.Contains(c.TokenEndpoint, "{") {
-		return err
+	for setting, endpoint := range map[string]string{
+		"token_endpoint": c.TokenEndpoint, "authorization_endpoint": c.AuthorizationEndpoint,
+		"device_authorization_endpoint": c.DeviceAuthorizationEndpoint, "revocation_endpoint": c.RevocationEndpoint,
+	} {
+		if endpoint == "" || strings.Contains(endpoint, "{") {
+			continue
+		}
+		if err := c.checkEndpoint(setting, endpoint); err != nil {
+			return err
+		}
 	}
 	if err := c.checkCredentials(); err != nil {
 		return err
@@ -162,15 +170,15 @@ func (c *Client) checkCredentials() error {
 	return nil
 }
 
-// checkEndpoint checks the URL of the token endpoint.
-func (c *Client) checkEndpoint(endpoint string) error {
+// checkEndpoint checks the URL of an endpoint.
+func (c *Client) checkEndpoint(setting, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 		// Not quoted: its query may hold a secret.
-		return errors.New("token_endpoint is not an absolute http(s) URL without user and fragment")
+		return fmt.Errorf("%s is not an absolute http(s) URL without user and fragment", setting)
 	}
 	if u.Scheme == "http" && !c.AllowHTTP && !isLoopback(u.Hostname()) {
-		return fmt.Errorf("token_endpoint on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", u.Host)
+		return fmt.Errorf("%s on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", setting, u.Host)
 	}
 	return nil
 }

@@ -122,6 +122,7 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := t.client
 	ctx := req.Context()
+	c.traces.see(ctx)
 	wait := time.Duration(c.cfg.Wait)
 	// Upgrades stay open for long and health checks have little time: neither
 	// is held back for a rotation.
@@ -154,6 +155,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return res, nil
 	}
+	counters.replayed.WithLabelValues(c.name).Inc()
 	pass, err = c.keeper.Acquire(ctx, wait, holdable)
 	if err != nil {
 		return t.withoutToken(again, err)

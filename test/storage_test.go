@@ -33,7 +33,8 @@ type storage struct {
 	access  map[string]accessToken
 	refresh map[string]*refreshToken
 	spent   map[string]bool
-	replays int // spent refresh tokens that were presented
+	replays int                                     // spent refresh tokens that were presented
+	devices map[string]*op.DeviceAuthorizationState // by device code
 }
 
 type accessToken struct {
@@ -90,6 +91,9 @@ func (s *storage) CreateAuthRequest(_ context.Context, req *oidc.AuthRequest, _ 
 		redirectURI: req.RedirectURI,
 		state:       req.State,
 	}
+	if req.CodeChallenge != "" {
+		l.challenge = &oidc.CodeChallenge{Challenge: req.CodeChallenge, Method: req.CodeChallengeMethod}
+	}
 	s.logins[l.id] = l
 	return l, nil
 }
@@ -141,6 +145,8 @@ func (s *storage) CreateAccessAndRefreshTokens(_ context.Context, req op.TokenRe
 		g = req.grant
 	case *grant:
 		g = *req
+	case *op.DeviceAuthorizationState:
+		g = grant{client: req.ClientID, subject: req.Subject, scopes: req.Scopes, at: req.AuthTime}
 	default:
 		return "", "", time.Time{}, fmt.Errorf("no refresh token for a %T", req)
 	}
@@ -262,11 +268,12 @@ func (g *grant) SetCurrentScopes(s []string) { g.scopes = s }
 type login struct {
 	grant
 	id, redirectURI, state string
+	challenge              *oidc.CodeChallenge
 }
 
 func (l *login) GetID() string                         { return l.id }
 func (l *login) GetACR() string                        { return "" }
-func (l *login) GetCodeChallenge() *oidc.CodeChallenge { return nil }
+func (l *login) GetCodeChallenge() *oidc.CodeChallenge { return l.challenge }
 func (l *login) GetNonce() string                      { return "" }
 func (l *login) GetRedirectURI() string                { return l.redirectURI }
 func (l *login) GetResponseType() oidc.ResponseType    { return oidc.ResponseTypeCode }
@@ -279,13 +286,19 @@ type registration struct {
 	id, secret string
 	method     oidc.AuthMethod
 	grants     []oidc.GrantType
+	native     bool // any loopback port is a redirect URI
 }
 
-func (r *registration) GetID() string                       { return r.id }
-func (r *registration) RedirectURIs() []string              { return []string{redirectURI} }
-func (r *registration) PostLogoutRedirectURIs() []string    { return nil }
-func (r *registration) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
-func (r *registration) AuthMethod() oidc.AuthMethod         { return r.method }
+func (r *registration) GetID() string                    { return r.id }
+func (r *registration) RedirectURIs() []string           { return []string{redirectURI} }
+func (r *registration) PostLogoutRedirectURIs() []string { return nil }
+func (r *registration) ApplicationType() op.ApplicationType {
+	if r.native {
+		return op.ApplicationTypeNative
+	}
+	return op.ApplicationTypeWeb
+}
+func (r *registration) AuthMethod() oidc.AuthMethod { return r.method }
 func (r *registration) ResponseTypes() []oidc.ResponseType {
 	return []oidc.ResponseType{oidc.ResponseTypeCode}
 }

@@ -51,10 +51,14 @@ func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
 	failpoint.At("after-parse")
 
 	end, _ := k.clock.now()
+	f.outcome = answer.Outcome
 	told := len(f.events)
 	k.judge(f, in, p, answer, sent)
 	for i := range f.events[told:] {
 		f.events[told+i].Duration, f.events[told+i].Status = end.Sub(start), answer.Status
+	}
+	if f.settings.Observe != nil {
+		f.settings.Observe(answer.Outcome, end.Sub(start))
 	}
 }
 
@@ -145,7 +149,7 @@ func (k *Keeper) refused(f *flight, in *Inputs, p plan, a tokenendpoint.Answer) 
 		return
 	}
 	open := rec.Attempt
-	rec.Attempt = nil
+	rec.Attempt, rec.Imported = nil, ""
 	rec.Client = k.name
 	rec.AddSpent(fp)
 	if p.beside {
@@ -157,12 +161,26 @@ func (k *Keeper) refused(f *flight, in *Inputs, p plan, a tokenendpoint.Answer) 
 		k.again = true
 		e := k.tokenEvent(SeedRefused)
 		k.mu.Unlock()
-		e.Cause, e.Detail = CauseSeedUsed, "the new refresh token of the configuration was refused; the one in use stays: "+a.Detail
-		e.Remedy = "supply a refresh token that was never used, or restore the former one"
+		origin := "of the configuration"
+		if p.imported {
+			origin = "that was imported"
+		}
+		f.seedRefused = Trouble{
+			State: StateMisconfigured, Cause: CauseSeedUsed, At: wall,
+			Detail: "the new refresh token " + origin + " was refused; the one in use stays: " + a.Detail,
+			Remedy: "supply a refresh token that was never used, or restore the former one",
+		}
+		e.Cause, e.Detail, e.Remedy = f.seedRefused.Cause, f.seedRefused.Detail, f.seedRefused.Remedy
 		f.note(e)
 		return
 	}
 	rec.Lost = &store.Loss{Cause: lossCause(&rec, open), Detail: k.lossDetail(&rec, open) + ": " + a.Detail, At: wall, RefreshToken: fp}
+	switch {
+	case p.revived != nil:
+		rec.Lost = p.revived // as it was
+	case p.imported && rec.Lost.Cause != CauseResponseLost:
+		rec.Lost.Cause, rec.Lost.Detail = CauseRefused, "the refresh token that was imported was refused: "+a.Detail
+	}
 	if k.conclude(f, rec) {
 		k.blocked(f, lostTrouble(rec.Lost))
 	}

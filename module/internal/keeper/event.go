@@ -1,6 +1,9 @@
 package keeper
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // EventKind says what happened.
 type EventKind string
@@ -29,6 +32,17 @@ const (
 
 	// StoreRecovered: it is written now.
 	StoreRecovered EventKind = "store_recovered"
+
+	// RefreshOrdered and ImportOrdered: an operator asked for a token request,
+	// or supplied a refresh token. What became of it follows.
+	RefreshOrdered EventKind = "refresh_ordered"
+	ImportOrdered  EventKind = "import_ordered"
+
+	// RevokeOrdered: an operator ended the grant.
+	RevokeOrdered EventKind = "revoke_ordered"
+
+	// OrderRefused: what an operator asked for was not even tried.
+	OrderRefused EventKind = "order_refused"
 
 	// Troubled: something stops the client that no token request brought up: a
 	// setting that cannot be resolved, a record that cannot be read, no grant.
@@ -59,4 +73,24 @@ type Event struct {
 
 	// RetryIn is when the next attempt is due, 0 if none is planned.
 	RetryIn time.Duration
+}
+
+// keptEvents is how many events of a client are remembered.
+const keptEvents = 50
+
+// remember keeps an event for [Keeper.History].
+func (k *Keeper) remember(e Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.history) == keptEvents {
+		k.history = slices.Delete(k.history, 0, 1)
+	}
+	k.history = append(k.history, e)
+}
+
+// History returns the last 50 events, oldest first.
+func (k *Keeper) History() []Event {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.history)
 }

@@ -8,6 +8,7 @@ import (
 
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
 )
 
 // flight is one run of the keeper's own goroutine: rounds until nothing is left
@@ -20,6 +21,11 @@ type flight struct {
 	asking   bool // a token request is being made
 	written  bool // … and was written: its answer must be awaited
 	events   []Event
+
+	order       *order // what an operator asked of this round, or nil
+	outcome     tokenendpoint.Outcome
+	seedRefused Trouble // the round's new refresh token was refused beside a grant that lives
+	result      Result
 }
 
 // errStopping calls a token request off before it is written.
@@ -28,14 +34,19 @@ var errStopping = errors.New("the configuration was stopped")
 func (k *Keeper) fly(f *flight) {
 	defer func() { f.cancel() }()
 	for {
+		k.mu.Lock()
+		k.takeOrder(f)
+		k.mu.Unlock()
 		k.safeRound(f)
+		k.finish(f)
 		k.tell(f)
 
 		k.mu.Lock()
-		f.asking, f.written = false, false
+		f.asking, f.written, f.seedRefused = false, false, Trouble{}
 		k.settled = true
+		k.answerOrder(f)
 		k.broadcast()
-		if k.again && len(k.settings) > 0 {
+		if (k.again || len(k.orders) > 0) && len(k.settings) > 0 {
 			k.again = false
 			f.settings = *k.obeyed()
 			if f.ctx.Err() != nil { // stopped, and started again meanwhile
@@ -45,6 +56,7 @@ func (k *Keeper) fly(f *flight) {
 			continue
 		}
 		k.again = false
+		k.dismiss()
 		k.flight = nil
 		k.arm()
 		close(f.done)
@@ -74,6 +86,7 @@ func (k *Keeper) safeRound(f *flight) {
 // tell reports the events of a round. Nobody else tells at that time.
 func (k *Keeper) tell(f *flight) {
 	for _, e := range f.events {
+		k.remember(e)
 		if f.settings.Notify != nil {
 			f.settings.Notify(e)
 		}
@@ -127,6 +140,10 @@ func (k *Keeper) round(f *flight) {
 			State: StateMisconfigured, Cause: CauseUnresolved, Detail: err.Error(),
 			Remedy: "make the named file or environment variable available; it is read again at each attempt",
 		})
+		return
+	}
+	if f.order != nil && f.order.ends {
+		k.revoke(f, &in)
 		return
 	}
 	// First a look without the lease: most rounds end here.
@@ -243,7 +260,8 @@ func (k *Keeper) contested(stored *store.Record, in *Inputs) bool {
 // with k.mu held.
 func (k *Keeper) supersedes(stored *store.Record) bool {
 	if k.record.Lost != nil && stored.Lost == nil && stored.RefreshToken != "" {
-		return !k.record.KnowsSeed(store.FingerprintOf(stored.RefreshToken))
+		// Also the same one, if an operator had it presented once more.
+		return stored.Generation > k.record.Generation || !k.record.KnowsSeed(store.FingerprintOf(stored.RefreshToken))
 	}
 	if stored.Generation == k.record.Generation {
 		return !k.unsaved && stored.Revision > k.record.Revision

@@ -17,6 +17,8 @@ const maxHold = 5 * time.Second
 type gate struct {
 	sent atomic.Int64
 	held atomic.Pointer[hold]
+
+	waiting atomic.Int64 // requests that are held back
 }
 
 // hold is one closing of the gate.
@@ -31,10 +33,8 @@ type hold struct {
 func (g *gate) enter(ctx context.Context) error {
 	for {
 		if h := g.held.Load(); h != nil {
-			select {
-			case <-h.released:
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := g.await(ctx, h); err != nil {
+				return err
 			}
 		}
 		g.sent.Add(1)
@@ -44,6 +44,17 @@ func (g *gate) enter(ctx context.Context) error {
 			return nil
 		}
 		g.leave()
+	}
+}
+
+func (g *gate) await(ctx context.Context, h *hold) error {
+	g.waiting.Add(1)
+	defer g.waiting.Add(-1)
+	select {
+	case <-h.released:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -73,13 +73,17 @@ func (k *Keeper) journal(f *flight, in *Inputs, p plan) bool {
 	rec.Client = k.name
 	fp := store.FingerprintOf(p.present)
 	rec.Attempt = k.nextAttempt(rec.Attempt, fp, wall)
+	rec.Imported = ""
+	if p.imported && p.beside {
+		rec.Imported = p.present
+	}
 	if p.seed && !p.beside {
 		// The seed becomes the grant, so that a crash does not forget it.
 		if rec.Lost != nil {
 			rec.AddSpent(store.FingerprintOf(rec.RefreshToken))
 		}
 		rec.RefreshToken, rec.Lost, rec.Binding = p.present, nil, in.Binding
-		rec.AddSeed(store.FingerprintOf(in.Seed))
+		rec.AddSeed(fp)
 	}
 	err := k.store.Save(f.ctx, k.name, rec, before)
 	switch {

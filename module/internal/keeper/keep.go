@@ -18,10 +18,10 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 
 	granted := a.Outcome == tokenendpoint.Granted
 	useless := f.settings.Drain || rec.Binding.Request != in.Binding.Request // the old access token
-	same := granted && !rotated && rec.Token != nil && rec.Token.AccessToken == a.AccessToken
+	same := granted && !rotated && p.revived == nil && rec.Token != nil && rec.Token.AccessToken == a.AccessToken
 	rec.Client = k.name
 	rec.Binding = in.Binding
-	rec.Attempt, rec.Lost = nil, nil
+	rec.Attempt, rec.Lost, rec.Imported = nil, nil, ""
 	if !same {
 		rec.Generation++
 	}

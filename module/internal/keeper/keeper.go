@@ -51,6 +51,9 @@ type Settings struct {
 	// each time: rotated files need no reload. An error names the setting.
 	Resolve func() (Inputs, error)
 
+	// Observe is told how each token request ended and how long it took.
+	Observe func(outcome tokenendpoint.Outcome, took time.Duration)
+
 	// Notify is told what happened, outside any lock and never concurrently.
 	Notify func(Event)
 }
@@ -62,6 +65,10 @@ type Inputs struct {
 
 	// Binding ties the record to this configuration.
 	Binding store.Binding
+
+	// Revoke ends the grant of a refresh token at the server (RFC 7009). Nil if
+	// the client has no revocation endpoint.
+	Revoke func(ctx context.Context, refreshToken string) error
 
 	// Ask sends one token request. It presents refreshToken if that is not
 	// empty, and calls beforeSend when the connection is up, before the first
@@ -80,6 +87,7 @@ type Keeper struct {
 	current atomic.Pointer[Token] // what is injected; nil if there is none
 	drains  atomic.Bool           // Settings.Drain, for the hot path
 	gate    gate
+	waiting atomic.Int64 // requests that wait for a token
 
 	mu       sync.Mutex
 	settings []*Settings // of the configurations that started, oldest first
@@ -99,7 +107,9 @@ type Keeper struct {
 	settled  bool    // a round has ended
 	saving   backoff // of the attempts to write an unsaved record
 	forced   forced
-	contest  pauses // of token requests that another holder's different ones undo
+	orders   []*order // not yet taken up
+	history  []Event  // the last ones told, oldest first
+	contest  pauses   // of token requests that another holder's different ones undo
 
 	cacheFailed bool // a record that is only a cache could not be written
 }

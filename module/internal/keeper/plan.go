@@ -15,6 +15,14 @@ type plan struct {
 	// beside says that the grant in the record lives, and stays if the seed is
 	// refused.
 	beside bool
+
+	// imported says that an operator supplied the seed by hand.
+	imported bool
+
+	// revived is how the grant was lost that is presented once more because an
+	// operator wants that: once, so the record says lost until an answer tells
+	// otherwise. It is nil for all others.
+	revived *store.Loss
 }
 
 // decide plans a round from the record and the configuration. Where nothing may
@@ -23,7 +31,7 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 	mono, wall := k.clock.now()
 	k.mu.Lock()
 	rec := &k.record
-	p, trouble := choose(rec, in, f.settings.Rotating, k.store.Describe(k.name))
+	p, trouble := choose(rec, in, f.order, f.settings.Rotating, k.store.Describe(k.name))
 	if trouble.State != "" {
 		k.mu.Unlock()
 		k.blocked(f, trouble)
@@ -41,31 +49,41 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 		k.schedule.retryNow()
 	}
 	p.ask = k.schedule.due(mono, wall)
+	if f.order != nil && !f.order.ends && !k.heed(f.order, &p, f.settings.Rotating, mono) {
+		return plan{}
+	}
 	return p
 }
 
 // choose picks the refresh token to present, or says why there is none.
-func choose(rec *store.Record, in *Inputs, rotating bool, place string) (plan, Trouble) {
+func choose(rec *store.Record, in *Inputs, o *order, rotating bool, place string) (plan, Trouble) {
 	seed := store.FingerprintOf(in.Seed)
 	if !rotating {
 		// The seed, if the grant has one, is presented each time.
-		if rec.Lost != nil && rec.Lost.RefreshToken == seed {
+		if rec.Lost != nil && rec.Lost.RefreshToken == seed && (o == nil || !o.revive) {
 			return plan{}, lostTrouble(rec.Lost)
 		}
 		return plan{present: in.Seed}, Trouble{}
 	}
 
 	lives := rec.RefreshToken != "" && rec.Lost == nil
+	imported := rec.Imported
+	if o != nil && o.token != "" {
+		imported = o.token
+	}
+	if imported != "" && imported != rec.RefreshToken && !rec.KnowsSeed(store.FingerprintOf(imported)) {
+		return plan{present: imported, seed: true, beside: lives, imported: true}, Trouble{}
+	}
 	if seed != "" && !rec.KnowsSeed(seed) && in.Seed != rec.RefreshToken {
 		return plan{present: in.Seed, seed: true, beside: lives}, Trouble{}
 	}
 	switch {
-	case rec.Lost != nil:
+	case rec.Lost != nil && (o == nil || !o.revive):
 		return plan{}, lostTrouble(rec.Lost)
 	case rec.RefreshToken == "":
 		return plan{}, noGrantTrouble(place)
 	case rec.Generation > 0 && rec.Binding.Grant != in.Binding.Grant:
 		return plan{}, reboundTrouble(rec, place)
 	}
-	return plan{present: rec.RefreshToken, seed: rec.Generation == 0}, Trouble{}
+	return plan{present: rec.RefreshToken, seed: rec.Generation == 0, revived: rec.Lost}, Trouble{}
 }

@@ -27,8 +27,9 @@ type schedule struct {
 
 // backoff grows the pause between attempts that fail.
 type backoff struct {
-	notBefore time.Time // monotonic
-	failures  int       // since the last success
+	notBefore  time.Time // monotonic
+	retryAfter time.Time // until when the server itself asked to wait; monotonic
+	failures   int       // since the last success
 
 	random func() float64 // replaces the jitter in tests
 }
@@ -61,6 +62,9 @@ func (b *backoff) fail(now time.Time, lo, hi, retryAfter time.Duration) {
 	b.failures++
 	wait = time.Duration(float64(wait) * (1 + retryJitter*(2*b.draw()-1)))
 	b.notBefore = now.Add(max(wait, retryAfter))
+	if retryAfter > 0 {
+		b.retryAfter = now.Add(retryAfter)
+	}
 }
 
 // pauses grow between things that may be right once, and are a loop when they

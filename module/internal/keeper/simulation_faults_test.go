@@ -57,6 +57,8 @@ var incidents = []struct {
 	{"another process starts", 6, (*simulation).addHolder},
 	{"a process is stopped", 6, (*simulation).stopOne},
 	{"a new seed beside a living grant", 3, func(s *simulation) string { s.newSeed(); return "" }},
+	{"an operator refreshes", 4, (*simulation).orderRefresh},
+	{"an operator imports beside a living grant", 3, func(s *simulation) string { return s.orderImport(pick(s.chance, s.alive()...)) }},
 	{"an old seed comes back", 2, (*simulation).oldSeed},
 	{"the scope changes", 2, (*simulation).changeScope},
 	{"the access token is revoked", 4, func(s *simulation) string { s.server.revokeAccess(); return "" }},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"testing/synctest"
 	"time"
 
 	"lamplighter/module/internal/store"
@@ -79,6 +80,45 @@ func (s *simulation) revokeGrant() string {
 	token := s.disk.stored().RefreshToken
 	s.server.revoke(token)
 	return ": that of " + token
+}
+
+// orderRefresh orders a refresh, of a lost grant too.
+func (s *simulation) orderRefresh() string {
+	p := pick(s.chance, s.alive()...)
+	if p.keeper.Status().State == StateGrantLost {
+		token := s.disk.stored().RefreshToken
+		s.book.Lock()
+		s.revived[token] = true
+		s.book.Unlock()
+	}
+	force := s.chance.IntN(2) == 0
+	s.loose.Go(func() {
+		s.heardBack(p, func() (Result, error) { return p.keeper.Refresh(context.Background(), force) })
+	})
+	synctest.Wait() // before anything else happens at this moment
+	return fmt.Sprintf(" in %s, force %v", p.keeper.process, force)
+}
+
+// orderImport logs in and hands the new refresh token to a process.
+func (s *simulation) orderImport(p *machine) string {
+	token := s.server.login()
+	s.loose.Go(func() {
+		s.heardBack(p, func() (Result, error) { return p.keeper.Import(context.Background(), token, true) })
+	})
+	synctest.Wait()
+	return fmt.Sprintf(" in %s: %s", p.keeper.process, token)
+}
+
+// heardBack checks that whoever gives an order is told what became of it.
+func (s *simulation) heardBack(p *machine, order func() (Result, error)) {
+	r, err := order()
+	if err != nil {
+		s.wrong("the order has no outcome: %v", err)
+	}
+	s.note("%s reports: obtained %v, %s", p.keeper.process, r.Obtained, r.Trouble.Cause)
+	if r.Obtained == (r.Trouble.State != "") && !p.dead.Load() {
+		s.wrong("%s reports neither a token nor trouble, or both: %+v", p.keeper.process, r)
+	}
 }
 
 // use sends a request with a token, as the proxy does.

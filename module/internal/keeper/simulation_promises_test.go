@@ -38,17 +38,20 @@ func (s *simulation) check(p *machine) {
 // checkRequest checks a token request that is being sent.
 func (s *simulation) checkRequest(p *machine, token string) {
 	s.note("%s presents %s", p.keeper.process, token)
+	s.book.Lock()
+	revived := s.revived[token]
+	s.book.Unlock()
 	for _, other := range s.processes {
 		other.mu.Lock()
 		known := other.known[token]
 		other.mu.Unlock()
-		if known && !other.dead.Load() && !other.ended.Load() {
+		if known && !revived && !other.dead.Load() && !other.ended.Load() {
 			s.wrong("%s presents %s after an answer consumed or refused it", p.keeper.process, token)
 		}
 	}
 	stored, fp := s.disk.stored(), store.FingerprintOf(token)
 	for _, spent := range stored.Spent {
-		if spent == fp {
+		if spent == fp && !revived {
 			s.wrong("%s presents %s, which the record says is spent", p.keeper.process, token)
 		}
 	}

@@ -71,8 +71,9 @@ type simulation struct {
 	history []string
 	failed  bool
 	weather weather
-	healthy time.Time // since when the store accepts everything
-	setBack time.Time // when the wall clock was last set back
+	revived map[string]bool // refresh tokens that an operator had presented once more
+	healthy time.Time       // since when the store accepts everything
+	setBack time.Time       // when the wall clock was last set back
 }
 
 func simulate(t *testing.T, number uint64) (history []string) {
@@ -93,7 +94,7 @@ func simulate(t *testing.T, number uint64) (history []string) {
 
 // newSimulation draws what kind of server it is.
 func newSimulation(t *testing.T, number uint64) *simulation {
-	s := &simulation{rig: newRig(t), chance: rand.New(rand.NewPCG(number, 2)), number: number, began: time.Now(), healthy: time.Now()}
+	s := &simulation{rig: newRig(t), chance: rand.New(rand.NewPCG(number, 2)), number: number, began: time.Now(), healthy: time.Now(), revived: make(map[string]bool)}
 	draws := s.chance
 	s.disk.unlogged = true
 	s.server.lifetime = pick(draws, 2*time.Hour, 6*time.Hour, 12*time.Hour)
@@ -183,7 +184,11 @@ func (s *simulation) well(p *machine) bool {
 func (s *simulation) operate(now bool) (done bool) {
 	for _, p := range s.alive() {
 		if now && p.keeper.Status().State == StateGrantLost {
-			s.newSeed()
+			if s.chance.IntN(2) == 0 {
+				s.newSeed()
+			} else {
+				s.note("an operator imports%s", s.orderImport(p))
+			}
 			return true
 		}
 	}

@@ -22,6 +22,9 @@ const (
 	StateMisconfigured State = "misconfigured"  // somebody must change the configuration
 )
 
+// States are all of them.
+var States = []State{StateStarting, StateOK, StateRefreshing, StateBackoff, StateAwaitingGrant, StateGrantLost, StateMisconfigured}
+
 // Causes of trouble that the keeper finds itself. Others come from the token
 // endpoint's answer.
 const (
@@ -40,6 +43,11 @@ const (
 	CauseStarting        = "starting"              // no configuration has started yet
 	CauseExpired         = "expired"               // the wait for a new token ended
 	CauseRotationMissing = "rotation_missing"      // see RotationMissing
+	CauseRevoked         = "revoked"               // an operator ended the grant
+	CauseNoRevocation    = "revocation_failed"     // … and the server did not
+	CauseStopped         = "not_running"           // no configuration keeps the client
+	CauseNotRotating     = "no_rotation"           // the client has no refresh token of its own
+	CauseRetryAfter      = "retry_after"           // the server asked to wait
 )
 
 // Trouble says why a client is not well: in one word, one sentence and one
@@ -63,7 +71,7 @@ func (t Trouble) needsGrant() bool {
 }
 
 const (
-	remedyNewGrant = "obtain a new refresh token from the authorization server and put it where the refresh_token setting reads it; no restart is needed if that is a file"
+	remedyNewGrant = "obtain a new refresh token from the authorization server and hand it over with 'lamplighter tokens import <client>', or put it where the refresh_token setting reads it; neither needs a restart, if that is a file"
 	remedyWait     = "none needed if it passes: the token request is repeated"
 	remedyConfig   = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 )
@@ -148,9 +156,14 @@ type Status struct {
 
 // Status returns the client's present status.
 func (k *Keeper) Status() Status {
-	mono, wall := k.clock.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	return k.status()
+}
+
+// status is Status. Called with k.mu held.
+func (k *Keeper) status() Status {
+	mono, wall := k.clock.now()
 	st := Status{
 		Client:     k.name,
 		State:      k.state(),

@@ -71,6 +71,9 @@ func (k *Keeper) Ready(ctx context.Context, wait time.Duration) error {
 	return err
 }
 
+// Waiting returns how many requests wait: for a token, or for one to be replaced.
+func (k *Keeper) Waiting() int64 { return k.waiting.Load() + k.gate.waiting.Load() }
+
 // Answered says that the response headers of a request are there, or that it
 // failed. Call it once per pass.
 func (k *Keeper) Answered(p Pass) {
@@ -101,6 +104,8 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 	if hopeless || !mono.Before(deadline) {
 		return k.unavailable()
 	}
+	k.waiting.Add(1)
+	defer k.waiting.Add(-1)
 	timer := time.NewTimer(deadline.Sub(mono))
 	defer timer.Stop()
 	select {

@@ -16,7 +16,7 @@ const exactPrefix = "base64:"
 // UTF-8 and refuses what RFC 3339 cannot say; a refresh token changed by a byte
 // is lost, and so is one that cannot be written because of an absurd date.
 func outgoing(rec Record) Record {
-	rec.RefreshToken = exact(rec.RefreshToken)
+	rec.RefreshToken, rec.Imported = exact(rec.RefreshToken), exact(rec.Imported)
 	rec.RefreshTokenExpiresAt = storable(rec.RefreshTokenExpiresAt)
 	if rec.Token != nil {
 		t := *rec.Token
@@ -44,6 +44,7 @@ func outgoing(rec Record) Record {
 // incoming undoes outgoing, in place: the record was just decoded.
 func incoming(rec Record) (Record, error) {
 	ok := unexact(&rec.RefreshToken)
+	ok = unexact(&rec.Imported) && ok
 	if t := rec.Token; t != nil {
 		ok = unexact(&t.AccessToken) && unexact(&t.IDToken) && ok
 		for k, v := range t.Response {

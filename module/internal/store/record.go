@@ -41,6 +41,10 @@ type Record struct {
 	// RefreshToken is the refresh token to present next, "" for grants without.
 	RefreshToken string `json:"refresh_token,omitempty"`
 
+	// Imported is a refresh token that an operator supplied beside a grant that
+	// lives, as long as no answer has judged it; "" if there is none.
+	Imported string `json:"imported,omitempty"`
+
 	// RefreshTokenExpiresAt is when the grant itself ends, if the server said.
 	RefreshTokenExpiresAt time.Time `json:"refresh_token_expires_at,omitzero"`
 

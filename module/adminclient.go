@@ -1,0 +1,119 @@
+package module
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+// adminClient talks to the admin API of a running instance, for the commands.
+// Caddy's own helper hides the status of an answer.
+type adminClient struct {
+	address string
+	origin  string
+	tcp     bool // Origin is checked
+	http    *http.Client
+}
+
+// notReachedError says that no instance answers.
+type notReachedError struct {
+	address string
+	err     error
+}
+
+// Error says what to do about it.
+func (e *notReachedError) Error() string {
+	return fmt.Sprintf("no instance answers at %s: %v; is it running, and is this its admin address? (--address, --config or CADDY_ADMIN choose another)", e.address, e.err)
+}
+
+func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
+	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, fl.String("config"), fl.String("adapter"))
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := caddy.ParseNetworkAddress(address)
+	if err != nil || parsed.PortRangeSize() > 1 {
+		return nil, fmt.Errorf("admin address %s: write host:port or unix/<path>", address)
+	}
+	network, target := parsed.Network, parsed.JoinHostPort(0)
+	a := &adminClient{address: address, origin: "http://" + target, tcp: !parsed.IsUnixNetwork()}
+	if !a.tcp {
+		target, _, _ = strings.Cut(target, "|") // the socket's mode
+		a.origin = "http://127.0.0.1"
+	}
+	a.http = &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			d := net.Dialer{Timeout: 10 * time.Second}
+			return d.DialContext(ctx, network, target)
+		},
+	}}
+	return a, nil
+}
+
+// call makes a request and decodes the answer, unless into is nil. A body is
+// sent as JSON.
+func (a *adminClient) call(method, uri string, body, into any) error {
+	var payload io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return err
+		}
+		payload = strings.NewReader(string(b))
+	}
+	req, err := http.NewRequest(method, a.origin+uri, payload)
+	if err != nil {
+		return err
+	}
+	if a.tcp {
+		req.Header.Set("Origin", a.origin)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := a.http.Do(req)
+	if err != nil {
+		var withURL *url.Error
+		if errors.As(err, &withURL) {
+			err = withURL.Err
+		}
+		return &notReachedError{a.address, err}
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 400 {
+		return refusal(res)
+	}
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		return fmt.Errorf("reading the answer of the admin API: %w", err)
+	}
+	return nil
+}
+
+// refusal is the error that the admin API answered.
+func refusal(res *http.Response) error {
+	b, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal(b, &answer) != nil || answer.Error == "" {
+		answer.Error = strings.TrimSpace(string(b))
+	}
+	if res.StatusCode == http.StatusNotFound && strings.Contains(answer.Error, "404 page not found") {
+		return errors.New("the program that answers knows no tokens: it is something else, or a Caddy without this module; choose another with --address, --config or CADDY_ADMIN")
+	}
+	return errors.New(answer.Error)
+}

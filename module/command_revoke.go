@@ -1,0 +1,73 @@
+package module
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+func tokensRevokeCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revoke <client>",
+		Short: "Ends a client's grant at the authorization server",
+		Long: `
+Revokes the client's refresh token at its revocation_endpoint (RFC 7009). Its
+access token is not used any more, and requests are answered 503 until a new
+refresh token is imported or somebody logs in. It asks first, unless --yes.
+
+Exit codes: 0 the grant is revoked, 1 it is not, 3 the instance cannot be
+reached.`,
+		Args: cobra.ExactArgs(1),
+		RunE: run(revoke),
+	}
+	cmd.Flags().BoolP("yes", "y", false, "do not ask")
+	return cmd
+}
+
+func revoke(fl caddycmd.Flags) (int, error) {
+	name := fl.Arg(0)
+	if !fl.Bool("yes") {
+		if err := confirm("Revoke the grant of client " + name + "? Its requests fail until somebody logs in again. [y/N] "); err != nil {
+			return tokenMissing, err
+		}
+	}
+	var r OrderResult
+	if code, err := callClient(fl, http.MethodPost, "/revoke", nil, &r); err != nil {
+		return code, err
+	}
+	code := healthy
+	if !r.Revoked {
+		code = tokenMissing
+	}
+	if fl.Bool("json") {
+		return code, printJSON(os.Stdout, r)
+	}
+	if !r.Revoked {
+		printTrouble(newTerminal(os.Stderr), r.Client, "not revoked", r.Detail, r.Remedy)
+		return code, nil
+	}
+	fmt.Fprintf(os.Stdout, "%s: the grant is revoked; 'lamplighter tokens login %s' or 'tokens import %s' begins a new one\n", name, name, name)
+	return code, nil
+}
+
+// confirm asks whoever sits at the terminal.
+func confirm(question string) error {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return errors.New("nobody can be asked, because standard input is no terminal: add --yes to revoke without a question")
+	}
+	fmt.Fprint(os.Stderr, question)
+	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was revoked")
+}

@@ -1,0 +1,142 @@
+package module
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+)
+
+// Bounds of the queue of events: of its length, and of the wait for handlers when
+// the configuration starts and stops.
+const (
+	keptForHandlers = 256
+	handlersStart   = 10 * time.Second
+	handlersStop    = 2 * time.Second
+)
+
+// emitted are the events that handlers of Caddy's app events can subscribe to.
+var emitted = map[keeper.EventKind]bool{
+	keeper.TokenObtained:       true,
+	keeper.TokenRefreshFailed:  true,
+	keeper.RefreshTokenRotated: true,
+	keeper.GrantLost:           true,
+	keeper.SeedRefused:         true,
+}
+
+// emitter hands events to Caddy's app events, on a goroutine of its own: a
+// handler may run a command, and a keeper must not wait for that.
+type emitter struct {
+	ctx     caddy.Context
+	events  *caddyevents.App
+	logger  *zap.Logger
+	started chan struct{} // closed when the configuration runs: handlers subscribe while it starts
+	done    chan struct{} // closed when the last event was handed over; nil before the start
+
+	mu     sync.Mutex
+	queue  chan keeper.Event
+	closed bool
+}
+
+// newEmitter prepares the events of a configuration.
+func newEmitter(ctx caddy.Context) (*emitter, error) {
+	app, err := ctx.App("events")
+	if err != nil {
+		return nil, err
+	}
+	m := &emitter{
+		ctx: ctx, events: app.(*caddyevents.App), logger: ctx.Logger(),
+		started: make(chan struct{}), queue: make(chan keeper.Event, keptForHandlers),
+	}
+	return m, m.events.On("started", onStarted(sync.OnceFunc(func() { close(m.started) })))
+}
+
+// onStarted hears that all apps have started.
+type onStarted func()
+
+// Handle calls it.
+func (f onStarted) Handle(context.Context, caddy.Event) error {
+	f()
+	return nil
+}
+
+// start begins to hand events over.
+func (m *emitter) start() {
+	m.done = make(chan struct{})
+	go func() {
+		defer close(m.done)
+		select {
+		case <-m.started:
+		case <-m.ctx.Done():
+			for range m.queue { // it never ran
+			}
+			return
+		case <-time.After(handlersStart):
+		}
+		for e := range m.queue {
+			m.events.Emit(m.ctx, string(e.Kind), eventData(e))
+		}
+	}()
+}
+
+// stop ends it, and waits a little for what is queued.
+func (m *emitter) stop() {
+	m.mu.Lock()
+	closed := m.closed
+	m.closed = true
+	m.mu.Unlock()
+	if closed || m.done == nil {
+		return
+	}
+	close(m.queue)
+	select {
+	case <-m.started:
+	default:
+		return // a configuration that never ran
+	}
+	select {
+	case <-m.done:
+	case <-time.After(handlersStop):
+	}
+}
+
+// emit queues an event.
+func (m *emitter) emit(e keeper.Event) {
+	if !emitted[e.Kind] || !m.events.ShouldEmit(string(e.Kind)) {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return
+	}
+	select {
+	case m.queue <- e:
+	default:
+		m.logger.Warn("event dropped: the handlers of the app events are too slow",
+			zap.String("client", e.Client), zap.String("event", string(e.Kind)))
+	}
+}
+
+// eventData is what handlers see, as {event.data.client} and so on. No secret is
+// among it.
+func eventData(e keeper.Event) map[string]any {
+	data := map[string]any{"client": e.Client, "generation": e.Generation}
+	add := func(when bool, name string, value any) {
+		if when {
+			data[name] = value
+		}
+	}
+	add(!e.ExpiresAt.IsZero(), "expires_at", e.ExpiresAt.UTC().Format(time.RFC3339))
+	add(!e.NextRefresh.IsZero(), "next_refresh_at", e.NextRefresh.UTC().Format(time.RFC3339))
+	add(e.Status > 0, "status", e.Status)
+	add(e.Cause != "", "cause", e.Cause)
+	add(e.Detail != "", "detail", e.Detail)
+	add(e.Remedy != "", "remedy", e.Remedy)
+	return data
+}

@@ -1,0 +1,74 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// special asks another endpoint of the authorization server, or the token
+// endpoint with another grant, in the client's dialect and with its
+// authentication. What is particular to the client's own grant is left out.
+func (c *client) special(ctx context.Context, endpoint string, edit func(*tokenendpoint.Dialect), params map[string][]string) (tokenendpoint.Answer, error) {
+	req, err := c.resolve()
+	if err != nil {
+		return tokenendpoint.Answer{}, err
+	}
+	dialect := c.cfg.dialect(nil)
+	dialect.IgnoreRefreshToken = false
+	edit(&dialect)
+	asker, err := tokenendpoint.New(dialect, c.connection, time.Now)
+	if err != nil {
+		return tokenendpoint.Answer{}, err
+	}
+	ask := *req
+	ask.URL, ask.Params = endpoint, params
+	ask.Username, ask.Password = "", ""
+	ask.Scope, ask.Audience, ask.Resource = nil, nil, nil
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.cfg.Timeout))
+	defer cancel()
+	return asker.Do(ctx, ask), nil
+}
+
+// resolved reads the URL of an endpoint that not every client has.
+func (c *client) resolved(setting, raw string) (string, error) {
+	if raw == "" {
+		return "", fmt.Errorf("client %s has no %s: add that setting", c.name, setting)
+	}
+	var r resolver
+	endpoint := r.value(setting, raw)
+	if r.err != nil {
+		return "", r.err
+	}
+	return endpoint, c.cfg.checkEndpoint(setting, endpoint)
+}
+
+// revocation ends a grant at the server (RFC 7009), nil if that is not possible.
+// Its parameters are always a form.
+func (c *client) revocation() func(ctx context.Context, refreshToken string) error {
+	if c.cfg.RevocationEndpoint == "" {
+		return nil
+	}
+	return func(ctx context.Context, refreshToken string) error {
+		endpoint, err := c.resolved("revocation_endpoint", c.cfg.RevocationEndpoint)
+		if err != nil {
+			return err
+		}
+		a, err := c.special(ctx, endpoint, func(d *tokenendpoint.Dialect) {
+			d.GrantType, d.Method, d.ParamsIn = "-", http.MethodPost, "form"
+		}, map[string][]string{"token": {refreshToken}, "token_type_hint": {"refresh_token"}})
+		switch {
+		case err != nil:
+			return err
+		case a.Status == http.StatusOK || a.Status == http.StatusNoContent:
+			return nil // RFC 7009 section 2.2: whatever the body says
+		case a.Status > 0:
+			return fmt.Errorf("the revocation endpoint answered %d", a.Status)
+		}
+		return errors.New("the revocation endpoint did not answer: " + a.Detail)
+	}
+}

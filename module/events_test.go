@@ -1,0 +1,48 @@
+package module
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"lamplighter/module/internal/keeper"
+)
+
+func TestALongOutageIsNoNoise(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	r := &reporter{logger: zap.New(core)}
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	fail := func(cause string) {
+		at = at.Add(30 * time.Second)
+		r.report(keeper.Event{Kind: keeper.TokenRefreshFailed, Client: "erp", At: at, Cause: cause, Remedy: "wait"})
+	}
+	for range 24 * 120 {
+		fail("server_error")
+	}
+	day := logs.TakeAll()
+	if len(day) < 20 || len(day) > 32 {
+		t.Fatalf("%d lines for an outage of a day, want the first few and then one in an hour", len(day))
+	}
+	if first := day[0].ContextMap(); first["cause"] != "server_error" || first["remedy"] != "wait" || first["not_logged"] != nil {
+		t.Errorf("the first line is %v", first)
+	}
+	if got := day[len(day)-1].ContextMap()["not_logged"]; got != int64(119) {
+		t.Errorf("the last line says that %v others were not logged, want 119", got)
+	}
+
+	fail("unreachable")
+	if got := logs.TakeAll(); len(got) != 1 || got[0].ContextMap()["cause"] != "unreachable" {
+		t.Errorf("another error is logged as %v, want at once", got)
+	}
+	r.report(keeper.Event{Kind: keeper.TokenObtained, Client: "erp", At: at.Add(30 * time.Second), Generation: 2})
+	end := logs.TakeAll()
+	if len(end) != 1 || end[0].Level != zap.InfoLevel || end[0].ContextMap()["after_failures"] != int64(24*120+1) || end[0].ContextMap()["failing_for"] != 24*time.Hour+30*time.Second {
+		t.Fatalf("the end of the outage is logged as %v", end)
+	}
+	fail("server_error")
+	if got := logs.TakeAll(); len(got) != 1 {
+		t.Errorf("the next outage is logged with %d lines, want one at once", len(got))
+	}
+}

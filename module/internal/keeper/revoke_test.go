@@ -1,0 +1,93 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+// revokes gives a process's configuration a revocation endpoint.
+func (p *machine) revokes(answer error) (asked *[]string) {
+	asked = new([]string)
+	p.start(func(s *Settings) {
+		s.Resolve = func() (Inputs, error) {
+			in, err := p.resolve()
+			in.Revoke = func(_ context.Context, token string) error {
+				*asked = append(*asked, token)
+				if answer == nil {
+					p.rig.server.revoke(token)
+				}
+				return answer
+			}
+			return in, err
+		}
+	})
+	return asked
+}
+
+func (p *machine) revoke() Result {
+	p.rig.Helper()
+	r, err := p.keeper.Revoke(p.rig.Context())
+	if err != nil {
+		p.rig.Fatal(err)
+	}
+	return r
+}
+
+func TestARevokedGrantStaysRevoked(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		asked := p.revokes(nil)
+		held := r.disk.stored().RefreshToken
+		if res := p.revoke(); !res.Revoked || res.Obtained || res.Trouble.Cause != CauseRevoked || res.Status.Token != "none" {
+			t.Fatalf("result %+v", res)
+		}
+		if len(*asked) != 1 || (*asked)[0] != held {
+			t.Errorf("revoked %q, want the refresh token that was held", *asked)
+		}
+		p.unavailableAtOnce()
+		p.tick(2 * time.Hour)
+		r.wantState(p, StateGrantLost, CauseRevoked)
+		p.kill()
+		p = r.boot()
+		r.wantState(p, StateGrantLost, CauseRevoked)
+		p.unavailableAtOnce()
+		r.wantRequests(1)
+		r.wantObtained(p.imports(r.server.login()))
+	})
+}
+
+func TestAGrantThatTheServerDoesNotRevokeGoesOn(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		p.revokes(errors.New("status 503"))
+		r.wantRefused(p.revoke(), CauseNoRevocation)
+		r.wantState(p, StateOK, "")
+		if p.token().Generation != 1 {
+			t.Error("the token is not used any more")
+		}
+		p.tick(time.Hour)
+		r.wantRequests(2)
+	})
+}
+
+func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.wantRefused(p.revoke(), CauseNoRevocation) // no endpoint
+		asked := p.revokes(nil)
+		r.server.script(refuses())
+		p.tick(2 * time.Hour)
+		r.wantRefused(p.revoke(), CauseRefused) // nothing left
+		r.supply("")
+		other := r.boot(cacheOnly)
+		r.wantRefused(other.revoke(), CauseNotRotating)
+		if len(*asked) != 0 {
+			t.Errorf("%d revocations were sent", len(*asked))
+		}
+	})
+}

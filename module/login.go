@@ -1,0 +1,304 @@
+package module
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// LoginRequest is a step of a log-in. The instance that has the client does all
+// that needs secrets; the command only leads the browser.
+//
+// The first step is either {"redirect_uri": …} (authorization code with PKCE, RFC
+// 6749 section 4.1 and RFC 7636) or {"device": true} (RFC 8628). The second one
+// repeats its state, and has the code if there is one.
+type LoginRequest struct {
+	// RedirectURI is where the browser comes back: a loopback address (RFC 8252
+	// section 7.3).
+	RedirectURI string `json:"redirect_uri,omitempty"`
+
+	// Device begins a log-in on another device.
+	Device bool `json:"device,omitempty"`
+
+	// State names the log-in that is continued.
+	State string `json:"state,omitempty"`
+
+	// Code is the authorization code that the browser brought.
+	Code string `json:"code,omitempty"`
+}
+
+// LoginAnswer is what comes of a step.
+type LoginAnswer struct {
+	// State names the log-in. The browser must bring it back.
+	State string `json:"state,omitempty"`
+
+	// AuthorizationURL is where the browser begins.
+	AuthorizationURL string `json:"authorization_url,omitempty"`
+
+	// UserCode is what the user enters at VerificationURI.
+	UserCode string `json:"user_code,omitempty"`
+
+	// VerificationURI is where.
+	VerificationURI string `json:"verification_uri,omitempty"`
+
+	// VerificationURIComplete is the same with the code in it, if the server has
+	// that.
+	VerificationURIComplete string `json:"verification_uri_complete,omitempty"`
+
+	// ExpiresIn is how many seconds the user has.
+	ExpiresIn float64 `json:"expires_in,omitempty"`
+
+	// Interval is after how many seconds to ask again; the log-in is not complete
+	// as long as it is there.
+	Interval float64 `json:"interval,omitempty"`
+
+	// Result is what became of the new refresh token.
+	Result *OrderResult `json:"result,omitempty"`
+}
+
+// Bounds of log-ins under way.
+const (
+	loginLifetime  = 10 * time.Minute
+	loginsAtOnce   = 64
+	deviceInterval = 5 * time.Second // RFC 8628 section 3.2
+	deviceCodeType = "urn:ietf:params:oauth:grant-type:device_code"
+)
+
+// loginUnderWay is a log-in between its steps. It is made of secrets.
+type loginUnderWay struct {
+	client      string
+	redirectURI string
+	verifier    string
+	deviceCode  string
+	interval    time.Duration
+	ends        time.Time
+}
+
+// logins are those of the process: a reload amid one does not end it.
+var logins = struct {
+	sync.Mutex
+	byState map[string]*loginUnderWay
+}{byState: make(map[string]*loginUnderWay)}
+
+func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxImport))
+	var req LoginRequest
+	if err != nil || json.Unmarshal(b, &req) != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("the body is no JSON of a log-in")}
+	}
+	answer, err := c.login(r.Context(), req)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// login takes a step.
+func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, error) {
+	if !c.cfg.rotating() {
+		return nil, fmt.Errorf("client %s keeps no refresh token, so there is nothing to log in for: it needs 'grant_type refresh_token', and no 'rotation ignore'", c.name)
+	}
+	switch {
+	case req.State == "" && req.Device:
+		return c.beginDevice(ctx)
+	case req.State == "":
+		return c.beginCode(req.RedirectURI)
+	}
+	under, err := continueLogin(req.State, c.name)
+	if err != nil {
+		return nil, err
+	}
+	if under.deviceCode != "" {
+		return c.pollDevice(ctx, req.State, under)
+	}
+	endLogin(req.State) // a code is good for one attempt
+	return c.exchange(ctx, "authorization_code", map[string][]string{
+		"code": {req.Code}, "redirect_uri": {under.redirectURI}, "code_verifier": {under.verifier},
+	})
+}
+
+// beginCode begins an authorization code grant with PKCE.
+func (c *client) beginCode(redirectURI string) (*LoginAnswer, error) {
+	back, err := url.Parse(redirectURI)
+	if err != nil || back.Scheme != "http" || !isLoopback(back.Hostname()) {
+		return nil, errors.New("redirect_uri is no http URL on a loopback address")
+	}
+	raw, err := c.resolved("authorization_endpoint", c.cfg.AuthorizationEndpoint)
+	if err != nil {
+		if c.cfg.AuthorizationEndpoint == "" && c.cfg.DeviceAuthorizationEndpoint != "" {
+			err = fmt.Errorf("%w, or log in with --device", err)
+		}
+		return nil, err
+	}
+	settings, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := url.Parse(raw)
+	if err != nil {
+		return nil, errors.New("authorization_endpoint is no URL")
+	}
+	under := &loginUnderWay{client: c.name, redirectURI: redirectURI, verifier: rand.Text() + rand.Text(), ends: time.Now().Add(loginLifetime)}
+	state := remember(under)
+	challenge := sha256.Sum256([]byte(under.verifier))
+	q := endpoint.Query()
+	for name, value := range map[string]string{
+		"response_type": "code", "client_id": settings.ClientID, "redirect_uri": redirectURI,
+		"scope": strings.Join(settings.Scope, " "), "state": state,
+		"code_challenge": base64.RawURLEncoding.EncodeToString(challenge[:]), "code_challenge_method": "S256",
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	for _, resource := range settings.Resource {
+		q.Add("resource", resource)
+	}
+	for _, audience := range settings.Audience {
+		q.Add("audience", audience)
+	}
+	endpoint.RawQuery = q.Encode()
+	return &LoginAnswer{State: state, AuthorizationURL: endpoint.String(), ExpiresIn: loginLifetime.Seconds()}, nil
+}
+
+// beginDevice begins a device authorization.
+func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
+	endpoint, err := c.resolved("device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := c.resolve()
+	if err != nil {
+		return nil, err
+	}
+	params := map[string][]string{}
+	if scope := strings.Join(settings.Scope, " "); scope != "" {
+		params["scope"] = []string{scope}
+	}
+	a, err := c.special(ctx, endpoint, func(d *tokenendpoint.Dialect) {
+		d.GrantType, d.Method, d.ParamsIn = "-", http.MethodPost, "form"
+		d.AccessTokenPath, d.ExpiresPath, d.ExpiresFormat, d.DefaultExpiresIn = "device_code", "expires_in", "seconds", loginLifetime
+		d.IgnoreRefreshToken = true
+		d.ResponsePaths = []string{"user_code", "verification_uri", "verification_uri_complete", "interval"}
+	}, params)
+	if err != nil {
+		return nil, err
+	}
+	if a.Outcome != tokenendpoint.Granted || a.Response["user_code"] == "" || a.Response["verification_uri"] == "" {
+		return nil, fmt.Errorf("client %s: the device authorization endpoint began no log-in: %s; check that setting, and that the client may use this grant", c.name,
+			strings.ReplaceAll(a.Detail, "token endpoint", "device authorization endpoint"))
+	}
+	under := &loginUnderWay{client: c.name, deviceCode: a.AccessToken, interval: deviceInterval, ends: time.Now().Add(a.ExpiresIn)}
+	if s, err := strconv.ParseFloat(a.Response["interval"], 64); err == nil && s > 0 {
+		under.interval = time.Duration(s * float64(time.Second))
+	}
+	return &LoginAnswer{
+		State: remember(under), UserCode: a.Response["user_code"], VerificationURI: a.Response["verification_uri"],
+		VerificationURIComplete: a.Response["verification_uri_complete"],
+		ExpiresIn:               a.ExpiresIn.Seconds(), Interval: under.interval.Seconds(),
+	}, nil
+}
+
+// pollDevice asks once whether the user is done.
+func (c *client) pollDevice(ctx context.Context, state string, under *loginUnderWay) (*LoginAnswer, error) {
+	a, err := c.ask(ctx, deviceCodeType, map[string][]string{"device_code": {under.deviceCode}})
+	if err != nil {
+		return nil, err
+	}
+	logins.Lock()
+	defer logins.Unlock()
+	switch {
+	case a.Cause == "slow_down": // RFC 8628 section 3.5
+		under.interval += deviceInterval
+		fallthrough
+	case a.Cause == "authorization_pending", a.Outcome == tokenendpoint.Unavailable, a.Outcome == tokenendpoint.NotSent:
+		return &LoginAnswer{State: state, Interval: under.interval.Seconds()}, nil
+	}
+	delete(logins.byState, state)
+	return c.loggedIn(ctx, a)
+}
+
+// exchange trades a code for a refresh token, and imports that.
+func (c *client) exchange(ctx context.Context, grantType string, params map[string][]string) (*LoginAnswer, error) {
+	a, err := c.ask(ctx, grantType, params)
+	if err != nil {
+		return nil, err
+	}
+	return c.loggedIn(ctx, a)
+}
+
+func (c *client) ask(ctx context.Context, grantType string, params map[string][]string) (tokenendpoint.Answer, error) {
+	req, err := c.resolve()
+	if err != nil {
+		return tokenendpoint.Answer{}, err
+	}
+	return c.special(ctx, req.URL, func(d *tokenendpoint.Dialect) { d.GrantType = grantType }, params)
+}
+
+func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAnswer, error) {
+	if a.RefreshToken == "" {
+		if a.Outcome == tokenendpoint.Granted {
+			return nil, fmt.Errorf("client %s: the server issued an access token but no refresh token: ask for one, often with 'scope offline_access', or by the client's registration", c.name)
+		}
+		return nil, fmt.Errorf("client %s: the log-in failed: %s", c.name, a.Detail)
+	}
+	res, err := c.keeper.Import(ctx, a.RefreshToken, true)
+	if err != nil {
+		return nil, err
+	}
+	result := orderResult(c, res)
+	return &LoginAnswer{Result: &result}, nil
+}
+
+// remember keeps a log-in and returns the state that names it.
+func remember(under *loginUnderWay) (state string) {
+	logins.Lock()
+	defer logins.Unlock()
+	oldest := ""
+	for s, l := range logins.byState {
+		if time.Now().After(l.ends) {
+			delete(logins.byState, s)
+			continue
+		}
+		if oldest == "" || l.ends.Before(logins.byState[oldest].ends) {
+			oldest = s
+		}
+	}
+	if len(logins.byState) >= loginsAtOnce {
+		delete(logins.byState, oldest)
+	}
+	state = rand.Text()
+	logins.byState[state] = under
+	return state
+}
+
+func continueLogin(state, client string) (*loginUnderWay, error) {
+	logins.Lock()
+	defer logins.Unlock()
+	under := logins.byState[state]
+	if under == nil || under.client != client || time.Now().After(under.ends) {
+		return nil, fmt.Errorf("client %s: there is no such log-in under way, or its time is over: begin again with 'lamplighter tokens login %s'", client, client)
+	}
+	return under, nil
+}
+
+func endLogin(state string) {
+	logins.Lock()
+	defer logins.Unlock()
+	delete(logins.byState, state)
+}

@@ -1,0 +1,54 @@
+package module
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// traces makes a span of every token request. Caddy keeps its tracer provider to
+// itself, but every traced request carries it along: the newest one seen is used.
+type traces struct {
+	provider atomic.Pointer[seenProvider]
+}
+
+type seenProvider struct{ trace.TracerProvider }
+
+// see remembers the provider of a request that is traced.
+func (t *traces) see(ctx context.Context) {
+	span := trace.SpanFromContext(ctx)
+	if !span.SpanContext().IsValid() {
+		return
+	}
+	provider := span.TracerProvider()
+	if known := t.provider.Load(); known == nil || known.TracerProvider != provider {
+		t.provider.Store(&seenProvider{provider})
+	}
+}
+
+// span begins the span of a token request. It is a trace of its own: the request
+// serves everybody. done ends it.
+func (t *traces) span(ctx context.Context, c *client) (_ context.Context, done func(tokenendpoint.Answer)) {
+	seen := t.provider.Load()
+	if seen == nil {
+		return ctx, func(tokenendpoint.Answer) {}
+	}
+	ctx, span := seen.Tracer("lamplighter").Start(ctx, "oauth2 token request",
+		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("oauth2.client", c.name), attribute.String("oauth2.grant_type", c.grantLabel())))
+	return ctx, func(a tokenendpoint.Answer) {
+		span.SetAttributes(attribute.String("oauth2.result", results[a.Outcome]))
+		if a.Status > 0 {
+			span.SetAttributes(attribute.Int("http.response.status_code", a.Status))
+		}
+		if a.Outcome != tokenendpoint.Granted {
+			span.SetStatus(codes.Error, a.Cause)
+		}
+		span.End()
+	}
+}

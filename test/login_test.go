@@ -1,0 +1,281 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// What the authorization server needs for log-ins on devices, and to revoke.
+
+func (s *storage) StoreDeviceAuthorization(_ context.Context, client, deviceCode, _ string, expires time.Time, scopes []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.devices == nil {
+		s.devices = make(map[string]*op.DeviceAuthorizationState)
+	}
+	s.devices[deviceCode] = &op.DeviceAuthorizationState{ClientID: client, Scopes: scopes, Expires: expires}
+	return nil
+}
+
+func (s *storage) GetDeviceAuthorizatonState(_ context.Context, _, deviceCode string) (*op.DeviceAuthorizationState, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state := s.devices[deviceCode]; state != nil {
+		known := *state
+		return &known, nil
+	}
+	return nil, errors.New("no such device")
+}
+
+// decideDevices lets the human decide about every device that waits.
+func (s *storage) decideDevices(agree bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, state := range s.devices {
+		state.Done, state.Denied, state.Subject, state.AuthTime = agree, !agree, "erika", time.Now()
+	}
+}
+
+func (s *storage) GetRefreshTokenInfo(_ context.Context, _, token string) (user, id string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refresh[token] == nil {
+		return "", "", op.ErrInvalidRefreshToken
+	}
+	return "erika", token, nil
+}
+
+func (s *storage) RevokeToken(_ context.Context, token, _, _ string) *oidc.Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known := s.refresh[token]; known != nil {
+		delete(s.refresh, token)
+		delete(s.access, known.access)
+	}
+	return nil
+}
+
+var _ op.DeviceAuthorizationStorage = (*storage)(nil)
+
+// loginRig is a client that nobody has logged in for yet.
+type loginRig struct {
+	*authServer
+	home, address, api string
+}
+
+func newLoginRig(t *testing.T, edit func(*registration)) *loginRig {
+	t.Helper()
+	client := &registration{
+		id: "erp", secret: awkward, method: oidc.AuthMethodBasic, native: true,
+		grants: []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeDeviceCode},
+	}
+	if edit != nil {
+		edit(client)
+	}
+	a := newAuthServer(t, time.Hour, client)
+	r := &loginRig{authServer: a, home: home(t), address: freeAddress(t), api: newAPI(t, a).URL}
+	secret := write(t, r.home, "client_secret", client.secret)
+	write(t, r.home, "Caddyfile", sidecarConfig(t, r.address, r.api, fmt.Sprintf(`
+			token_endpoint %s
+			authorization_endpoint %[2]s/authorize
+			device_authorization_endpoint %[2]s/device_authorization
+			revocation_endpoint %[2]s/revoke
+			grant_type refresh_token
+			client_id erp
+			client_secret {file.%[3]s}
+			scope openid offline_access
+`, a.tokenEndpoint(), a.url, secret)))
+	return r
+}
+
+// runs starts the sidecar, which waits for its grant.
+func (r *loginRig) runs() *sidecar {
+	r.t.Helper()
+	s := runSidecar(r.t, r.home, r.address)
+	if a := get(r.t, r.address, "/"); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "awaiting_grant") && !strings.Contains(a.body, "no_refresh_token") {
+		r.t.Fatalf("before the log-in the answer is %v", a)
+	}
+	return s
+}
+
+func (r *loginRig) wantGranted(scope string) {
+	r.t.Helper()
+	eventually(r.t, "requests are authorized after "+scope, func() bool { return get(r.t, r.address, "/").status == http.StatusOK })
+	if _, replays := r.seen(); replays != 0 {
+		r.t.Errorf("%d spent refresh tokens were presented", replays)
+	}
+}
+
+// printed waits for what a command prints.
+func (p *process) printed(pattern string) string {
+	p.t.Helper()
+	var found []string
+	eventually(p.t, "it prints "+pattern, func() bool {
+		found = regexp.MustCompile(pattern).FindStringSubmatch(p.output.String())
+		return found != nil
+	})
+	return found[1]
+}
+
+// browse does what a browser does, and returns the page it ends on.
+func browse(t *testing.T, address string) (status int, page string) {
+	t.Helper()
+	res, err := http.Get(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(body)
+}
+
+const addressToOpen = `(?m)^  (http://\S+)$`
+
+func (p *process) wantExit(code int, pattern string) {
+	p.t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Fatal("the command does not end")
+	}
+	if got := p.cmd.ProcessState.ExitCode(); got != code || !regexp.MustCompile(pattern).MatchString(p.output.String()) {
+		p.t.Fatalf("exit code %d, want %d, and output that matches %q:\n%s", got, code, pattern, p.output)
+	}
+}
+
+func TestLoginWithABrowserGivesTheRunningInstanceItsGrant(t *testing.T) {
+	r := newLoginRig(t, nil)
+	sidecar := r.runs()
+	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	address := p.printed(addressToOpen)
+	q, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.Query().Get("code_challenge_method") != "S256" || q.Query().Get("code_challenge") == "" || len(q.Query().Get("state")) < 20 {
+		t.Errorf("the address %s lacks PKCE or state", address)
+	}
+	// Somebody else's page sends the browser to us.
+	if status, _ := browse(t, q.Query().Get("redirect_uri")+"?code=evil&state=guessed"); status != http.StatusBadRequest {
+		t.Errorf("a wrong state is answered %d", status)
+	}
+	if status, page := browse(t, address); status != http.StatusOK || !strings.Contains(page, "Logged in") {
+		t.Errorf("the browser ends on %d %s", status, page)
+	}
+	p.wantExit(0, `erp: new token obtained: generation 1`)
+	r.wantGranted("the log-in")
+	for _, secret := range append(r.everySecret(), r.refreshTokens()...) {
+		if strings.Contains(p.output.String()+sidecar.output.String(), secret) {
+			t.Errorf("a secret was printed: %s", secret)
+		}
+	}
+}
+
+func TestLoginOnADeviceWaitsForTheHuman(t *testing.T) {
+	// This provider takes native clients for public ones here.
+	r := newLoginRig(t, func(c *registration) { c.native = false })
+	r.runs()
+	p := start(t, r.home, "tokens", "login", "erp", "--device")
+	p.printed(`(?m)^  ([A-Z]{4}-[A-Z]{4})$`)
+	p.printed(`(/device)\b`)
+	time.Sleep(1500 * time.Millisecond) // it has asked once, in vain
+	r.decideDevices(true)
+	p.wantExit(0, `erp: new token obtained: generation 1`)
+	r.wantGranted("the log-in")
+}
+
+func TestADeniedDeviceIsExplained(t *testing.T) {
+	r := newLoginRig(t, nil)
+	r.runs()
+	p := start(t, r.home, "tokens", "login", "erp", "--device")
+	p.printed(`(?m)^  ([A-Z]{4}-[A-Z]{4})$`)
+	r.decideDevices(false)
+	p.wantExit(1, `the log-in failed: .*access_denied`)
+}
+
+func TestLoginWithoutAnInstanceWritesTheRecordItself(t *testing.T) {
+	r := newLoginRig(t, nil)
+	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.printed(addressToOpen))
+	p.wantExit(0, `erp: new token obtained: generation 1`)
+	if _, err := os.Stat(filepath.Join(r.home, "data", "caddy", "oauth2_client", "erp.json")); err != nil {
+		t.Error(err)
+	}
+	before := len(r.recordedRequests())
+	runSidecar(t, r.home, r.address)
+	r.wantGranted("the start")
+	if got := len(r.recordedRequests()); got != before {
+		t.Errorf("the start made %d token requests", got-before)
+	}
+}
+
+func TestLoginExplainsWhatIsMissing(t *testing.T) {
+	r := newLoginRig(t, func(c *registration) { c.grants = []oidc.GrantType{oidc.GrantTypeCode} })
+	config, err := os.ReadFile(filepath.Join(r.home, "Caddyfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, r.home, "Caddyfile", regexp.MustCompile(`\w*authorization_endpoint.*`).ReplaceAllString(string(config), ""))
+	for want, args := range map[string][]string{
+		"no authorization_endpoint: add that setting":        {"login", "erp"},
+		"no device_authorization_endpoint: add that setting": {"login", "erp", "--device"},
+		"has no client nobody; there are: erp":               {"login", "nobody"},
+		"--redirect-uri: write http://127.0.0.1":             {"login", "erp", "--redirect-uri", "https://evil.example/"},
+	} {
+		_, stderr, code := command(t, r.home, append([]string{"tokens"}, args...)...)
+		if code == 0 || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, no %q in:\n%s", args, code, want, stderr)
+		}
+	}
+}
+
+func TestRevokeEndsTheGrantAtTheServer(t *testing.T) {
+	r := newLoginRig(t, nil)
+	r.runs()
+	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.printed(addressToOpen))
+	p.wantExit(0, "")
+	r.wantGranted("the log-in")
+
+	_, stderr, code := command(t, r.home, "tokens", "revoke", "erp")
+	if code != 1 || !strings.Contains(stderr, "--yes") {
+		t.Errorf("without a terminal: exit code %d, %s", code, stderr)
+	}
+	stdout, stderr, code := command(t, r.home, "tokens", "revoke", "erp", "--yes")
+	if code != 0 || !strings.Contains(stdout, "the grant is revoked") {
+		t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
+	}
+	r.storage.mu.Lock()
+	left := len(r.refresh)
+	r.storage.mu.Unlock()
+	if left != 0 {
+		t.Errorf("%d refresh tokens are alive at the server", left)
+	}
+	if a := get(t, r.address, "/"); a.status != http.StatusServiceUnavailable {
+		t.Errorf("after the revocation the answer is %v", a)
+	}
+	_, _, code = command(t, r.home, "tokens", "health")
+	if code != 2 {
+		t.Errorf("health exits %d, want 2", code)
+	}
+	again := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, again.printed(addressToOpen))
+	again.wantExit(0, "generation 2")
+	r.wantGranted("the second log-in")
+}
