@@ -25,6 +25,7 @@ import (
 //	<name> {
 //	    provider                   <preset> [<base>]
 //	    token_endpoint             <url>
+//	    issuer                     <url>
 //	    authorization_endpoint     <url>
 //	    device_authorization_endpoint <url>
 //	    revocation_endpoint        <url>
@@ -33,9 +34,21 @@ import (
 //	    grant_type                 <grant>
 //	    client_id                  <id>
 //	    client_secret              <secret>
-//	    token_endpoint_auth_method client_secret_basic|client_secret_post|none
+//	    token_endpoint_auth_method client_secret_basic|client_secret_post|client_secret_jwt|private_key_jwt|tls_client_auth|none
 //	    basic_encoding             form|raw
 //	    refresh_token              <token>
+//	    private_key                <key>
+//	    key_id                     <id>
+//	    signing_alg                <algorithm>
+//	    certificate                <certificate>
+//	    claim                      <name> <value>
+//	    assertion                  <jwt>
+//	    subject_token              <token>
+//	    subject_token_type         <type>
+//	    actor_token                <token>
+//	    actor_token_type           <type>
+//	    requested_token_type       <type>
+//	    max_entries                <count>
 //	    username                   <name>
 //	    password                   <password>
 //	    scope                      <scopes...>
@@ -119,7 +132,7 @@ func (p *clientParser) locate(err, about error) error {
 }
 
 // repeatable are the settings that may be given more than once.
-var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow"}
+var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow", "client_secret", "claim"}
 
 func (p *clientParser) setting() error {
 	setting := p.Val()
@@ -141,6 +154,12 @@ func (p *clientParser) setting() error {
 		return p.pair(&c.Param)
 	case "header":
 		return p.pair(&c.Header)
+	case "client_secret":
+		return p.clientSecret()
+	case "claim":
+		return p.claim()
+	case "max_entries":
+		return p.count(&c.MaxEntries)
 	case "param_names":
 		return p.paramNames()
 	case "terminal_errors":
@@ -178,7 +197,18 @@ func (p *clientParser) texts() map[string]*string {
 		"params_in":                  &c.ParamsIn,
 		"grant_type":                 &c.GrantType,
 		"client_id":                  &c.ClientID,
-		"client_secret":              &c.ClientSecret,
+		"client_secret_next":         &c.ClientSecretNext,
+		"private_key":                &c.PrivateKey,
+		"key_id":                     &c.KeyID,
+		"signing_alg":                &c.SigningAlg,
+		"certificate":                &c.Certificate,
+		"assertion":                  &c.Assertion,
+		"subject_token":              &c.SubjectToken,
+		"subject_token_type":         &c.SubjectTokenType,
+		"actor_token":                &c.ActorToken,
+		"actor_token_type":           &c.ActorTokenType,
+		"requested_token_type":       &c.RequestedTokenType,
+		"issuer":                     &c.Issuer,
 		"token_endpoint_auth_method": &c.TokenEndpointAuthMethod,
 		"basic_encoding":             &c.BasicEncoding,
 		"refresh_token":              &c.RefreshToken,
@@ -261,6 +291,46 @@ func (p *clientParser) pair(field *map[string][]string) error {
 		*field = make(map[string][]string)
 	}
 	(*field)[name] = append((*field)[name], value)
+	return nil
+}
+
+// clientSecret reads one of up to two secrets.
+func (p *clientParser) clientSecret() error {
+	switch {
+	case p.client.ClientSecret == "":
+		return p.text(&p.client.ClientSecret)
+	case p.client.ClientSecretNext == "":
+		return p.text(&p.client.ClientSecretNext)
+	}
+	return p.Errf("client_secret is given three times: the old one and the new one are all there can be")
+}
+
+func (p *clientParser) claim() error {
+	var name, value string
+	if !p.AllArgs(&name, &value) {
+		return p.ArgErr()
+	}
+	if p.client.Claim == nil {
+		p.client.Claim = make(map[string]string)
+	}
+	if _, again := p.client.Claim[name]; again {
+		return p.Errf("claim %s already specified", name)
+	}
+	p.client.Claim[name] = value
+	return nil
+}
+
+func (p *clientParser) count(field *int) error {
+	setting := p.Val()
+	var value string
+	if err := p.text(&value); err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 {
+		return p.Errf("%s %q is not a number of at least 1", setting, value)
+	}
+	*field = n
 	return nil
 }
 

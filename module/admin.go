@@ -56,7 +56,7 @@ type ClientStatus struct {
 	// Client is its name.
 	Client string `json:"client"`
 
-	// Token is none, valid or expired.
+	// Token is none, valid or expired, or per_caller if each caller has its own.
 	Token string `json:"token"`
 
 	// State is starting, ok, refreshing, backoff, awaiting_grant, grant_lost or
@@ -143,8 +143,8 @@ type ClientEvent struct {
 func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 	s := clientStatus(st, now)
 	s.GrantType, s.DeclaredAt = c.cfg.GrantType, c.declared.DeclaredAt
-	if req, err := c.resolve(); err == nil {
-		s.TokenEndpoint = binding(req).TokenEndpoint
+	if req, err := c.resolveWith(nil); err == nil {
+		s.TokenEndpoint = c.binding(req).TokenEndpoint
 	}
 	return s
 }
@@ -185,6 +185,9 @@ func clientStatus(st keeper.Status, now time.Time) ClientStatus {
 	}
 	return s
 }
+
+// hasToken reports whether requests find a token.
+func (s ClientStatus) hasToken() bool { return s.Token == "valid" || s.Token == tokenPerCaller }
 
 // runningApp returns the app of the running configuration, nil if it has none.
 func runningApp() (*App, error) {
@@ -237,7 +240,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 		"login":   a.login,
 	}
 	if action == "" {
-		s := c.status(c.keeper.Status(), time.Now())
+		s := c.status(c.state(), time.Now())
 		s.History = c.history()
 		return answerGet(w, r, s)
 	}
@@ -247,6 +250,9 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 	}
 	if r.Method != http.MethodPost {
 		return notAllowed(http.MethodPost)
+	}
+	if err := c.errPerCaller(); err != nil {
+		return err
 	}
 	return act(w, r, c)
 }
@@ -278,7 +284,7 @@ func runningClients() ([]*client, error) {
 func statuses(clients []*client) []ClientStatus {
 	list := []ClientStatus{}
 	for _, c := range clients {
-		list = append(list, c.status(c.keeper.Status(), time.Now()))
+		list = append(list, c.status(c.state(), time.Now()))
 	}
 	return list
 }
@@ -289,7 +295,7 @@ func ready(w http.ResponseWriter, statuses []ClientStatus, names []string) error
 	known := make(map[string]ClientStatus, len(statuses))
 	for _, s := range statuses {
 		known[s.Client] = s
-		if len(names) == 0 && s.Token != "valid" {
+		if len(names) == 0 && !s.hasToken() {
 			waiting = append(waiting, s)
 		}
 	}
@@ -298,7 +304,7 @@ func ready(w http.ResponseWriter, statuses []ClientStatus, names []string) error
 		if !ok {
 			return unknownClient(name, statuses)
 		}
-		if s.Token != "valid" {
+		if !s.hasToken() {
 			waiting = append(waiting, s)
 		}
 	}

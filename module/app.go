@@ -111,6 +111,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
+		if err := a.connect(a.clients[name]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -170,7 +175,7 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 			return nil, err
 		}
 		c.inPlace = true
-		return c, nil
+		return c, a.connect(c)
 	}
 	if !known.inPlace {
 		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declared.DeclaredAt)))

@@ -10,8 +10,9 @@ import (
 // token endpoint, refreshes it before it expires, keeps a rotating refresh
 // token durably, and injects the access token into requests.
 //
-// Values of client_id, client_secret, refresh_token, username, password, param
-// and header may hold the placeholders `{env.NAME}` and `{file./path}`. They are
+// Values of client_id, client_secret, refresh_token, username, password,
+// private_key, key_id, certificate, claim, assertion, subject_token, actor_token,
+// param and header may hold the placeholders `{env.NAME}` and `{file./path}`. They are
 // resolved anew at every token request, so rotated secrets need no reload; one
 // trailing newline of a file is dropped. A literal secret works but shows in
 // the admin API and in saved configurations. Placeholders of requests are
@@ -35,6 +36,12 @@ type Client struct {
 	// `allow_http` is set.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
 
+	// The issuer identifier of the authorization server, instead of its endpoints:
+	// they are read from its metadata (RFC 8414, or OpenID Connect Discovery) when
+	// the first token is needed, and once a day. It must be https like the token
+	// endpoint. Default: none.
+	Issuer string `json:"issuer,omitempty"`
+
 	// The URL of the authorization endpoint (RFC 6749 section 3.1), where `tokens
 	// login` sends the browser. Default: none, so that `tokens login` needs
 	// `--device`.
@@ -57,7 +64,8 @@ type Client struct {
 	// Default: `form`.
 	ParamsIn string `json:"params_in,omitempty"`
 
-	// The grant type: `refresh_token`, `client_credentials`, `password`, any
+	// The grant type: `refresh_token`, `client_credentials`, `password`,
+	// `jwt_bearer` (RFC 7523), `token_exchange` (RFC 8693), any
 	// literal value that the API wants, or `-` to send none. Default:
 	// `refresh_token` if that setting is there, else `client_credentials`.
 	GrantType string `json:"grant_type,omitempty"`
@@ -66,21 +74,83 @@ type Client struct {
 	// `token_endpoint_auth_method` is `none`.
 	ClientID string `json:"client_id,omitempty"`
 
-	// The client secret. Required by `client_secret_basic` and
-	// `client_secret_post`.
+	// The client secret. Required by `client_secret_basic`, `client_secret_post`
+	// and `client_secret_jwt`.
 	ClientSecret string `json:"client_secret,omitempty"`
+
+	// A second client secret, for the time in which the first is replaced: it is
+	// used once the server refuses the first (`invalid_client`), and the other way
+	// round. In a Caddyfile, `client_secret` is given twice. Default: none.
+	ClientSecretNext string `json:"client_secret_next,omitempty"`
 
 	// How the client authenticates at the token endpoint, in the words of RFC
 	// 7591: `client_secret_basic` (a header), `client_secret_post` (parameters,
-	// wherever `params_in` puts them) or `none` (a public client). It is never
-	// probed: a wrong guess would spend a refresh token. Default:
-	// `client_secret_basic`.
+	// wherever `params_in` puts them), `client_secret_jwt` and `private_key_jwt`
+	// (a signed assertion, RFC 7523), `tls_client_auth` (a certificate, RFC 8705)
+	// or `none` (a public client). It is never probed: a wrong guess would spend a
+	// refresh token. Default: `client_secret_basic`; `none` for the grant
+	// `jwt_bearer` without a secret.
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method,omitempty"`
 
 	// How `client_secret_basic` writes identifier and secret before base64:
 	// `form` (form-urlencoded, RFC 6749 section 2.3.1) or `raw`. They differ for
 	// characters such as `+ / = & %`. Default: `form`.
 	BasicEncoding string `json:"basic_encoding,omitempty"`
+
+	// The private key that signs assertions, for `private_key_jwt`, for the grant
+	// `jwt_bearer`, and for `{assertion}`; or the key of `certificate`, for
+	// `tls_client_auth`. PEM (PKCS #8, PKCS #1, SEC 1), a JWK (RFC 7517), or the
+	// JSON key file of a Google service account. Default: none.
+	PrivateKey string `json:"private_key,omitempty"`
+
+	// The identifier of the private key, as `kid` of assertions. Default: that of
+	// the JWK or service account, else none.
+	KeyID string `json:"key_id,omitempty"`
+
+	// The algorithm of assertions: `RS256`, `RS384`, `RS512`, `PS256`, `PS384`,
+	// `PS512`, `ES256`, `ES384`, `ES512`, `EdDSA`, or for `client_secret_jwt`
+	// `HS256`, `HS384`, `HS512`. Default: `RS256`, the one of the key's curve, or
+	// `HS256`.
+	SigningAlg string `json:"signing_alg,omitempty"`
+
+	// The client's certificate, as PEM: presented in the TLS handshake with
+	// `tls_client_auth`, else named in assertions by its thumbprint (`x5t#S256`,
+	// RFC 7515 section 4.1.8). Default: none.
+	Certificate string `json:"certificate,omitempty"`
+
+	// Claims of the assertion that is signed, laid over `iss` (the client_id),
+	// `sub` (the username if there is one, else the client_id), `aud` (the token
+	// endpoint), `iat`, `exp` (in 5 minutes) and `jti`. `-` omits a claim, `json:…`
+	// is the JSON after the colon, and `exp`, `iat` and `nbf` are durations from
+	// now. Default: none.
+	Claim map[string]string `json:"claim,omitempty"`
+
+	// The assertion of the grant `jwt_bearer` (RFC 7523 section 2.1), if somebody
+	// else makes it. Default: one that is signed with `private_key`.
+	Assertion string `json:"assertion,omitempty"`
+
+	// The token that the grant `token_exchange` exchanges (RFC 8693). With a
+	// placeholder of the request, such as `{http.request.header.Authorization}`,
+	// each caller's own token is exchanged: see `max_entries`. A scheme such as
+	// `Bearer` before it is dropped.
+	SubjectToken string `json:"subject_token,omitempty"`
+
+	// The type of the subject token. Default:
+	// `urn:ietf:params:oauth:token-type:access_token`.
+	SubjectTokenType string `json:"subject_token_type,omitempty"`
+
+	// The token of who acts for the subject (RFC 8693 section 2.1). Default: none.
+	ActorToken string `json:"actor_token,omitempty"`
+
+	// The type of the actor token. Required with `actor_token`.
+	ActorTokenType string `json:"actor_token_type,omitempty"`
+
+	// The type of token to ask for (RFC 8693 section 2.1). Default: the server's.
+	RequestedTokenType string `json:"requested_token_type,omitempty"`
+
+	// How many tokens of callers are kept at most; beyond that the oldest makes
+	// room. Only with a `subject_token` that is the caller's. Default: `10000`.
+	MaxEntries int `json:"max_entries,omitempty"`
 
 	// The first refresh token, the seed. It is presented once; from then on the
 	// refresh token in the client's record counts, across restarts. Another

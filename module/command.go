@@ -131,7 +131,7 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 		}
 		delete(wanted, s.Client)
 		one := healthy
-		if s.Token != "valid" {
+		if !s.hasToken() {
 			one = tokenMissing
 		}
 		switch keeper.State(s.State) {

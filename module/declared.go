@@ -3,19 +3,18 @@ package module
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -39,6 +38,13 @@ type client struct {
 	keeperKey string
 	stopOnce  func()
 	traces    traces
+
+	callers    exchanger
+	others     map[string]*client // whose tokens the settings mention
+	dependents []*client          // which mention this one's
+	discovery  discovery
+
+	useNext, refusedBefore atomic.Bool // of the two client secrets
 }
 
 // newClient checks everything about a client that can be known without network
@@ -58,7 +64,10 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 	if c.inject, err = compileInjections(effective.Inject); err != nil {
 		return nil, err
 	}
-	if _, err := c.resolve(); err != nil {
+	if effective.perCaller() {
+		c.inject.dropped = effective.subjectHeaders()
+	}
+	if err := c.checkResolved(); err != nil {
 		return nil, err
 	}
 	var tlsConfig *tls.Config
@@ -80,8 +89,19 @@ func (c *client) acquire() (err error) {
 	if c.store, c.storeKey, err = sharedStore(c.cfg.Store); err != nil {
 		return err
 	}
-	c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey)
-	return err
+	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey); err != nil || !c.cfg.perCaller() {
+		return err
+	}
+	cache, _, err := exchanges.LoadOrNew(c.keeperKey, func() (caddy.Destructor, error) {
+		return pooled[*percaller.Cache]{value: percaller.New()}, nil
+	})
+	if err != nil {
+		return err
+	}
+	settings := *c.cfg
+	settings.DeclaredAt = ""
+	c.callers = exchanger{cache: cache.(pooled[*percaller.Cache]).value, key: c.keeperKey, settings: string(fingerprint(settings))}
+	return nil
 }
 
 // release gives it back.
@@ -89,37 +109,15 @@ func (c *client) release() (err error) {
 	if c.keeperKey != "" {
 		_, err = keepers.Delete(c.keeperKey)
 	}
+	if c.callers.key != "" {
+		_, callersErr := exchanges.Delete(c.callers.key)
+		err = errors.Join(err, callersErr)
+	}
 	if c.storeKey != "" {
 		_, storeErr := stores.Delete(c.storeKey)
 		err = errors.Join(err, storeErr)
 	}
 	return err
-}
-
-// resolve reads the values of the next token request. Only the refresh token
-// may be missing.
-func (c *client) resolve() (*tokenendpoint.Request, error) {
-	var r resolver
-	cfg := c.cfg
-	req := &tokenendpoint.Request{
-		URL:          r.value("token_endpoint", cfg.TokenEndpoint),
-		ClientID:     r.value("client_id", cfg.ClientID),
-		ClientSecret: r.value("client_secret", cfg.ClientSecret),
-		Username:     r.value("username", cfg.Username),
-		Password:     r.value("password", cfg.Password),
-		Scope:        r.values("scope", cfg.Scope),
-		Audience:     r.values("audience", cfg.Audience),
-		Resource:     r.values("resource", cfg.Resource),
-		Params:       r.multi("param", cfg.Param),
-		Header:       http.Header(r.multi("header", cfg.Header)),
-	}
-	if r.err != nil {
-		return nil, r.err
-	}
-	if err := cfg.checkEndpoint("token_endpoint", req.URL); err != nil {
-		return nil, err
-	}
-	return req, nil
 }
 
 // seed reads the refresh token that the operator supplied.
@@ -145,47 +143,6 @@ func (c *client) warnings() (list []string) {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// inputs are what the keeper needs for the next token request.
-func (c *client) inputs() (keeper.Inputs, error) {
-	req, err := c.resolve()
-	if err != nil {
-		return keeper.Inputs{}, err
-	}
-	// A seed that is gone is none: the record goes on without it.
-	seed, err := c.seed()
-	if err != nil && !c.cfg.rotating() {
-		return keeper.Inputs{}, err
-	}
-	return keeper.Inputs{
-		Seed:    seed,
-		Binding: binding(req),
-		Revoke:  c.revocation(),
-		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
-			ask := *req
-			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
-			ctx, done := c.traces.span(ctx, c)
-			answer := c.endpoint.Do(ctx, ask)
-			done(answer)
-			return answer
-		},
-	}, nil
-}
-
-// binding ties a record to what its tokens were obtained with.
-func binding(req *tokenendpoint.Request) store.Binding {
-	b := store.Binding{Grant: fingerprint(req.URL, req.ClientID)}
-	b.Request = fingerprint(slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, req.Params, req.Username)
-	if u, err := url.Parse(req.URL); err == nil {
-		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-	}
-	return b
-}
-
-func fingerprint(values ...any) store.Fingerprint {
-	b, _ := json.Marshal(values) // strings, slices and maps of strings only
-	return store.FingerprintOf(string(b))
 }
 
 // open prepares the store. Only what no time heals is an error: clients that
@@ -215,6 +172,9 @@ func (c *client) start(logger *zap.Logger, events *emitter) {
 	drains, _ := c.cfg.drains() // checked
 	c.presentCounters()
 	log := &reporter{logger: logger}
+	if c.cfg.perCaller() {
+		return // its tokens are obtained when their callers come
+	}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
 		Rotating:           c.cfg.rotating(),
 		RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
@@ -229,6 +189,9 @@ func (c *client) start(logger *zap.Logger, events *emitter) {
 			c.count(e)
 			log.report(e)
 			events.emit(e)
+			if e.Kind == keeper.TokenObtained || e.Kind == keeper.TokenRestored {
+				c.obtained()
+			}
 		},
 	})
 }

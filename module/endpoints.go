@@ -35,7 +35,21 @@ func (c *client) special(ctx context.Context, endpoint string, edit func(*tokene
 }
 
 // resolved reads the URL of an endpoint that not every client has.
-func (c *client) resolved(setting, raw string) (string, error) {
+func (c *client) resolved(ctx context.Context, setting, raw string) (string, error) {
+	if raw == "" && c.cfg.Issuer != "" {
+		m, err := c.metadata(ctx)
+		if err != nil {
+			return "", err
+		}
+		raw = map[string]string{
+			"authorization_endpoint": m.AuthorizationEndpoint, "device_authorization_endpoint": m.DeviceAuthorizationEndpoint,
+			"revocation_endpoint": m.RevocationEndpoint,
+		}[setting]
+		if raw == "" {
+			return "", fmt.Errorf("the metadata of issuer %s names no %s", c.cfg.Issuer, setting)
+		}
+		return raw, nil // checked when it was read
+	}
 	if raw == "" {
 		return "", fmt.Errorf("client %s has no %s: add that setting", c.name, setting)
 	}
@@ -50,11 +64,11 @@ func (c *client) resolved(setting, raw string) (string, error) {
 // revocation ends a grant at the server (RFC 7009), nil if that is not possible.
 // Its parameters are always a form.
 func (c *client) revocation() func(ctx context.Context, refreshToken string) error {
-	if c.cfg.RevocationEndpoint == "" {
+	if c.cfg.RevocationEndpoint == "" && c.cfg.Issuer == "" {
 		return nil
 	}
 	return func(ctx context.Context, refreshToken string) error {
-		endpoint, err := c.resolved("revocation_endpoint", c.cfg.RevocationEndpoint)
+		endpoint, err := c.resolved(ctx, "revocation_endpoint", c.cfg.RevocationEndpoint)
 		if err != nil {
 			return err
 		}

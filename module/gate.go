@@ -1,15 +1,12 @@
 package module
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
-	"lamplighter/module/internal/keeper"
 )
 
 func init() {
@@ -62,15 +59,15 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 // ServeHTTP lets a request on if there is a token, and explains why not otherwise.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	c := g.client()
-	err := c.keeper.Ready(r.Context(), time.Duration(c.cfg.Wait))
+	err := c.ready(r, time.Duration(c.cfg.Wait))
 	if err == nil {
 		return next.ServeHTTP(w, r)
 	}
-	var u *keeper.Unavailable
-	if !errors.As(err, &u) {
+	p := c.unavailable(err)
+	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
-	return noToken(u).write(w)
+	return p.write(w)
 }
 
 // statusClientClosedRequest is what Caddy's reverse_proxy answers a caller that

@@ -54,6 +54,13 @@ func (s *sidecar) raw(request string) (*http.Response, string) {
 func (s *sidecar) rough(request string) string {
 	s.t.Helper()
 	conn, err := net.Dial("tcp", s.address)
+	for range 5 {
+		// At a reload Caddy resets connections that nobody has accepted yet.
+		if err == nil {
+			break
+		}
+		conn, err = net.Dial("tcp", s.address)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}

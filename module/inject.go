@@ -20,6 +20,7 @@ import (
 type injector struct {
 	places        []place
 	responsePaths []string
+	dropped       []string // headers that held a caller's own token
 	rendered      atomic.Pointer[rendered]
 }
 
@@ -162,6 +163,10 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	out.Header.Del("Authorization")
 	u.RawQuery = withoutParam(u.RawQuery, "access_token")
 	in.withoutCredentialTrailers(out)
+
+	for _, name := range in.dropped {
+		out.Header.Del(name)
+	}
 
 	values := in.values(t)
 	for i := range in.places {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -111,9 +110,9 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New("TRACE would show the access token"))
 	}
 	c := h.client
-	pass, err := c.keeper.Acquire(r.Context(), time.Duration(c.cfg.Wait), !isUpgrade(r))
+	pass, err := c.token(r, time.Duration(c.cfg.Wait), !isUpgrade(r))
 	if err != nil {
-		return withoutToken(w, err)
+		return c.withoutToken(w, err)
 	}
 	answered := sync.OnceFunc(func() { c.keeper.Answered(pass) })
 	defer answered()
@@ -185,16 +184,17 @@ func keepOverConnection(h http.Header, name string) {
 }
 
 // withoutToken is the error of a request for which there is no token.
-func withoutToken(w http.ResponseWriter, err error) error {
-	var u *keeper.Unavailable
-	if !errors.As(err, &u) {
+func (c *client) withoutToken(w http.ResponseWriter, err error) error {
+	p := c.unavailable(err)
+	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
-	p := noToken(u)
 	header, _ := p.encode()
 	w.Header()["Proxy-Status"] = header["Proxy-Status"]
-	if p.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
+	for _, name := range []string{"Retry-After", "Www-Authenticate"} {
+		if value := header.Get(name); value != "" {
+			w.Header().Set(name, value)
+		}
 	}
 	return caddyhttp.Error(p.Status, fmt.Errorf("client %s: %s (%s); %s", p.Client, p.Detail, p.Cause, p.Remedy))
 }

@@ -22,6 +22,8 @@ func literalWarning(setting string) string {
 func (c *Client) literalSecrets() (list []string) {
 	for setting, value := range map[string]string{
 		"client_secret": c.ClientSecret, "refresh_token": c.RefreshToken, "password": c.Password,
+		"client_secret_next": c.ClientSecretNext, "private_key": c.PrivateKey, "assertion": c.Assertion,
+		"subject_token": c.SubjectToken, "actor_token": c.ActorToken,
 	} {
 		if isLiteral(value) {
 			list = append(list, literalWarning(setting))

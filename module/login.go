@@ -117,7 +117,7 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 	case req.State == "" && req.Device:
 		return c.beginDevice(ctx)
 	case req.State == "":
-		return c.beginCode(req.RedirectURI)
+		return c.beginCode(ctx, req.RedirectURI)
 	}
 	under, err := continueLogin(req.State, c.name)
 	if err != nil {
@@ -133,12 +133,12 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 }
 
 // beginCode begins an authorization code grant with PKCE.
-func (c *client) beginCode(redirectURI string) (*LoginAnswer, error) {
+func (c *client) beginCode(ctx context.Context, redirectURI string) (*LoginAnswer, error) {
 	back, err := url.Parse(redirectURI)
 	if err != nil || back.Scheme != "http" || !isLoopback(back.Hostname()) {
 		return nil, errors.New("redirect_uri is no http URL on a loopback address")
 	}
-	raw, err := c.resolved("authorization_endpoint", c.cfg.AuthorizationEndpoint)
+	raw, err := c.resolved(ctx, "authorization_endpoint", c.cfg.AuthorizationEndpoint)
 	if err != nil {
 		if c.cfg.AuthorizationEndpoint == "" && c.cfg.DeviceAuthorizationEndpoint != "" {
 			err = fmt.Errorf("%w, or log in with --device", err)
@@ -178,7 +178,7 @@ func (c *client) beginCode(redirectURI string) (*LoginAnswer, error) {
 
 // beginDevice begins a device authorization.
 func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
-	endpoint, err := c.resolved("device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint)
+	endpoint, err := c.resolved(ctx, "device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint)
 	if err != nil {
 		return nil, err
 	}

@@ -134,11 +134,11 @@ func (g gauges) Describe(ch chan<- *prometheus.Desc) {
 // Collect reads them.
 func (g gauges) Collect(ch chan<- prometheus.Metric) {
 	for _, c := range g.app.list() {
-		st := c.keeper.Status()
+		st := c.state()
 		send := func(d *prometheus.Desc, value float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{c.name}, labels...)...)
 		}
-		send(gaugeValid, oneIf(st.Token == "valid"))
+		send(gaugeValid, oneIf(st.Token == "valid" || st.Token == tokenPerCaller))
 		send(gaugeGeneration, float64(st.Generation))
 		send(gaugeWaiting, float64(c.keeper.Waiting()))
 		send(gaugeUnsaved, oneIf(st.Unsaved))

@@ -43,7 +43,7 @@ func (t terminal) paint(text, colour string) string {
 // colourOf says how good a state, a token, or a kind of event is.
 func colourOf(word string) string {
 	switch word {
-	case "ok", "valid", "token_obtained", "token_restored", "store_recovered":
+	case "ok", "valid", tokenPerCaller, "token_obtained", "token_restored", "store_recovered":
 		return green
 	case "starting", "refreshing", "backoff", "token_refresh_failed", "rotation_missing", "lifetime_missing":
 		return yellow

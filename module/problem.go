@@ -26,6 +26,7 @@ type problem struct {
 
 	retryAfter int
 	proxyError string // an error type of RFC 9209
+	challenge  string // of a 401
 }
 
 // noToken explains why a request finds no valid token.
@@ -85,6 +86,9 @@ func (p *problem) encode() (http.Header, []byte) {
 		"Content-Length": {strconv.Itoa(len(body))},
 		"Cache-Control":  {"no-store"},
 		"Proxy-Status":   {fmt.Sprintf("lamplighter; error=%s; details=%q", p.proxyError, p.Cause)},
+	}
+	if p.challenge != "" {
+		h.Set("WWW-Authenticate", p.challenge)
 	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))

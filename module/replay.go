@@ -23,7 +23,7 @@ func (t *Transport) afterUnauthorized(req *http.Request, res *http.Response, pas
 	if !replayable {
 		wait = 0 // the token is refreshed for the next request
 	}
-	verdict := t.client.keeper.Unauthorized(ctx, pass.Token, wait)
+	verdict := t.client.unauthorized(req, pass.Token, wait)
 	if !replayable || verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}

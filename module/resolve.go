@@ -13,7 +13,13 @@ import (
 
 // resolver replaces {env.*} and {file.*} in the values of settings. It collects
 // the first error, so that a series of values reads without interruption.
-type resolver struct{ err error }
+type resolver struct {
+	err error
+
+	// token looks up the access token of another client, for settings that may
+	// hold one. Without it the placeholder stays as it is.
+	token func(client string) (string, error)
+}
 
 // value resolves one setting. A placeholder that yields nothing is an error
 // that names the setting and the file or variable, never a value.
@@ -29,6 +35,13 @@ func (r *resolver) value(setting, raw string) string {
 			if caddy.ToString(val) == "" {
 				return nil, explainFile(name)
 			}
+		case "assertion":
+			if name == "" && takesTokens(setting) {
+				return "{assertion}", nil
+			}
+			return nil, errors.New("{assertion} can be used in header and param only")
+		case "oauth2_client":
+			return r.otherToken(setting, key)
 		case "http", "tls", "layer4":
 			return nil, fmt.Errorf("{%s} is a value of a request, which may be anybody's; only {env.*} and {file.*} can be used here", key)
 		default:
@@ -44,6 +57,34 @@ func (r *resolver) value(setting, raw string) string {
 		return ""
 	}
 	return v
+}
+
+// takesTokens reports whether a setting may hold {assertion} and the tokens of
+// other clients.
+func takesTokens(setting string) bool {
+	return strings.HasPrefix(setting, "header ") || strings.HasPrefix(setting, "param ")
+}
+
+func (r *resolver) otherToken(setting, key string) (any, error) {
+	name, ok := otherClient(key)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("{%s} is unknown: write {oauth2_client.<name>.access_token}", key)
+	case !takesTokens(setting):
+		return nil, fmt.Errorf("{%s} can be used in header and param only", key)
+	case r.token == nil:
+		return "{" + key + "}", nil
+	}
+	return r.token(name)
+}
+
+// otherClient reads oauth2_client.<name>.access_token.
+func otherClient(key string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(key, "oauth2_client.")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(name, ".access_token")
 }
 
 // explainFile says why {file.*} yielded nothing.
@@ -69,6 +110,17 @@ func (r *resolver) values(setting string, raw []string) []string {
 	out := make([]string, 0, len(raw))
 	for _, v := range raw {
 		out = append(out, r.value(setting, v))
+	}
+	return out
+}
+
+func (r *resolver) each(setting string, raw map[string]string) map[string]string {
+	if len(raw) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(raw))
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		out[name] = r.value(setting+" "+name, raw[name])
 	}
 	return out
 }

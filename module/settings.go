@@ -23,6 +23,7 @@ const (
 	defaultWait               = 10 * time.Second
 	defaultQuiesce            = 2 * time.Second
 	defaultReplayBuffer       = 64 << 10
+	defaultMaxEntries         = 10000
 )
 
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
@@ -64,7 +65,10 @@ func (c *Client) effective() (*Client, error) {
 			e.GrantType = "refresh_token"
 		}
 	}
-	setDefault(&e.TokenEndpointAuthMethod, "client_secret_basic")
+	setDefault(&e.TokenEndpointAuthMethod, e.usualAuthMethod())
+	if e.GrantType == "token_exchange" {
+		setDefault(&e.SubjectTokenType, "urn:ietf:params:oauth:token-type:access_token")
+	}
 	setDefault(&e.Rotation, "optional")
 	setDefault(&e.RotationOverlap, "until_expiry")
 	setDefault(&e.RefreshWindowRatio, defaultRefreshWindowRatio)
@@ -73,6 +77,9 @@ func (c *Client) effective() (*Client, error) {
 	setDefault(&e.Timeout, caddy.Duration(defaultTimeout))
 	setDefault(&e.Wait, caddy.Duration(defaultWait))
 	setDefault(&e.Quiesce, caddy.Duration(defaultQuiesce))
+	if e.perCaller() {
+		setDefault(&e.MaxEntries, defaultMaxEntries)
+	}
 	if e.ReplayBuffer == nil {
 		size := int64(defaultReplayBuffer)
 		e.ReplayBuffer = &size
@@ -81,6 +88,15 @@ func (c *Client) effective() (*Client, error) {
 		e.Inject = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
 	}
 	return &e, nil
+}
+
+// usualAuthMethod is that of RFC 6749, unless the grant's own assertion, or the
+// lack of a secret beside it, already says who the client is.
+func (c *Client) usualAuthMethod() string {
+	if c.ClientSecret == "" && c.GrantType == "jwt_bearer" {
+		return "none"
+	}
+	return "client_secret_basic"
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -92,11 +108,14 @@ func setDefault[T comparable](field *T, value T) {
 
 // check checks effective settings.
 func (c *Client) check() error {
-	if c.TokenEndpoint == "" {
-		return errors.New("token_endpoint is missing: add 'token_endpoint <url>', or a 'provider' that knows it")
+	switch {
+	case c.TokenEndpoint == "" && c.Issuer == "":
+		return errors.New("token_endpoint is missing: add 'token_endpoint <url>', 'issuer <url>', or a 'provider' that knows it")
+	case c.Issuer != "" && c.TokenEndpoint != "":
+		return errors.New("issuer names the endpoints, so token_endpoint is of no use beside it: remove one of them")
 	}
 	for setting, endpoint := range map[string]string{
-		"token_endpoint": c.TokenEndpoint, "authorization_endpoint": c.AuthorizationEndpoint,
+		"issuer": c.Issuer, "token_endpoint": c.TokenEndpoint, "authorization_endpoint": c.AuthorizationEndpoint,
 		"device_authorization_endpoint": c.DeviceAuthorizationEndpoint, "revocation_endpoint": c.RevocationEndpoint,
 	} {
 		if endpoint == "" || strings.Contains(endpoint, "{") {
@@ -128,6 +147,12 @@ func (c *Client) check() error {
 			return fmt.Errorf("%s must not be negative", name)
 		}
 	}
+	if c.MaxEntries < 0 {
+		return errors.New("max_entries must not be negative")
+	}
+	if c.MaxEntries > 0 && !c.perCaller() {
+		return errors.New("max_entries is of no use without a subject_token that is the caller's, such as {http.request.header.Authorization}")
+	}
 	if *c.ReplayBuffer < 0 {
 		return errors.New("replay_buffer must not be negative: 0 never sends a body again")
 	}
@@ -142,32 +167,6 @@ func (c *Client) check() error {
 	}
 	_, err := tokenendpoint.New(c.dialect(nil), tokenendpoint.Connection{}, time.Now)
 	return err
-}
-
-func (c *Client) checkCredentials() error {
-	if c.ClientID == "" && c.TokenEndpointAuthMethod != "none" {
-		return errors.New("client_id is missing: add 'client_id <id>', as the authorization server registered it")
-	}
-	switch c.TokenEndpointAuthMethod {
-	case "client_secret_basic", "client_secret_post":
-		if c.ClientSecret == "" {
-			return fmt.Errorf("client_secret is missing: token_endpoint_auth_method %s needs it; a public client has 'token_endpoint_auth_method none'", c.TokenEndpointAuthMethod)
-		}
-	case "none":
-		if c.ClientSecret != "" {
-			return errors.New("client_secret is of no use with token_endpoint_auth_method none: remove one of them")
-		}
-	}
-	if c.RefreshToken != "" && c.GrantType != "refresh_token" {
-		return fmt.Errorf("refresh_token is of no use with grant_type %s: remove one of them", c.GrantType)
-	}
-	if c.GrantType == "refresh_token" && c.Rotation == "ignore" && c.RefreshToken == "" {
-		return errors.New("refresh_token is missing: with rotation ignore it is presented each time")
-	}
-	if c.GrantType == "password" && (c.Username == "" || c.Password == "") {
-		return errors.New("grant_type password needs username and password")
-	}
-	return nil
 }
 
 // checkEndpoint checks the URL of an endpoint.
@@ -217,6 +216,7 @@ func (c *Client) dialect(responsePaths []string) tokenendpoint.Dialect {
 		Method:             c.Method,
 		ParamsIn:           c.ParamsIn,
 		AuthMethod:         c.TokenEndpointAuthMethod,
+		SigningAlg:         c.SigningAlg,
 		BasicEncoding:      c.BasicEncoding,
 		GrantType:          c.GrantType,
 		ParamNames:         c.ParamNames,

@@ -1,7 +1,6 @@
 package module
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -140,7 +139,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ok, to := t.destinations.allows(req, t.ProxyProtocol != ""); !ok {
 		return t.denied(req, to), nil
 	}
-	pass, err := c.keeper.Acquire(ctx, wait, holdable)
+	pass, err := c.token(req, wait, holdable)
 	if err != nil {
 		return t.withoutToken(req, err)
 	}
@@ -156,7 +155,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return res, nil
 	}
 	counters.replayed.WithLabelValues(c.name).Inc()
-	pass, err = c.keeper.Acquire(ctx, wait, holdable)
+	pass, err = c.token(req, wait, holdable)
 	if err != nil {
 		return t.withoutToken(again, err)
 	}
@@ -187,11 +186,11 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	if isHealthCheck(req) {
 		return t.noVerdict(req)
 	}
-	var u *keeper.Unavailable
-	if !errors.As(err, &u) {
+	p := t.client.unavailable(err)
+	if p == nil {
 		return nil, err // the caller went away
 	}
-	return noToken(u).response(req), nil
+	return p.response(req), nil
 }
 
 func isUpgrade(req *http.Request) bool {

@@ -135,6 +135,12 @@ func (k *Keeper) round(f *flight) {
 		return
 	}
 	in, err := f.settings.Resolve()
+	var notYet *NotYet
+	if errors.As(err, &notYet) {
+		t := Trouble{State: StateBackoff, Cause: CauseNotYet, Detail: notYet.Detail, Remedy: remedyWait, local: true}
+		k.fail(f, t, 0)
+		return
+	}
 	if err != nil {
 		k.blocked(f, Trouble{
 			State: StateMisconfigured, Cause: CauseUnresolved, Detail: err.Error(),

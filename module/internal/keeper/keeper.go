@@ -48,7 +48,8 @@ type Settings struct {
 	Timeout time.Duration
 
 	// Resolve reads what the next token request needs, secrets included, anew
-	// each time: rotated files need no reload. An error names the setting.
+	// each time: rotated files need no reload. An error names the setting; *NotYet
+	// says that nothing is wrong.
 	Resolve func() (Inputs, error)
 
 	// Observe is told how each token request ended and how long it took.
@@ -57,6 +58,15 @@ type Settings struct {
 	// Notify is told what happened, outside any lock and never concurrently.
 	Notify func(Event)
 }
+
+// NotYet is the error of settings that will be there soon without anybody's help.
+type NotYet struct {
+	// Detail says in a sentence what is missing.
+	Detail string
+}
+
+// Error returns the detail.
+func (e *NotYet) Error() string { return e.Detail }
 
 // Inputs are the resolved values of one token request.
 type Inputs struct {

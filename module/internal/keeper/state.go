@@ -29,6 +29,7 @@ var States = []State{StateStarting, StateOK, StateRefreshing, StateBackoff, Stat
 // endpoint's answer.
 const (
 	CauseUnresolved      = "unresolved_setting"    // a placeholder yields nothing
+	CauseNotYet          = "not_yet"               // another client's token is not there yet
 	CauseNoGrant         = "no_refresh_token"      // no seed and no record
 	CauseRebound         = "configuration_changed" // the record belongs to other settings
 	CauseRecord          = "record_unreadable"     // damaged or from a newer version

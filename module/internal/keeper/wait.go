@@ -74,6 +74,14 @@ func (k *Keeper) Ready(ctx context.Context, wait time.Duration) error {
 // Waiting returns how many requests wait: for a token, or for one to be replaced.
 func (k *Keeper) Waiting() int64 { return k.waiting.Load() + k.gate.waiting.Load() }
 
+// Current returns the valid token, nil if there is none. It waits for nothing.
+func (k *Keeper) Current() *Token {
+	if t := k.current.Load(); t.valid(k.clock.now()) {
+		return t
+	}
+	return nil
+}
+
 // Answered says that the response headers of a request are there, or that it
 // failed. Call it once per pass.
 func (k *Keeper) Answered(p Pass) {

@@ -70,6 +70,10 @@ type Answer struct {
 	// Response has the values of Dialect.ResponsePaths that were there.
 	Response map[string]string
 
+	// ClientRefused says that it is the client's authentication that the server
+	// refuses (invalid_client), so that another credential may help.
+	ClientRefused bool
+
 	// Cause is a short word for a failure: the answer's error code if it has a
 	// sane one, else one of the Cause constants. "" if Granted.
 	Cause string

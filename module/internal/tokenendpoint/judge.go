@@ -76,6 +76,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 		answered += " (" + secrets.quote(e.description) + ")"
 	}
 	a.Cause, a.Detail = e.code, answered
+	a.ClientRefused = e.code == "invalid_client" || r.status >= 400 && r.status < 500 && containsFold(e.description, "invalid client")
 
 	set := func(outcome Outcome, cause, remark string) {
 		a.Outcome = outcome

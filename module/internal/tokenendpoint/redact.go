@@ -20,7 +20,7 @@ type secrets struct{ values []string }
 
 func secretsOf(r *Request) *secrets {
 	s := &secrets{}
-	s.add(r.ClientSecret, r.RefreshToken, r.Username, r.Password, r.Assertion, r.SubjectToken, r.ActorToken,
+	s.add(r.ClientSecret, r.ClientSecretNext, r.RefreshToken, r.Username, r.Password, r.Assertion, r.SubjectToken, r.ActorToken,
 		r.PrivateKey, r.clientAssertion, r.signed)
 	for _, values := range r.Params {
 		s.add(values...)

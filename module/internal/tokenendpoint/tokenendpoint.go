@@ -91,8 +91,10 @@ type Request struct {
 	// URL is the token endpoint. Its query is kept.
 	URL string
 
-	// ClientID and ClientSecret authenticate the client.
-	ClientID, ClientSecret string
+	// ClientID and ClientSecret authenticate the client. ClientSecretNext is for
+	// the caller, who may put it into the place of ClientSecret; it is never sent
+	// or printed.
+	ClientID, ClientSecret, ClientSecretNext string
 
 	// RefreshToken, Username, Password, Assertion and SubjectToken are the
 	// inputs of grants; empty ones are not sent.

@@ -1,0 +1,74 @@
+package module
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var otherTokens = regexp.MustCompile(`\{(oauth2_client\.[^{}]+)\}`)
+
+// mentioned lists the clients whose access tokens the settings hold, as in
+// {oauth2_client.<name>.access_token}.
+func (c *Client) mentioned() []string {
+	names := make(map[string]bool)
+	for _, values := range []map[string][]string{c.Param, c.Header} {
+		for _, list := range values {
+			for _, match := range otherTokens.FindAllStringSubmatch(strings.Join(list, "\n"), -1) {
+				if name, ok := otherClient(match[1]); ok {
+					names[name] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// connect gives a client the clients whose tokens it sends. Those are global
+// options: a client declared in place belongs to its block.
+func (a *App) connect(c *client) error {
+	for _, name := range c.cfg.mentioned() {
+		other := a.clients[name]
+		if other == nil || other.inPlace {
+			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
+		}
+		if c.others == nil {
+			c.others = make(map[string]*client)
+		}
+		c.others[name] = other
+		other.dependents = append(other.dependents, c)
+		if other.cfg.perCaller() {
+			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s has a token for each caller, and none of its own", c.name, name, name))
+		}
+	}
+	if path := c.pathTo(c, nil); path != nil {
+		return located(c.declared.DeclaredAt, fmt.Errorf("client %s: its token request needs a token that needs its own: %s", c.name, strings.Join(path, " → ")))
+	}
+	return nil
+}
+
+// pathTo returns the way from the client to a goal over the tokens it sends.
+func (c *client) pathTo(goal *client, way []string) []string {
+	way = append(slices.Clone(way), c.name)
+	if len(way) > 1 && c == goal {
+		return way
+	}
+	if len(way) > 100 { // another cycle, found from its own members
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.others)) {
+		if found := c.others[name].pathTo(goal, way); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// obtained tells the clients that wait for this one's token.
+func (c *client) obtained() {
+	for _, d := range c.dependents {
+		d.keeper.Recheck()
+	}
+}

@@ -1,0 +1,94 @@
+package module
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// metadataKept is how long an issuer's metadata is believed.
+const metadataKept = 24 * time.Hour
+
+// discovery keeps the metadata of a client's issuer. Nothing is asked before the
+// first token request.
+type discovery struct {
+	mu       sync.Mutex
+	metadata tokenendpoint.Metadata
+	readAt   time.Time
+}
+
+// metadata returns the metadata of the client's issuer, anew once a day. An older
+// one is better than none.
+func (c *client) metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
+	d := &c.discovery
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.readAt.IsZero() && time.Since(d.readAt) < metadataKept {
+		return d.metadata, nil
+	}
+	m, err := tokenendpoint.Discover(ctx, c.cfg.Issuer, c.connection)
+	if err == nil {
+		err = c.checkMetadata(m)
+	}
+	if err != nil {
+		if !d.readAt.IsZero() {
+			return d.metadata, nil
+		}
+		return m, err
+	}
+	d.metadata, d.readAt = m, time.Now()
+	return m, nil
+}
+
+// checkMetadata holds what the issuer names to the rules for what is configured.
+func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
+	for setting, endpoint := range map[string]string{
+		"token_endpoint": m.TokenEndpoint, "authorization_endpoint": m.AuthorizationEndpoint,
+		"device_authorization_endpoint": m.DeviceAuthorizationEndpoint, "revocation_endpoint": m.RevocationEndpoint,
+	} {
+		if endpoint == "" {
+			continue
+		}
+		if err := c.cfg.checkEndpoint(setting, endpoint); err != nil {
+			return fmt.Errorf("the metadata of issuer %s: %w", c.cfg.Issuer, err)
+		}
+	}
+	return nil
+}
+
+// do makes one token request, at the endpoint of the metadata if the client has
+// an issuer.
+func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
+	if ask.URL == "" {
+		m, err := c.metadata(ctx)
+		if err != nil {
+			return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
+		}
+		ask.URL = m.TokenEndpoint
+	}
+	if c.useNext.Load() {
+		ask.ClientSecret = ask.ClientSecretNext
+	}
+	answer := c.endpoint.Do(ctx, ask)
+	c.changeSecret(&answer)
+	return answer
+}
+
+// changeSecret turns to the client's other secret when the server refuses this
+// one. The refusal of the client says that nothing was consumed, so the keeper
+// may ask again, soon and in its own order.
+func (c *client) changeSecret(a *tokenendpoint.Answer) {
+	if c.cfg.ClientSecretNext == "" || !a.ClientRefused {
+		c.refusedBefore.Store(false)
+		return
+	}
+	c.useNext.Store(!c.useNext.Load())
+	if c.refusedBefore.Swap(true) {
+		return // both are refused
+	}
+	a.Outcome = tokenendpoint.Unavailable
+	a.Detail += "; the other client_secret is tried"
+}

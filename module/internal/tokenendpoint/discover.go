@@ -1,0 +1,87 @@
+package tokenendpoint
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Metadata is what an authorization server says of itself (RFC 8414 section 2).
+type Metadata struct {
+	Issuer                      string `json:"issuer"`
+	TokenEndpoint               string `json:"token_endpoint"`
+	AuthorizationEndpoint       string `json:"authorization_endpoint"`
+	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
+	RevocationEndpoint          string `json:"revocation_endpoint"`
+}
+
+// Discover reads the metadata of an issuer: of OAuth 2.0 (RFC 8414), else of
+// OpenID Connect Discovery. It follows no redirect, and believes only a document
+// that names the very same issuer.
+func Discover(ctx context.Context, issuer string, how Connection) (Metadata, error) {
+	places, err := wellKnown(issuer)
+	if err != nil {
+		return Metadata{}, err
+	}
+	var problems []string
+	for _, place := range places {
+		m, err := fetchMetadata(ctx, place, how)
+		switch {
+		case err != nil:
+			problems = append(problems, err.Error())
+		case m.Issuer != issuer:
+			// RFC 8414 section 3.3. It is a name, no secret.
+			problems = append(problems, fmt.Sprintf("it names the issuer %q", m.Issuer))
+		case m.TokenEndpoint == "":
+			problems = append(problems, "it names no token_endpoint")
+		default:
+			return m, nil
+		}
+	}
+	return Metadata{}, fmt.Errorf("the metadata of issuer %s cannot be used: %s", issuer, strings.Join(problems, "; "))
+}
+
+// wellKnown lists where an issuer's metadata may be: RFC 8414 puts its path
+// behind the well-known name, OpenID Connect before it.
+func wellKnown(issuer string) ([]string, error) {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, errors.New("issuer is not an absolute URL without user, query and fragment")
+	}
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	base := u.Scheme + "://" + u.Host
+	return []string{
+		base + "/.well-known/oauth-authorization-server" + path,
+		base + path + "/.well-known/openid-configuration",
+	}, nil
+}
+
+func fetchMetadata(ctx context.Context, place string, how Connection) (m Metadata, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
+	if err != nil {
+		return m, errors.New("its URL cannot be built")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "lamplighter")
+	x := &exchange{now: time.Now}
+	resp, err := x.roundTrip(req, how)
+	if err != nil {
+		return m, errors.New(unreachable(err))
+	}
+	defer resp.Body.Close()
+	body, err := readCapped(resp.Body)
+	switch {
+	case resp.StatusCode != http.StatusOK:
+		return m, fmt.Errorf("%s answered %d", req.URL.Path, resp.StatusCode)
+	case err != nil:
+		return m, errors.New(reason(err))
+	case json.Unmarshal(body, &m) != nil:
+		return m, fmt.Errorf("%s is no JSON", req.URL.Path)
+	}
+	return m, nil
+}

@@ -1,0 +1,204 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/textproto"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/percaller"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// tokenPerCaller is the token of a client of which each caller has its own.
+const tokenPerCaller = "per_caller"
+
+// exchanges keep the tokens of callers, by the identity of the record that the
+// client would have, so that they survive a reload.
+var exchanges = caddy.NewUsagePool()
+
+// exchanger exchanges the tokens of callers.
+type exchanger struct {
+	cache    *percaller.Cache
+	key      string
+	settings string // fingerprint: another scope is another token
+}
+
+var requestHeader = regexp.MustCompile(`\{http\.request\.header\.([^{}]+)\}`)
+
+// subjectHeaders are the request headers that hold the caller's token. They end
+// here: the upstream gets ours.
+func (c *Client) subjectHeaders() (names []string) {
+	for _, match := range requestHeader.FindAllStringSubmatch(c.SubjectToken, -1) {
+		names = append(names, textproto.CanonicalMIMEHeaderKey(match[1]))
+	}
+	return names
+}
+
+// errNoSubject is why a caller without a token of its own gets none of ours.
+var errNoSubject = &percaller.Failure{
+	Refused: true, Cause: "no_subject_token", Detail: "the request holds no token that could be exchanged",
+}
+
+// subject reads the caller's token. A scheme before it is dropped: a token holds
+// no space.
+func (c *client) subject(req *http.Request) string {
+	repl, ok := req.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return "" // a health check
+	}
+	token := strings.TrimSpace(repl.ReplaceKnown(c.cfg.SubjectToken, ""))
+	if _, after, found := strings.Cut(token, " "); found {
+		return strings.TrimSpace(after)
+	}
+	return token
+}
+
+func (c *client) callersExchange(subject string) percaller.Exchange {
+	return percaller.Exchange{
+		Key:                percaller.KeyOf(c.callers.settings, subject),
+		SubjectToken:       subject,
+		Timeout:            time.Duration(c.cfg.Timeout),
+		RefreshWindowRatio: c.cfg.RefreshWindowRatio,
+		MaxEntries:         c.cfg.MaxEntries,
+		Ask: func(ctx context.Context) tokenendpoint.Answer {
+			began := time.Now()
+			answer := c.askFor(ctx, subject)
+			c.observe(answer.Outcome, time.Since(began))
+			return answer
+		},
+	}
+}
+
+func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
+	req, err := c.resolve()
+	if err != nil {
+		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: keeper.CauseUnresolved, Detail: err.Error()}
+	}
+	req.SubjectToken = subject
+	ctx, done := c.traces.span(ctx, c)
+	answer := c.do(ctx, *req)
+	done(answer)
+	return answer
+}
+
+// token returns a pass for a request: with the client's own token, or with that
+// of its caller. Its error is *keeper.Unavailable, *percaller.Failure, or that of
+// the request's context.
+func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
+	if !c.cfg.perCaller() {
+		return c.keeper.Acquire(req.Context(), wait, holdable)
+	}
+	subject := c.subject(req)
+	if subject == "" {
+		return keeper.Pass{}, errNoSubject
+	}
+	t, err := c.callers.cache.Token(req.Context(), wait, c.callersExchange(subject))
+	return keeper.Pass{Token: t}, err
+}
+
+// ready waits until there is a token for a request.
+func (c *client) ready(req *http.Request, wait time.Duration) error {
+	if !c.cfg.perCaller() {
+		return c.keeper.Ready(req.Context(), wait)
+	}
+	_, err := c.token(req, wait, false)
+	return err
+}
+
+// unauthorized says what to do with the 401 that a token was answered with.
+func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.Duration) keeper.Verdict {
+	if !c.cfg.perCaller() {
+		return c.keeper.Unauthorized(req.Context(), used, wait)
+	}
+	return c.callers.cache.Unauthorized(req.Context(), wait, c.callersExchange(c.subject(req)), used)
+}
+
+// state is what is known of the client's token. Of a client whose callers have
+// tokens of their own, it is how the last exchange went.
+func (c *client) state() keeper.Status {
+	st := c.keeper.Status()
+	if !c.cfg.perCaller() {
+		return st
+	}
+	st.Token, st.State, st.Record = tokenPerCaller, keeper.StateOK, ""
+	f := c.callers.cache.LastFailure()
+	if f == nil {
+		return st
+	}
+	st.State = keeper.StateBackoff
+	if f.Misconfigured {
+		st.State = keeper.StateMisconfigured
+	}
+	st.Trouble = keeper.Trouble{State: st.State, Cause: f.Cause, Detail: f.Detail, Remedy: remedyOf(f), At: f.At}
+	return st
+}
+
+func remedyOf(f *percaller.Failure) string {
+	switch {
+	case f.Refused:
+		return "send a valid access token of your own with the request"
+	case f.Misconfigured:
+		return "correct the client's settings, or what the authorization server lets it exchange, and reload"
+	}
+	return "none needed if it passes: the exchange is repeated with the next request"
+}
+
+// noCallersToken explains why a caller gets no token: 401 if that is its own
+// affair (RFC 6750 section 3), else 503.
+func noCallersToken(client string, f *percaller.Failure) *problem {
+	p := &problem{
+		Type:       "about:blank",
+		Title:      http.StatusText(http.StatusServiceUnavailable),
+		Status:     http.StatusServiceUnavailable,
+		Detail:     "there is no access token for this caller: " + f.Detail,
+		Client:     client,
+		Cause:      f.Cause,
+		Remedy:     remedyOf(f),
+		retryAfter: int(f.RetryAfter.Round(time.Second).Seconds()),
+		proxyError: "destination_unavailable",
+	}
+	if f.Misconfigured {
+		p.proxyError = "proxy_configuration_error"
+	}
+	if f.Refused {
+		p.Title, p.Status, p.retryAfter = http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized, 0
+		p.proxyError = "http_request_denied"
+		p.challenge = "Bearer"
+		if f != errNoSubject {
+			p.challenge = `Bearer error="invalid_token"`
+		}
+	}
+	return p
+}
+
+// unavailable is the answer to a request for which there is no token, nil if its
+// caller went away.
+func (c *client) unavailable(err error) *problem {
+	var u *keeper.Unavailable
+	if errors.As(err, &u) {
+		return noToken(u)
+	}
+	var f *percaller.Failure
+	if errors.As(err, &f) {
+		return noCallersToken(c.name, f)
+	}
+	return nil
+}
+
+// errPerCaller refuses orders that make no sense for such a client.
+func (c *client) errPerCaller() error {
+	if !c.cfg.perCaller() {
+		return nil
+	}
+	return caddy.APIError{
+		HTTPStatus: http.StatusConflict,
+		Err:        errors.New("client " + c.name + " has a token for each caller, and none of its own"),
+	}
+}

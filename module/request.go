@@ -1,0 +1,141 @@
+package module
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// checkResolved returns an error if a value cannot be resolved, or is none that a
+// token request can be made of. It asks nobody.
+func (c *client) checkResolved() error {
+	req, err := c.resolveWith(nil)
+	if err != nil {
+		return err
+	}
+	if req.PrivateKey != "" && c.cfg.TokenEndpointAuthMethod != "tls_client_auth" {
+		if err := tokenendpoint.CheckKey(req.PrivateKey, c.cfg.SigningAlg); err != nil {
+			return fmt.Errorf("private_key: %w", err)
+		}
+	}
+	return tokenendpoint.CheckClaims(req.Claims)
+}
+
+// resolve reads the values of the next token request. Only the refresh token
+// may be missing.
+func (c *client) resolve() (*tokenendpoint.Request, error) {
+	return c.resolveWith(c.otherToken)
+}
+
+func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint.Request, error) {
+	r := resolver{token: token}
+	cfg := c.cfg
+	req := &tokenendpoint.Request{
+		URL:                r.value("token_endpoint", cfg.TokenEndpoint),
+		ClientID:           r.value("client_id", cfg.ClientID),
+		ClientSecret:       r.value("client_secret", cfg.ClientSecret),
+		ClientSecretNext:   r.value("client_secret_next", cfg.ClientSecretNext),
+		Username:           r.value("username", cfg.Username),
+		Password:           r.value("password", cfg.Password),
+		PrivateKey:         r.value("private_key", cfg.PrivateKey),
+		KeyID:              r.value("key_id", cfg.KeyID),
+		Certificate:        r.value("certificate", cfg.Certificate),
+		Claims:             r.each("claim", cfg.Claim),
+		Assertion:          r.value("assertion", cfg.Assertion),
+		ActorToken:         r.value("actor_token", cfg.ActorToken),
+		ActorTokenType:     cfg.ActorTokenType,
+		RequestedTokenType: cfg.RequestedTokenType,
+		Scope:              r.values("scope", cfg.Scope),
+		Audience:           r.values("audience", cfg.Audience),
+		Resource:           r.values("resource", cfg.Resource),
+		Params:             r.multi("param", cfg.Param),
+		Header:             http.Header(r.multi("header", cfg.Header)),
+	}
+	if cfg.SubjectToken != "" {
+		req.SubjectTokenType = cfg.SubjectTokenType
+	}
+	if !cfg.perCaller() {
+		req.SubjectToken = r.value("subject_token", cfg.SubjectToken)
+	}
+	if r.err != nil {
+		return nil, r.err
+	}
+	if cfg.Issuer != "" && cfg.TokenEndpoint == "" {
+		return req, nil
+	}
+	if err := cfg.checkEndpoint("token_endpoint", req.URL); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// otherToken returns the access token of another client.
+func (c *client) otherToken(name string) (string, error) {
+	if t := c.others[name].keeper.Current(); t != nil {
+		return t.AccessToken, nil
+	}
+	return "", &keeper.NotYet{Detail: fmt.Sprintf("client %s, whose access token it sends, has none yet", name)}
+}
+
+// inputs are what the keeper needs for the next token request.
+func (c *client) inputs() (keeper.Inputs, error) {
+	req, err := c.resolve()
+	if err != nil {
+		return keeper.Inputs{}, err
+	}
+	// A seed that is gone is none: the record goes on without it.
+	seed, err := c.seed()
+	if err != nil && !c.cfg.rotating() {
+		return keeper.Inputs{}, err
+	}
+	return keeper.Inputs{
+		Seed:    seed,
+		Binding: c.binding(req),
+		Revoke:  c.revocation(),
+		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
+			ask := *req
+			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
+			ctx, done := c.traces.span(ctx, c)
+			answer := c.do(ctx, ask)
+			done(answer)
+			return answer
+		},
+	}, nil
+}
+
+// binding ties a record to what its tokens were obtained with: to the issuer, if
+// the token endpoint is what it names. Tokens of other clients do not count: they
+// change.
+func (c *client) binding(req *tokenendpoint.Request) store.Binding {
+	place := req.URL
+	if place == "" {
+		place = c.cfg.Issuer
+	}
+	var fixed resolver
+	params := fixed.multi("param", c.cfg.Param)
+	b := store.Binding{Grant: fingerprint(place, req.ClientID)}
+	asked := []any{slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, params, req.Username}
+	// Of tokens that may be replaced at any time only their place counts.
+	for _, further := range []any{req.Claims, c.cfg.Assertion, c.cfg.SubjectToken, c.cfg.ActorToken, req.RequestedTokenType} {
+		if text, _ := json.Marshal(further); string(text) != "null" && string(text) != `""` {
+			asked = append(asked, further)
+		}
+	}
+	b.Request = fingerprint(asked...)
+	if u, err := url.Parse(place); err == nil {
+		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	}
+	return b
+}
+
+func fingerprint(values ...any) store.Fingerprint {
+	b, _ := json.Marshal(values) // strings, slices and maps of strings only
+	return store.FingerprintOf(string(b))
+}
