@@ -151,8 +151,9 @@ func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 
 // history is what happened to it lately.
 func (c *client) history() []ClientEvent {
-	events := []ClientEvent{}
-	for _, e := range c.keeper.History() {
+	history := c.keeper.History()
+	events := make([]ClientEvent, 0, len(history))
+	for _, e := range history {
 		events = append(events, ClientEvent{
 			At: e.At, Event: string(e.Kind), Generation: e.Generation, Status: e.Status, Duration: e.Duration.Seconds(),
 			Cause: e.Cause, Detail: e.Detail, Remedy: e.Remedy,
@@ -221,7 +222,7 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	name, ok := strings.CutPrefix(path, "clients/")
 	if !ok {
-		return nothingHere
+		return errNothingHere
 	}
 	name, action, _ := strings.Cut(name, "/")
 	i := slices.IndexFunc(clients, func(c *client) bool { return c.name == name })
@@ -246,7 +247,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 	}
 	act, ok := actions[action]
 	if !ok {
-		return nothingHere
+		return errNothingHere
 	}
 	if r.Method != http.MethodPost {
 		return notAllowed(http.MethodPost)
@@ -257,7 +258,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 	return act(w, r, c)
 }
 
-var nothingHere = caddy.APIError{
+var errNothingHere = caddy.APIError{
 	HTTPStatus: http.StatusNotFound,
 	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke and /login, ready and live"),
 }
@@ -282,7 +283,7 @@ func runningClients() ([]*client, error) {
 }
 
 func statuses(clients []*client) []ClientStatus {
-	list := []ClientStatus{}
+	list := make([]ClientStatus, 0, len(clients))
 	for _, c := range clients {
 		list = append(list, c.status(c.state(), time.Now()))
 	}

@@ -84,8 +84,7 @@ func (a *adminClient) call(method, uri string, body, into any) error {
 	}
 	res, err := a.http.Do(req)
 	if err != nil {
-		var withURL *url.Error
-		if errors.As(err, &withURL) {
+		if withURL, ok := errors.AsType[*url.Error](err); ok {
 			err = withURL.Err
 		}
 		return &notReachedError{a.address, err}

@@ -167,8 +167,7 @@ func callClient(fl caddycmd.Flags, method, action string, body, into any) (int, 
 		return notReached, err
 	}
 	err = api.call(method, "/oauth2_client/clients/"+url.PathEscape(name)+action, body, into)
-	var unreached *notReachedError
-	if errors.As(err, &unreached) {
+	if _, ok := errors.AsType[*notReachedError](err); ok {
 		return notReached, err
 	}
 	return tokenMissing, err

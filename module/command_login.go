@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -121,15 +122,15 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 		return nil, nil, fmt.Errorf("%s has no clients", file)
 	}
 	app := found.(*App)
-	names := ""
+	var names []string
 	for _, known := range app.list() {
 		if known.name == fl.Arg(0) {
 			c = known
 		}
-		names += " " + known.name
+		names = append(names, known.name)
 	}
 	if c == nil {
-		return nil, nil, fmt.Errorf("%s has no client %s; there are:%s", file, fl.Arg(0), names)
+		return nil, nil, fmt.Errorf("%s has no client %s; there are: %s", file, fl.Arg(0), strings.Join(names, ", "))
 	}
 	if err := c.store.Open(ctx); err != nil {
 		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, err)

@@ -27,7 +27,7 @@ func (c *client) special(ctx context.Context, endpoint string, edit func(*tokene
 	}
 	ask := *req
 	ask.URL, ask.Params = endpoint, params
-	ask.Username, ask.Password = "", ""
+	ask.Username, ask.Password, ask.Assertion, ask.SubjectToken = "", "", "", ""
 	ask.Scope, ask.Audience, ask.Resource = nil, nil, nil
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.cfg.Timeout))
 	defer cancel()

@@ -247,6 +247,11 @@ func (c *client) ask(ctx context.Context, grantType string, params map[string][]
 	if err != nil {
 		return tokenendpoint.Answer{}, err
 	}
+	for name, values := range req.Params { // such as a tenant
+		if _, set := params[name]; !set {
+			params[name] = values
+		}
+	}
 	return c.special(ctx, req.URL, func(d *tokenendpoint.Dialect) { d.GrantType = grantType }, params)
 }
 

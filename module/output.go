@@ -99,7 +99,7 @@ func seconds(s float64) string {
 }
 
 func printClients(t terminal, statuses []ClientStatus) error {
-	rows := [][]string{}
+	rows := make([][]string, 0, len(statuses))
 	for _, s := range statuses {
 		expires, next, cause := "-", "-", "-"
 		if s.ExpiresIn > 0 {

@@ -65,7 +65,7 @@ func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if key := r.URL.Query().Get("key"); key != "" {
-		p.admit(w, r, key)
+		p.admit(w, key)
 		return
 	}
 	cookie, err := r.Cookie(statusCookie)
@@ -86,7 +86,7 @@ func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // admit lets the first browser with the key in.
-func (p *statusPage) admit(w http.ResponseWriter, r *http.Request, key string) {
+func (p *statusPage) admit(w http.ResponseWriter, key string) {
 	p.mu.Lock()
 	good := p.key != "" && same(key, p.key)
 	if good {

@@ -167,3 +167,26 @@ func TestCommandsFindTheAdminAddress(t *testing.T) {
 		t.Errorf("with CADDY_ADMIN: %v\n%s", p.err, p.output)
 	}
 }
+
+func TestANewOperatorGetsFromNothingToALoggedInClient(t *testing.T) {
+	o := &operated{demoServers: startDemoServers(t, "1h"), home: home(t), address: freeAddress(t)}
+	config := regexp.MustCompile(`(?m)^\s*refresh_token .*$`).ReplaceAllString(o.caddyfile(o.address),
+		"\t\t\tauthorization_endpoint "+o.AuthorizationServer+"/auth/oauth2/authorize")
+	write(t, o.home, "Caddyfile", config)
+	o.process = start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
+	eventually(t, "the sidecar listens", func() bool { return listens(o.address) })
+	o.tokens(2, `demo: awaiting_grant(?s).*remedy: .*tokens import`, "health")
+
+	p := start(t, o.home, "tokens", "login", "demo", "--no-browser")
+	if status, page := browse(t, p.printed(addressToOpen)); status != http.StatusOK {
+		t.Errorf("the browser ends on %d %s", status, page)
+	}
+	p.wantExit(0, `demo: new token obtained`)
+	o.tokens(0, `^$`, "health")
+	if a := get(t, o.address, "/"); a.status != http.StatusOK {
+		t.Errorf("the request is answered %v", a)
+	}
+	if stats := o.stats(); stats.Spent != 0 || stats.Refused != 0 {
+		t.Errorf("%+v", stats)
+	}
+}

@@ -158,8 +158,7 @@ func (k *Keeper) finish(f *flight) {
 		r.Trouble = stoppedTrouble
 	}
 	for _, e := range f.events {
-		switch e.Kind {
-		case TokenRefreshFailed, GrantLost, Troubled:
+		if e.Kind == TokenRefreshFailed || e.Kind == GrantLost || e.Kind == Troubled {
 			return
 		}
 	}

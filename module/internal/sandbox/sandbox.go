@@ -67,6 +67,7 @@ type Server struct {
 	state  state
 	later  *time.Timer // to write counters, nil if they are written
 	faults []Fault     // still to be applied, in this order
+	codes  map[string]code
 }
 
 // New makes a server with the grants of its state file. If there are none it
@@ -92,8 +93,9 @@ func New(options Options) (*Server, error) {
 	})
 }
 
-// AuthorizationServer serves the token endpoint, /auth/oauth2/token, and below
-// /_sandbox/ the controls:
+// AuthorizationServer serves the token endpoint, /auth/oauth2/token, the
+// authorization endpoint, /auth/oauth2/authorize, and below /_sandbox/ the
+// controls:
 //
 //	GET    /_sandbox/stats    Stats
 //	GET    /_sandbox/faults   the faults still to be applied
@@ -104,6 +106,7 @@ func New(options Options) (*Server, error) {
 func (s *Server) AuthorizationServer() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/auth/oauth2/token", s.serveToken)
+	mux.HandleFunc("GET /auth/oauth2/authorize", s.serveAuthorize)
 	mux.HandleFunc("GET /_sandbox/stats", s.serveStats)
 	mux.HandleFunc("GET /_sandbox/faults", s.serveFaults)
 	mux.HandleFunc("POST /_sandbox/faults", s.addFaults)

@@ -30,10 +30,14 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 
 // exchange answers a token request.
 func (s *Server) exchange(r *http.Request, keepRefreshToken bool) answer {
-	presented, err := s.check(r)
+	params, err := s.check(r)
 	if err != nil {
 		return s.refuse(err)
 	}
+	if params.Get("grant_type") == "authorization_code" {
+		return s.redeem(params)
+	}
+	presented := params.Get("refresh_token")
 	out, generation, err := s.refresh(presented, keepRefreshToken)
 	if err != nil {
 		return s.refuse(err)
@@ -46,28 +50,31 @@ func (s *Server) exchange(r *http.Request, keepRefreshToken bool) answer {
 	return out
 }
 
-// check returns the refresh token of a request that obeys the rules.
-func (s *Server) check(r *http.Request) (presented string, err error) {
+// check returns the parameters of a request that obeys the rules.
+func (s *Server) check(r *http.Request) (params url.Values, err error) {
 	if r.Method != http.MethodPost {
-		return "", refusal{http.StatusMethodNotAllowed, "invalid_request", "method not allowed"}
+		return nil, refusal{http.StatusMethodNotAllowed, "invalid_request", "method not allowed"}
 	}
 	if n, _ := io.CopyN(io.Discard, r.Body, 1); n > 0 {
-		return "", refusal{http.StatusBadRequest, "invalid_request", "parameters belong in the query, and the body must be empty"}
+		return nil, refusal{http.StatusBadRequest, "invalid_request", "parameters belong in the query, and the body must be empty"}
 	}
-	params, err := url.ParseQuery(r.URL.RawQuery)
+	params, err = url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return "", refusal{http.StatusBadRequest, "invalid_request", "malformed query"}
+		return nil, refusal{http.StatusBadRequest, "invalid_request", "malformed query"}
 	}
 	if !s.authenticates(r.Header.Values("Authorization"), params) {
-		return "", refusal{http.StatusBadRequest, "invalid_request", "invalid client"}
+		return nil, refusal{http.StatusBadRequest, "invalid_request", "invalid client"}
+	}
+	if params.Get("grant_type") == "authorization_code" {
+		return params, nil
 	}
 	if params.Get("grant_type") != "refresh_token" {
-		return "", refusal{http.StatusForbidden, "unauthorized_client", "invalid grant_type"}
+		return nil, refusal{http.StatusForbidden, "unauthorized_client", "invalid grant_type"}
 	}
 	if !params.Has("refresh_token") {
-		return "", refusal{http.StatusBadRequest, "invalid_request", "missing refresh_token parameter"}
+		return nil, refusal{http.StatusBadRequest, "invalid_request", "missing refresh_token parameter"}
 	}
-	return params.Get("refresh_token"), nil
+	return params, nil
 }
 
 // authenticates tells whether a request is the client's, by exactly one of two
