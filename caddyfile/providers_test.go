@@ -145,6 +145,10 @@ func subdirectives(t *testing.T, settings *module.Client) (lines []string) {
 					lines = append(lines, name+" "+key+" "+v)
 				}
 			}
+		case map[string]string:
+			for _, key := range slices.Sorted(maps.Keys(value)) {
+				lines = append(lines, name+" "+key+" "+value[key])
+			}
 		default:
 			if !fields.Field(i).IsZero() {
 				t.Fatalf("%s: write down here how it looks in a Caddyfile", name)

@@ -21,9 +21,10 @@ type Client struct {
 	// The name of a preset for a known token API, whose settings hold unless
 	// they are given here too; `param`, `header` and `param_names` add to those
 	// of the preset. Presets: `amazon_sp`, `auth0`, `baidu_ai`, `dingtalk`,
-	// `docker_registry`, `entra`, `feishu`, `gitlab`, `huawei_iam`, `hydra`,
-	// `keycloak`, `okta`, `salesforce`, `shopify_cc`, `tencent_ciam`,
-	// `tencent_eiam`, `wechat_mp_stable`, `wecom`, `zoho`, `zoom_s2s`.
+	// `docker_registry`, `entra`, `feishu`, `github_app`, `gitlab`, `google_sa`,
+	// `huawei_iam`, `hydra`, `keycloak`, `okta`, `salesforce`, `shopify_cc`,
+	// `smart_backend`, `tencent_ciam`, `tencent_eiam`, `wechat_mp_stable`,
+	// `wecom`, `zoho`, `zoom_s2s`.
 	Provider string `json:"provider,omitempty"`
 
 	// The base URL of the provider, for presets that need one: for

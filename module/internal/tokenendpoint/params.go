@@ -21,6 +21,7 @@ var canonicalParams = []string{
 type param struct {
 	name   string
 	values []string
+	typed  bool // values may be "json:…"
 }
 
 // params lists the parameters in the order of Tencent EIAM's examples, which is
@@ -34,7 +35,7 @@ func (c *Client) params(r *Request) []param {
 		}
 		values = slices.DeleteFunc(slices.Clone(values), func(v string) bool { return v == "" })
 		if name != "-" && len(values) > 0 {
-			list = append(list, param{name, values})
+			list = append(list, param{name: name, values: values})
 		}
 	}
 	inParams := c.dialect.AuthMethod == "client_secret_post"
@@ -64,7 +65,7 @@ func (c *Client) params(r *Request) []param {
 	add("audience", r.Audience...)
 	add("resource", r.Resource...)
 	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
-		list = append(list, param{name, r.Params[name]})
+		list = append(list, param{name: name, values: r.Params[name], typed: true})
 	}
 	return list
 }
@@ -89,14 +90,14 @@ func escape(s string) string {
 }
 
 // jsonEncode writes parameters as a JSON object. Dotted names nest, a value
-// "json:…" is the JSON after the colon, several values become an array.
+// "json:…" of the setting param is the JSON after the colon, several values become an array.
 func jsonEncode(list []param) ([]byte, error) {
 	root := map[string]any{}
 	for _, p := range list {
 		values := make([]any, len(p.values))
 		for i, v := range p.values {
 			values[i] = v
-			if typed, ok := strings.CutPrefix(v, "json:"); ok {
+			if typed, ok := strings.CutPrefix(v, "json:"); ok && p.typed {
 				if !json.Valid([]byte(typed)) {
 					return nil, fmt.Errorf("the value of param %s is no JSON after 'json:'", p.name)
 				}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +43,8 @@ func (c *Client) build(ctx context.Context, r *Request) (*http.Request, error) {
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	for name, values := range r.Header {
-		req.Header[http.CanonicalHeaderKey(name)] = values
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) { // the same of two spellings each time
+		req.Header[http.CanonicalHeaderKey(name)] = r.Header[name]
 	}
 	if host := req.Header.Get("Host"); host != "" {
 		req.Host = host

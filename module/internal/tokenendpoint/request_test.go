@@ -218,3 +218,11 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestASecretThatLooksTypedIsAString(t *testing.T) {
+	c := newClient(t, Dialect{ParamsIn: "json", AuthMethod: "client_secret_post", GrantType: "client_credentials"})
+	body, err := jsonEncode(c.params(&Request{ClientID: "erp", ClientSecret: "json:[1]", Params: map[string][]string{"level": {"json:3"}}}))
+	if want := `{"client_id":"erp","client_secret":"json:[1]","grant_type":"client_credentials","level":3}`; err != nil || string(body) != want {
+		t.Errorf("%s, %v; want %s", body, err, want)
+	}
+}
