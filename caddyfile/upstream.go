@@ -28,6 +28,9 @@ func init() {
 //	    client <name> [{
 //	        <settings>
 //	    }]
+//	    scope              <scopes...>
+//	    audience           <audiences...>
+//	    resource           <uris...>
 //	    callers            loopback|private_ranges|any|<addresses...>
 //	    caller_secret      <secret>
 //	    allow_host         <hosts...>
@@ -52,7 +55,7 @@ func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) 
 	u.guard.DeclaredAt = u.declaredAt
 	values := h.NewRoute(matcher, &u.guard)
 	route := values[0].Value.(caddyhttp.Route)
-	gate := &module.Gate{Client: u.name.Text, DeclaredAt: u.declaredAt}
+	gate := &module.Gate{Client: u.name.Text, RouteScope: u.scope, DeclaredAt: u.declaredAt}
 	route.HandlersRaw = append(route.HandlersRaw,
 		caddyconfig.JSONModuleObject(gate, "handler", gate.CaddyModule().ID.Name(), nil),
 		caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil))
@@ -79,6 +82,7 @@ func (u *upstream) proxy() (*reverseproxy.Handler, error) {
 		return nil, err
 	}
 	transport.Config = u.settings
+	transport.RouteScope = u.scope
 	transport.DeclaredAt = u.declaredAt
 	transport.AllowInsecureTLS = transport.AllowInsecureTLS || u.insecureTLS
 	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "oauth2", nil)
@@ -101,6 +105,7 @@ type upstream struct {
 	transport   int // the segment of the transport, -1 if there is none
 	insecureTLS bool
 	guard       module.Guard
+	scope       module.RouteScope
 }
 
 func (u *upstream) read(d *caddyfile.Dispenser) error {
@@ -119,6 +124,12 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 			err = u.httpTransport(d)
 		case "callers", "caller_secret", "allow_host", "allow_origin":
 			err = u.guarded(d)
+		case "scope":
+			err = list(d, &u.scope.Scope)
+		case "audience":
+			err = list(d, &u.scope.Audience)
+		case "resource":
+			err = list(d, &u.scope.Resource)
 		case "allow_insecure_tls":
 			u.insecureTLS = true
 			err = end(d)
@@ -141,6 +152,16 @@ func end(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	return nil
+}
+
+// list reads the values of a subdirective that may be repeated.
+func list(d *caddyfile.Dispenser, field *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	*field = append(*field, args...)
 	return nil
 }
 

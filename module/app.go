@@ -125,7 +125,7 @@ func (a *App) add(name string, cfg *Client) (*client, error) {
 	if err != nil {
 		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 	}
-	if seed := c.seedFingerprint(); seed != "" {
+	if seed := c.seedFingerprint(); seed != "" && c.cfg.rotating() {
 		if other, taken := a.seeds[seed]; taken {
 			return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", name, other))
 		}

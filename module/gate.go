@@ -27,6 +27,8 @@ type Gate struct {
 	// The name of the client whose token is needed.
 	Client string `json:"client"`
 
+	RouteScope
+
 	// Where the gate is configured, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
@@ -52,7 +54,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	g.client = app.(*App).expect(g.Client, g.DeclaredAt)
+	g.client = app.(*App).expect(g.RouteScope.of(g.Client), g.DeclaredAt)
 	return nil
 }
 

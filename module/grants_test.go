@@ -318,3 +318,78 @@ func TestATokenExchangeThatIsDownIsA503(t *testing.T) {
 		t.Errorf("got %d %v %s", res.StatusCode, res.Header, body)
 	}
 }
+
+func TestEachRoutesScopeHasATokenOfItsOwn(t *testing.T) {
+	s := newGranting(t, func(w http.ResponseWriter, r *http.Request) {
+		granted(w, "for-"+strings.ReplaceAll(r.PostForm.Get("scope"), " ", "+")+"-"+r.PostForm.Get("audience"))
+	})
+	sc := newSidecar(t, newRotating(t))
+	_, port, _ := strings.Cut(sc.address, ":")
+	config := fmt.Sprintf(`{
+	admin off
+	persist_config off
+	log {
+		output file %[1]s
+	}
+	oauth2_client api {
+		token_endpoint %[2]s/token
+		client_id app
+		client_secret literal
+		scope usual
+	}
+}
+http://:%[3]s {
+	bind 127.0.0.1
+	upstream_oauth /orders %[4]s {
+		client api
+		scope orders.read orders.write
+	}
+	upstream_oauth /again %[4]s {
+		client api
+		scope orders.read orders.write
+	}
+	handle /billing {
+		reverse_proxy %[4]s {
+			transport oauth2 api {
+				audience billing
+				dial_timeout 2s
+			}
+		}
+	}
+	upstream_oauth %[4]s {
+		client api
+	}
+}`, sc.log, s.tokens.URL, port, s.api.URL)
+	sc.load(config)
+	for path, want := range map[string]string{
+		"/": "Bearer for-usual-|", "/orders": "Bearer for-orders.read+orders.write-|", "/again": "Bearer for-orders.read+orders.write-|", "/billing": "Bearer for-usual-billing|",
+	} {
+		if res, body := sc.do("GET", path, ""); res.StatusCode != 200 || !strings.HasPrefix(body, want) {
+			t.Errorf("%s: got %d %s, want %s", path, res.StatusCode, body, want)
+		}
+	}
+	if n := len(s.requests()); n != 3 {
+		t.Errorf("%d token requests", n)
+	}
+}
+
+func TestARotatingGrantHasOneScopeForAllRoutes(t *testing.T) {
+	as := newRotating(t)
+	sc := newSidecar(t, as)
+	for what, want := range map[string]string{"in place": "belong into its own settings", "rotating": "declare another client"} {
+		config := sc.config("", "scope orders")
+		if what == "rotating" {
+			from, to := strings.Index(config, "client erp {"), strings.LastIndex(config, "scope orders")
+			block := strings.TrimSpace(config[from:to])
+			config = strings.Replace(config, block, "client erp", 1)
+			config = strings.Replace(config, "admin off", "admin off\n"+strings.Replace(block, "client erp {", "oauth2_client erp {", 1), 1)
+		}
+		var cfg caddy.Config
+		if err := json.Unmarshal(adapt(t, config), &cfg); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(&cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want it to say %q", what, err, want)
+		}
+	}
+}

@@ -39,6 +39,8 @@ type Transport struct {
 	// one of the app `oauth2_client`.
 	Config *Client `json:"config,omitempty"`
 
+	RouteScope
+
 	// Where the transport is configured, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
@@ -72,12 +74,15 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if t.client, err = app.(*App).lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
 		return err
 	}
+	if t.client, err = app.(*App).scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
+		return err
+	}
 	t.logger = ctx.Logger()
 	if err := t.checkDestinations(ctx); err != nil {
 		return err
 	}
 	t.checks = activeChecks(ctx)
-	if countsUnavailable(ctx) && !app.(*App).gated(t.Client, t.DeclaredAt) {
+	if countsUnavailable(ctx) && !app.(*App).gated(t.client.name, t.DeclaredAt) {
 		t.logger.Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
 			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
 	}
@@ -88,6 +93,9 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 //
 //	transport oauth2 <client> {
 //	    allow_insecure_tls
+//	    scope    <scopes...>
+//	    audience <audiences...>
+//	    resource <uris...>
 //	    <options of the transport http>
 //	}
 func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
@@ -102,16 +110,20 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	t.DeclaredAt = fmt.Sprintf("%s:%d", d.File(), d.Line())
 	d.Delete()
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		mine := d.Nesting() == nesting+1 && d.Val() == "allow_insecure_tls"
+		mine := d.Nesting() == nesting+1
+		name := d.Val()
 		args := d.RemainingArgs()
-		if !mine {
-			continue
-		}
-		if len(args) > 0 {
+		list := t.RouteScope.field(name)
+		switch {
+		case mine && list != nil && len(args) > 0:
+			*list = append(*list, args...)
+			d.DeleteN(len(args) + 1)
+		case mine && name == "allow_insecure_tls" && len(args) == 0:
+			t.AllowInsecureTLS = true
+			d.Delete()
+		case mine && (list != nil || name == "allow_insecure_tls"):
 			return d.ArgErr()
 		}
-		t.AllowInsecureTLS = true
-		d.Delete()
 	}
 	d.Reset()
 	return t.HTTPTransport.UnmarshalCaddyfile(d)

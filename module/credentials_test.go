@@ -1,0 +1,62 @@
+package module_test
+
+import (
+	"strings"
+	"testing"
+
+	"lamplighter/module"
+)
+
+func TestSettingsThatDoNotBelongTogetherAreRefusedWithTheRemedy(t *testing.T) {
+	const place = "https://as.example.com/token"
+	for want, c := range map[string]module.Client{
+		"token_endpoint is missing":  {},
+		"issuer names the endpoints": {TokenEndpoint: place, Issuer: "https://as.example.com"},
+		"client_id is missing":       {TokenEndpoint: place, ClientSecret: "s"},
+		"client_secret is missing: token_endpoint_auth_method client_secret_jwt needs it": {TokenEndpoint: place, ClientID: "c", TokenEndpointAuthMethod: "client_secret_jwt"},
+		"private_key is missing: token_endpoint_auth_method private_key_jwt":              {TokenEndpoint: place, ClientID: "c", TokenEndpointAuthMethod: "private_key_jwt"},
+		"client_secret is of no use with token_endpoint_auth_method private_key_jwt":      {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", PrivateKey: "k", TokenEndpointAuthMethod: "private_key_jwt"},
+		"certificate is missing: token_endpoint_auth_method tls_client_auth":              {TokenEndpoint: place, ClientID: "c", TokenEndpointAuthMethod: "tls_client_auth"},
+		"certificate and private_key belong together":                                     {TokenEndpoint: place, ClientID: "c", TokenEndpointAuthMethod: "tls_client_auth", Certificate: "c"},
+		"private_key is of no use here":                                                   {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", PrivateKey: "k"},
+		"signing_alg, key_id and claim are of no use here":                                {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", SigningAlg: "RS256"},
+		"signing_alg RS256 needs a private key":                                           {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", SigningAlg: "RS256", TokenEndpointAuthMethod: "client_secret_jwt"},
+		"signing_alg HS256 is for token_endpoint_auth_method client_secret_jwt":           {TokenEndpoint: place, ClientID: "c", PrivateKey: "k", SigningAlg: "HS256", TokenEndpointAuthMethod: "private_key_jwt"},
+		`signing_alg "none" is unknown: use RS256`:                                        {TokenEndpoint: place, ClientID: "c", PrivateKey: "k", SigningAlg: "none", TokenEndpointAuthMethod: "private_key_jwt"},
+		"assertion is missing: grant_type jwt_bearer":                                     {TokenEndpoint: place, ClientID: "c", GrantType: "jwt_bearer"},
+		"assertion is of no use with grant_type client_credentials":                       {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", Assertion: "a"},
+		"subject_token is missing: grant_type token_exchange":                             {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "token_exchange"},
+		"subject_token is of no use with grant_type client_credentials":                   {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", SubjectToken: "t"},
+		"actor_token_type is missing":                                                     {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "token_exchange", SubjectToken: "t", ActorToken: "a"},
+		"refresh_token is of no use with grant_type jwt_bearer":                           {TokenEndpoint: place, ClientID: "c", GrantType: "jwt_bearer", Assertion: "a", RefreshToken: "r"},
+		"password is of no use with grant_type client_credentials":                        {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", Password: "p"},
+		"private_key is missing: {assertion} is signed with it":                           {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", Header: map[string][]string{"X": {"{assertion}"}}},
+		"max_entries is of no use":                                                        {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", MaxEntries: 5},
+		"claim exp is no duration":                                                        {TokenEndpoint: place, ClientID: "c", PrivateKey: "k", GrantType: "jwt_bearer", Claim: map[string]string{"exp": "soon"}},
+		"client_secret_next is of no use without client_secret":                           {TokenEndpoint: place, ClientID: "c", ClientSecretNext: "s", PrivateKey: "k", TokenEndpointAuthMethod: "private_key_jwt"},
+		"issuer on as.example.com is plain http":                                          {Issuer: "http://as.example.com", ClientID: "c", ClientSecret: "s"},
+		`token_endpoint_auth_method "basic" is unknown: use client_secret_basic`:          {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", TokenEndpointAuthMethod: "basic"},
+	} {
+		err := c.Check()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want it to say %q", err, want)
+		}
+	}
+}
+
+func TestSettingsOfEveryGrantAreAccepted(t *testing.T) {
+	const place = "https://as.example.com/token"
+	for name, c := range map[string]module.Client{
+		"jwt_bearer without a secret": {TokenEndpoint: place, ClientID: "c", GrantType: "jwt_bearer", PrivateKey: "k"},
+		"jwt_bearer with a secret":    {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "jwt_bearer", Assertion: "a"},
+		"token_exchange":              {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "token_exchange", SubjectToken: "{file./token}"},
+		"each caller's":               {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "token_exchange", SubjectToken: "{http.request.header.Authorization}", MaxEntries: 3},
+		"issuer":                      {Issuer: "https://as.example.com", ClientID: "c", ClientSecret: "s"},
+		"a literal grant":             {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "urn:example:grant", Assertion: "a"},
+		"an assertion in a header":    {TokenEndpoint: place, ClientID: "c", TokenEndpointAuthMethod: "none", GrantType: "-", PrivateKey: "k", Header: map[string][]string{"Authorization": {"Bearer {assertion}"}}},
+	} {
+		if err := c.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+)
+
+// RouteScope asks for another token than the client's own, for the requests of
+// one route. Each combination has a token of its own, kept as if it were a client
+// named `<client>.<hash>`. It is not possible for a refresh token that rotates:
+// that one has a single holder.
+type RouteScope struct {
+	// The scope to ask for in place of the client's (RFC 6749 section 3.3).
+	// Default: the client's.
+	Scope []string `json:"scope,omitempty"`
+
+	// The audience to ask for in place of the client's. Default: the client's.
+	Audience []string `json:"audience,omitempty"`
+
+	// The resources to ask for in place of the client's (RFC 8707). Default: the
+	// client's.
+	Resource []string `json:"resource,omitempty"`
+}
+
+func (s RouteScope) empty() bool {
+	return len(s.Scope) == 0 && len(s.Audience) == 0 && len(s.Resource) == 0
+}
+
+// field returns the list that a Caddyfile subdirective fills, nil if there is none
+// of that name.
+func (s *RouteScope) field(subdirective string) *[]string {
+	switch subdirective {
+	case "scope":
+		return &s.Scope
+	case "audience":
+		return &s.Audience
+	case "resource":
+		return &s.Resource
+	}
+	return nil
+}
+
+// of returns the name of the client with this scope.
+func (s RouteScope) of(client string) string {
+	if s.empty() {
+		return client
+	}
+	return client + "." + string(fingerprint(s.Scope, s.Audience, s.Resource))[:8]
+}
+
+// over lays the route's scope over a client's settings.
+func (s RouteScope) over(c *Client) *Client {
+	own := *c
+	if len(s.Scope) > 0 {
+		own.Scope = s.Scope
+	}
+	if len(s.Audience) > 0 {
+		own.Audience = s.Audience
+	}
+	if len(s.Resource) > 0 {
+		own.Resource = s.Resource
+	}
+	return &own
+}
+
+// scoped returns the client with a route's scope: itself, if that is empty.
+func (a *App) scoped(c *client, s RouteScope, declaredAt string) (*client, error) {
+	if s.empty() {
+		return c, nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fail := func(err error) (*client, error) {
+		return nil, located(declaredAt, fmt.Errorf("client %s: %w", c.name, err))
+	}
+	if c.inPlace {
+		return fail(errors.New("scope, audience and resource belong into its own settings here, because no other route uses it"))
+	}
+	if c.cfg.rotating() {
+		return fail(errors.New("scope, audience and resource cannot differ by route, because its refresh token rotates and has one holder: declare another client, with a grant of its own"))
+	}
+	name := s.of(c.name)
+	if known := a.clients[name]; known != nil {
+		return known, nil
+	}
+	settings := s.over(c.declared)
+	settings.DeclaredAt = declaredAt
+	scoped, err := a.add(name, settings)
+	if err != nil {
+		return nil, err
+	}
+	return scoped, a.connect(scoped)
+}
