@@ -41,6 +41,7 @@ import (
 //	    key_id                     <id>
 //	    signing_alg                <algorithm>
 //	    certificate                <certificate>
+//	    upstream_certificate       on|off
 //	    claim                      <name> <value>
 //	    assertion                  <jwt>
 //	    subject_token              <token>
@@ -202,6 +203,7 @@ func (p *clientParser) texts() map[string]*string {
 		"key_id":                     &c.KeyID,
 		"signing_alg":                &c.SigningAlg,
 		"certificate":                &c.Certificate,
+		"upstream_certificate":       &c.UpstreamCertificate,
 		"assertion":                  &c.Assertion,
 		"subject_token":              &c.SubjectToken,
 		"subject_token_type":         &c.SubjectTokenType,

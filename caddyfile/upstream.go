@@ -36,6 +36,7 @@ func init() {
 //	    allow_host         <hosts...>
 //	    allow_origin       <origins...>
 //	    allow_insecure_tls
+//	    audit
 //	    transport http {
 //	        <options of the transport http>
 //	    }
@@ -83,6 +84,7 @@ func (u *upstream) proxy() (*reverseproxy.Handler, error) {
 	}
 	transport.Config = u.settings
 	transport.RouteScope = u.scope
+	transport.Audit = transport.Audit || u.audit
 	transport.DeclaredAt = u.declaredAt
 	transport.AllowInsecureTLS = transport.AllowInsecureTLS || u.insecureTLS
 	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "oauth2", nil)
@@ -104,6 +106,7 @@ type upstream struct {
 	declaredAt  string
 	transport   int // the segment of the transport, -1 if there is none
 	insecureTLS bool
+	audit       bool
 	guard       module.Guard
 	scope       module.RouteScope
 }
@@ -124,6 +127,9 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 			err = u.httpTransport(d)
 		case "callers", "caller_secret", "allow_host", "allow_origin":
 			err = u.guarded(d)
+		case "audit":
+			u.audit = true
+			err = end(d)
 		case "scope":
 			err = list(d, &u.scope.Scope)
 		case "audience":

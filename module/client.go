@@ -119,6 +119,11 @@ type Client struct {
 	// RFC 7515 section 4.1.8). Default: none.
 	Certificate string `json:"certificate,omitempty"`
 
+	// Whether upstreams are shown the client's certificate too, with
+	// `tls_client_auth`: tokens may be bound to it (RFC 8705 section 3). `on` or
+	// `off`. Default: `on`.
+	UpstreamCertificate string `json:"upstream_certificate,omitempty"`
+
 	// Claims of the assertion that is signed, laid over `iss` (the client_id),
 	// `sub` (the username if there is one, else the client_id), `aud` (the token
 	// endpoint), `iat`, `exp` (in 5 minutes) and `jti`. `-` omits a claim, `json:…`

@@ -39,6 +39,14 @@ func (c *Client) checkAuthentication() error {
 			return errors.New("certificate is missing: token_endpoint_auth_method tls_client_auth needs 'certificate {file./path/to/cert.pem}' and 'private_key {file./path/to/key.pem}'")
 		}
 	}
+	switch c.UpstreamCertificate {
+	case "", "on", "off":
+	default:
+		return fmt.Errorf("upstream_certificate %q is unknown: use on or off", c.UpstreamCertificate)
+	}
+	if c.UpstreamCertificate != "" && method != "tls_client_auth" {
+		return fmt.Errorf("upstream_certificate is of no use with token_endpoint_auth_method %s: there is no certificate", method)
+	}
 	switch method {
 	case "none", "private_key_jwt", "tls_client_auth":
 		if c.ClientSecret != "" {

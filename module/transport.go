@@ -49,8 +49,14 @@ type Transport struct {
 	// can then take the token. Default: `false`.
 	AllowInsecureTLS bool `json:"allow_insecure_tls,omitempty"`
 
+	// Logs a line for each request that carries a token, with the logger
+	// `http.reverse_proxy.transport.oauth2.audit`: caller, client, generation of
+	// the token, upstream, method and status. Default: `false`.
+	Audit bool `json:"audit,omitempty"`
+
 	*reverseproxy.HTTPTransport
 
+	audit        *zap.Logger // nil without Audit
 	client       *client
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destinations
@@ -86,13 +92,21 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		t.logger.Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
 			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
 	}
-	return t.HTTPTransport.Provision(ctx)
+	if t.Audit {
+		t.audit = t.logger.Named("audit")
+	}
+	if err := t.HTTPTransport.Provision(ctx); err != nil {
+		return err
+	}
+	t.presentCertificate()
+	return nil
 }
 
 // UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:
 //
 //	transport oauth2 <client> {
 //	    allow_insecure_tls
+//	    audit
 //	    scope    <scopes...>
 //	    audience <audiences...>
 //	    resource <uris...>
@@ -109,6 +123,7 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	t.DeclaredAt = fmt.Sprintf("%s:%d", d.File(), d.Line())
 	d.Delete()
+	flags := map[string]*bool{"allow_insecure_tls": &t.AllowInsecureTLS, "audit": &t.Audit}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		mine := d.Nesting() == nesting+1
 		name := d.Val()
@@ -118,10 +133,10 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case mine && list != nil && len(args) > 0:
 			*list = append(*list, args...)
 			d.DeleteN(len(args) + 1)
-		case mine && name == "allow_insecure_tls" && len(args) == 0:
-			t.AllowInsecureTLS = true
+		case mine && flags[name] != nil && len(args) == 0:
+			*flags[name] = true
 			d.Delete()
-		case mine && (list != nil || name == "allow_insecure_tls"):
+		case mine && (list != nil || flags[name] != nil):
 			return d.ArgErr()
 		}
 	}
@@ -180,6 +195,7 @@ func (t *Transport) send(req *http.Request, pass keeper.Pass) (*http.Response, e
 	out := t.client.inject.into(req, pass.Token)
 	res, err := t.HTTPTransport.RoundTrip(out)
 	t.client.keeper.Answered(pass)
+	t.record(req, pass.Token, res, err)
 	if err != nil {
 		return nil, err
 	}
