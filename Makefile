@@ -18,6 +18,7 @@ FUZZTIME ?= 20s
 IMAGE   ?= lamplighter
 BUILDER ?=
 
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # `go env` says 0 where it finds no C compiler, unless somebody forces it.
@@ -59,9 +60,12 @@ format-check:
 	if [ -n "$$unformatted" ]; then echo "not formatted with gofmt:" >&2; echo "$$unformatted" >&2; exit 1; fi
 
 .PHONY: lint
-lint: ## run golangci-lint; the first time builds it
+lint: ## run golangci-lint and, where its database can be reached, govulncheck
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd test && $(GO) run $(GOLANGCI_LINT) run ./...
+	@$(GO) run $(GOVULNCHECK) -tags $(TAGS) ./...; status=$$?; \
+	if [ $$status -eq 3 ]; then exit 1; fi; \
+	if [ $$status -ne 0 ]; then echo "govulncheck did not run; is its database out of reach?" >&2; fi
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME

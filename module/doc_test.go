@@ -89,8 +89,8 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"reliability.md", "security.md"} {
-		page, err := os.ReadFile(filepath.Join("..", "docs", name))
+	for _, name := range []string{"docs/reliability.md", "SECURITY.md"} {
+		page, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)
 		}
