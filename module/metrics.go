@@ -117,6 +117,7 @@ var (
 	gaugeGeneration = gaugeDesc("generation", "How many token answers were kept.")
 	gaugeState      = gaugeDesc("state", "1 for the client's state, 0 for the others.", "state")
 	gaugeWaiting    = gaugeDesc("waiting_requests", "Requests that wait for a token now.")
+	gaugeEntries    = gaugeDesc("cache_entries", "Tokens of callers that are kept; only of clients whose callers have tokens of their own.")
 	gaugeUnsaved    = gaugeDesc("record_unsaved", "1 if the newest refresh token could not be written yet, else 0.")
 )
 
@@ -126,7 +127,7 @@ func gaugeDesc(name, help string, labels ...string) *prometheus.Desc {
 
 // Describe lists the gauges.
 func (g gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{gaugeValid, gaugeExpiry, gaugeRefresh, gaugeGeneration, gaugeState, gaugeWaiting, gaugeUnsaved} {
+	for _, d := range []*prometheus.Desc{gaugeValid, gaugeExpiry, gaugeRefresh, gaugeGeneration, gaugeState, gaugeWaiting, gaugeEntries, gaugeUnsaved} {
 		ch <- d
 	}
 }
@@ -142,6 +143,9 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		send(gaugeGeneration, float64(st.Generation))
 		send(gaugeWaiting, float64(c.keeper.Waiting()))
 		send(gaugeUnsaved, oneIf(st.Unsaved))
+		if c.cfg.perCaller() {
+			send(gaugeEntries, float64(c.callers.cache.Len()))
+		}
 		if !st.ExpiresAt.IsZero() {
 			send(gaugeExpiry, unixSeconds(st.ExpiresAt))
 		}
