@@ -24,6 +24,9 @@ func (c *Client) checkAuthentication() error {
 	}
 	switch method {
 	case "client_secret_basic", "client_secret_post", "client_secret_jwt":
+		if c.ClientSecret == "" && c.PrivateKey != "" {
+			return fmt.Errorf("client_secret is missing: token_endpoint_auth_method %s needs it; to authenticate with private_key, add 'token_endpoint_auth_method private_key_jwt'", method)
+		}
 		if c.ClientSecret == "" {
 			return fmt.Errorf("client_secret is missing: token_endpoint_auth_method %s needs it; a public client has 'token_endpoint_auth_method none'", method)
 		}
@@ -36,7 +39,7 @@ func (c *Client) checkAuthentication() error {
 			return errors.New("certificate and private_key belong together: token_endpoint_auth_method tls_client_auth needs both")
 		}
 		if c.Certificate == "" && (c.TLS == nil || c.TLS.ClientCertificateFile == "" && c.TLS.ClientCertificateAutomate == "") {
-			return errors.New("certificate is missing: token_endpoint_auth_method tls_client_auth needs 'certificate {file./path/to/cert.pem}' and 'private_key {file./path/to/key.pem}'")
+			return errors.New("certificate is missing: token_endpoint_auth_method tls_client_auth presents it: add 'certificate {file./path/to/cert.pem}' and 'private_key {file./path/to/key.pem}'")
 		}
 	}
 	switch c.UpstreamCertificate {
@@ -81,6 +84,19 @@ func (c *Client) checkGrant() error {
 	case c.ActorToken != "" && c.ActorTokenType == "":
 		return errors.New("actor_token_type is missing: RFC 8693 requires it beside actor_token")
 	}
+	if knownGrants[grant] && grant != "token_exchange" {
+		for _, s := range []struct{ setting, value string }{
+			{"subject_token_type", c.SubjectTokenType}, {"actor_token", c.ActorToken},
+			{"actor_token_type", c.ActorTokenType}, {"requested_token_type", c.RequestedTokenType},
+		} {
+			if s.value != "" {
+				return fmt.Errorf("%s is of no use with grant_type %s: remove it, or use grant_type token_exchange", s.setting, grant)
+			}
+		}
+	}
+	if c.ActorTokenType != "" && c.ActorToken == "" {
+		return errors.New("actor_token_type is of no use without actor_token: remove one, or add the other")
+	}
 	return c.checkSigning()
 }
 
@@ -91,9 +107,11 @@ func (c *Client) checkSigning() error {
 	case c.wantsAssertion() && c.PrivateKey == "":
 		return errors.New("private_key is missing: {assertion} is signed with it")
 	case c.PrivateKey != "" && !signs && c.TokenEndpointAuthMethod != "tls_client_auth":
-		return fmt.Errorf("private_key is of no use here: token_endpoint_auth_method %s and grant_type %s sign nothing", c.TokenEndpointAuthMethod, c.GrantType)
+		return fmt.Errorf("private_key is of no use here: token_endpoint_auth_method %s and grant_type %s sign nothing: remove it, or add 'token_endpoint_auth_method private_key_jwt'", c.TokenEndpointAuthMethod, c.GrantType)
+	case c.Certificate != "" && c.PrivateKey == "":
+		return fmt.Errorf("certificate is of no use with token_endpoint_auth_method %s: remove it, or add the method tls_client_auth and a private_key", c.TokenEndpointAuthMethod)
 	case !signs && c.TokenEndpointAuthMethod != "client_secret_jwt" && (c.SigningAlg != "" || c.KeyID != "" || len(c.Claim) > 0):
-		return errors.New("signing_alg, key_id and claim are of no use here: nothing is signed")
+		return errors.New("signing_alg, key_id and claim are of no use here, because nothing is signed: remove them")
 	}
 	return tokenendpoint.CheckClaims(literals(c.Claim))
 }

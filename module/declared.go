@@ -67,9 +67,6 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 	if effective.perCaller() {
 		c.inject.dropped = effective.subjectHeaders()
 	}
-	if err := c.checkResolved(); err != nil {
-		return nil, err
-	}
 	var tlsConfig *tls.Config
 	if effective.TLS != nil {
 		if tlsConfig, err = effective.TLS.MakeTLSClientConfig(ctx); err != nil {
@@ -77,8 +74,10 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 		}
 	}
 	c.connection = tokenendpoint.Connection{TLS: tlsConfig}
-	c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), c.connection, time.Now)
-	return c, err
+	if c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), c.connection, time.Now); err != nil {
+		return nil, err
+	}
+	return c, c.checkResolved()
 }
 
 // acquire takes the keeper that the client shares with other configurations.

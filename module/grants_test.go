@@ -172,7 +172,7 @@ func TestMetadataOfAnotherIssuerIsNotBelieved(t *testing.T) {
 		_, body = sc.do("GET", "/", "")
 		return strings.Contains(body, "discovery_failed")
 	})
-	if !strings.Contains(body, "it names the issuer") || len(s.requests()) != 0 {
+	if !strings.Contains(body, "names the issuer") || len(s.requests()) != 0 {
 		t.Errorf("%s, %d token requests", body, len(s.requests()))
 	}
 }

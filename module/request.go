@@ -20,12 +20,10 @@ func (c *client) checkResolved() error {
 	if err != nil {
 		return err
 	}
-	if req.PrivateKey != "" && c.cfg.TokenEndpointAuthMethod != "tls_client_auth" {
-		if err := tokenendpoint.CheckKey(req.PrivateKey, c.cfg.SigningAlg); err != nil {
-			return fmt.Errorf("private_key: %w", err)
-		}
+	if req.URL == "" {
+		req.URL = c.cfg.Issuer // which is not asked, but is a URL
 	}
-	return tokenendpoint.CheckClaims(req.Claims)
+	return c.endpoint.Check(*req)
 }
 
 // resolve reads the values of the next token request. Only the refresh token

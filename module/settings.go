@@ -111,8 +111,14 @@ func (c *Client) check() error {
 	switch {
 	case c.TokenEndpoint == "" && c.Issuer == "":
 		return errors.New("token_endpoint is missing: add 'token_endpoint <url>', 'issuer <url>', or a 'provider' that knows it")
+	case c.Issuer != "" && c.Provider != "" && c.TokenEndpoint != "":
+		return fmt.Errorf("issuer names the endpoints, and provider %s does too, or token_endpoint is there: remove issuer, or the others", c.Provider)
 	case c.Issuer != "" && c.TokenEndpoint != "":
 		return errors.New("issuer names the endpoints, so token_endpoint is of no use beside it: remove one of them")
+	case strings.Contains(c.Issuer, "{"):
+		return errors.New("issuer cannot hold a placeholder, because the record of the grant is bound to it: write it out, or as {$VARIABLE} in the Caddyfile")
+	case strings.ContainsAny(c.Issuer, "?#"):
+		return errors.New("issuer has a query or fragment, which no issuer has (RFC 8414 section 2): write it as the server's metadata does")
 	}
 	for setting, endpoint := range map[string]string{
 		"issuer": c.Issuer, "token_endpoint": c.TokenEndpoint, "authorization_endpoint": c.AuthorizationEndpoint,
@@ -175,6 +181,9 @@ func (c *Client) checkEndpoint(setting, endpoint string) error {
 	if err != nil || u.Host == "" || u.Fragment != "" || u.User != nil || (u.Scheme != "https" && u.Scheme != "http") {
 		// Not quoted: its query may hold a secret.
 		return fmt.Errorf("%s is not an absolute http(s) URL without user and fragment", setting)
+	}
+	if u.Scheme == "http" && setting == "token_endpoint" && c.TokenEndpointAuthMethod == "tls_client_auth" {
+		return errors.New("token_endpoint is plain http, where no certificate is presented: token_endpoint_auth_method tls_client_auth needs https")
 	}
 	if u.Scheme == "http" && !c.AllowHTTP && !isLoopback(u.Hostname()) {
 		return fmt.Errorf("%s on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", setting, u.Host)

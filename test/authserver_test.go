@@ -63,7 +63,7 @@ func newAuthServer(t *testing.T, lifetime time.Duration, client *registration) *
 	}
 	server := httptest.NewUnstartedServer(nil)
 	a.url = "http://" + server.Listener.Addr().String()
-	config := &op.Config{CryptoKeyId: "key", AuthMethodPost: true, GrantTypeRefreshToken: true, CodeMethodS256: true}
+	config := &op.Config{CryptoKeyId: "key", AuthMethodPost: true, GrantTypeRefreshToken: true, CodeMethodS256: true, AuthMethodPrivateKeyJWT: true}
 	config.DeviceAuthorization = op.DeviceAuthorizationConfig{
 		Lifetime: time.Minute, PollInterval: time.Second, UserFormPath: "/device", UserCode: op.UserCodeBase20,
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"maps"
@@ -286,7 +287,8 @@ type registration struct {
 	id, secret string
 	method     oidc.AuthMethod
 	grants     []oidc.GrantType
-	native     bool // any loopback port is a redirect URI
+	native     bool            // any loopback port is a redirect URI
+	key        *rsa.PrivateKey // signs its assertions
 }
 
 func (r *registration) GetID() string                    { return r.id }

@@ -71,7 +71,8 @@ type Answer struct {
 	Response map[string]string
 
 	// ClientRefused says that it is the client's authentication that the server
-	// refuses (invalid_client), so that another credential may help.
+	// refuses (invalid_client), so that another credential may help. It is set
+	// only if Outcome is Misconfigured.
 	ClientRefused bool
 
 	// Cause is a short word for a failure: the answer's error code if it has a

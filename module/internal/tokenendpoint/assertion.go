@@ -1,6 +1,7 @@
 package tokenendpoint
 
 import (
+	"crypto"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -131,13 +132,14 @@ func (c *Client) signingKey(r *Request, withSecret bool) (key jose.SigningKey, o
 		if err != nil {
 			return key, nil, fmt.Errorf("private_key: %w", err)
 		}
-		if alg == "" {
-			alg = private.alg
-		}
 		if id == "" {
 			id = private.id
 		}
-		if key.Algorithm, err = algorithm(private.key, alg); err != nil {
+		if alg == "" && private.alg != "" {
+			if key.Algorithm, err = algorithm(private.key, private.alg); err != nil {
+				return key, nil, fmt.Errorf("private_key: the alg of the JWK: %w", err)
+			}
+		} else if key.Algorithm, err = algorithm(private.key, alg); err != nil {
 			return key, nil, err
 		}
 		key.Key = private.key
@@ -145,8 +147,8 @@ func (c *Client) signingKey(r *Request, withSecret bool) (key jose.SigningKey, o
 	if id != "" {
 		options.WithHeader("kid", id)
 	}
-	if r.Certificate != "" {
-		x5t, err := thumbprint(r.Certificate)
+	if signer, ok := key.Key.(crypto.Signer); ok && r.Certificate != "" {
+		x5t, err := thumbprint(r.Certificate, signer)
 		if err != nil {
 			return key, nil, err
 		}

@@ -184,6 +184,16 @@ func TestKeysAreReadInEveryFormat(t *testing.T) {
 	}
 }
 
+// checkKey checks a request that is signed with a private key.
+func checkKey(t *testing.T, text, alg string) error {
+	t.Helper()
+	c, err := New(Dialect{GrantType: "client_credentials", AuthMethod: "private_key_jwt", SigningAlg: alg}, Connection{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.Check(Request{URL: "https://as.example.com/token", ClientID: "erp", PrivateKey: text})
+}
+
 func TestKeysThatCannotSignAreRefusedWithoutQuotingThem(t *testing.T) {
 	k := newKeys(t)
 	public, err := x509.MarshalPKIXPublicKey(k.rsa.Public())
@@ -196,11 +206,11 @@ func TestKeysThatCannotSignAreRefusedWithoutQuotingThem(t *testing.T) {
 		pemOf(t, "ENCRYPTED PRIVATE KEY", []byte("hunter"), nil): "store it decrypted",
 		pkcs8(t, k.p224): "use P-256",
 	} {
-		if err := CheckKey(text, ""); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
+		if err := checkKey(t, text, ""); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter") {
 			t.Errorf("%v; want it to say %q", err, want)
 		}
 	}
-	if err := CheckKey(pkcs8(t, k.p256), "RS256"); err == nil || !strings.Contains(err.Error(), "it signs with ES256") {
+	if err := checkKey(t, pkcs8(t, k.p256), "RS256"); err == nil || !strings.Contains(err.Error(), "it signs with ES256") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -31,19 +31,39 @@ func Discover(ctx context.Context, issuer string, how Connection) (Metadata, err
 	var problems []string
 	for _, place := range places {
 		m, err := fetchMetadata(ctx, place, how)
-		switch {
-		case err != nil:
-			problems = append(problems, err.Error())
-		case m.Issuer != issuer:
-			// RFC 8414 section 3.3. It is a name, no secret.
-			problems = append(problems, fmt.Sprintf("it names the issuer %q", m.Issuer))
-		case m.TokenEndpoint == "":
-			problems = append(problems, "it names no token_endpoint")
-		default:
+		if err == nil {
+			err = m.check(issuer)
+		}
+		if err == nil {
 			return m, nil
+		}
+		problems = append(problems, strings.TrimPrefix(place, origin(place))+" "+err.Error())
+		if ctx.Err() != nil {
+			break // nobody waits for another
 		}
 	}
 	return Metadata{}, fmt.Errorf("the metadata of issuer %s cannot be used: %s", issuer, strings.Join(problems, "; "))
+}
+
+// check returns an error if the document is not the issuer's own (RFC 8414 section
+// 3.3), or of no use. What it names is quoted as a server's words are.
+func (m *Metadata) check(issuer string) error {
+	switch {
+	case m.Issuer != issuer:
+		return fmt.Errorf("names the issuer %s", new(secrets).quote(m.Issuer))
+	case m.TokenEndpoint == "":
+		return errors.New("names no token_endpoint")
+	}
+	return nil
+}
+
+// origin is the part of a URL before its path.
+func origin(place string) string {
+	u, err := url.Parse(place)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
 }
 
 // wellKnown lists where an issuer's metadata may be: RFC 8414 puts its path
@@ -64,24 +84,24 @@ func wellKnown(issuer string) ([]string, error) {
 func fetchMetadata(ctx context.Context, place string, how Connection) (m Metadata, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
-		return m, errors.New("its URL cannot be built")
+		return m, errors.New("is no URL that can be asked")
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "lamplighter")
 	x := &exchange{now: time.Now}
 	resp, err := x.roundTrip(req, how)
 	if err != nil {
-		return m, errors.New(unreachable(err))
+		return m, errors.New("cannot be reached: " + unreachable(err))
 	}
 	defer resp.Body.Close()
 	body, err := readCapped(resp.Body)
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		return m, fmt.Errorf("%s answered %d", req.URL.Path, resp.StatusCode)
+		return m, fmt.Errorf("answered %d", resp.StatusCode)
 	case err != nil:
-		return m, errors.New(reason(err))
+		return m, errors.New("cannot be read: " + reason(err))
 	case json.Unmarshal(body, &m) != nil:
-		return m, fmt.Errorf("%s is no JSON", req.URL.Path)
+		return m, errors.New("is no JSON object of metadata")
 	}
 	return m, nil
 }

@@ -76,7 +76,6 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 		answered += " (" + secrets.quote(e.description) + ")"
 	}
 	a.Cause, a.Detail = e.code, answered
-	a.ClientRefused = e.code == "invalid_client" || r.status >= 400 && r.status < 500 && containsFold(e.description, "invalid client")
 
 	set := func(outcome Outcome, cause, remark string) {
 		a.Outcome = outcome
@@ -111,6 +110,9 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 	default:
 		set(Misconfigured, CauseRequestRejected, "")
 	}
+	// Only of an answer that says nothing about the grant: whoever tries another
+	// credential presents the refresh token again.
+	a.ClientRefused = a.Outcome == Misconfigured && (e.code == "invalid_client" || containsFold(e.description, "invalid client"))
 }
 
 func (c *Client) isTerminal(status int, e answerError) bool {

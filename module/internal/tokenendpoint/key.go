@@ -31,17 +31,6 @@ var (
 	signingAlgs = slices.Concat(rsaAlgs, []string{"ES256", "ES384", "ES512", "EdDSA"}, hmacAlgs)
 )
 
-// CheckKey returns an error if a private key cannot be read, or cannot sign with
-// alg ("" is the default of its type). It quotes nothing of the key.
-func CheckKey(text, alg string) error {
-	k, err := parseKey(text)
-	if err != nil {
-		return err
-	}
-	_, err = algorithm(k.key, alg)
-	return err
-}
-
 // signingKey is a private key, and what a JWK says of it besides.
 type signingKey struct {
 	key crypto.Signer
@@ -138,13 +127,22 @@ func algorithm(key crypto.Signer, alg string) (jose.SignatureAlgorithm, error) {
 }
 
 // thumbprint is the x5t#S256 of the first certificate in a PEM text (RFC 7515
-// section 4.1.8).
-func thumbprint(text string) (string, error) {
+// section 4.1.8), which must be that of the key: no server accepts another.
+func thumbprint(text string, key crypto.Signer) (string, error) {
 	for block, rest := pem.Decode([]byte(text)); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			sum := sha256.Sum256(block.Bytes)
-			return base64.RawURLEncoding.EncodeToString(sum[:]), nil
+		if block.Type != "CERTIFICATE" {
+			continue
 		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return "", errors.New("certificate: its PEM block cannot be read")
+		}
+		public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+		if !ok || !public.Equal(cert.PublicKey) {
+			return "", errors.New("certificate and private_key do not belong together: the first certificate must hold the public key of private_key")
+		}
+		sum := sha256.Sum256(block.Bytes)
+		return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 	}
 	return "", errors.New("certificate: it holds no PEM certificate")
 }

@@ -1,0 +1,137 @@
+package module
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/go-jose/go-jose/v4"
+)
+
+// keyFiles writes a key, its certificate, another's certificate, and a JWK of the
+// key whose alg says something else, and returns the directory.
+func keyFiles(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"mine", "other"} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+		cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
+		jwk, err := jose.JSONWebKey{Key: key, Algorithm: "ECDH-ES"}.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(name+".jwk", string(jwk))
+	}
+	return dir
+}
+
+// TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused changes one thing about
+// settings that work, with keys and certificates that can be read.
+func TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused(t *testing.T) {
+	dir := keyFiles(t)
+	file := func(name string) string { return "{file." + filepath.Join(dir, name) + "}" }
+	t.Setenv("AN_ISSUER", "https://as.example.com")
+	good := map[string]func(*Client){
+		"secret": func(c *Client) { c.ClientSecret = "hunter2hunter2hunter2hunter2hunter2" },
+		"secret jwt": func(c *Client) {
+			c.TokenEndpointAuthMethod, c.ClientSecret = "client_secret_jwt", strings.Repeat("hunter2", 5)
+		},
+		"key": func(c *Client) { c.TokenEndpointAuthMethod, c.PrivateKey = "private_key_jwt", file("mine.key") },
+		"key and certificate": func(c *Client) {
+			c.TokenEndpointAuthMethod, c.PrivateKey, c.Certificate = "private_key_jwt", file("mine.key"), file("mine.crt")
+		},
+		"jwk with alg": func(c *Client) {
+			c.TokenEndpointAuthMethod, c.PrivateKey, c.SigningAlg = "private_key_jwt", file("mine.jwk"), "ES256"
+		},
+		"tls": func(c *Client) {
+			c.TokenEndpointAuthMethod, c.PrivateKey, c.Certificate = "tls_client_auth", file("mine.key"), file("mine.crt")
+		},
+		"jwt_bearer": func(c *Client) { c.GrantType, c.PrivateKey = "jwt_bearer", file("mine.key") },
+		"exchange": func(c *Client) {
+			c.GrantType, c.ClientSecret, c.SubjectToken = "token_exchange", "hunter2", "{file."+filepath.Join(dir, "mine.jwk")+"}"
+		},
+		"issuer": func(c *Client) {
+			c.TokenEndpoint, c.Issuer, c.ClientSecret = "", "https://as.example.com/tenant/", "hunter2"
+		},
+	}
+	settings := func(kind string) *Client {
+		c := &Client{TokenEndpoint: "https://as.example.com/token", ClientID: "app"}
+		good[kind](c)
+		return c
+	}
+	for kind := range good {
+		if _, err := newClient(caddy.Context{Context: t.Context()}, "api", settings(kind)); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	for name, test := range map[string]struct {
+		kind string
+		edit func(*Client)
+		want []string
+	}{
+		"key of another type":        {"key", func(c *Client) { c.SigningAlg = "RS256" }, []string{"signing_alg RS256", "ES256"}},
+		"no key in the file":         {"key", func(c *Client) { c.PrivateKey = file("mine.crt") }, []string{"private_key", "neither PEM"}},
+		"no file":                    {"key", func(c *Client) { c.PrivateKey = file("nobody") }, []string{"private_key", "nobody"}},
+		"jwk of another alg":         {"key", func(c *Client) { c.PrivateKey = file("mine.jwk") }, []string{"private_key", "ECDH-ES", "ES256"}},
+		"key without its method":     {"secret", func(c *Client) { c.ClientSecret, c.PrivateKey = "", file("mine.key") }, []string{"token_endpoint_auth_method private_key_jwt"}},
+		"no certificate in it":       {"key and certificate", func(c *Client) { c.Certificate = file("mine.key") }, []string{"certificate", "no PEM certificate"}},
+		"certificate of another key": {"key and certificate", func(c *Client) { c.Certificate = file("other.crt") }, []string{"certificate", "private_key", "belong"}},
+		"certificate without use":    {"secret", func(c *Client) { c.Certificate = file("mine.crt") }, []string{"certificate is of no use"}},
+		"short secret":               {"secret jwt", func(c *Client) { c.ClientSecret = "hunter2" }, []string{"client_secret is too short", "32 bytes"}},
+		"short second secret":        {"secret jwt", func(c *Client) { c.ClientSecretNext = "hunter2" }, []string{"client_secret_next", "too short", "32 bytes"}},
+		"tls of another key":         {"tls", func(c *Client) { c.Certificate = file("other.crt") }, []string{"certificate", "private_key", "belong"}},
+		"tls without tls":            {"tls", func(c *Client) { c.TokenEndpoint = "http://127.0.0.1/token" }, []string{"tls_client_auth", "https"}},
+		"bearer with both":           {"jwt_bearer", func(c *Client) { c.Assertion = "a.b.c" }, []string{"private_key is of no use"}},
+		"a type without actor":       {"exchange", func(c *Client) { c.ActorTokenType = "x" }, []string{"actor_token_type is of no use"}},
+		"an actor for another grant": {"secret", func(c *Client) { c.ActorToken, c.ActorTokenType = "x", "y" }, []string{"actor_token is of no use", "client_credentials"}},
+		"a subject type without one": {"secret", func(c *Client) { c.SubjectTokenType = "x" }, []string{"subject_token_type is of no use", "client_credentials"}},
+		"a type for another grant":   {"secret", func(c *Client) { c.RequestedTokenType = "x" }, []string{"requested_token_type is of no use", "client_credentials"}},
+		"issuer and the preset's":    {"issuer", func(c *Client) { c.Provider = "amazon_sp" }, []string{"remove issuer", "provider amazon_sp"}},
+		"an issuer from elsewhere":   {"issuer", func(c *Client) { c.Issuer = "{env.AN_ISSUER}" }, []string{"issuer", "placeholder"}},
+		"an issuer with a query":     {"issuer", func(c *Client) { c.Issuer += "?a=b" }, []string{"issuer", "query"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := settings(test.kind)
+			test.edit(c)
+			_, err := newClient(caddy.Context{Context: t.Context()}, "api", c)
+			if err == nil {
+				t.Fatal("it is accepted")
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%v; want it to say %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("it quotes a secret: %v", err)
+			}
+		})
+	}
+}
