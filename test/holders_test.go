@@ -22,15 +22,20 @@ func TestTwoProcessesShareOneGrant(t *testing.T) {
 	}
 	first := runOne()
 	second := runOne()
+	serve := func() {
+		t.Helper()
+		for _, s := range []*sidecar{first, second} {
+			if got := get(t, s.address, "/"); got.status != 200 {
+				t.Fatalf("got %v", got)
+			}
+		}
+	}
 	bothServe := func(rotations int) {
 		t.Helper()
 		for target := servers.stats().Generation + rotations; servers.stats().Generation < target; time.Sleep(20 * time.Millisecond) {
-			for _, s := range []*sidecar{first, second} {
-				if got := get(t, s.address, "/"); got.status != 200 {
-					t.Fatalf("got %v", got)
-				}
-			}
+			serve()
 		}
+		serve() // both have the new token, so its record is written
 	}
 	bothServe(3)
 	stats := servers.stats()

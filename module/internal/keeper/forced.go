@@ -29,13 +29,24 @@ const (
 type forced struct {
 	pauses      pauses
 	asked       uint64        // newest generation a refresh was forced for
+	obtained    uint64        // newest generation that a forced refresh of ours brought
 	unconfirmed atomic.Uint64 // generation that was obtained by force and that nobody accepted yet
 }
 
-func (f *forced) renewed(generation uint64, same bool) {
-	if !same && f.asked != 0 && f.asked+1 == generation {
+// renewed notes what a token request of ours brought. One that another holder of
+// the record made does not count, whoever asked for it.
+func (f *forced) renewed(generation uint64, same bool, now time.Time, least time.Duration) {
+	switch {
+	case f.asked == 0:
+		return
+	case !same && f.asked+1 == generation:
 		f.unconfirmed.Store(generation)
+		f.obtained = generation
+	case same && f.asked == generation:
+	default:
+		return
 	}
+	f.pauses.next(now, max(retryMin, least), slowRetryMax)
 }
 
 // Accepted says that an upstream answered a token with something else than 401.
@@ -53,22 +64,19 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 	}
 	mono, _ := k.clock.now()
 	k.mu.Lock()
-	verdict := Stale
 	switch {
 	case k.flight != nil && k.flight.asking && k.forced.asked != used.Generation:
 		// Its token died under way.
 	case k.forced.asked == used.Generation && k.flight != nil:
-		verdict = Renewed
 	case k.forced.asked == used.Generation,
 		k.forced.unconfirmed.Load() == used.Generation,
-		mono.Before(k.schedule.notBefore), mono.Before(k.forced.pauses.notBefore),
 		k.trouble.blocking(), len(k.settings) == 0:
 		k.mu.Unlock()
 		return Final
+	case mono.Before(k.schedule.notBefore), mono.Before(k.forced.pauses.notBefore):
+		k.kick() // another holder may have rotated
 	default:
-		verdict = Renewed
 		k.forced.asked = used.Generation
-		k.forced.pauses.next(mono, max(retryMin, k.obeyed().MinRefreshInterval), slowRetryMax)
 		k.schedule.refresh = instant{}
 		k.kick()
 	}
@@ -78,11 +86,14 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 	defer timer.Stop()
 	for {
 		k.mu.Lock()
-		changed, over := k.changed, k.flight == nil
+		changed, over, forced := k.changed, k.flight == nil, k.forced.obtained == used.Generation+1
 		k.mu.Unlock()
 		t := k.current.Load()
 		if t != nil && t.Generation > used.Generation {
-			return verdict
+			if forced {
+				return Renewed
+			}
+			return Stale
 		}
 		if over {
 			return Final

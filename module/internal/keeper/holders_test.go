@@ -246,3 +246,37 @@ func TestTwoProcessesThatAskForDifferentScopesAreNoStorm(t *testing.T) {
 		r.wantState(second, StateOK, "")
 	})
 }
+
+// TestA401FindsWhatAnotherHolderRotated is about the moment in which another
+// process has rotated, and this one has not been told.
+func TestA401FindsWhatAnotherHolderRotated(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		first := r.boot()
+		first.token()
+		second := r.boot()
+		second.token()
+		for range 20 {
+			time.Sleep(5 * time.Second)
+			second.store.unwatch()
+			old := second.token()
+			if v := first.unauthorized(first.token()); v != Renewed && v != Final {
+				t.Fatalf("verdict %v", v)
+			}
+			if first.token().Generation == old.Generation {
+				time.Sleep(5 * time.Minute) // the pauses between forced refreshes
+				continue
+			}
+			first.keeper.Accepted(first.token())
+			// Whatever the method, it may be sent again: the token was dead.
+			if v := second.unauthorized(old); v != Stale {
+				t.Fatalf("verdict %v, want Stale", v)
+			}
+			if second.token().AccessToken != first.token().AccessToken {
+				t.Fatal("it did not find the new token")
+			}
+		}
+		if n := r.server.count(); n < 5 {
+			t.Errorf("only %d requests", n)
+		}
+	})
+}

@@ -76,7 +76,7 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	}
 	k.schedule.succeed(sent, a.ExpiresIn, &f.settings, mono)
 	k.trouble = Trouble{}
-	k.forced.renewed(k.record.Generation, same)
+	k.forced.renewed(k.record.Generation, same, mono, f.settings.MinRefreshInterval)
 	f.note(k.tokenEvent(TokenObtained))
 	if rotated {
 		f.note(k.tokenEvent(RefreshTokenRotated))
