@@ -59,36 +59,48 @@ func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
 	return nil
 }
 
-// do makes one token request, at the endpoint of the metadata if the client has
-// an issuer.
-func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
-	if ask.URL == "" {
-		m, err := c.metadata(ctx)
-		if err != nil {
-			return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
-		}
-		ask.URL = m.TokenEndpoint
+// locate fills in the token endpoint, if it is the issuer's metadata that names it.
+func (c *client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
+	if ask.URL != "" {
+		return nil
 	}
+	m, err := c.metadata(ctx)
+	ask.URL = m.TokenEndpoint
+	return err
+}
+
+// do makes one token request.
+func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
+	if err := c.locate(ctx, &ask); err != nil {
+		return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
+	}
+	answer, _ := c.authenticated(ctx, c.endpoint, ask)
+	return answer
+}
+
+// authenticated makes one request with the client secret that is in use, and
+// reports whether it is worth another with the other one.
+func (c *client) authenticated(ctx context.Context, at *tokenendpoint.Client, ask tokenendpoint.Request) (a tokenendpoint.Answer, again bool) {
 	if c.useNext.Load() {
 		ask.ClientSecret = ask.ClientSecretNext
 	}
-	answer := c.endpoint.Do(ctx, ask)
-	c.changeSecret(&answer)
-	return answer
+	a = at.Do(ctx, ask)
+	return a, c.changeSecret(&a)
 }
 
 // changeSecret turns to the client's other secret when the server refuses this
 // one. The refusal of the client says that nothing was consumed, so the keeper
 // may ask again, soon and in its own order.
-func (c *client) changeSecret(a *tokenendpoint.Answer) {
+func (c *client) changeSecret(a *tokenendpoint.Answer) (changed bool) {
 	if c.cfg.ClientSecretNext == "" || !a.ClientRefused {
 		c.refusedBefore.Store(false)
-		return
+		return false
 	}
 	c.useNext.Store(!c.useNext.Load())
 	if c.refusedBefore.Swap(true) {
-		return // both are refused
+		return false // both are refused
 	}
 	a.Outcome = tokenendpoint.Unavailable
 	a.Detail += "; the other client_secret is tried"
+	return true
 }
