@@ -40,7 +40,8 @@ type Client struct {
 	// The issuer identifier of the authorization server, instead of its endpoints:
 	// they are read from its metadata (RFC 8414, or OpenID Connect Discovery) when
 	// the first token is needed, and once a day. It must be https like the token
-	// endpoint. Default: none.
+	// endpoint, and written exactly as the metadata has it, without placeholders:
+	// the record is bound to it. Default: none.
 	Issuer string `json:"issuer,omitempty"`
 
 	// The URL of the authorization endpoint (RFC 6749 section 3.1), where `tokens
@@ -116,7 +117,8 @@ type Client struct {
 
 	// The client's certificate, as PEM: presented in the TLS handshake with
 	// `tls_client_auth`, else named in assertions by its thumbprint (`x5t#S256`,
-	// RFC 7515 section 4.1.8). Default: none.
+	// RFC 7515 section 4.1.8). It must be the certificate of `private_key`. Default:
+	// none.
 	Certificate string `json:"certificate,omitempty"`
 
 	// Whether upstreams are shown the client's certificate too, with

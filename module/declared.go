@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,8 +42,7 @@ type client struct {
 	others     map[string]*client // whose tokens the settings mention
 	dependents []*client          // which mention this one's
 	discovery  discovery
-
-	useNext, refusedBefore atomic.Bool // of the two client secrets
+	secret     secretChoice
 }
 
 // newClient checks everything about a client that can be known without network

@@ -9,8 +9,13 @@ import (
 	"lamplighter/module/internal/tokenendpoint"
 )
 
-// metadataKept is how long an issuer's metadata is believed.
-const metadataKept = 24 * time.Hour
+// Bounds of an issuer's metadata. What is known goes on to be used if it cannot
+// be read anew, so that never takes the time of the token request.
+const (
+	metadataKept    = 24 * time.Hour  // how long it is believed
+	metadataRetried = time.Hour       // after how long an attempt to read it anew is repeated
+	metadataWaited  = 5 * time.Second // how long one may take at most
+)
 
 // discovery keeps the metadata of a client's issuer. Nothing is asked before the
 // first token request.
@@ -29,18 +34,31 @@ func (c *client) metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
 	if !d.readAt.IsZero() && time.Since(d.readAt) < metadataKept {
 		return d.metadata, nil
 	}
+	known := !d.readAt.IsZero()
+	if known {
+		wait := metadataWaited
+		if end, ok := ctx.Deadline(); ok {
+			wait = min(wait, time.Until(end)/4)
+		}
+		bounded, cancel := context.WithTimeout(ctx, wait)
+		defer cancel()
+		ctx = bounded
+	}
 	m, err := tokenendpoint.Discover(ctx, c.cfg.Issuer, c.connection)
+	if err == nil && c.cfg.TokenEndpointAuthMethod == "tls_client_auth" {
+		m = m.ForMutualTLS()
+	}
 	if err == nil {
 		err = c.checkMetadata(m)
 	}
-	if err != nil {
-		if !d.readAt.IsZero() {
-			return d.metadata, nil
-		}
-		return m, err
+	switch {
+	case err == nil:
+		d.metadata, d.readAt = m, time.Now()
+	case known:
+		d.readAt = time.Now().Add(metadataRetried - metadataKept)
+		return d.metadata, nil
 	}
-	d.metadata, d.readAt = m, time.Now()
-	return m, nil
+	return m, err
 }
 
 // checkMetadata holds what the issuer names to the rules for what is configured.
@@ -59,36 +77,51 @@ func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
 	return nil
 }
 
-// do makes one token request, at the endpoint of the metadata if the client has
-// an issuer.
-func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
-	if ask.URL == "" {
-		m, err := c.metadata(ctx)
-		if err != nil {
-			return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
-		}
-		ask.URL = m.TokenEndpoint
+// locate fills in the token endpoint, if it is the issuer's metadata that names it.
+func (c *client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
+	if ask.URL != "" {
+		return nil
 	}
-	if c.useNext.Load() {
+	m, err := c.metadata(ctx)
+	ask.URL = m.TokenEndpoint
+	return err
+}
+
+// do makes one token request.
+func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
+	if err := c.locate(ctx, &ask); err != nil {
+		return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
+	}
+	answer, again := c.authenticated(ctx, c.endpoint, ask)
+	if again && ask.BeforeSend == nil { // a caller's, which no keeper repeats
+		answer, _ = c.authenticated(ctx, c.endpoint, ask)
+	}
+	return answer
+}
+
+// authenticated makes one request with the client secret that is in use, and
+// reports whether it is worth another with the other one.
+func (c *client) authenticated(ctx context.Context, at *tokenendpoint.Client, ask tokenendpoint.Request) (a tokenendpoint.Answer, again bool) {
+	next := c.secret.useNext()
+	if next {
 		ask.ClientSecret = ask.ClientSecretNext
 	}
-	answer := c.endpoint.Do(ctx, ask)
-	c.changeSecret(&answer)
-	return answer
+	a = at.Do(ctx, ask)
+	return a, c.changeSecret(&a, next)
 }
 
 // changeSecret turns to the client's other secret when the server refuses this
 // one. The refusal of the client says that nothing was consumed, so the keeper
 // may ask again, soon and in its own order.
-func (c *client) changeSecret(a *tokenendpoint.Answer) {
+func (c *client) changeSecret(a *tokenendpoint.Answer, next bool) (changed bool) {
 	if c.cfg.ClientSecretNext == "" || !a.ClientRefused {
-		c.refusedBefore.Store(false)
-		return
+		c.secret.accepted(next)
+		return false
 	}
-	c.useNext.Store(!c.useNext.Load())
-	if c.refusedBefore.Swap(true) {
-		return // both are refused
+	if !c.secret.turn(next) {
+		return false // both are refused
 	}
 	a.Outcome = tokenendpoint.Unavailable
 	a.Detail += "; the other client_secret is tried"
+	return true
 }

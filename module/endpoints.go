@@ -10,8 +10,8 @@ import (
 	"lamplighter/module/internal/tokenendpoint"
 )
 
-// special asks another endpoint of the authorization server, or the token
-// endpoint with another grant, in the client's dialect and with its
+// special asks another endpoint of the authorization server, or with endpoint ""
+// the token endpoint with another grant, in the client's dialect and with its
 // authentication. What is particular to the client's own grant is left out.
 func (c *client) special(ctx context.Context, endpoint string, edit func(*tokenendpoint.Dialect), params map[string][]string) (tokenendpoint.Answer, error) {
 	req, err := c.resolve()
@@ -25,13 +25,24 @@ func (c *client) special(ctx context.Context, endpoint string, edit func(*tokene
 	if err != nil {
 		return tokenendpoint.Answer{}, err
 	}
-	ask := *req
-	ask.URL, ask.Params = endpoint, params
-	ask.Username, ask.Password, ask.Assertion, ask.SubjectToken = "", "", "", ""
-	ask.Scope, ask.Audience, ask.Resource = nil, nil, nil
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.cfg.Timeout))
 	defer cancel()
-	return asker.Do(ctx, ask), nil
+	ask := *req
+	if err := c.locate(ctx, &ask); err != nil {
+		return tokenendpoint.Answer{}, err
+	}
+	if endpoint != "" {
+		ask.AssertionAudience, ask.URL = ask.URL, endpoint
+	}
+	ask.Params = params
+	ask.Username, ask.Password, ask.Assertion = "", "", ""
+	ask.SubjectToken, ask.SubjectTokenType, ask.ActorToken, ask.ActorTokenType, ask.RequestedTokenType = "", "", "", "", ""
+	ask.Scope, ask.Audience, ask.Resource = nil, nil, nil
+	a, again := c.authenticated(ctx, asker, ask)
+	if again {
+		a, _ = c.authenticated(ctx, asker, ask)
+	}
+	return a, nil
 }
 
 // resolved reads the URL of an endpoint that not every client has.

@@ -252,7 +252,7 @@ func (c *client) ask(ctx context.Context, grantType string, params map[string][]
 			params[name] = values
 		}
 	}
-	return c.special(ctx, req.URL, func(d *tokenendpoint.Dialect) { d.GrantType = grantType }, params)
+	return c.special(ctx, "", func(d *tokenendpoint.Dialect) { d.GrantType = grantType }, params)
 }
 
 func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAnswer, error) {

@@ -155,3 +155,25 @@ func TestJWTBearerGrant(t *testing.T) {
 		}
 	}
 }
+
+// TestLoginByTheIssuersMetadata names no endpoint at all, and has the token revoked
+// at the end.
+func TestLoginByTheIssuersMetadata(t *testing.T) {
+	r := newLoginRig(t, nil)
+	secret := write(t, r.home, "client_secret", r.client.secret)
+	write(t, r.home, "Caddyfile", sidecarConfig(t, r.address, r.api, fmt.Sprintf(`
+			issuer %s
+			grant_type refresh_token
+			client_id erp
+			client_secret {file.%s}
+			scope openid offline_access
+`, r.url, secret)))
+	r.runs()
+	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.printed(addressToOpen))
+	p.wantExit(0, `erp: new token obtained: generation 1`)
+	r.wantGranted("the log-in")
+	if stdout, stderr, code := command(t, r.home, "tokens", "revoke", "erp", "--yes"); code != 0 {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
+	}
+}

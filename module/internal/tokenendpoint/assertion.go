@@ -1,6 +1,7 @@
 package tokenendpoint
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"encoding/json"
@@ -162,7 +163,7 @@ func (c *Client) signingKey(r *Request, withSecret bool) (key jose.SigningKey, o
 // now.
 func assertionClaims(r *Request, subject string, overrides map[string]string, now time.Time) (map[string]any, error) {
 	claims := map[string]any{
-		"iss": r.ClientID, "sub": subject, "aud": audience(r.URL),
+		"iss": r.ClientID, "sub": subject, "aud": audience(r),
 		"iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(), "jti": rand.Text(),
 	}
 	for name, value := range overrides {
@@ -188,7 +189,8 @@ func assertionClaims(r *Request, subject string, overrides map[string]string, no
 }
 
 // audience is the token endpoint as assertions name it, without its query.
-func audience(endpoint string) string {
+func audience(r *Request) string {
+	endpoint := cmp.Or(r.AssertionAudience, r.URL)
 	u, err := url.Parse(endpoint)
 	if err != nil {
 		return endpoint

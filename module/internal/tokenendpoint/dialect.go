@@ -70,6 +70,9 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 			*p.path = p.fallback
 		}
 	}
+	if err := d.checkPaths(); err != nil {
+		return nil, err
+	}
 	for canonical := range d.ParamNames {
 		if !slices.Contains(canonicalParams, canonical) {
 			return nil, fmt.Errorf("param_names: %q is no parameter of a token request: known are %s", canonical, strings.Join(canonicalParams, ", "))

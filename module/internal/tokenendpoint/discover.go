@@ -18,6 +18,29 @@ type Metadata struct {
 	AuthorizationEndpoint       string `json:"authorization_endpoint"`
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
 	RevocationEndpoint          string `json:"revocation_endpoint"`
+
+	// MTLSEndpointAliases are the endpoints for clients with a certificate (RFC
+	// 8705 section 5), nil if they are the same.
+	MTLSEndpointAliases *Metadata `json:"mtls_endpoint_aliases"`
+}
+
+// ForMutualTLS returns the metadata for a client that presents a certificate.
+func (m Metadata) ForMutualTLS() Metadata {
+	aliases := m.MTLSEndpointAliases
+	if aliases == nil {
+		return m
+	}
+	m.MTLSEndpointAliases = nil
+	for _, e := range []struct{ usual, alias *string }{
+		{&m.TokenEndpoint, &aliases.TokenEndpoint},
+		{&m.DeviceAuthorizationEndpoint, &aliases.DeviceAuthorizationEndpoint},
+		{&m.RevocationEndpoint, &aliases.RevocationEndpoint},
+	} {
+		if *e.alias != "" {
+			*e.usual = *e.alias
+		}
+	}
+	return m
 }
 
 // Discover reads the metadata of an issuer: of OAuth 2.0 (RFC 8414), else of

@@ -109,6 +109,11 @@ type Request struct {
 	// With tls_client_auth both are for the TLS handshake.
 	PrivateKey, KeyID, Certificate string
 
+	// AssertionAudience is the audience of assertions. Default: URL without its
+	// query. Requests to another endpoint than the token endpoint name that here,
+	// because servers know themselves by it (RFC 7523 section 3).
+	AssertionAudience string
+
 	// Claims are laid over those of the assertion: of the grant's if there is
 	// one, else of the client's.
 	Claims map[string]string
