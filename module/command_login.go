@@ -132,7 +132,7 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 	if c == nil {
 		return nil, nil, fmt.Errorf("%s has no client %s; there are: %s", file, fl.Arg(0), strings.Join(names, ", "))
 	}
-	if err := c.store.Open(ctx); err != nil {
+	if err := c.openStore(ctx); err != nil {
 		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, err)
 	}
 	c.start(app.logger, app.events)

@@ -145,10 +145,7 @@ func (c *client) warnings() (list []string) {
 // open prepares the store. Only what no time heals is an error: clients that
 // need no durable state go on without, and others say so when they need it.
 func (c *client) open(ctx context.Context) error {
-	if file, ok := c.store.(*store.File); ok {
-		c.stopKeys = file.Encrypt(c.keys)
-	}
-	if err := c.store.Open(ctx); errors.Is(err, store.ErrNoLocks) && c.cfg.rotating() {
+	if err := c.openStore(ctx); errors.Is(err, store.ErrNoLocks) && c.cfg.rotating() {
 		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
 	}
 	if !c.cfg.rotating() || c.cfg.RefreshToken == "" {
@@ -162,6 +159,15 @@ func (c *client) open(ctx context.Context) error {
 		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.store.Describe(c.name))
 	}
 	return nil
+}
+
+// openStore opens the store with the keys of its records. Nothing may read or
+// write a record before.
+func (c *client) openStore(ctx context.Context) error {
+	if file, ok := c.store.(*store.File); ok {
+		c.stopKeys = file.Encrypt(c.keys)
+	}
+	return c.store.Open(ctx)
 }
 
 // start lets the keeper obey this configuration.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"filippo.io/age"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -223,6 +224,36 @@ func TestLoginWithoutAnInstanceWritesTheRecordItself(t *testing.T) {
 	if got := len(r.recordedRequests()); got != before {
 		t.Errorf("the start made %d token requests", got-before)
 	}
+}
+
+func TestLoginWithoutAnInstanceKeepsTheRecordEncrypted(t *testing.T) {
+	r := newLoginRig(t, nil)
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := write(t, r.home, "key", identity.String()+"\n")
+	config, err := os.ReadFile(filepath.Join(r.home, "Caddyfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, r.home, "Caddyfile", strings.Replace(string(config), "scope openid offline_access", "scope openid offline_access\nstore file {\nencryption_key "+key+"\n}", 1))
+	for _, generation := range []string{"1", "2"} { // the second one reads what the first one wrote
+		p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+		browse(t, p.printed(addressToOpen))
+		p.wantExit(0, `erp: new token obtained: generation `+generation)
+		record, err := os.ReadFile(filepath.Join(r.home, "data", "caddy", "oauth2_client", "erp.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, token := range r.refreshTokens() {
+			if strings.Contains(string(record), token) {
+				t.Errorf("log-in %s wrote the refresh token in the clear", generation)
+			}
+		}
+	}
+	runSidecar(t, r.home, r.address)
+	r.wantGranted("the start")
 }
 
 func TestLoginExplainsWhatIsMissing(t *testing.T) {

@@ -237,6 +237,13 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 	}
 	k.loaded = true
 
+	if l := k.record.Lost; l != nil && l.Cause == CauseRevoked {
+		// Other losses leave the token that was issued before valid; its end was
+		// the purpose of this one, whoever carried it out.
+		k.held = nil
+		k.current.Store(nil)
+		return
+	}
 	if k.record.Binding.Request != in.Binding.Request {
 		// Asked for something else than is wanted now.
 		k.current.Store(nil)
