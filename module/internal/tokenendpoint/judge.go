@@ -100,19 +100,24 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 	case r.err != nil:
 		set(Unavailable, CauseServerError, ", but "+reason(r.err))
 	case success && e.code != "":
-		set(Misconfigured, "", "")
+		set(Misconfigured, "", c.missing(r))
 	case success && len(r.body) == 0:
 		set(Unanswered, CauseNoAnswer, " with an empty body")
 	case success && r.tree == nil:
 		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form")
 	case success:
-		set(Unavailable, CauseNoAccessToken, fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, r.keys()))
+		set(Unavailable, CauseNoAccessToken, c.missing(r))
 	default:
 		set(Misconfigured, CauseRequestRejected, "")
 	}
 	// Only of an answer that says nothing about the grant: whoever tries another
 	// credential presents the refresh token again.
 	a.ClientRefused = a.Outcome == Misconfigured && (e.code == "invalid_client" || containsFold(e.description, "invalid client"))
+}
+
+// missing says where the access token was looked for, and what was there.
+func (c *Client) missing(r *reply) string {
+	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, r.keys())
 }
 
 func (c *Client) isTerminal(status int, e answerError) bool {
@@ -142,7 +147,8 @@ var code = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 func isCode(s string) bool { return code.MatchString(s) }
 
 // answerError reads the error of an answer, a code or an object that has one.
-// Many APIs name one in a success too: 0, false and words of success are none.
+// Many APIs name one in a success too: zeros, the status 200, false and words of
+// success are none.
 func (r *reply) answerError(path string) (e answerError) {
 	message := "error_description|errmsg|message|msg"
 	e.code = r.find(path)
@@ -154,10 +160,10 @@ func (r *reply) answerError(path string) (e answerError) {
 	}
 	e.description = r.find(message)
 	switch strings.ToLower(e.code) {
-	case "0", "false", "ok", "success":
+	case "false", "ok", "success":
 		e.code = ""
 	}
-	if !isCode(e.code) {
+	if !isCode(e.code) || strings.Trim(e.code, "0") == "" || e.code == "200" && r.status == http.StatusOK {
 		e.code = ""
 	}
 	return e
