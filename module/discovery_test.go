@@ -71,12 +71,12 @@ func TestMetadataThatCannotBeReadAnewStopsNoTokenRequest(t *testing.T) {
 
 func TestMutualTLSGoesToTheEndpointsThatAskForACertificate(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token","revocation_endpoint":"BASE/revoke",
-		"mtls_endpoint_aliases":{"token_endpoint":"BASE/mtls/token"}}`)
-	for method, want := range map[string]string{"none": "/token", "tls_client_auth": "/mtls/token"} {
+		"mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.com/token"}}`)
+	for method, want := range map[string]string{"none": s.URL + "/token", "tls_client_auth": "https://mtls.example.com/token"} {
 		c := madeOf(t, &Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 		c.cfg.TokenEndpointAuthMethod = method // which certificate it has is of no interest here
 		m, err := c.metadata(t.Context())
-		if err != nil || m.TokenEndpoint != s.URL+want || m.RevocationEndpoint != s.URL+"/revoke" {
+		if err != nil || m.TokenEndpoint != want || m.RevocationEndpoint != s.URL+"/revoke" {
 			t.Errorf("%s: %+v, %v", method, m, err)
 		}
 	}

@@ -34,7 +34,7 @@ func refusing(t *testing.T, status int, body string, requests int) (outcomes []t
 		if err != nil {
 			t.Fatal(err)
 		}
-		outcomes = append(outcomes, inputs.Ask(t.Context(), "the-refresh-token", nil).Outcome)
+		outcomes = append(outcomes, inputs.Ask(t.Context(), "the-refresh-token", func() error { return nil }).Outcome)
 	}
 	return outcomes, secrets
 }
