@@ -93,7 +93,7 @@ func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoin
 		return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
 	}
 	answer, again := c.authenticated(ctx, c.endpoint, ask)
-	if again && ask.BeforeSend == nil { // a caller's, which no keeper repeats
+	if again && c.cfg.perCaller() { // no keeper asks again, and no refresh token is presented
 		answer, _ = c.authenticated(ctx, c.endpoint, ask)
 	}
 	return answer
