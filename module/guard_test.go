@@ -29,25 +29,36 @@ func echoing(t *testing.T) *rotating {
 // raw sends the bytes of a request and returns the answer.
 func (s *sidecar) raw(request string) (*http.Response, string) {
 	s.t.Helper()
+	var err error
+	for range 5 {
+		// At a reload Caddy drops connections that nobody has accepted yet.
+		var res *http.Response
+		var body []byte
+		if res, body, err = s.rawOnce(request); err == nil {
+			return res, string(body)
+		}
+	}
+	s.t.Fatalf("%q: %v", request, err)
+	return nil, ""
+}
+
+func (s *sidecar) rawOnce(request string) (*http.Response, []byte, error) {
 	conn, err := net.Dial("tcp", s.address)
 	if err != nil {
-		s.t.Fatal(err)
+		return nil, nil, err
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(15 * time.Second))
 	if _, err := io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n")); err != nil {
-		s.t.Fatal(err)
+		return nil, nil, err
 	}
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		s.t.Fatalf("%q: %v", request, err)
+		return nil, nil, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return res, string(body)
+	return res, body, err
 }
 
 // rough is raw for answers that may be broken: it returns what came.
