@@ -179,12 +179,12 @@ func TestHealthCheckThatIsRedirectedDoesNotTakeTheTokenAlong(t *testing.T) {
 
 func TestHealthChecksOnAnotherPortOfTheUpstreamCarryTheToken(t *testing.T) {
 	as := newRotating(t)
-	s := newSidecar(t, as)
 	checked := make(chan string, 1000)
 	health := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		checked <- r.Header.Get("Authorization")
 	}))
 	defer health.Close()
+	s := newSidecar(t, as) // after it: its port is free, and might be taken
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(health.URL, "http://"))
 	s.load(s.config("", "health_uri /health\nhealth_interval 20ms\nhealth_port "+port))
 	if got := <-checked; !strings.HasPrefix(got, "Bearer access-token-") {
