@@ -95,7 +95,12 @@ type ClientStatus struct {
 	// Unsaved says that the newest refresh token could not be written yet.
 	Unsaved bool `json:"unsaved,omitempty"`
 
-	// Record is where the client's durable record is.
+	// CacheEntries is how many tokens of callers are kept, and how many refusals
+	// are remembered; absent if the client has a token of its own.
+	CacheEntries int `json:"cache_entries,omitempty"`
+
+	// Record is where the client's durable record is; empty if each caller has a
+	// token of its own, because those are kept in memory.
 	Record string `json:"record"`
 
 	// GrantType is the grant that its token requests use.
@@ -142,7 +147,7 @@ type ClientEvent struct {
 // status is what operators see of the client.
 func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 	s := clientStatus(st, now)
-	s.GrantType, s.DeclaredAt = c.cfg.GrantType, c.declared.DeclaredAt
+	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declared.DeclaredAt, c.cacheEntries()
 	if req, err := c.resolveWith(nil); err == nil {
 		s.TokenEndpoint = c.binding(req).TokenEndpoint
 	}
@@ -151,7 +156,7 @@ func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 
 // history is what happened to it lately.
 func (c *client) history() []ClientEvent {
-	history := c.keeper.History()
+	history := c.lately()
 	events := make([]ClientEvent, 0, len(history))
 	for _, e := range history {
 		events = append(events, ClientEvent{

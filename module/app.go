@@ -131,6 +131,7 @@ func (a *App) add(name string, cfg *Client) (*client, error) {
 		}
 		a.seeds[seed] = name
 	}
+	c.log, c.events = &reporter{logger: a.logger}, a.events
 	for _, warning := range c.warnings() {
 		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
 	}
@@ -237,7 +238,7 @@ func (a *App) Start() error {
 			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
 		}
-		c.start(a.logger, a.events)
+		c.start()
 	}
 	a.events.start()
 	a.stopped = make(chan struct{})
@@ -321,10 +322,7 @@ func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
 func sharedKeeper(name string, st store.Store, storeKey string) (k *keeper.Keeper, key string, err error) {
 	key = storeKey + "\x00" + name
 	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return pooled[*keeper.Keeper]{
-			value: keeper.New(name, st, keeper.Clock{}),
-			gone:  func() { forgetCounters(name) },
-		}, nil
+		return pooled[*keeper.Keeper]{value: keeper.New(name, st, keeper.Clock{})}, nil
 	})
 	if err != nil {
 		return nil, "", err

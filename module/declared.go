@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
@@ -35,8 +34,11 @@ type client struct {
 	stopKeys  func()
 	keeper    *keeper.Keeper
 	keeperKey string
+	counted   bool
 	stopOnce  func()
 	traces    traces
+	log       *reporter
+	events    *emitter
 
 	callers    exchanger
 	others     map[string]*client // whose tokens the settings mention
@@ -86,18 +88,21 @@ func (c *client) acquire() (err error) {
 	if c.store, c.storeKey, err = sharedStore(c.cfg.Store); err != nil {
 		return err
 	}
-	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey); err != nil || !c.cfg.perCaller() {
+	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey); err != nil {
 		return err
 	}
-	cache, _, err := exchanges.LoadOrNew(c.keeperKey, func() (caddy.Destructor, error) {
-		return pooled[*percaller.Cache]{value: percaller.New()}, nil
+	if c.counted, err = shareCounters(c.name); err != nil || !c.cfg.perCaller() {
+		return err
+	}
+	tokens, _, err := exchanges.LoadOrNew(c.keeperKey, func() (caddy.Destructor, error) {
+		return pooled[*callersTokens]{value: &callersTokens{cache: percaller.New()}}, nil
 	})
 	if err != nil {
 		return err
 	}
 	settings := *c.cfg
 	settings.DeclaredAt = ""
-	c.callers = exchanger{cache: cache.(pooled[*percaller.Cache]).value, key: c.keeperKey, settings: string(fingerprint(settings))}
+	c.callers = exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, key: c.keeperKey, settings: string(fingerprint(settings))}
 	return nil
 }
 
@@ -105,6 +110,10 @@ func (c *client) acquire() (err error) {
 func (c *client) release() (err error) {
 	if c.keeperKey != "" {
 		_, err = keepers.Delete(c.keeperKey)
+	}
+	if c.counted {
+		_, countersErr := counted.Delete(c.name)
+		err = errors.Join(err, countersErr)
 	}
 	if c.callers.key != "" {
 		_, callersErr := exchanges.Delete(c.callers.key)
@@ -171,10 +180,9 @@ func (c *client) openStore(ctx context.Context) error {
 }
 
 // start lets the keeper obey this configuration.
-func (c *client) start(logger *zap.Logger, events *emitter) {
+func (c *client) start() {
 	drains, _ := c.cfg.drains() // checked
 	c.presentCounters()
-	log := &reporter{logger: logger}
 	if c.cfg.perCaller() {
 		return // its tokens are obtained when their callers come
 	}
@@ -190,8 +198,8 @@ func (c *client) start(logger *zap.Logger, events *emitter) {
 		Observe:            c.observe,
 		Notify: func(e keeper.Event) {
 			c.count(e)
-			log.report(e)
-			events.emit(e)
+			c.log.report(e)
+			c.events.emit(e)
 			if e.Kind == keeper.TokenObtained || e.Kind == keeper.TokenRestored {
 				c.obtained()
 			}

@@ -35,18 +35,24 @@ var messages = map[keeper.EventKind]struct {
 const (
 	repeatMin = time.Minute
 	repeatMax = time.Hour
+	rowsMax   = 32 // the server chooses its error codes
 )
 
 // reporter logs what happens to a client. Its state is that of one client; calls
 // never overlap.
 type reporter struct {
 	logger *zap.Logger
-	last   trouble
+	rows   map[trouble]*row // since the last success
+	began  time.Time        // of the failures in them
+	failed int
+}
+
+// row is a row of equal errors. Others may come between them: in an outage a
+// timeout often alternates with the 502 of a load balancer.
+type row struct {
 	pause  time.Duration
 	quiet  time.Time // until when an equal error is only counted
 	hushed int       // how many were
-	began  time.Time // of the row of failures
-	failed int
 }
 
 // trouble is what makes two errors equal: details may hold times and counters.
@@ -56,11 +62,12 @@ type trouble struct {
 	status int
 }
 
-// report logs an event, unless it repeats the last one too soon.
-func (r *reporter) report(e keeper.Event) {
+// report logs an event, unless it repeats an earlier one too soon. It reports
+// whether it did.
+func (r *reporter) report(e keeper.Event) bool {
 	switch e.Kind {
 	case keeper.TokenRefreshFailed, keeper.StoreFailed:
-		r.failure(e)
+		return r.failure(e)
 	case keeper.TokenObtained:
 		var more []zap.Field
 		if r.failed > 0 {
@@ -71,28 +78,34 @@ func (r *reporter) report(e keeper.Event) {
 	default:
 		report(r.logger, e)
 	}
+	return true
 }
 
-func (r *reporter) failure(e keeper.Event) {
+func (r *reporter) failure(e keeper.Event) bool {
 	if r.failed++; r.failed == 1 {
 		r.began = e.At
 	}
 	now := trouble{e.Kind, e.Cause, e.Status}
-	if now == r.last && e.At.Before(r.quiet) {
-		r.hushed++
-		return
+	equal := r.rows[now]
+	if equal == nil {
+		if r.rows == nil || len(r.rows) == rowsMax {
+			r.rows = make(map[trouble]*row)
+		}
+		equal = &row{pause: repeatMin / 2}
+		r.rows[now] = equal
 	}
-	if now != r.last {
-		r.last, r.pause = now, repeatMin
-	} else {
-		r.pause = min(2*r.pause, repeatMax)
+	if e.At.Before(equal.quiet) {
+		equal.hushed++
+		return false
 	}
 	var more []zap.Field
-	if r.hushed > 0 {
-		more = []zap.Field{zap.Int("not_logged", r.hushed)}
+	if equal.hushed > 0 {
+		more = []zap.Field{zap.Int("not_logged", equal.hushed)}
 	}
-	r.quiet, r.hushed = e.At.Add(r.pause), 0
+	equal.pause = min(2*equal.pause, repeatMax)
+	equal.quiet, equal.hushed = e.At.Add(equal.pause), 0
 	report(r.logger, e, more...)
+	return true
 }
 
 // report logs what happened to a client.

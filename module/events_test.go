@@ -46,3 +46,42 @@ func TestALongOutageIsNoNoise(t *testing.T) {
 		t.Errorf("the next outage is logged with %d lines, want one at once", len(got))
 	}
 }
+
+func TestErrorsThatTakeTurnsAreNoNoise(t *testing.T) {
+	core, logs := observer.New(zap.DebugLevel)
+	r := &reporter{logger: zap.New(core)}
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 24 * 120 {
+		at = at.Add(30 * time.Second)
+		// A load balancer in front of servers that are partly down.
+		e := keeper.Event{Kind: keeper.TokenRefreshFailed, Client: "erp", At: at, Cause: "server_error", Status: 502 + i%2}
+		if i%3 == 0 {
+			e.Cause, e.Status = "no_answer", 0
+		}
+		r.report(e)
+	}
+	if n := logs.Len(); n < 60 || n > 3*32 {
+		t.Errorf("%d lines for three errors in turn during a day, want each the first few times and then once in an hour", n)
+	}
+	lines, failures := logs.All(), 0
+	for _, line := range lines {
+		failures++
+		if n, ok := line.ContextMap()["not_logged"].(int64); ok {
+			failures += int(n)
+		}
+	}
+	if failures < 24*120-3*120 || failures > 24*120 {
+		t.Errorf("the lines account for %d failures of %d", failures, 24*120)
+	}
+}
+
+func TestAServerThatInventsErrorCodesFillsNoMemory(t *testing.T) {
+	r := &reporter{logger: zap.NewNop()}
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 1000 {
+		r.report(keeper.Event{Kind: keeper.TokenRefreshFailed, At: at, Status: i})
+		if len(r.rows) > rowsMax {
+			t.Fatalf("%d rows are kept", len(r.rows))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package module
 import (
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"lamplighter/module/internal/keeper"
@@ -86,6 +87,18 @@ func (c *client) presentCounters() {
 	counters.storeErrors.WithLabelValues(c.name)
 }
 
+// counted are the clients of all configurations, by name as in the metrics: a
+// record that moves to another store gets another keeper, but counts go on.
+var counted = caddy.NewUsagePool()
+
+// shareCounters keeps a client's counters until they are given back.
+func shareCounters(client string) (bool, error) {
+	_, _, err := counted.LoadOrNew(client, func() (caddy.Destructor, error) {
+		return pooled[string]{value: client, gone: func() { forgetCounters(client) }}, nil
+	})
+	return err == nil, err
+}
+
 // forgetCounters drops those of a client that no configuration has any more.
 func forgetCounters(client string) {
 	label := prometheus.Labels{"client": client}
@@ -117,7 +130,7 @@ var (
 	gaugeGeneration = gaugeDesc("generation", "How many token answers were kept.")
 	gaugeState      = gaugeDesc("state", "1 for the client's state, 0 for the others.", "state")
 	gaugeWaiting    = gaugeDesc("waiting_requests", "Requests that wait for a token now.")
-	gaugeEntries    = gaugeDesc("cache_entries", "Tokens of callers that are kept; only of clients whose callers have tokens of their own.")
+	gaugeEntries    = gaugeDesc("cache_entries", "Tokens of callers that are kept, and refusals that are remembered; only of clients whose callers have tokens of their own.")
 	gaugeUnsaved    = gaugeDesc("record_unsaved", "1 if the newest refresh token could not be written yet, else 0.")
 )
 
@@ -141,10 +154,10 @@ func (g gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		send(gaugeValid, oneIf(st.Token == "valid" || st.Token == tokenPerCaller))
 		send(gaugeGeneration, float64(st.Generation))
-		send(gaugeWaiting, float64(c.keeper.Waiting()))
+		send(gaugeWaiting, float64(c.waiting()))
 		send(gaugeUnsaved, oneIf(st.Unsaved))
 		if c.cfg.perCaller() {
-			send(gaugeEntries, float64(c.callers.cache.Len()))
+			send(gaugeEntries, float64(c.cacheEntries()))
 		}
 		if !st.ExpiresAt.IsZero() {
 			send(gaugeExpiry, unixSeconds(st.ExpiresAt))

@@ -151,6 +151,9 @@ func printClient(t terminal, s ClientStatus) error {
 	}
 	add("next refresh", next)
 	add("generation", fmt.Sprint(s.Generation))
+	if s.Token == tokenPerCaller {
+		add("kept tokens", fmt.Sprint(s.CacheEntries))
+	}
 	add("grant type", s.GrantType)
 	add("token endpoint", s.TokenEndpoint)
 	add("record", s.Record)

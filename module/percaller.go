@@ -23,9 +23,15 @@ const tokenPerCaller = "per_caller"
 // client would have, so that they survive a reload.
 var exchanges = caddy.NewUsagePool()
 
+// callersTokens are the tokens of a client's callers, and what happened to them.
+type callersTokens struct {
+	cache   *percaller.Cache
+	history keeper.History
+}
+
 // exchanger exchanges the tokens of callers.
 type exchanger struct {
-	cache    *percaller.Cache
+	*callersTokens
 	key      string
 	settings string // fingerprint: another scope is another token
 }
@@ -73,7 +79,19 @@ func (c *client) callersExchange(subject string) percaller.Exchange {
 			c.observe(answer.Outcome, time.Since(began))
 			return answer
 		},
+		Notify: c.notifyOfCallers,
 	}
+}
+
+// notifyOfCallers is told what happened to the exchanges: once a second under
+// load, so that only what is logged is passed on.
+func (c *client) notifyOfCallers(e keeper.Event) {
+	e.Client = c.name
+	if !c.log.report(e) {
+		return
+	}
+	c.callers.history.Add(e)
+	c.events.emit(e)
 }
 
 func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
@@ -136,18 +154,8 @@ func (c *client) state() keeper.Status {
 	if f.Misconfigured {
 		st.State = keeper.StateMisconfigured
 	}
-	st.Trouble = keeper.Trouble{State: st.State, Cause: f.Cause, Detail: f.Detail, Remedy: remedyOf(f), At: f.At}
+	st.Trouble = keeper.Trouble{State: st.State, Cause: f.Cause, Detail: f.Detail, Remedy: f.Remedy(), At: f.At}
 	return st
-}
-
-func remedyOf(f *percaller.Failure) string {
-	switch {
-	case f.Refused:
-		return "send a valid access token of your own with the request"
-	case f.Misconfigured:
-		return "correct the client's settings, or what the authorization server lets it exchange, and reload"
-	}
-	return "none needed if it passes: the exchange is repeated with the next request"
 }
 
 // noCallersToken explains why a caller gets no token: 401 if that is its own
@@ -160,7 +168,7 @@ func noCallersToken(client string, f *percaller.Failure) *problem {
 		Detail:     "there is no access token for this caller: " + f.Detail,
 		Client:     client,
 		Cause:      f.Cause,
-		Remedy:     remedyOf(f),
+		Remedy:     f.Remedy(),
 		retryAfter: int(f.RetryAfter.Round(time.Second).Seconds()),
 		proxyError: "destination_unavailable",
 	}
@@ -190,6 +198,31 @@ func (c *client) unavailable(err error) *problem {
 		return noCallersToken(c.name, f)
 	}
 	return nil
+}
+
+// waiting returns how many requests wait for a token now.
+func (c *client) waiting() int64 {
+	if !c.cfg.perCaller() {
+		return c.keeper.Waiting()
+	}
+	return c.callers.cache.Waiting()
+}
+
+// cacheEntries returns how many tokens of callers are kept, and how many
+// refusals are remembered.
+func (c *client) cacheEntries() int {
+	if !c.cfg.perCaller() {
+		return 0
+	}
+	return c.callers.cache.Len()
+}
+
+// lately returns what happened to the client lately.
+func (c *client) lately() []keeper.Event {
+	if !c.cfg.perCaller() {
+		return c.keeper.History()
+	}
+	return c.callers.history.Events()
 }
 
 // errPerCaller refuses orders that make no sense for such a client.

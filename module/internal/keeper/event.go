@@ -1,9 +1,6 @@
 package keeper
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // EventKind says what happened.
 type EventKind string
@@ -73,24 +70,4 @@ type Event struct {
 
 	// RetryIn is when the next attempt is due, 0 if none is planned.
 	RetryIn time.Duration
-}
-
-// keptEvents is how many events of a client are remembered.
-const keptEvents = 50
-
-// remember keeps an event for [Keeper.History].
-func (k *Keeper) remember(e Event) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.history) == keptEvents {
-		k.history = slices.Delete(k.history, 0, 1)
-	}
-	k.history = append(k.history, e)
-}
-
-// History returns the last 50 events, oldest first.
-func (k *Keeper) History() []Event {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return slices.Clone(k.history)
 }

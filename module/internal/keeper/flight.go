@@ -86,7 +86,7 @@ func (k *Keeper) safeRound(f *flight) {
 // tell reports the events of a round. Nobody else tells at that time.
 func (k *Keeper) tell(f *flight) {
 	for _, e := range f.events {
-		k.remember(e)
+		k.history.Add(e)
 		if f.settings.Notify != nil {
 			f.settings.Notify(e)
 		}

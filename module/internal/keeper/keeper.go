@@ -118,7 +118,7 @@ type Keeper struct {
 	saving   backoff // of the attempts to write an unsaved record
 	forced   forced
 	orders   []*order // not yet taken up
-	history  []Event  // the last ones told, oldest first
+	history  History  // of what was told
 	contest  pauses   // of token requests that another holder's different ones undo
 
 	cacheFailed bool // a record that is only a cache could not be written

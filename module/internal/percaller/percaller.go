@@ -33,7 +33,12 @@ type Cache struct {
 	mu    sync.Mutex
 	order []Key // of insertion, for making room
 	next  int
-	last  atomic.Pointer[Failure]
+
+	last    atomic.Pointer[Failure]
+	waiting atomic.Int64
+
+	telling  sync.Mutex
+	failedAt time.Time // of the row of failures whose end nobody was told yet
 }
 
 // New returns an empty cache.
@@ -65,6 +70,10 @@ type Exchange struct {
 	// Ask makes one token request.
 	Ask func(ctx context.Context) tokenendpoint.Answer
 
+	// Notify is told of each exchange that fails without the caller's fault, and
+	// of the one that ends a row of them. Never concurrently; may be nil.
+	Notify func(keeper.Event)
+
 	// Timeout bounds one token request.
 	Timeout time.Duration
 
@@ -88,6 +97,17 @@ type Failure struct {
 	Cause, Detail string
 	At            time.Time
 	RetryAfter    time.Duration
+}
+
+// Remedy says what to do about it.
+func (f *Failure) Remedy() string {
+	switch {
+	case f.Refused:
+		return "send a valid access token of your own with the request"
+	case f.Misconfigured:
+		return "correct the client's settings, or what the authorization server lets it exchange, and reload"
+	}
+	return "none needed if it passes: the exchange is repeated with the next request"
 }
 
 // Error names the cause.
@@ -152,6 +172,9 @@ func (c *Cache) Len() int {
 	return c.tokens.ItemCount()
 }
 
+// Waiting returns how many requests wait for an exchange.
+func (c *Cache) Waiting() int64 { return c.waiting.Load() }
+
 // LastFailure returns the newest failure that is not a caller's own, nil if the
 // last exchange succeeded.
 func (c *Cache) LastFailure() *Failure { return c.last.Load() }
@@ -170,6 +193,8 @@ func (c *Cache) get(key Key) *entry {
 
 // obtain waits for an exchange that runs, or makes one.
 func (c *Cache) obtain(ctx context.Context, wait time.Duration, x Exchange, forced bool) (*keeper.Token, error) {
+	c.waiting.Add(1)
+	defer c.waiting.Add(-1)
 	done := c.start(x, forced)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -223,6 +248,7 @@ func (c *Cache) judge(x Exchange, a tokenendpoint.Answer, asked time.Time, force
 			forced:   forced,
 		}
 		c.put(x, e, e.deadline.Sub(now))
+		c.tellGranted(x, a, e, now)
 		return e
 	}
 
@@ -239,6 +265,7 @@ func (c *Cache) judge(x Exchange, a tokenendpoint.Answer, asked time.Time, force
 	}
 	if !f.Refused {
 		c.last.Store(f)
+		c.tellFailed(x, a, f, asked)
 	}
 	if old := c.get(x.Key); old != nil && old.token != nil && !f.Refused {
 		// It is still good: try again later.

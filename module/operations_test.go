@@ -1,0 +1,93 @@
+package module_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"lamplighter/module"
+)
+
+// page reads a page of the documentation.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestOperatorsFindEveryWord: whatever a command, the log or a metric says is
+// explained, also what is added later.
+func TestOperatorsFindEveryWord(t *testing.T) {
+	for what, w := range map[string]struct {
+		files, pattern string
+		atLeast        int
+		inTable        string
+	}{
+		"cause":  {"internal/*/*.go", `(?m)^\tCause\w+ += "(\w+)"`, 25, "`%s`"},
+		"own":    {"*.go", `\bCause: +"(\w+)", Detail`, 2, "`%s`"},
+		"event":  {"internal/keeper/event.go", `(?m)^\t\w+ +EventKind = "(\w+)"`, 14, "`%s`"},
+		"state":  {"internal/keeper/state.go", `(?m)^\tState\w+ +State = "(\w+)"`, 7, "| `%s` |"},
+		"metric": {"metrics.go", `(?:counterOpts|gaugeDesc)\("(\w+)"|Name: "(\w+)"`, 12, "| `caddy_oauth2_client_%s"},
+		"result": {"metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "`%s`"},
+	} {
+		names, err := filepath.Glob(w.files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		operations, found := page(t, "operations.md"), 0
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range regexp.MustCompile(w.pattern).FindAllStringSubmatch(string(source), -1) {
+				found++
+				if word := strings.Join(match[1:], ""); !strings.Contains(operations, fmt.Sprintf(w.inTable, word)) {
+					t.Errorf("docs/operations.md does not explain the %s %s of %s", what, word, name)
+				}
+			}
+		}
+		if found < w.atLeast {
+			t.Errorf("only %d words of the kind %s were seen", found, what)
+		}
+	}
+}
+
+// TestEveryFieldOfTheAdminAPIIsOnItsPage compares the page with the types.
+func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
+	sections := make(map[string][]string)
+	for _, section := range strings.Split(page(t, "admin-api.md"), "\n## ")[1:] {
+		title, rows, _ := strings.Cut(section, "\n")
+		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(rows, -1) {
+			sections[title] = append(sections[title], row[1])
+		}
+	}
+	for title, v := range map[string]any{
+		"A client":             module.ClientStatus{},
+		"An event":             module.ClientEvent{},
+		"The outcome":          module.OrderResult{},
+		"A refresh token":      module.ImportRequest{},
+		"A step of a log-in":   module.LoginRequest{},
+		"The answer to a step": module.LoginAnswer{},
+	} {
+		var fields []string
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			fields = append(fields, name)
+		}
+		if !slices.Equal(fields, sections[title]) {
+			t.Errorf("%s: the page has\n%v, and the answer\n%v", title, sections[title], fields)
+		}
+	}
+}
