@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -261,15 +262,15 @@ func (g *Guard) foreign(r *http.Request) (string, bool) {
 
 // ownOrigin reports whether an origin is where the request itself went.
 func ownOrigin(origin string, r *http.Request) bool {
-	scheme, host, found := strings.Cut(strings.ToLower(origin), "://")
-	if !found || host == "" {
-		return false
+	u, err := url.Parse(strings.ToLower(origin))
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != strings.ToLower(origin) {
+		return false // RFC 6454, section 6.2: scheme, host and port, and nothing else
 	}
 	there := "http"
 	if r.TLS != nil {
 		there = "https"
 	}
-	return withPort(host, scheme) == withPort(strings.ToLower(r.Host), there)
+	return withPort(u.Host, u.Scheme) == withPort(strings.ToLower(r.Host), there)
 }
 
 // withPort is a host with its port, even if it is the scheme's own.
