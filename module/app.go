@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -42,12 +41,13 @@ type App struct {
 	ctx    caddy.Context
 	logger *zap.Logger
 
-	mu      sync.Mutex
-	clients map[string]*client
-	seeds   map[store.Fingerprint]string
-	gates   map[use]bool // uses of clients that must be declared by Start
-	stopped chan struct{}
-	events  *emitter
+	mu        sync.Mutex
+	clients   map[string]*client
+	seeds     map[store.Fingerprint]string
+	gates     map[use]bool // uses of clients that must be declared by Start
+	storeUses map[string]*storeUse
+	stopped   chan struct{}
+	events    *emitter
 }
 
 // use is where a client is used.
@@ -63,18 +63,10 @@ var (
 
 // pooled makes a value fit for a UsagePool. Nothing is left to destruct: the
 // last configuration that stops ends a keeper's work.
-type pooled[T any] struct {
-	value T
-	gone  func() // called when no configuration has it any more, unless nil
-}
+type pooled[T any] struct{ value T }
 
-// Destruct cleans up what is only kept for the value.
-func (p pooled[T]) Destruct() error {
-	if p.gone != nil {
-		p.gone()
-	}
-	return nil
-}
+// Destruct does nothing.
+func (pooled[T]) Destruct() error { return nil }
 
 // tickInterval is how often the clocks are compared, since timers stand still
 // while a machine is suspended, and lost grants look for a new seed.
@@ -96,6 +88,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.clients = make(map[string]*client)
 	a.seeds = make(map[store.Fingerprint]string)
 	a.gates = make(map[use]bool)
+	a.storeUses = make(map[string]*storeUse)
 	var err error
 	if a.events, err = newEmitter(ctx); err != nil {
 		return fmt.Errorf("events: %w", err)
@@ -138,10 +131,8 @@ func (a *App) add(name string, cfg *Client) (*client, error) {
 	if err := c.acquire(); err != nil {
 		return nil, err
 	}
-	for _, other := range a.clients {
-		if other.storeKey == c.storeKey && !other.keys.Same(c.keys) {
-			return nil, errors.Join(located(cfg.DeclaredAt, fmt.Errorf("client %s: store: encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", name, other.name)), c.release())
-		}
+	if err := a.useStore(c); err != nil {
+		return nil, errors.Join(located(cfg.DeclaredAt, fmt.Errorf("client %s: store: %w", name, err)), c.release())
 	}
 	a.clients[name] = c
 	return c, nil
@@ -227,14 +218,17 @@ func (a *App) Start() error {
 			return located(u.declaredAt, notDeclared(u.client))
 		}
 	}
+	for _, u := range a.storeUses {
+		u.open(a.ctx)
+	}
 	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
 		c := a.clients[name]
-		if err := c.open(a.ctx); err != nil {
+		if err := c.check(a.ctx, a.storeUses[c.storeKey]); err != nil {
 			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 		}
 	}
 	for _, c := range a.clients {
-		if kind, ok := store.NetworkFileSystem(c.storeKey); ok && c.cfg.rotating() {
+		if kind := a.storeUses[c.storeKey].network; kind != "" && c.cfg.rotating() {
 			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
 		}
@@ -276,6 +270,9 @@ func (a *App) Stop() error {
 		wg.Go(c.stop)
 	}
 	wg.Wait()
+	for _, u := range a.storeUses {
+		u.close()
+	}
 	if a.events != nil {
 		a.events.stop()
 	}
@@ -293,29 +290,6 @@ func (a *App) Cleanup() error {
 	}
 	a.clients = nil
 	return err
-}
-
-// sharedStore returns the store of a directory, the same for all clients and
-// configurations. The key is for giving it back.
-func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
-	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
-	if cfg != nil && cfg.Path != "" {
-		var r resolver
-		dir = r.value("store path", cfg.Path)
-		if r.err != nil {
-			return nil, "", r.err
-		}
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, "", fmt.Errorf("store: %w", err)
-	}
-	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
-		return pooled[store.Store]{value: store.NewFile(dir)}, nil
-	})
-	if err != nil {
-		return nil, "", err
-	}
-	return value.(pooled[store.Store]).value, dir, nil
 }
 
 // sharedKeeper returns the keeper of a record.

@@ -132,11 +132,13 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 	if c == nil {
 		return nil, nil, fmt.Errorf("%s has no client %s; there are: %s", file, fl.Arg(0), strings.Join(names, ", "))
 	}
-	if err := c.openStore(ctx); err != nil {
-		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, err)
+	u := newStoreUse(c)
+	if u.open(ctx); u.err != nil {
+		u.close()
+		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, u.err)
 	}
 	c.start()
-	return c, c.stop, nil
+	return c, func() { c.stop(); u.close() }, nil
 }
 
 func loginByDevice(ctx context.Context, step loginStep) (*LoginAnswer, error) {

@@ -1,7 +1,6 @@
 package module
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,10 +30,9 @@ type client struct {
 	store     store.Store
 	storeKey  string
 	keys      *store.Keys
-	stopKeys  func()
 	keeper    *keeper.Keeper
 	keeperKey string
-	counted   bool
+	counts    *counts
 	stopOnce  func()
 	traces    traces
 	log       *reporter
@@ -91,7 +89,7 @@ func (c *client) acquire() (err error) {
 	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey); err != nil {
 		return err
 	}
-	if c.counted, err = shareCounters(c.name); err != nil || !c.cfg.perCaller() {
+	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.perCaller() {
 		return err
 	}
 	tokens, _, err := exchanges.LoadOrNew(c.keeperKey, func() (caddy.Destructor, error) {
@@ -111,9 +109,9 @@ func (c *client) release() (err error) {
 	if c.keeperKey != "" {
 		_, err = keepers.Delete(c.keeperKey)
 	}
-	if c.counted {
-		_, countersErr := counted.Delete(c.name)
-		err = errors.Join(err, countersErr)
+	if c.counts != nil {
+		_, countsErr := counted.Delete(c.name)
+		err = errors.Join(err, countsErr)
 	}
 	if c.callers.key != "" {
 		_, callersErr := exchanges.Delete(c.callers.key)
@@ -151,38 +149,9 @@ func (c *client) warnings() (list []string) {
 	return list
 }
 
-// open prepares the store. Only what no time heals is an error: clients that
-// need no durable state go on without, and others say so when they need it.
-func (c *client) open(ctx context.Context) error {
-	if err := c.openStore(ctx); errors.Is(err, store.ErrNoLocks) && c.cfg.rotating() {
-		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
-	}
-	if !c.cfg.rotating() || c.cfg.RefreshToken == "" {
-		return nil
-	}
-	_, seedErr := c.seed()
-	if seedErr == nil {
-		return nil
-	}
-	if _, err := c.store.Load(ctx, c.name); errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.store.Describe(c.name))
-	}
-	return nil
-}
-
-// openStore opens the store with the keys of its records. Nothing may read or
-// write a record before.
-func (c *client) openStore(ctx context.Context) error {
-	if file, ok := c.store.(*store.File); ok {
-		c.stopKeys = file.Encrypt(c.keys)
-	}
-	return c.store.Open(ctx)
-}
-
 // start lets the keeper obey this configuration.
 func (c *client) start() {
 	drains, _ := c.cfg.drains() // checked
-	c.presentCounters()
 	if c.cfg.perCaller() {
 		return // its tokens are obtained when their callers come
 	}
@@ -210,9 +179,6 @@ func (c *client) start() {
 func (c *client) stop() {
 	if c.stopOnce != nil {
 		c.stopOnce()
-	}
-	if c.stopKeys != nil {
-		c.stopKeys()
 	}
 }
 

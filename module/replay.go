@@ -17,7 +17,7 @@ const keptAnswer = 64 << 10
 // afterUnauthorized decides whether a request that was answered 401 is sent
 // again, and returns it anew if so.
 func (t *Transport) afterUnauthorized(req *http.Request, res *http.Response, pass keeper.Pass, body *recording, wait time.Duration) (*http.Request, bool) {
-	counters.unauthorized.WithLabelValues(t.client.name).Inc()
+	t.client.counts.unauthorized.Add(1)
 	ctx := req.Context()
 	replayable := !isUpgrade(req) && (!hasBody(req) || body != nil)
 	if !replayable {

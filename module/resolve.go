@@ -24,6 +24,9 @@ type resolver struct {
 // value resolves one setting. A placeholder that yields nothing is an error
 // that names the setting and the file or variable, never a value.
 func (r *resolver) value(setting, raw string) string {
+	if !strings.Contains(raw, "{") {
+		return raw // most are, and a replacer takes its time
+	}
 	v, err := caddy.NewReplacer().ReplaceFunc(raw, func(key string, val any) (any, error) {
 		kind, name, _ := strings.Cut(key, ".")
 		switch kind {

@@ -181,7 +181,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return res, nil
 	}
-	counters.replayed.WithLabelValues(c.name).Inc()
+	c.counts.replayed.Add(1)
 	pass, err = c.token(req, wait, holdable)
 	if err != nil {
 		return t.withoutToken(again, err)

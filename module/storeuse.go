@@ -1,0 +1,98 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/internal/store"
+)
+
+// storeUse is a store as one configuration uses it, for all clients whose records
+// are there.
+type storeUse struct {
+	store   store.Store
+	dir     string
+	keys    *store.Keys
+	owner   string // the client that named the keys
+	network string // kind of its file system, if that is a network one
+
+	err   error // why it could not be opened
+	close func()
+}
+
+// useStore notes where a client's record is. All records of one place are encrypted
+// with the same keys.
+func (a *App) useStore(c *client) error {
+	u := a.storeUses[c.storeKey]
+	if u == nil {
+		a.storeUses[c.storeKey] = newStoreUse(c)
+		return nil
+	}
+	if !u.keys.Same(c.keys) {
+		return fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
+	}
+	return nil
+}
+
+func newStoreUse(c *client) *storeUse {
+	return &storeUse{store: c.store, dir: c.storeKey, keys: c.keys, owner: c.name, close: func() {}}
+}
+
+// open opens the store with the keys of its records. Nothing may read or write a
+// record before.
+func (u *storeUse) open(ctx context.Context) {
+	if file, ok := u.store.(*store.File); ok {
+		u.close = file.Encrypt(u.keys)
+	}
+	u.err = u.store.Open(ctx)
+	if kind, ok := store.NetworkFileSystem(u.dir); ok {
+		u.network = kind
+	}
+}
+
+// check looks at what the client finds in its place. Only what no time heals is
+// an error: clients that need no durable state go on without, and others say so
+// when they need it.
+func (c *client) check(ctx context.Context, u *storeUse) error {
+	if errors.Is(u.err, store.ErrNoLocks) && c.cfg.rotating() {
+		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", u.err)
+	}
+	if !c.cfg.rotating() || c.cfg.RefreshToken == "" {
+		return nil
+	}
+	_, seedErr := c.seed()
+	if seedErr == nil {
+		return nil
+	}
+	if _, err := c.store.Load(ctx, c.name); errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.store.Describe(c.name))
+	}
+	return nil
+}
+
+// sharedStore returns the store of a directory, the same for all clients and
+// configurations. The key is for giving it back.
+func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
+	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
+	if cfg != nil && cfg.Path != "" {
+		var r resolver
+		dir = r.value("store path", cfg.Path)
+		if r.err != nil {
+			return nil, "", r.err
+		}
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, "", fmt.Errorf("store: %w", err)
+	}
+	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
+		return pooled[store.Store]{value: store.NewFile(dir)}, nil
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return value.(pooled[store.Store]).value, dir, nil
+}
