@@ -18,8 +18,10 @@ type flight struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 	settings Settings
-	asking   bool // a token request is being made
-	written  bool // … and was written: its answer must be awaited
+	look     *turn // taken until the first look has ended
+	mayAsk   bool  // the turn to ask is taken for this round
+	asking   bool  // a token request is being made
+	written  bool  // … and was written: its answer must be awaited
 	events   []Event
 
 	order       *order // what an operator asked of this round, or nil
@@ -36,8 +38,11 @@ func (k *Keeper) fly(f *flight) {
 	for {
 		k.mu.Lock()
 		k.takeOrder(f)
+		f.mayAsk = k.called
 		k.mu.Unlock()
 		k.safeRound(f)
+		f.look.end()
+		k.endTurn(f)
 		k.finish(f)
 		k.tell(f)
 
@@ -55,15 +60,69 @@ func (k *Keeper) fly(f *flight) {
 			k.mu.Unlock()
 			continue
 		}
-		k.again = false
-		k.dismiss()
-		k.flight = nil
-		k.arm()
-		close(f.done)
+		k.land(f)
 		k.mu.Unlock()
 		return
 	}
 }
+
+// land ends a flight. Called with k.mu held.
+func (k *Keeper) land(f *flight) {
+	k.again = false
+	k.dismiss()
+	k.flight = nil
+	k.arm()
+	close(f.done)
+}
+
+// takeTurn reports whether the round may ask. If not, the keeper stands in line
+// and another round begins when it is called.
+func (k *Keeper) takeTurn(f *flight) bool {
+	if f.mayAsk || f.order != nil {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.turn == nil {
+		k.turn, f.mayAsk = f.settings.Requests.take(f.settings.MaxRequests, k.waiting.Load() > 0, k.myTurn)
+		k.called = f.mayAsk
+	}
+	return f.mayAsk
+}
+
+// myTurn begins a round: the turn to ask was given to this keeper.
+func (k *Keeper) myTurn(t *turn) {
+	k.mu.Lock()
+	if k.turn != t || len(k.settings) == 0 {
+		k.mu.Unlock()
+		t.end()
+		return
+	}
+	defer k.mu.Unlock()
+	k.called = true
+	if k.flight == nil {
+		go k.fly(k.takeOff())
+		return
+	}
+	k.again = true
+	k.flight.look.hurry()
+}
+
+// endTurn gives the turn back that the round had, used or not.
+func (k *Keeper) endTurn(f *flight) {
+	if !f.mayAsk {
+		return
+	}
+	k.mu.Lock()
+	t := k.turn
+	k.turn, k.called, f.mayAsk = nil, false, false
+	k.mu.Unlock()
+	t.end()
+}
+
+// inLine reports whether the keeper waits for its turn to ask. Called with k.mu
+// held.
+func (k *Keeper) inLine() bool { return k.turn != nil && !k.called }
 
 // safeRound runs a round and turns a panic into a failed one: a bug in reading
 // an odd answer must not end the refreshing for good.
@@ -104,6 +163,7 @@ func (k *Keeper) arm() {
 	}
 	mono, wall := k.clock.now()
 	wait, ok := k.schedule.next(mono, wall)
+	ok = ok && !k.inLine() // then it is called
 	if ok && k.trouble.local {
 		wait = max(0, k.schedule.notBefore.Sub(mono)) // only a look, unless a request is due
 	}
@@ -154,7 +214,8 @@ func (k *Keeper) round(f *flight) {
 	}
 	// First a look without the lease: most rounds end here.
 	plan, ok := k.look(f, &in)
-	if !ok || !plan.ask {
+	f.look.end()
+	if !ok || !plan.ask || !k.takeTurn(f) {
 		return
 	}
 	if !f.settings.Rotating {

@@ -67,7 +67,7 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 	switch {
 	case k.flight != nil && k.flight.asking && k.forced.asked != used.Generation:
 		// Its token died under way.
-	case k.forced.asked == used.Generation && k.flight != nil:
+	case k.forced.asked == used.Generation && (k.flight != nil || k.turn != nil):
 	case k.forced.asked == used.Generation,
 		k.forced.unconfirmed.Load() == used.Generation,
 		k.trouble.blocking(), len(k.settings) == 0:
@@ -80,13 +80,14 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 		k.schedule.refresh = instant{}
 		k.kick()
 	}
+	k.hurry()
 	k.mu.Unlock()
 
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
 		k.mu.Lock()
-		changed, over, forced := k.changed, k.flight == nil, k.forced.obtained == used.Generation+1
+		changed, over, forced := k.changed, k.flight == nil && k.turn == nil, k.forced.obtained == used.Generation+1
 		k.mu.Unlock()
 		t := k.current.Load()
 		if t != nil && t.Generation > used.Generation {

@@ -47,6 +47,16 @@ type Settings struct {
 	// Timeout bounds one token request, and the wait for another holder's.
 	Timeout time.Duration
 
+	// Looks are shared by all keepers that start at a time, so that they do not
+	// all read their records at once; nil for no bound.
+	Looks *Turns
+
+	// Requests are shared by all keepers that ask one authorization server, and
+	// MaxRequests is how many of them may ask it at a time; nil for no bound.
+	// What an operator orders does not wait for its turn.
+	Requests    *Turns
+	MaxRequests int
+
 	// Resolve reads what the next token request needs, secrets included, anew
 	// each time: rotated files need no reload. An error names the setting; *NotYet
 	// says that nothing is wrong.
@@ -120,6 +130,8 @@ type Keeper struct {
 	orders   []*order // not yet taken up
 	history  History  // of what was told
 	contest  pauses   // of token requests that another holder's different ones undo
+	turn     *turn    // to ask: taken, or a place in line; nil if neither
+	called   bool     // the turn is taken
 
 	cacheFailed bool // a record that is only a cache could not be written
 }
@@ -168,8 +180,18 @@ func (k *Keeper) stop(own *Settings) {
 	if running != nil && !running.written {
 		running.cancel()
 	}
+	if running != nil && running.look.leave() {
+		k.land(running) // it never began
+	}
+	line := k.turn
+	if k.called {
+		line = nil // the flight gives it back
+	} else {
+		k.turn = nil
+	}
 	k.mu.Unlock()
 
+	line.end()
 	unwatch()
 	if running != nil {
 		<-running.done
@@ -182,6 +204,9 @@ func (k *Keeper) stop(own *Settings) {
 // k.mu held.
 func (k *Keeper) reconsider() {
 	k.drains.Store(k.obeyed().Drain)
+	if k.inLine() && k.turn.turns != k.obeyed().Requests && k.turn.leave() {
+		k.turn = nil // it is another server's now
+	}
 	if k.trouble.blocking() {
 		k.schedule.retryNow()
 		k.settled = false
@@ -213,7 +238,7 @@ func (k *Keeper) Tick() {
 	mono, wall := k.clock.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.trouble.needsGrant() || k.schedule.due(mono, wall) {
+	if k.trouble.needsGrant() || k.schedule.due(mono, wall) && !k.inLine() {
 		k.kick()
 	}
 }
@@ -227,9 +252,19 @@ func (k *Keeper) kick() {
 		k.again = true
 		return
 	}
-	k.flight = &flight{done: make(chan struct{}), settings: *k.obeyed()}
-	k.flight.ctx, k.flight.cancel = context.WithCancel(context.Background())
-	go k.fly(k.flight)
+	f := k.takeOff()
+	var now bool
+	if f.look, now = f.settings.Looks.take(maxLooks, k.waiting.Load() > 0, func(*turn) { go k.fly(f) }); now {
+		go k.fly(f)
+	}
+}
+
+// takeOff makes the keeper's flight. Called with k.mu held.
+func (k *Keeper) takeOff() *flight {
+	f := &flight{done: make(chan struct{}), settings: *k.obeyed()}
+	f.ctx, f.cancel = context.WithCancel(context.Background())
+	k.flight = f
+	return f
 }
 
 // broadcast wakes everybody who waits for a change. Called with k.mu held.

@@ -22,6 +22,7 @@ type machine struct {
 	dead   atomic.Bool // killed
 	ended  atomic.Bool // stopped in good order
 	asking atomic.Bool
+	turns  Turns // which its keeper shares with nobody, unless a test takes one
 
 	mu     sync.Mutex
 	rounds int // at the moment of round
@@ -76,6 +77,9 @@ func (p *machine) start(edits ...func(*Settings)) (stop func()) {
 }
 
 func drain(s *Settings) { s.Drain, s.Quiesce = true, 2*time.Second }
+
+// inTurn lets the keeper ask only when it is its turn.
+func (p *machine) inTurn(s *Settings) { s.Looks, s.Requests, s.MaxRequests = new(Turns), &p.turns, 1 }
 
 func cacheOnly(s *Settings) { s.Rotating, s.RequireRotation = false, false }
 

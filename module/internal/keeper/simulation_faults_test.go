@@ -53,6 +53,7 @@ var incidents = []struct {
 	{"writes fail", 8, (*simulation).failSaves},
 	{"reads fail", 4, (*simulation).failLoads},
 	{"writes are slow", 3, (*simulation).slowSaves},
+	{"another client asks", 4, (*simulation).takeTurn},
 	{"the configuration is reloaded", 8, (*simulation).reload},
 	{"another process starts", 6, (*simulation).addHolder},
 	{"a process is stopped", 6, (*simulation).stopOne},
@@ -214,6 +215,16 @@ func (s *simulation) slowSaves() string {
 	d := time.Duration(s.chance.IntN(4)) * time.Second
 	s.disk.faults(func() { s.disk.slow = d })
 	return fmt.Sprintf(": %v", d)
+}
+
+// takeTurn lets another client of a process ask the same authorization server.
+func (s *simulation) takeTurn() string {
+	p, d := pick(s.chance, s.alive()...), s.upTo(time.Minute)
+	one, _ := p.turns.take(1, false, func(one *turn) {
+		s.loose.Go(func() { time.Sleep(d); one.end() })
+	})
+	s.loose.Go(func() { time.Sleep(d); one.end() })
+	return fmt.Sprintf(": of %s, for %v", p.keeper.process, d)
 }
 
 // clear ends everything that goes wrong.

@@ -17,7 +17,7 @@ func (s *simulation) reload() string {
 	p.mu.Lock()
 	old := p.stops[0]
 	p.mu.Unlock()
-	fresh := p.start(s.settings)
+	fresh := p.start(s.settings, p.inTurn)
 	fails := s.chance.IntN(4) == 0
 	ends := old
 	p.mu.Lock()

@@ -206,7 +206,7 @@ func (s *simulation) bootHolder() {
 	p := s.newProcess()
 	p.keeper.schedule.random, p.keeper.saving.random = s.jitter(p), s.jitter(p)
 	p.onTell = func(e Event) { s.hear(p, e) }
-	p.start(s.settings)
+	p.start(s.settings, p.inTurn)
 	s.holders = append(s.holders, p)
 	synctest.Wait()
 }

@@ -15,7 +15,7 @@ type State string
 const (
 	StateStarting      State = "starting"       // nothing is known yet
 	StateOK            State = "ok"             // all is well
-	StateRefreshing    State = "refreshing"     // a token request runs
+	StateRefreshing    State = "refreshing"     // a token request runs, or waits for its turn
 	StateBackoff       State = "backoff"        // the last one failed; another is planned
 	StateAwaitingGrant State = "awaiting_grant" // no refresh token yet
 	StateGrantLost     State = "grant_lost"     // the refresh token is dead
@@ -42,6 +42,7 @@ const (
 	CauseUnusable        = "token_unusable"        // the access token must not be injected
 	CauseInternal        = "internal_error"        // a bug of ours
 	CauseStarting        = "starting"              // no configuration has started yet
+	CauseQueued          = "refresh_queued"        // too many others are asking
 	CauseExpired         = "expired"               // the wait for a new token ended
 	CauseRotationMissing = "rotation_missing"      // see RotationMissing
 	CauseRevoked         = "revoked"               // an operator ended the grant
@@ -128,6 +129,13 @@ func storeTrouble(err error, place string) Trouble {
 	}
 }
 
+var queuedTrouble = Trouble{
+	State:  StateRefreshing,
+	Cause:  CauseQueued,
+	Detail: "as many token requests as are allowed run at the client's authorization server, and this one waits for its turn",
+	Remedy: "none needed if it passes; raise max_concurrent_refreshes if the authorization server bears more, and look for clients whose token requests hang",
+}
+
 // Status is what operators see of a client. It holds no secret.
 type Status struct {
 	Client string
@@ -194,6 +202,8 @@ func (k *Keeper) state() State {
 		return StateRefreshing
 	case k.trouble.State != "":
 		return k.trouble.State
+	case k.inLine():
+		return StateRefreshing
 	case !k.settled:
 		return StateStarting
 	default:

@@ -100,9 +100,10 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 		return nil
 	}
 	started := len(k.settings) > 0
-	if started && !k.trouble.blocking() && k.flight == nil && k.schedule.due(mono, wall) {
+	if started && !k.trouble.blocking() && k.flight == nil && !k.inLine() && k.schedule.due(mono, wall) {
 		k.kick()
 	}
+	k.hurry()
 	next, planned := k.schedule.next(mono, wall)
 	hopeless := started && (k.trouble.blocking() && k.settled ||
 		k.flight == nil && (!planned || mono.Add(next).After(deadline)))
@@ -126,11 +127,25 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 	}
 }
 
+// hurry lets the keeper pass those whose tokens nobody waits for. Called with
+// k.mu held.
+func (k *Keeper) hurry() {
+	k.turn.hurry()
+	if k.flight != nil {
+		k.flight.look.hurry()
+	}
+}
+
 func (k *Keeper) unavailable() error {
-	st := k.Status()
+	k.mu.Lock()
+	st, inLine := k.status(), k.inLine()
+	k.mu.Unlock()
 	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
 	if st.Trouble.needsGrant() || !st.Planned {
 		u.RetryAfter = slowRetryMin
+	}
+	if u.Trouble.Cause == "" && inLine {
+		u.Trouble = queuedTrouble
 	}
 	if u.Trouble.Cause == "" {
 		u.Trouble.Cause = CauseStarting

@@ -1,0 +1,120 @@
+package keeper
+
+import (
+	"container/list"
+	"sync"
+)
+
+// maxLooks is how many keepers that share a [Turns] look at their records at a
+// time. Each blocks a thread while it reads.
+const maxLooks = 64
+
+// Turns lets a bounded number of keepers do something at a time. The others
+// stand in line, which costs no goroutine: first those whose token somebody waits
+// for. The zero value is ready; a nil one has no bound.
+type Turns struct {
+	mu    sync.Mutex
+	taken int
+	lines [2]list.List // of *turn; the hurried ones stand in the first
+}
+
+// turn is taken, or a place in line until it is. All methods may be called on
+// nil.
+type turn struct {
+	turns *Turns
+	limit int
+	begin func(*turn)
+
+	line    *list.List // nil when it does not stand in line
+	element *list.Element
+	ended   bool
+}
+
+// take takes a turn if fewer than limit are taken, or else a place in line: then
+// begin is called when the turn is taken, without any lock held.
+func (t *Turns) take(limit int, hurried bool, begin func(*turn)) (own *turn, taken bool) {
+	if t == nil {
+		return nil, true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own = &turn{turns: t, limit: limit, begin: begin}
+	if t.taken < limit {
+		t.taken++
+		return own, true
+	}
+	own.join(&t.lines[1])
+	if hurried {
+		own.move(&t.lines[0])
+	}
+	return own, false
+}
+
+func (own *turn) join(line *list.List) { own.line, own.element = line, line.PushBack(own) }
+
+func (own *turn) move(line *list.List) {
+	own.line.Remove(own.element)
+	own.join(line)
+}
+
+// hurry moves it up to those that somebody waits for.
+func (own *turn) hurry() {
+	if own == nil {
+		return
+	}
+	own.turns.mu.Lock()
+	defer own.turns.mu.Unlock()
+	if hurried := &own.turns.lines[0]; own.line != nil && own.line != hurried {
+		own.move(hurried)
+	}
+}
+
+// leave gives the place in line up. It reports false if there is none: then the
+// turn is taken, or has ended.
+func (own *turn) leave() bool {
+	if own == nil {
+		return false
+	}
+	own.turns.mu.Lock()
+	defer own.turns.mu.Unlock()
+	if own.line == nil {
+		return false
+	}
+	own.line.Remove(own.element)
+	own.line, own.ended = nil, true
+	return true
+}
+
+// end gives the turn, or the place in line, to the next. It may be called twice,
+// and with no keeper's lock held.
+func (own *turn) end() {
+	if own == nil || own.leave() {
+		return
+	}
+	t := own.turns
+	t.mu.Lock()
+	var next []*turn
+	if !own.ended {
+		own.ended = true
+		t.taken--
+		next = t.call()
+	}
+	t.mu.Unlock()
+	for _, one := range next {
+		one.begin(one)
+	}
+}
+
+// call takes those out of the lines whose turn it is. Called with t.mu held.
+func (t *Turns) call() (next []*turn) {
+	for i := range t.lines {
+		line := &t.lines[i]
+		for front := line.Front(); front != nil && t.taken < front.Value.(*turn).limit; front = line.Front() {
+			one := line.Remove(front).(*turn)
+			one.line = nil
+			t.taken++
+			next = append(next, one)
+		}
+	}
+	return next
+}
