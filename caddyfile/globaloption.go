@@ -3,6 +3,7 @@ package caddyfile
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -15,6 +16,7 @@ const appName = "oauth2_client"
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption(appName, parseGlobalOption)
+	httpcaddyfile.RegisterGlobalOption("max_concurrent_refreshes", parseLimit)
 }
 
 // parseGlobalOption declares a client for all sites. It may be repeated. Syntax:
@@ -43,6 +45,29 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 		}
 	}
 	return httpcaddyfile.App{Name: appName, Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// parseLimit sets how many token requests may run at a time at one authorization
+// server. Syntax:
+//
+//	max_concurrent_refreshes <number>
+func parseLimit(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next()
+	if existing != nil {
+		return nil, d.Err("max_concurrent_refreshes is there twice: remove one")
+	}
+	var text string
+	if !d.AllArgs(&text) {
+		return nil, d.ArgErr()
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return nil, d.Errf("max_concurrent_refreshes %s is no number of token requests, such as 16", text)
+	}
+	return httpcaddyfile.App{
+		Name:  "oauth2_client_limits",
+		Value: caddyconfig.JSON(module.Limits{MaxConcurrentRefreshes: n}, nil),
+	}, nil
 }
 
 func add(app *module.App, name string, client *module.Client) error {

@@ -212,6 +212,9 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	if path == "live" {
 		return answerGet(w, r, map[string]bool{"live": true})
 	}
+	if caddy.ActiveContext().Context == nil {
+		return notStarted(w, path)
+	}
 	clients, err := runningClients()
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
@@ -235,6 +238,18 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		return unknownClient(name, statuses(clients))
 	}
 	return a.one(w, r, clients[i], action)
+}
+
+// notStarted answers while the first configuration is being started: no client is
+// known, which must not be taken for all being well.
+func notStarted(w http.ResponseWriter, path string) error {
+	if path == "ready" {
+		return writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "waiting": []ClientStatus{}})
+	}
+	return caddy.APIError{
+		HTTPStatus: http.StatusServiceUnavailable,
+		Err:        errors.New("no configuration has started yet; ask again in a moment, or see the log for what is wrong with it"),
+	}
 }
 
 // one serves one client.
@@ -322,9 +337,13 @@ func ready(w http.ResponseWriter, statuses []ClientStatus, names []string) error
 }
 
 func unknownClient(name string, statuses []ClientStatus) error {
-	names := make([]string, 0, len(statuses))
-	for _, s := range statuses {
+	const most = 20
+	names := make([]string, 0, most+1)
+	for _, s := range statuses[:min(most, len(statuses))] {
 		names = append(names, s.Client)
+	}
+	if more := len(statuses) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return caddy.APIError{
 		HTTPStatus: http.StatusNotFound,

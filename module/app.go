@@ -38,8 +38,16 @@ type App struct {
 	// record, so a renamed client starts anew.
 	Clients map[string]*Client `json:"clients,omitempty"`
 
-	ctx    caddy.Context
-	logger *zap.Logger
+	// How many token requests may run at a time at one authorization server, which
+	// is the scheme, host and port of the token endpoint, or of the issuer. Others
+	// wait for their turn, those first whose token a request waits for. What an
+	// operator orders, logs in with, or exchanges for a caller does not count. In a
+	// Caddyfile it is the global option `max_concurrent_refreshes`. Default: `16`.
+	MaxConcurrentRefreshes int `json:"max_concurrent_refreshes,omitempty"`
+
+	ctx         caddy.Context
+	logger      *zap.Logger
+	maxRequests int // MaxConcurrentRefreshes, or what holds in its place
 
 	mu        sync.Mutex
 	clients   map[string]*client
@@ -89,7 +97,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.seeds = make(map[store.Fingerprint]string)
 	a.gates = make(map[use]bool)
 	a.storeUses = make(map[string]*storeUse)
-	var err error
+	err := a.limit(ctx)
+	if err != nil {
+		return err
+	}
 	if a.events, err = newEmitter(ctx); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
@@ -232,7 +243,7 @@ func (a *App) Start() error {
 			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
 		}
-		c.start()
+		c.start(a.maxRequests)
 	}
 	a.events.start()
 	a.stopped = make(chan struct{})

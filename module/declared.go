@@ -32,6 +32,8 @@ type client struct {
 	keys      *store.Keys
 	keeper    *keeper.Keeper
 	keeperKey string
+	turns     *keeper.Turns
+	server    string // whose turns they are
 	counts    *counts
 	stopOnce  func()
 	traces    traces
@@ -89,6 +91,14 @@ func (c *client) acquire() (err error) {
 	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey); err != nil {
 		return err
 	}
+	var r resolver
+	endpoint := r.value("token_endpoint", c.cfg.TokenEndpoint)
+	if endpoint == "" {
+		endpoint = c.cfg.Issuer
+	}
+	if c.turns, c.server, err = sharedTurns(endpoint); err != nil {
+		return err
+	}
 	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.perCaller() {
 		return err
 	}
@@ -112,6 +122,10 @@ func (c *client) release() (err error) {
 	if c.counts != nil {
 		_, countsErr := counted.Delete(c.name)
 		err = errors.Join(err, countsErr)
+	}
+	if c.server != "" {
+		_, turnsErr := requests.Delete(c.server)
+		err = errors.Join(err, turnsErr)
 	}
 	if c.callers.key != "" {
 		_, callersErr := exchanges.Delete(c.callers.key)
@@ -150,7 +164,7 @@ func (c *client) warnings() (list []string) {
 }
 
 // start lets the keeper obey this configuration.
-func (c *client) start() {
+func (c *client) start(maxRequests int) {
 	drains, _ := c.cfg.drains() // checked
 	if c.cfg.perCaller() {
 		return // its tokens are obtained when their callers come
@@ -163,6 +177,9 @@ func (c *client) start() {
 		RefreshWindowRatio: c.cfg.RefreshWindowRatio,
 		MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
 		Timeout:            time.Duration(c.cfg.Timeout),
+		Looks:              &looks,
+		Requests:           c.turns,
+		MaxRequests:        maxRequests,
 		Resolve:            c.inputs,
 		Observe:            c.observe,
 		Notify: func(e keeper.Event) {

@@ -35,7 +35,7 @@ func TestOperatorsFindEveryWord(t *testing.T) {
 		"own":    {"*.go", `\bCause: +"(\w+)", Detail`, 2, "`%s`"},
 		"event":  {"internal/keeper/event.go", `(?m)^\t\w+ +EventKind = "(\w+)"`, 14, "`%s`"},
 		"state":  {"internal/keeper/state.go", `(?m)^\tState\w+ +State = "(\w+)"`, 7, "| `%s` |"},
-		"metric": {"metrics.go", `(?:counterOpts|gaugeDesc)\("(\w+)"|Name: "(\w+)"`, 12, "| `caddy_oauth2_client_%s"},
+		"metric": {"metrics.go", `= desc\("(\w+)"`, 12, "| `caddy_oauth2_client_%s"},
 		"result": {"metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "`%s`"},
 	} {
 		names, err := filepath.Glob(w.files)
