@@ -1,0 +1,144 @@
+// Command bench measures what Lamplighter costs, beside what else could do the
+// work: every row of its table is a ratio of two things that were measured in
+// turns, in one run, on one machine. `make bench` runs it and writes
+// docs/performance.md.
+//
+// It knows Lamplighter only as a binary that it builds and starts.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// part is a group of rows that are measured together.
+type part struct {
+	name, title string
+	run         func(context.Context, *bench) ([]row, error)
+}
+
+var parts = []part{
+	{"proxy", "Cost of a request", measureProxies},
+	{"rotation", "Latency while tokens rotate", measureRotation},
+	{"start", "Start and size", measureStart},
+	{"scale", "Many clients", measureScale},
+}
+
+// bench is what all parts share.
+type bench struct {
+	root        string // of the repository
+	dir         string // of everything that is built and written
+	quick       bool
+	lamplighter string // path of the binary
+	caddy       string // path of stock Caddy
+	notes       []string
+}
+
+// note keeps something that readers of the table should know.
+func (b *bench) note(format string, args ...any) {
+	b.notes = append(b.notes, fmt.Sprintf(format, args...))
+}
+
+// pick returns what a full run uses, or what a quick one does.
+func pick[T any](b *bench, full, quick T) T {
+	if b.quick {
+		return quick
+	}
+	return full
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == loadCommand {
+		exitOn(serveLoad(os.Stdin, os.Stdout))
+		return
+	}
+	root := flag.String("root", "..", "the repository")
+	quick := flag.Bool("quick", false, "measure each part for a moment only, and write no files")
+	only := flag.String("only", "", "run these parts only, such as proxy,scale, and write no files")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exitOn(run(ctx, *root, *quick, *only))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run measures the parts and writes what it found.
+func run(ctx context.Context, root string, quick bool, only string) error {
+	began := time.Now()
+	selected, err := choose(only)
+	if err != nil {
+		return err
+	}
+	b := &bench{quick: quick}
+	if b.root, err = filepath.Abs(root); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "bench-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(b.dir) }()
+	if err := b.build(ctx); err != nil {
+		return err
+	}
+	about, err := describe(ctx, b)
+	if err != nil {
+		return err
+	}
+	fmt.Print(about.text())
+
+	var tables []table
+	var failed error
+	for _, p := range selected {
+		fmt.Fprintf(os.Stderr, "%s…\n", p.title)
+		rows, err := p.run(ctx, b)
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err))
+		}
+		tables = append(tables, table{p.title, rows})
+		for _, r := range rows {
+			failed = errors.Join(failed, r.invalid)
+		}
+		if ctx.Err() != nil {
+			return errors.Join(failed, ctx.Err())
+		}
+	}
+	about.took = time.Since(began)
+	rep := report{about, tables, b.notes}
+	fmt.Print("\n" + rep.markdown())
+	if failed != nil || quick || only != "" {
+		return failed
+	}
+	return rep.write(filepath.Join(b.root, "docs"))
+}
+
+// choose returns the parts of a list of names, all of them for an empty one.
+func choose(only string) ([]part, error) {
+	if only == "" {
+		return parts, nil
+	}
+	var selected []part
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no part %q", name)
+		}
+		selected = append(selected, parts[i])
+	}
+	return selected, nil
+}
