@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	secret = "bench-secret" // of every client
+	secret = "bench-secret"                                                      // of every client
 	fixed  = "fixed-token-of-sixty-four-characters-0123456789-0123456789-012345" // what proxies without OAuth send
 )
 
@@ -89,7 +89,9 @@ func (a *authServer) enter() {
 func seed(id string) string { return pad("seed-" + id) }
 
 // pad makes a token of 64 characters.
-func pad(text string) string { return fmt.Sprintf("%s-%s", text, strings.Repeat("0", max(0, 63-len(text)))) }
+func pad(text string) string {
+	return fmt.Sprintf("%s-%s", text, strings.Repeat("0", max(0, 63-len(text))))
+}
 
 func (a *authServer) grant(id, grant, presented string) (status int, body string) {
 	a.mu.Lock()
