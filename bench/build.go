@@ -14,14 +14,23 @@ import (
 // Both binaries are built as `make build` does.
 const buildTags = "nobadger,nomysql,nopgx"
 
-// build builds Lamplighter, and stock Caddy of the same version.
+// build builds Lamplighter, unless LAMPLIGHTER_BINARY names one that is built
+// already, and stock Caddy of the same version.
 func (b *bench) build(ctx context.Context) error {
 	b.lamplighter = filepath.Join(b.dir, "lamplighter")
+	given := os.Getenv("LAMPLIGHTER_BINARY")
+	if given != "" {
+		b.lamplighter = given
+		b.note("Lamplighter was not built for this run: LAMPLIGHTER_BINARY is %s.", given)
+	}
 	b.caddy = filepath.Join(b.dir, "caddy")
 	for _, binary := range []struct{ dir, path, pkg string }{
 		{b.root, b.lamplighter, "./cmd/lamplighter"},
 		{filepath.Join(b.root, "bench"), b.caddy, "github.com/caddyserver/caddy/v2/cmd/caddy"},
 	} {
+		if binary.path == given {
+			continue
+		}
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-tags", buildTags, "-ldflags", "-s -w", "-o", binary.path, binary.pkg)
 		cmd.Dir = binary.dir
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")

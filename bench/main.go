@@ -111,6 +111,7 @@ func run(ctx context.Context, root string, quick bool, only string) error {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", p.name, err))
 		}
 		tables = append(tables, table{p.title, rows})
+		fmt.Print(tables[len(tables)-1].markdown())
 		for _, r := range rows {
 			failed = errors.Join(failed, r.invalid)
 		}
@@ -120,7 +121,7 @@ func run(ctx context.Context, root string, quick bool, only string) error {
 	}
 	about.took = time.Since(began)
 	rep := report{about, tables, b.notes}
-	fmt.Print("\n" + rep.markdown())
+	fmt.Print(rep.ending())
 	if failed != nil || quick || only != "" {
 		return failed
 	}

@@ -33,19 +33,30 @@ func (r report) markdown() string {
 	for _, line := range r.about.lines {
 		fmt.Fprintf(&out, "- %s\n", line)
 	}
-	fmt.Fprintf(&out, "- the run took %v\n", r.about.took.Round(time.Second))
 	for _, t := range r.tables {
-		fmt.Fprintf(&out, "\n### %s\n\n| what | measured | baseline | | ratio (min–max) | target | |\n|---|---|---|---|---|---|---|\n", t.title)
-		for _, row := range t.rows {
-			out.WriteString(row.markdown())
-		}
+		out.WriteString(t.markdown())
 	}
-	if len(r.notes) > 0 {
-		out.WriteString("\nNotes:\n\n")
+	out.WriteString(r.ending())
+	return out.String()
+}
+
+func (t table) markdown() string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "\n### %s\n\n| what | measured | baseline | | ratio (min–max) | target | |\n|---|---|---|---|---|---|---|\n", t.title)
+	for _, row := range t.rows {
+		out.WriteString(row.markdown())
 	}
+	return out.String()
+}
+
+// ending is what comes after the tables.
+func (r report) ending() string {
+	var out strings.Builder
+	out.WriteString("\n")
 	for _, note := range r.notes {
 		fmt.Fprintf(&out, "- %s\n", note)
 	}
+	fmt.Fprintf(&out, "- The run took %v.\n", r.about.took.Round(time.Second))
 	return out.String()
 }
 
