@@ -134,6 +134,7 @@ func TestReport(t *testing.T) {
 	r := report{about: about{lines: []string{"a machine"}}, tables: []table{{"Cost", []row{
 		{what: "ours", baseline: "theirs", unit: microseconds, ours: []float64{1, 2, 3}, base: []float64{1, 1, 1}, target: target{ratioAtMost, 1.5}},
 		{what: "other", baseline: "theirs", missing: "it is not installed"},
+		{what: "slow", baseline: "theirs", unit: seconds, missing: "it took too long", target: target{valueAtMost, 3}},
 	}}}}
 	if err := r.write(dir); err != nil {
 		t.Fatal(err)
@@ -145,7 +146,8 @@ func TestReport(t *testing.T) {
 	for _, line := range []string{
 		"- a machine\n",
 		"| ours | 2.00 µs | theirs | 1.00 µs | **2.0** (1.000–3.0) | ratio ≤ 1.5 | **missed** |\n",
-		"| other | | theirs | | not measured: it is not installed |  | |\n",
+		"| other | | theirs | | not measured: it is not installed |  |  |\n",
+		"| slow | | theirs | | not measured: it took too long | ≤ 3.00 s | **missed** |\n",
 	} {
 		if !strings.Contains(string(page), line) {
 			t.Errorf("the page lacks %q:\n%s", line, page)
@@ -209,7 +211,7 @@ func TestEverythingOnceWithTheRealBinaries(t *testing.T) {
 	if _, _, _, err := machine(); err != nil {
 		t.Skip(err)
 	}
-	if err := run(t.Context(), "..", true, "proxy"); err != nil {
+	if err := run(t.Context(), options{root: "..", only: "proxy", quick: true}); err != nil {
 		t.Error(err)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -40,6 +41,8 @@ type bench struct {
 	quick       bool
 	lamplighter string // path of the binary
 	caddy       string // path of stock Caddy
+	profiles    string // where profiles of Lamplighter are kept, "" for none
+	sizes       []int  // numbers of clients, nil for the usual ones
 	notes       []string
 }
 
@@ -64,11 +67,13 @@ func main() {
 	root := flag.String("root", "..", "the repository")
 	quick := flag.Bool("quick", false, "measure each part for a moment only, and write no files")
 	only := flag.String("only", "", "run these parts only, such as proxy,scale, and write no files")
+	clients := flag.String("clients", "", "numbers of clients, such as 1,1000, instead of the usual ones; write no files")
+	profiles := flag.String("profiles", "", "keep profiles of Lamplighter in this directory")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exitOn(run(ctx, *root, *quick, *only))
+	exitOn(run(ctx, options{*root, *only, *clients, *profiles, *quick}))
 }
 
 func exitOn(err error) {
@@ -78,16 +83,30 @@ func exitOn(err error) {
 	}
 }
 
+// options are what the command line says.
+type options struct {
+	root, only, clients, profiles string
+	quick                         bool
+}
+
 // run measures the parts and writes what it found.
-func run(ctx context.Context, root string, quick bool, only string) error {
+func run(ctx context.Context, o options) error {
 	began := time.Now()
-	selected, err := choose(only)
+	selected, err := choose(o.only)
 	if err != nil {
 		return err
 	}
-	b := &bench{quick: quick}
-	if b.root, err = filepath.Abs(root); err != nil {
+	b := &bench{quick: o.quick, profiles: o.profiles}
+	if b.root, err = filepath.Abs(o.root); err != nil {
 		return err
+	}
+	if b.sizes, err = numbers(o.clients); err != nil {
+		return err
+	}
+	if o.profiles != "" {
+		if err := os.MkdirAll(o.profiles, 0o700); err != nil {
+			return err
+		}
 	}
 	if b.dir, err = os.MkdirTemp("", "bench-"); err != nil {
 		return err
@@ -122,10 +141,28 @@ func run(ctx context.Context, root string, quick bool, only string) error {
 	about.took = time.Since(began)
 	rep := report{about, tables, b.notes}
 	fmt.Print(rep.ending())
-	if failed != nil || quick || only != "" {
+	if failed != nil || o.quick || o.only != "" || o.clients != "" {
 		return failed
 	}
 	return rep.write(filepath.Join(b.root, "docs"))
+}
+
+// numbers reads a list of numbers of clients, of which the first is the baseline.
+func numbers(list string) (out []int, err error) {
+	if list == "" {
+		return nil, nil
+	}
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is no number of clients", text)
+		}
+		out = append(out, n)
+	}
+	if out[0] != 1 {
+		return nil, errors.New("the first number of clients is the baseline and must be 1")
+	}
+	return out, nil
 }
 
 // choose returns the parts of a list of names, all of them for an empty one.

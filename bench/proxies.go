@@ -45,8 +45,8 @@ func measureProxies(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rounds := pick(b, 15, 1)
-	slice := pick(b, 2*time.Second, 100*time.Millisecond)
+	rounds := pick(b, 24, 1)
+	slice := pick(b, time.Second, 100*time.Millisecond)
 	for round := range rounds + 1 {
 		for i := range all {
 			p := all[(i+round)%len(all)] // who comes after whom changes
@@ -58,7 +58,17 @@ func measureProxies(ctx context.Context, b *bench) ([]row, error) {
 			}
 		}
 	}
-	return proxyRows(all), nil
+	return proxyRows(all), profileProxies(ctx, b, all)
+}
+
+// profileProxies keeps profiles of the baseline, and of what is compared with it.
+func profileProxies(ctx context.Context, b *bench, all []*proxy) error {
+	for name, p := range map[string]*proxy{"static": all[0], "transport": all[2], "upstream_oauth": all[3]} {
+		if err := b.profileLoad(ctx, p.process, "proxy-"+name, p.address); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measure sends requests through a proxy. The first round warms up.

@@ -62,7 +62,11 @@ func (r report) ending() string {
 
 func (r row) markdown() string {
 	if r.missing != "" {
-		return fmt.Sprintf("| %s | | %s | | not measured: %s | %s | |\n", r.what, r.baseline, r.missing, r.targetText())
+		verdict := ""
+		if r.target.of != noTarget {
+			verdict = "**missed**"
+		}
+		return fmt.Sprintf("| %s | | %s | | not measured: %s | %s | %s |\n", r.what, r.baseline, r.missing, r.targetText(), verdict)
 	}
 	ratio := ""
 	if s, ok := r.ratio(); ok {

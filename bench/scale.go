@@ -9,11 +9,10 @@ import (
 )
 
 const (
-	startLimit   = 3.0    // seconds until a sidecar with many clients answers
-	clientLimit  = 4.0    // KiB a client may hold beyond its tokens
-	mostAtOnce   = 16     // token requests to one authorization server
-	tokenBytes   = 2 * 64 // an access token and a refresh token, as pad makes them
-	restartTries = 3
+	startLimit  = 3.0    // seconds until a sidecar with many clients answers
+	clientLimit = 4.0    // KiB a client may hold beyond its tokens
+	mostAtOnce  = 16     // token requests to one authorization server
+	tokenBytes  = 2 * 64 // an access token and a refresh token, as pad makes them
 )
 
 // restarts is what a fleet shows that starts with its records on the disk.
@@ -29,14 +28,13 @@ type restarts struct {
 func measureScale(ctx context.Context, b *bench) ([]row, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	auth := &authServer{lifetime: 24 * time.Hour}
-	if err := auth.serve(); err != nil {
-		return nil, err
-	}
-	defer auth.close()
 	var rows []row
 	var all []*restarts
-	for _, size := range pick(b, []int{1, 1000, 100_000}, []int{1, 20}) {
+	sizes := b.sizes
+	if sizes == nil {
+		sizes = pick(b, []int{1, 1000, 100_000}, []int{1, 20})
+	}
+	for _, size := range sizes {
 		f, first, err := firstStart(ctx, b, size)
 		if err != nil {
 			return rows, err
@@ -45,7 +43,7 @@ func measureScale(ctx context.Context, b *bench) ([]row, error) {
 		all = append(all, f)
 		rows = append(rows, first...)
 	}
-	for range pick(b, restartTries, 1) {
+	for range pick(b, 3, 1) {
 		for _, r := range all {
 			if err := r.restart(ctx, b); err != nil {
 				return rows, err
@@ -80,7 +78,6 @@ func firstStart(ctx context.Context, b *bench, size int) (*restarts, []row, erro
 		b.note("%s clients, first start: %v", thousands(size), firstLine(err))
 		return r, nil, ctx.Err()
 	}
-	began := time.Now()
 	if _, err := f.ready(ctx, limit); err != nil {
 		r.missing = fmt.Sprintf("only %d clients had a token within %v", len(auth.count().issued), limit)
 	}
@@ -93,7 +90,6 @@ func firstStart(ctx context.Context, b *bench, size int) (*restarts, []row, erro
 	}
 	what := thousands(size) + " clients without a record: "
 	took := seen.issued[len(seen.issued)-1].Sub(seen.issued[0]).Seconds()
-	_ = began
 	return r, []row{
 		{what: what + "token requests at once", baseline: "the limit", unit: number, ours: []float64{float64(seen.most)}, base: []float64{mostAtOnce}, target: target{valueAtMost, mostAtOnce}},
 		{what: what + "until all have tokens", baseline: "16 at once, each taking " + auth.delay.String(), unit: seconds, ours: []float64{took},
@@ -129,7 +125,7 @@ func (r *restarts) restart(ctx context.Context, b *bench) error {
 		return err
 	}
 	r.memory = append(r.memory, m)
-	return nil
+	return b.keepProfile(ctx, r.process, fmt.Sprintf("fleet-%d-heap", r.size), "heap?gc=1")
 }
 
 // cpuOfRequest returns the CPU time that a proxied request takes, in µs.

@@ -77,6 +77,9 @@ func refreshing(ctx context.Context, b *bench, name string, size int, lifetime, 
 	if err != nil {
 		return r, err
 	}
+	if err := b.keepProfile(ctx, f.process, name+"-cpu", "profile?seconds=5"); err != nil {
+		return r, err
+	}
 	seen := auth.count()
 	if seen.refused > 0 {
 		return r, fmt.Errorf("%d refresh tokens were presented that are not the newest", seen.refused)
