@@ -125,10 +125,13 @@ func (p *process) eventually(ctx context.Context, limit, pause time.Duration, wh
 		case <-time.After(pause):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s does not %s within %v: %w\n%s", p.cmd.Path, what, limit, err, &p.output)
+			return fmt.Errorf("%w: it does not %s within %v: %w\n%s", errLate, what, limit, err, &p.output)
 		}
 	}
 }
+
+// errLate is the error of a process that is still at it when time is up.
+var errLate = errors.New("too late")
 
 // errStatus is an answer other than 200.
 var errStatus = errors.New("unexpected status")
