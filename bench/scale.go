@@ -88,9 +88,6 @@ func firstStart(ctx context.Context, b *bench, size int) (*restarts, []row, erro
 	if seen.refused > 0 {
 		return r, nil, fmt.Errorf("%d refresh tokens were presented that are not the newest", seen.refused)
 	}
-	if seen.refused > 0 {
-		return r, nil, fmt.Errorf("%d refresh tokens were presented that are not the newest", seen.refused)
-	}
 	what := thousands(size) + " clients without a record: "
 	atOnce := row{what: what + "token requests at once", baseline: "the limit", unit: number, base: []float64{mostAtOnce}, target: target{valueAtMost, mostAtOnce}}
 	took := row{what: what + "until all have tokens", baseline: "16 at once, each taking " + auth.delay.String(), unit: seconds, missing: r.missing}
