@@ -19,10 +19,10 @@ type fleet struct {
 }
 
 // newFleet makes the configuration of a sidecar, in a file as a program would.
-func newFleet(b *bench, name string, size int, auth *authServer) (*fleet, error) {
+func newFleet(ctx context.Context, b *bench, name string, size int, auth *authServer) (*fleet, error) {
 	f := &fleet{size: size, auth: auth, home: filepath.Join(b.dir, name)}
 	var err error
-	if f.address, err = freeAddress(); err != nil {
+	if f.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
 	seeds := filepath.Join(f.home, "seeds")
@@ -36,7 +36,7 @@ func newFleet(b *bench, name string, size int, auth *authServer) (*fleet, error)
 		if err := os.WriteFile(path, []byte(seed(id)), 0o600); err != nil {
 			return nil, err
 		}
-		clients[id] = map[string]any{
+		clients[id] = map[string]any{ //nolint:gosec // the bench's own
 			"token_endpoint": auth.endpoint(),
 			"client_id":      id,
 			"client_secret":  "{env.BENCH_SECRET}",

@@ -2,12 +2,15 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"image/color"
 	"math"
 	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 	_ "gonum.org/v1/plot/vg/vgsvg" // the format of the file
 )
 
@@ -36,6 +39,8 @@ func (r report) plot(path string) error {
 	if len(names) == 0 {
 		return errors.New("there is nothing to plot")
 	}
+	plot.DefaultFont.Variant = "Sans"
+	plotter.DefaultFont.Variant = "Sans"
 	p := plot.New()
 	p.Title.Text = "Ratio to the baseline: median, and range of all rounds"
 	p.X.Scale = plot.LogScale{}
@@ -49,13 +54,16 @@ func (r report) plot(path string) error {
 	if err != nil {
 		return err
 	}
+	dots.GlyphStyle = draw.GlyphStyle{Color: color.RGBA{R: 0xc0, G: 0x60, A: 0xff}, Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
 	one, err := plotter.NewLine(plotter.XYs{{X: 1, Y: -0.5}, {X: 1, Y: float64(len(names)) - 0.5}})
 	if err != nil {
 		return err
 	}
 	one.Dashes = []vg.Length{vg.Points(3), vg.Points(3)}
+	one.Color = color.Gray{Y: 0x80}
 	p.Add(one, bars, dots)
-	return p.Save(8*vg.Inch, vg.Length(len(names)+4)*0.28*vg.Inch, path)
+	p.X.Min, p.X.Max = p.X.Min*0.9, p.X.Max*1.1
+	return p.Save(9*vg.Inch, vg.Length(len(names)+4)*0.25*vg.Inch, path)
 }
 
 // ratioTicks marks powers of two, as far as there are points.
@@ -66,7 +74,7 @@ func ratioTicks(all points) (ticks []plot.Tick) {
 	}
 	for exponent := math.Floor(math.Log2(low)); exponent <= math.Ceil(math.Log2(high)); exponent++ {
 		value := math.Exp2(exponent)
-		ticks = append(ticks, plot.Tick{Value: value, Label: unit(number).write(value)})
+		ticks = append(ticks, plot.Tick{Value: value, Label: fmt.Sprint(value)})
 	}
 	return ticks
 }

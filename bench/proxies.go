@@ -30,7 +30,7 @@ func measureProxies(ctx context.Context, b *bench) ([]row, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	auth := &authServer{oneToken: true, lifetime: time.Hour}
-	if err := auth.serve(); err != nil {
+	if err := auth.serve(ctx); err != nil {
 		return nil, err
 	}
 	defer auth.close()
@@ -135,7 +135,7 @@ func startProxies(ctx context.Context, b *bench, auth *authServer) ([]*proxy, er
 	all := []*proxy{base, again, transport, front, stock, nginx, haproxy}
 	for _, p := range all {
 		var err error
-		if p.address, err = freeAddress(); err != nil {
+		if p.address, err = freeAddress(ctx); err != nil {
 			return all, err
 		}
 	}

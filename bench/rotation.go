@@ -144,7 +144,7 @@ func firstFailure(list []outcome) string {
 // tokens live on until they expire.
 func startOverlapping(ctx context.Context, b *bench, name string, lifetime time.Duration) (*rotating, error) {
 	auth := &authServer{lifetime: lifetime}
-	if err := auth.serve(); err != nil {
+	if err := auth.serve(ctx); err != nil {
 		return nil, err
 	}
 	r := &rotating{
@@ -159,7 +159,7 @@ func startOverlapping(ctx context.Context, b *bench, name string, lifetime time.
 func (r *rotating) start(ctx context.Context, b *bench, name string, end func(), config func(address string) string) error {
 	r.close = end
 	var err error
-	if r.address, err = freeAddress(); err == nil {
+	if r.address, err = freeAddress(ctx); err == nil {
 		r.process, err = b.startCaddyfile(ctx, b.lamplighter, name, config(r.address), r.address)
 	}
 	if r.process != nil {

@@ -65,10 +65,10 @@ func firstStart(ctx context.Context, b *bench, size int) (*restarts, []row, erro
 	if size > 1000 {
 		auth.delay = time.Millisecond
 	}
-	if err := auth.serve(); err != nil {
+	if err := auth.serve(ctx); err != nil {
 		return nil, nil, err
 	}
-	f, err := newFleet(b, fmt.Sprintf("fleet-%d", size), size, auth)
+	f, err := newFleet(ctx, b, fmt.Sprintf("fleet-%d", size), size, auth)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -123,6 +123,9 @@ func (r *restarts) restart(ctx context.Context, b *bench) error {
 	}
 	r.answered = append(r.answered, answered.Seconds())
 	r.known = append(r.known, known.Sub(began).Seconds())
+	if err := b.keepProfile(ctx, r.process, fmt.Sprintf("fleet-%d-cpu", r.size), "profile?seconds=5"); err != nil {
+		return err
+	}
 	cpu, err := r.cpuOfRequest(ctx, pick(b, 2*time.Second, 100*time.Millisecond))
 	if err != nil {
 		return err
@@ -153,8 +156,9 @@ func (f *fleet) cpuOfRequest(ctx context.Context, slice time.Duration) (float64,
 func restartRows(one, many *restarts) []row {
 	what := thousands(many.size) + " clients: "
 	each := func(of func(memory) float64) []float64 {
-		var out []float64
-		for i := range min(len(one.memory), len(many.memory)) {
+		n := min(len(one.memory), len(many.memory))
+		out := make([]float64, 0, n)
+		for i := range n {
 			more := of(many.memory[i]) - of(one.memory[i])
 			out = append(out, (more/float64(many.size-1)-tokenBytes)/1024)
 		}

@@ -39,11 +39,11 @@ type authServer struct {
 }
 
 // serve starts both servers.
-func (a *authServer) serve() error {
+func (a *authServer) serve(ctx context.Context) error {
 	a.valid = make(map[string]time.Time)
 	a.refresh = make(map[string]string)
 	for address, handler := range map[*string]http.HandlerFunc{&a.token: a.serveToken, &a.api: a.serveAPI} {
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 		if err != nil {
 			a.close()
 			return err

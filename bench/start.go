@@ -22,7 +22,7 @@ func measureStart(ctx context.Context, b *bench) ([]row, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	auth := &authServer{oneToken: true, lifetime: time.Hour}
-	if err := auth.serve(); err != nil {
+	if err := auth.serve(ctx); err != nil {
 		return nil, err
 	}
 	defer auth.close()
@@ -36,7 +36,7 @@ func measureStart(ctx context.Context, b *bench) ([]row, error) {
 			{&ours, b.lamplighter, "lamplighter", func(address string) string { return frontSite(auth, address, "bench "+client(auth, "")) }},
 			{&stock, b.caddy, "caddy", func(address string) string { return caddySite(auth, address) }},
 		} {
-			address, err := freeAddress()
+			address, err := freeAddress(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -49,13 +49,12 @@ func measureStart(ctx context.Context, b *bench) ([]row, error) {
 			}
 		}
 	}
-	rows := []row{
+	sizes, err := sizeRows(b)
+	return append([]row{
 		{what: "cold start: exec to the first answer with a new token", baseline: "stock Caddy, header_up", unit: milliseconds, ours: ours.answered, base: stock.answered},
 		{what: "memory after the first request", baseline: "stock Caddy, header_up", unit: mebibytes, ours: ours.idle, base: stock.idle},
 		{what: "memory after 100 requests", baseline: "stock Caddy, header_up", unit: mebibytes, ours: ours.answered100, base: stock.answered100},
-	}
-	sizes, err := sizeRows(b)
-	return append(rows, sizes...), err
+	}, sizes...), err
 }
 
 // once starts a process, and ends it after 101 requests.

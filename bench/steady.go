@@ -49,11 +49,11 @@ type refreshed struct {
 // it has settled does not count.
 func refreshing(ctx context.Context, b *bench, name string, size int, lifetime, settle, watch time.Duration) (r refreshed, err error) {
 	auth := &authServer{lifetime: lifetime}
-	if err := auth.serve(); err != nil {
+	if err := auth.serve(ctx); err != nil {
 		return r, err
 	}
 	defer auth.close()
-	f, err := newFleet(b, name, size, auth)
+	f, err := newFleet(ctx, b, name, size, auth)
 	if err != nil {
 		return r, err
 	}
@@ -154,7 +154,7 @@ func durableWrites(dir string, watch time.Duration) (perSecond float64, err erro
 }
 
 func durableWrite(path string, content []byte) error {
-	file, err := os.Create(path + ".new") //nolint:gosec // below a directory of our own
+	file, err := os.Create(path + ".new")
 	if err != nil {
 		return err
 	}
