@@ -80,7 +80,11 @@ func (f *fleet) ready(ctx context.Context, limit time.Duration) (at time.Time, e
 		pause = 250 * time.Millisecond // the answer costs the sidecar something too
 	}
 	err = f.process.eventually(ctx, limit, pause, "have a token for every client", func() error {
-		_, err := f.process.ask(ctx, "/oauth2_client/ready")
+		// Of all clients it says so before there are any, while Caddy still starts.
+		_, err := f.process.ask(ctx, "/oauth2_client/ready?client="+clientID(0))
+		if err == nil {
+			_, err = f.process.ask(ctx, "/oauth2_client/ready")
+		}
 		at = time.Now()
 		if err != nil {
 			return fmt.Errorf("%.200s", err.Error())
