@@ -45,6 +45,11 @@ test: race-check format-check ## check the format, vet, and run all tests, those
 	$(GO) test $(race) -tags $(TAGS) -timeout $(TIMEOUT) ./...
 	$(GO) test $(race) -tags $(TAGS),failpoint -timeout $(TIMEOUT) $(killed)
 	cd test && $(GO) test $(race) -timeout $(TIMEOUT) ./...
+	cd bench && $(GO) vet ./... && $(GO) test -timeout $(TIMEOUT) ./...
+
+.PHONY: bench
+bench: ## measure what it costs, and write docs/performance.md; needs Linux and 15 minutes
+	cd bench && $(GO) run .
 
 .PHONY: race-check
 race-check:
@@ -63,6 +68,7 @@ format-check:
 lint: ## run golangci-lint and, where its database can be reached, govulncheck
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd test && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd bench && $(GO) run $(GOLANGCI_LINT) run ./...
 	@found=$$($(GO) run $(GOVULNCHECK) -tags $(TAGS) ./... 2>&1) && exit 0; \
 	case "$$found" in \
 		*"Vulnerability #"*) echo "$$found"; exit 1 ;; \

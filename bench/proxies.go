@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// overhead is the share that an injected token may cost.
+const overhead = 1.02
+
+// proxy is a way to put a token into requests.
+type proxy struct {
+	what    string
+	address string
+	process *process
+	target  bool
+	missing string // why it is not measured
+
+	cpu, rate []float64 // for each round: µs a request, requests a second
+	invalid   error
+}
+
+// measureProxies sends the same requests through each proxy in turn.
+func measureProxies(ctx context.Context, b *bench) ([]row, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	auth := &authServer{oneToken: true, lifetime: time.Hour}
+	if err := auth.serve(ctx); err != nil {
+		return nil, err
+	}
+	defer auth.close()
+	all, err := startProxies(ctx, b, auth)
+	defer func() {
+		for _, p := range all {
+			if p.process != nil {
+				p.process.stop()
+			}
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	rounds := pick(b, 24, 1)
+	slice := pick(b, time.Second, 100*time.Millisecond)
+	for round := range rounds + 1 {
+		for i := range all {
+			p := all[(i+round)%len(all)] // who comes after whom changes
+			if p.missing != "" {
+				continue
+			}
+			if err := p.measure(ctx, slice, round > 0); err != nil {
+				return nil, fmt.Errorf("%s: %w", p.what, err)
+			}
+		}
+	}
+	return proxyRows(all), profileProxies(ctx, b, all)
+}
+
+// profileProxies keeps profiles of the baseline, and of what is compared with it.
+func profileProxies(ctx context.Context, b *bench, all []*proxy) error {
+	for name, p := range map[string]*proxy{"static": all[0], "transport": all[2], "upstream_oauth": all[3]} {
+		if err := b.profileLoad(ctx, p.process, "proxy-"+name, p.address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measure sends requests through a proxy. The first round warms up.
+func (p *proxy) measure(ctx context.Context, slice time.Duration, counts bool) error {
+	before, err := p.process.cpu()
+	if err != nil {
+		return err
+	}
+	out, err := load(ctx, order{Address: p.address, Duration: slice, Connections: 32})
+	if err != nil {
+		return err
+	}
+	after, err := p.process.cpu()
+	if err != nil {
+		return err
+	}
+	if err := out.err(); err != nil {
+		p.invalid = errors.Join(p.invalid, fmt.Errorf("%s: %w", p.what, err))
+	}
+	if !counts {
+		return nil
+	}
+	p.cpu = append(p.cpu, float64((after-before).Microseconds())/float64(out.Requests))
+	p.rate = append(p.rate, float64(out.Requests)/out.Seconds)
+	return nil
+}
+
+// proxyRows compares each proxy with the first.
+func proxyRows(all []*proxy) (rows []row) {
+	base := all[0]
+	for _, p := range all[1:] {
+		cpu := row{
+			what: p.what + ": CPU per request", baseline: base.what, unit: microseconds,
+			ours: p.cpu, base: base.cpu, missing: p.missing, invalid: errors.Join(base.invalid, p.invalid),
+		}
+		if p.target {
+			cpu.target = target{ratioAtMost, overhead}
+		}
+		rows = append(rows, cpu)
+	}
+	for _, p := range all[1:] {
+		rate := row{
+			what: p.what + ": requests per second", baseline: base.what, unit: perSecond,
+			ours: p.rate, base: base.rate, missing: p.missing, invalid: errors.Join(base.invalid, p.invalid),
+		}
+		if p.target {
+			rate.target = target{ratioAtLeast, 1 / overhead}
+		}
+		rows = append(rows, rate)
+	}
+	return rows
+}
+
+// startProxies starts all proxies. Those of Lamplighter are sites of one process,
+// so that they differ in nothing but what is measured; only one is busy at a time.
+func startProxies(ctx context.Context, b *bench, auth *authServer) ([]*proxy, error) {
+	base := &proxy{what: "static header_up"}
+	again := &proxy{what: "the same once more (noise)"}
+	transport := &proxy{what: "transport oauth2", target: true}
+	front := &proxy{what: "upstream_oauth", target: true}
+	stock := &proxy{what: "stock Caddy, header_up"}
+	nginx := &proxy{what: "nginx, proxy_set_header"}
+	haproxy := &proxy{what: "HAProxy, set-header"}
+	all := []*proxy{base, again, transport, front, stock, nginx, haproxy}
+	for _, p := range all {
+		var err error
+		if p.address, err = freeAddress(ctx); err != nil {
+			return all, err
+		}
+	}
+	config := lamplighterSites(auth, base.address, again.address, transport.address, front.address)
+	ours, err := b.startCaddyfile(ctx, b.lamplighter, "proxies-lamplighter", config, base.address)
+	for _, p := range all[:4] {
+		p.process = ours
+	}
+	if err != nil {
+		return all, err
+	}
+	if stock.process, err = b.startCaddyfile(ctx, b.caddy, "proxies-caddy", caddySite(auth, stock.address), stock.address); err != nil {
+		return all, err
+	}
+	for _, other := range []struct {
+		*proxy
+		program string
+		config  string
+		args    []string
+	}{
+		{nginx, "nginx", nginxConfig(auth, nginx.address), []string{"-p", ".", "-e", "error.log", "-c", "config"}},
+		{haproxy, "haproxy", haproxyConfig(auth, haproxy.address), []string{"-db", "-f", "config"}},
+	} {
+		binary, err := exec.LookPath(other.program)
+		if err != nil {
+			other.missing = other.program + " is not installed"
+			continue
+		}
+		home := filepath.Join(b.dir, "proxies-"+other.program)
+		if err := writeFile(home, "config", other.config); err != nil {
+			return all, err
+		}
+		if other.process, err = start(ctx, home, binary, other.args...); err != nil {
+			return all, err
+		}
+		if err := other.process.listens(ctx, other.address); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// startCaddyfile starts Lamplighter or Caddy, and waits until it listens.
+func (b *bench) startCaddyfile(ctx context.Context, binary, home, config, address string) (*process, error) {
+	home = filepath.Join(b.dir, home)
+	if err := writeFile(home, "Caddyfile", config); err != nil {
+		return nil, err
+	}
+	p, err := start(ctx, home, binary, "run", "--config", "Caddyfile")
+	if err != nil {
+		return nil, err
+	}
+	return p, p.listens(ctx, address)
+}
+
+func writeFile(dir, name, content string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600)
+}
