@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 
@@ -20,7 +21,7 @@ func manyClients(n int, tokens, dir string) []byte {
 			"client_id":      fmt.Sprintf("id-%06d", i),
 			"client_secret":  "secret",
 			"refresh_token":  fmt.Sprintf("seed-%06d", i),
-			"store":          map[string]any{"kind": "file", "path": dir},
+			"store":          map[string]any{"kind": "file", "path": filepath.Join(dir, "records")},
 		}
 	}
 	cfg, _ := json.Marshal(map[string]any{
