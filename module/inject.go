@@ -199,7 +199,7 @@ func deleteTwins(h http.Header, name string) {
 // withoutParam removes a parameter from a raw query and leaves every other byte
 // of it alone. Some servers take a semicolon for an ampersand.
 func withoutParam(raw, name string) string {
-	if !strings.Contains(raw, name[:1]) && !strings.Contains(raw, "%") {
+	if !strings.Contains(raw, name) && !strings.ContainsAny(raw, "%+") {
 		return raw
 	}
 	var kept strings.Builder
