@@ -160,7 +160,7 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 
 	// RFC 6750 section 2: a token is sent in one way only. What the caller put
 	// into another one must not compete with ours.
-	out.Header.Del("Authorization")
+	delete(out.Header, "Authorization")
 	u.RawQuery = withoutParam(u.RawQuery, "access_token")
 	in.withoutCredentialTrailers(out)
 
@@ -199,7 +199,7 @@ func deleteTwins(h http.Header, name string) {
 // withoutParam removes a parameter from a raw query and leaves every other byte
 // of it alone. Some servers take a semicolon for an ampersand.
 func withoutParam(raw, name string) string {
-	if !strings.Contains(raw, name) && !strings.ContainsAny(raw, "%+") {
+	if strings.IndexByte(raw, '%') < 0 && strings.IndexByte(raw, '+') < 0 && !strings.Contains(raw, name) {
 		return raw
 	}
 	var kept strings.Builder
