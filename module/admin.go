@@ -147,7 +147,7 @@ type ClientEvent struct {
 // status is what operators see of the client.
 func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 	s := clientStatus(st, now)
-	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declared.DeclaredAt, c.cacheEntries()
+	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
 	if req, err := c.resolveWith(nil); err == nil {
 		s.TokenEndpoint = c.binding(req).TokenEndpoint
 	}

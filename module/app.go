@@ -168,7 +168,7 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 			return nil, located(declaredAt, notDeclared(name))
 		}
 		if known.inPlace {
-			return nil, located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declared.DeclaredAt, name))
+			return nil, located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declaredAt, name))
 		}
 		return known, nil
 	}
@@ -181,10 +181,10 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 		return c, a.connect(c)
 	}
 	if !known.inPlace {
-		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declared.DeclaredAt)))
+		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declaredAt)))
 	}
 	if !known.declared.Equal(inPlace) {
-		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.declared.DeclaredAt)))
+		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.declaredAt)))
 	}
 	return known, nil
 }
@@ -235,7 +235,7 @@ func (a *App) Start() error {
 	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
 		c := a.clients[name]
 		if err := c.check(a.ctx, a.storeUses[c.storeKey]); err != nil {
-			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
+			return located(c.declaredAt, fmt.Errorf("client %s: %w", name, err))
 		}
 	}
 	for _, c := range a.clients {
@@ -244,7 +244,11 @@ func (a *App) Start() error {
 				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
 		}
 		c.start(a.maxRequests)
+		if !c.inPlace {
+			c.declared = nil // nobody compares it any more, and there may be very many
+		}
 	}
+	a.Clients = nil
 	a.events.start()
 	a.stopped = make(chan struct{})
 	go a.tick(a.stopped)

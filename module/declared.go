@@ -18,10 +18,11 @@ import (
 
 // client is a declared Client at work in one configuration.
 type client struct {
-	name     string
-	declared *Client // as it was written
-	cfg      *Client // with preset and defaults
-	inPlace  bool
+	name       string
+	declaredAt string
+	declared   *Client // as it was written; of a global one only until Start
+	cfg        *Client // with preset and defaults
+	inPlace    bool
 
 	endpoint   *tokenendpoint.Client
 	connection tokenendpoint.Connection
@@ -60,7 +61,7 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 	if err := effective.check(); err != nil {
 		return nil, err
 	}
-	c := &client{name: name, declared: cfg, cfg: effective}
+	c := &client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg, cfg: effective}
 	if c.inject, err = compileInjections(effective.Inject); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 // acquire takes the keeper that the client shares with other configurations.
 func (c *client) acquire() (err error) {
 	if c.keys, err = encryptionKeys(c.cfg.Store); err != nil {
-		return located(c.declared.DeclaredAt, fmt.Errorf("client %s: %w", c.name, err))
+		return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 	}
 	if c.store, c.storeKey, err = sharedStore(c.cfg.Store); err != nil {
 		return err

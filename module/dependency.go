@@ -32,7 +32,7 @@ func (a *App) connect(c *client) error {
 	for _, name := range c.cfg.mentioned() {
 		other := a.clients[name]
 		if other == nil || other.inPlace {
-			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
+			return located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
 		}
 		if c.others == nil {
 			c.others = make(map[string]*client)
@@ -40,11 +40,11 @@ func (a *App) connect(c *client) error {
 		c.others[name] = other
 		other.dependents = append(other.dependents, c)
 		if other.cfg.perCaller() {
-			return located(c.declared.DeclaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s has a token for each caller, and none of its own", c.name, name, name))
+			return located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s has a token for each caller, and none of its own", c.name, name, name))
 		}
 	}
 	if path := c.pathTo(c, nil); path != nil {
-		return located(c.declared.DeclaredAt, fmt.Errorf("client %s: its token request needs a token that needs its own: %s", c.name, strings.Join(path, " → ")))
+		return located(c.declaredAt, fmt.Errorf("client %s: its token request needs a token that needs its own: %s", c.name, strings.Join(path, " → ")))
 	}
 	return nil
 }
