@@ -135,6 +135,7 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 	if err := c.openStore(ctx); err != nil {
 		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, err)
 	}
+	c.log.attended = true
 	c.start()
 	return c, c.stop, nil
 }
