@@ -137,6 +137,7 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 		u.close()
 		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, u.err)
 	}
+	c.log.attended = true
 	c.start(1)
 	return c, func() { c.stop(); u.close() }, nil
 }

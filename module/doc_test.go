@@ -89,7 +89,7 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"docs/reliability.md", "SECURITY.md"} {
+	for _, name := range []string{"docs/reliability.md", "docs/install.md", "SECURITY.md"} {
 		page, err := os.ReadFile(filepath.Join("..", name))
 		if err != nil {
 			t.Fatal(err)

@@ -45,6 +45,10 @@ type reporter struct {
 	rows   map[trouble]*row // since the last success
 	began  time.Time        // of the failures in them
 	failed int
+
+	// attended says that somebody waits for the outcome, which says everything
+	// but that the record cannot be written.
+	attended bool
 }
 
 // row is a row of equal errors. Others may come between them: in an outage a
@@ -65,6 +69,9 @@ type trouble struct {
 // report logs an event, unless it repeats an earlier one too soon. It reports
 // whether it did.
 func (r *reporter) report(e keeper.Event) bool {
+	if r.attended && e.Kind != keeper.StoreFailed {
+		return false
+	}
 	switch e.Kind {
 	case keeper.TokenRefreshFailed, keeper.StoreFailed:
 		return r.failure(e)

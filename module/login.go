@@ -113,6 +113,10 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 	if !c.cfg.rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token, so there is nothing to log in for: it needs 'grant_type refresh_token', and no 'rotation ignore'", c.name)
 	}
+	// A code is good for one exchange, and what that yields must find a place.
+	if t := c.keeper.Keepable(ctx); t.State != "" {
+		return nil, fmt.Errorf("client %s: what a log-in yields could not be kept: %s; %s", c.name, t.Detail, t.Remedy)
+	}
 	switch {
 	case req.State == "" && req.Device:
 		return c.beginDevice(ctx)

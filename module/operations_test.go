@@ -29,20 +29,22 @@ func TestOperatorsFindEveryWord(t *testing.T) {
 	for what, w := range map[string]struct {
 		files, pattern string
 		atLeast        int
-		inTable        string
+		on, as         string
 	}{
-		"cause":  {"internal/*/*.go", `(?m)^\tCause\w+ += "(\w+)"`, 25, "`%s`"},
-		"own":    {"*.go", `\bCause: +"(\w+)", Detail`, 2, "`%s`"},
-		"event":  {"internal/keeper/event.go", `(?m)^\t\w+ +EventKind = "(\w+)"`, 14, "`%s`"},
-		"state":  {"internal/keeper/state.go", `(?m)^\tState\w+ +State = "(\w+)"`, 7, "| `%s` |"},
-		"metric": {"metrics.go", `= desc\("(\w+)"`, 12, "| `caddy_oauth2_client_%s"},
-		"result": {"metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "`%s`"},
+		"cause":     {"internal/*/*.go", `(?m)^\tCause\w+ += "(\w+)"`, 25, "troubleshooting.md", "\n### `%s`\n"},
+		"own cause": {"*.go", `\bCause: +"(\w+)"`, 4, "troubleshooting.md", "`%s`"},
+		"slow":      {"internal/percaller/*.go", `\bCause: +"(\w+)"`, 1, "troubleshooting.md", "`%s`"},
+		"refusal":   {"*.go", `\brefused\(http\.\w+, "(\w+)"`, 6, "troubleshooting.md", "| `%s` | "},
+		"state":     {"internal/keeper/state.go", `(?m)^\tState\w+ +State = "(\w+)"`, 7, "troubleshooting.md", "\n### `%s`\n"},
+		"event":     {"internal/keeper/event.go", `(?m)^\t\w+ +EventKind = "(\w+)"`, 14, "operations.md", "`%s`"},
+		"metric":    {"metrics.go", `= desc\("(\w+)"`, 12, "operations.md", "| `caddy_oauth2_client_%s"},
+		"result":    {"metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "operations.md", "`%s`"},
 	} {
 		names, err := filepath.Glob(w.files)
 		if err != nil {
 			t.Fatal(err)
 		}
-		operations, found := page(t, "operations.md"), 0
+		text, found := page(t, w.on), 0
 		for _, name := range names {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
@@ -53,8 +55,8 @@ func TestOperatorsFindEveryWord(t *testing.T) {
 			}
 			for _, match := range regexp.MustCompile(w.pattern).FindAllStringSubmatch(string(source), -1) {
 				found++
-				if word := strings.Join(match[1:], ""); !strings.Contains(operations, fmt.Sprintf(w.inTable, word)) {
-					t.Errorf("docs/operations.md does not explain the %s %s of %s", what, word, name)
+				if word := strings.Join(match[1:], ""); !strings.Contains(text, fmt.Sprintf(w.as, word)) {
+					t.Errorf("docs/%s does not explain the %s %s of %s", w.on, what, word, name)
 				}
 			}
 		}

@@ -256,6 +256,68 @@ func TestLoginWithoutAnInstanceKeepsTheRecordEncrypted(t *testing.T) {
 	r.wantGranted("the start")
 }
 
+// TestLoginSpendsNoCodeForARecordThatCannotBeRead: with and without an instance
+// it says so before anybody logs in.
+func TestLoginSpendsNoCodeForARecordThatCannotBeRead(t *testing.T) {
+	r := newLoginRig(t, nil)
+	var keys [2]string
+	for i := range keys {
+		identity, err := age.GenerateX25519Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[i] = write(t, r.home, fmt.Sprintf("key%d", i), identity.String()+"\n")
+	}
+	config, err := os.ReadFile(filepath.Join(r.home, "Caddyfile"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypt := func(key string) {
+		write(t, r.home, "Caddyfile", strings.Replace(string(config), "scope openid offline_access", "scope openid offline_access\nstore file {\nencryption_key "+key+"\n}", 1))
+	}
+	encrypt(keys[0])
+	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.printed(addressToOpen))
+	p.wantExit(0, `erp: new token obtained: generation 1`)
+	if strings.Contains(p.output.String(), "not able to work") {
+		t.Errorf("the log complains of what the log-in is to mend:\n%s", p.output)
+	}
+	requests := len(r.recordedRequests())
+
+	path := filepath.Join(r.home, "data", "caddy", "oauth2_client", "erp.json")
+	record, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const refused = `what a log-in yields could not be kept: .*erp\.json.*; restore .*backup`
+	wantRefused := func(when string) {
+		t.Helper()
+		for _, args := range [][]string{{"--no-browser"}, {"--device"}} {
+			p := start(t, r.home, append([]string{"tokens", "login", "erp"}, args...)...)
+			p.wantExit(1, refused)
+			if strings.Contains(p.output.String(), "http://") {
+				t.Errorf("%s: somebody is sent to log in:\n%s", when, p.output)
+			}
+		}
+		if now, err := os.ReadFile(path); err != nil || string(now) != string(record) {
+			t.Errorf("%s: the record was changed (%v)", when, err)
+		}
+	}
+	encrypt(keys[1])
+	wantRefused("another key")
+	encrypt(keys[0])
+	record[len(record)/2] ^= 1
+	if err := os.WriteFile(path, record, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused("a damaged record")
+	runSidecar(t, r.home, r.address)
+	wantRefused("a running instance")
+	if more := len(r.recordedRequests()) - requests; more != 0 {
+		t.Errorf("%d requests to the token endpoint", more)
+	}
+}
+
 func TestLoginExplainsWhatIsMissing(t *testing.T) {
 	r := newLoginRig(t, func(c *registration) { c.grants = []oidc.GrantType{oidc.GrantTypeCode} })
 	config, err := os.ReadFile(filepath.Join(r.home, "Caddyfile"))

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,6 +58,24 @@ func (k *Keeper) Refresh(ctx context.Context, force bool) (Result, error) {
 // From the journal on the token is in the record, so that no crash forgets it.
 func (k *Keeper) Import(ctx context.Context, refreshToken string, force bool) (Result, error) {
 	return k.order(ctx, &order{token: refreshToken, force: force})
+}
+
+// Keepable says why a new refresh token could not be kept, as far as that can be
+// told without writing; the zero value if nothing speaks against it. Whoever
+// spends something to obtain one asks before.
+func (k *Keeper) Keepable(ctx context.Context) Trouble {
+	place := k.store.Describe(k.name)
+	if err := k.store.Open(ctx); err != nil {
+		return storeTrouble(err, place)
+	}
+	switch _, err := k.store.Load(ctx, k.name); {
+	case err == nil, errors.Is(err, store.ErrNotFound):
+		return Trouble{}
+	case errors.Is(err, store.ErrUnreadable):
+		return recordTrouble(err, place)
+	default:
+		return storeTrouble(err, place)
+	}
 }
 
 func (k *Keeper) order(ctx context.Context, o *order) (Result, error) {
