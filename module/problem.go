@@ -77,9 +77,12 @@ func (p *problem) write(w http.ResponseWriter) error {
 }
 
 func (p *problem) encode() (http.Header, []byte) {
-	body, err := json.Marshal(p)
-	if err != nil {
-		body = []byte(`{"type":"about:blank","title":"Service Unavailable","status":503}`)
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // it is no part of a page, and people read it
+	body := []byte(`{"type":"about:blank","title":"Service Unavailable","status":503}`)
+	if enc.Encode(p) == nil {
+		body = text.Bytes()
 	}
 	h := http.Header{
 		"Content-Type":   {"application/problem+json"},

@@ -1,12 +1,21 @@
 package keeper
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // blocked records trouble that no time heals by itself: nothing more is asked
 // until something changes. It is looked at again now and then all the same,
 // because files change without notice.
 func (k *Keeper) blocked(f *flight, t Trouble) {
 	mono, wall := k.clock.now()
+	switch {
+	case t.needsGrant() && f.settings.Rotating:
+		t.Remedy = fmt.Sprintf(remedyNewGrant, k.name)
+	case t.needsGrant(): // there is nothing to log in for, or to import
+		t.Remedy = remedyNewInput
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	known := k.trouble.State == t.State && k.trouble.Cause == t.Cause && k.trouble.Detail == t.Detail

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,26 @@ func TestARefusedGrantIsLostForGood(t *testing.T) {
 		}
 		p.toldOnce(GrantLost)
 	})
+}
+
+// TestTheRemedyOfALossIsOneThatWorks: a client without rotation takes no import.
+func TestTheRemedyOfALossIsOneThatWorks(t *testing.T) {
+	for _, tt := range []struct {
+		says, not string
+		edits     []func(*Settings)
+	}{
+		{"tokens login erp", "<client>", nil},
+		{"where the refresh_token setting reads it", "tokens", []func(*Settings){cacheOnly}},
+	} {
+		bubble(t, func(t *testing.T, r *rig) {
+			p := r.boot(tt.edits...)
+			r.lose(p)
+			st := r.wantState(p, StateGrantLost, CauseRefused)
+			if remedy := st.Trouble.Remedy; !strings.Contains(remedy, tt.says) || strings.Contains(remedy, tt.not) {
+				t.Errorf("the remedy is %q", remedy)
+			}
+		})
+	}
 }
 
 func TestALostGrantIsAnsweredAtOnce(t *testing.T) {

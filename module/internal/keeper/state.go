@@ -73,13 +73,14 @@ func (t Trouble) needsGrant() bool {
 }
 
 const (
-	remedyNewGrant = "obtain a new refresh token from the authorization server and hand it over with 'lamplighter tokens import <client>', or put it where the refresh_token setting reads it; neither needs a restart, if that is a file"
+	remedyNewGrant = "log in with 'lamplighter tokens login %[1]s', or hand a new refresh token over with 'lamplighter tokens import %[1]s', or put one into the file that the refresh_token setting reads; none of them needs a restart"
+	remedyNewInput = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
 	remedyWait     = "none needed if it passes: the token request is repeated"
 	remedyConfig   = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 )
 
 func lostTrouble(l *store.Loss) Trouble {
-	return Trouble{State: StateGrantLost, Cause: l.Cause, Detail: l.Detail, Remedy: remedyNewGrant, At: l.At}
+	return Trouble{State: StateGrantLost, Cause: l.Cause, Detail: l.Detail, At: l.At}
 }
 
 func noGrantTrouble(place string) Trouble {
@@ -87,7 +88,6 @@ func noGrantTrouble(place string) Trouble {
 		State:  StateAwaitingGrant,
 		Cause:  CauseNoGrant,
 		Detail: fmt.Sprintf("the configuration names no refresh_token, and there is no record at %s", place),
-		Remedy: remedyNewGrant,
 	}
 }
 
