@@ -298,11 +298,10 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 	}
 	k.loaded = true
 
-	if l := k.record.Lost; l != nil && l.Cause == CauseRevoked {
-		// Other losses leave the token that was issued before valid; its end was
-		// the purpose of this one, whoever carried it out.
-		k.held = nil
-		k.current.Store(nil)
+	if k.record.Lost != nil && k.record.Token == nil {
+		// A refusal leaves the token that was issued before valid; its end was the
+		// purpose of a revocation, whoever carried it out.
+		k.drop()
 		return
 	}
 	if k.record.Binding.Request != in.Binding.Request {
@@ -341,6 +340,14 @@ func (k *Keeper) supersedes(stored *store.Record) bool {
 		return !k.unsaved && stored.Revision > k.record.Revision
 	}
 	return stored.Generation > k.record.Generation
+}
+
+// drop makes an end of the present token. The next refresh token is presented at
+// once, and not when this one was to be refreshed. Called with k.mu held.
+func (k *Keeper) drop() {
+	k.held = nil
+	k.current.Store(nil)
+	k.schedule.refresh = instant{}
 }
 
 // publish makes a token the one that is injected. Called with k.mu held.

@@ -72,8 +72,7 @@ func (k *Keeper) end(f *flight, rec store.Record) {
 	err := k.write(&rec) // which sets its revision
 	k.commit(f, rec, err)
 	k.mu.Lock()
-	k.held = nil
-	k.current.Store(nil)
+	k.drop()
 	k.mu.Unlock()
 	f.order.revoked = true
 	k.blocked(f, lostTrouble(rec.Lost))

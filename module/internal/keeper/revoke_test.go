@@ -59,6 +59,25 @@ func TestARevokedGrantStaysRevoked(t *testing.T) {
 	})
 }
 
+// TestALogInAfterARevocationIsRepeatedUntilItSucceeds: the schedule of the token
+// that is gone says nothing about the next one.
+func TestALogInAfterARevocationIsRepeatedUntilItSucceeds(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		p.revokes(nil)
+		p.revoke()
+		r.server.script(unavailable(429, 0))
+		r.supply(r.server.login())
+		p.tick(time.Minute)
+		r.wantState(p, StateOK, "")
+		if p.token().Generation != 2 {
+			t.Error("there is no token of the new grant")
+		}
+		r.wantRequests(3)
+	})
+}
+
 func TestAGrantThatTheServerDoesNotRevokeGoesOn(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()

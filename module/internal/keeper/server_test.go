@@ -252,6 +252,11 @@ func (s *server) accepts(accessToken string) bool {
 func (s *server) record(p *machine, token string) {
 	s.mu.Lock()
 	s.asked = append(s.asked, request{at: time.Now(), token: token, by: p})
+	for _, g := range s.grants {
+		if g != s.grants[token] {
+			g.unclear = true // this attempt's journal replaces that of another seed
+		}
+	}
 	s.inFlight++
 	s.busiest = max(s.busiest, s.inFlight)
 	s.mu.Unlock()

@@ -20,6 +20,8 @@ type weather struct {
 	load      error
 	loadUntil time.Time
 
+	revocation string // what becomes of the next one
+
 	killIn int // the process that passes as many points is killed, if above 0
 }
 
@@ -60,6 +62,7 @@ var incidents = []struct {
 	{"a new seed beside a living grant", 3, func(s *simulation) string { s.newSeed(); return "" }},
 	{"an operator refreshes", 4, (*simulation).orderRefresh},
 	{"an operator imports beside a living grant", 3, func(s *simulation) string { return s.orderImport(pick(s.chance, s.alive()...)) }},
+	{"an operator revokes", 2, (*simulation).orderRevoke},
 	{"an old seed comes back", 2, (*simulation).oldSeed},
 	{"the scope changes", 2, (*simulation).changeScope},
 	{"the access token is revoked", 4, func(s *simulation) string { s.server.revokeAccess(); return "" }},

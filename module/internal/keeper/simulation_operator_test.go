@@ -17,7 +17,7 @@ func (s *simulation) reload() string {
 	p.mu.Lock()
 	old := p.stops[0]
 	p.mu.Unlock()
-	fresh := p.start(s.settings, p.inTurn)
+	fresh := p.start(s.settings, p.inTurn, s.revocable(p))
 	fails := s.chance.IntN(4) == 0
 	ends := old
 	p.mu.Lock()
@@ -83,12 +83,13 @@ func (s *simulation) revokeGrant() string {
 }
 
 // orderRefresh orders a refresh, of a lost grant too.
-func (s *simulation) orderRefresh() string {
-	p := pick(s.chance, s.alive()...)
-	if p.keeper.Status().State == StateGrantLost {
-		token := s.disk.stored().RefreshToken
+func (s *simulation) orderRefresh() string { return s.orderRefreshIn(pick(s.chance, s.alive()...)) }
+
+func (s *simulation) orderRefreshIn(p *machine) string {
+	// A record that cannot be read at the moment hides the loss in it.
+	if stored := s.disk.stored(); stored.Lost != nil || p.keeper.Status().State == StateGrantLost {
 		s.book.Lock()
-		s.revived[token] = true
+		s.revived[stored.RefreshToken] = true
 		s.book.Unlock()
 	}
 	force := s.chance.IntN(2) == 0

@@ -17,6 +17,8 @@ func (s *simulation) check(p *machine) {
 		switch {
 		case stored.Generation < published.Generation:
 			s.wrong("%s published generation %d, and the record has %d", p.keeper.process, published.Generation, stored.Generation)
+		case stored.Generation == published.Generation && stored.Token == nil: // revoked
+			s.checkNoticed(p, st)
 		case stored.Generation == published.Generation && stored.Token.AccessToken != published.AccessToken:
 			s.wrong("%s published another token than the record has", p.keeper.process)
 		}
@@ -102,7 +104,7 @@ func (s *simulation) checkLoss(p *machine, e Event) {
 	p.keeper.mu.Unlock()
 	token, g, heardBy := s.server.trace(refused)
 	s.note("%s was refused; the server has %s, dead %v", token, g.current, g.dead)
-	if e.Kind == GrantLost && s.server.exchanged(token) && !g.unclear && e.Cause != CauseResponseLost {
+	if e.Kind == GrantLost && s.server.exchanged(token) && !g.unclear && e.Cause != CauseResponseLost && e.Cause != CauseRevoked {
 		s.wrong("%s does not know that an answer was lost: %+v", p.keeper.process, e)
 	}
 	switch {

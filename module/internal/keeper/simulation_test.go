@@ -67,13 +67,16 @@ type simulation struct {
 	holders []*machine     // those that run
 	loose   sync.WaitGroup // what the driver does not wait for
 
-	book    sync.Mutex // guards what follows
-	history []string
-	failed  bool
-	weather weather
-	revived map[string]bool // refresh tokens that an operator had presented once more
-	healthy time.Time       // since when the store accepts everything
-	setBack time.Time       // when the wall clock was last set back
+	book        sync.Mutex // guards what follows
+	history     []string
+	failed      bool
+	weather     weather
+	revived     map[string]bool // refresh tokens that an operator had presented once more
+	revoked     map[string]bool // … and that the server said it has revoked
+	lastRevoked time.Time
+
+	healthy time.Time // since when the store accepts everything
+	setBack time.Time // when the wall clock was last set back
 }
 
 func simulate(t *testing.T, number uint64) (history []string) {
@@ -94,7 +97,7 @@ func simulate(t *testing.T, number uint64) (history []string) {
 
 // newSimulation draws what kind of server it is.
 func newSimulation(t *testing.T, number uint64) *simulation {
-	s := &simulation{rig: newRig(t), chance: rand.New(rand.NewPCG(number, 2)), number: number, began: time.Now(), healthy: time.Now(), revived: make(map[string]bool)}
+	s := &simulation{rig: newRig(t), chance: rand.New(rand.NewPCG(number, 2)), number: number, began: time.Now(), healthy: time.Now(), revived: make(map[string]bool), revoked: make(map[string]bool)}
 	draws := s.chance
 	s.disk.unlogged = true
 	s.server.lifetime = pick(draws, 2*time.Hour, 6*time.Hour, 12*time.Hour)
@@ -157,6 +160,7 @@ func (s *simulation) calm() {
 		if s.operate(true) {
 			minutes = 0 // the grant was lost before, and nobody had noticed
 		}
+		s.askAgain()
 	}
 	if !s.allWell() {
 		time.Sleep(time.Minute) // a refresh may just have begun
@@ -195,6 +199,16 @@ func (s *simulation) operate(now bool) (done bool) {
 	return false
 }
 
+// askAgain does what people do who have corrected what a server complained of
+// when they ordered a refresh: while the token is valid nothing else is planned.
+func (s *simulation) askAgain() {
+	for _, p := range s.alive() {
+		if st := p.keeper.Status(); st.State == StateMisconfigured && st.Token == "valid" {
+			s.note("an operator refreshes%s", s.orderRefreshIn(p))
+		}
+	}
+}
+
 func (s *simulation) newSeed() {
 	seed := s.server.login()
 	s.note("a human logs in: %s", seed)
@@ -206,7 +220,7 @@ func (s *simulation) bootHolder() {
 	p := s.newProcess()
 	p.keeper.schedule.random, p.keeper.saving.random = s.jitter(p), s.jitter(p)
 	p.onTell = func(e Event) { s.hear(p, e) }
-	p.start(s.settings, p.inTurn)
+	p.start(s.settings, p.inTurn, s.revocable(p))
 	s.holders = append(s.holders, p)
 	synctest.Wait()
 }
