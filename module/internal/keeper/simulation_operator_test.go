@@ -54,6 +54,7 @@ func (s *simulation) stopOne() string {
 			s.wrong("%s stopped without writing what it could have written", p.keeper.process)
 		}
 	})
+	synctest.Wait() // before an operator turns to it at this moment
 	return ": " + p.keeper.process
 }
 
