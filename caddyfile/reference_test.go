@@ -47,6 +47,31 @@ func TestReferencePage(t *testing.T) {
 	}
 }
 
+// TestTheReferenceHasEverySyntax finds parsers that it does not name.
+func TestTheReferenceHasEverySyntax(t *testing.T) {
+	var sources []byte
+	for _, pattern := range []string{"*.go", "../module/*.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources = append(sources, text...)
+		}
+	}
+	said, shown := bytes.Count(sources, []byte("Syntax:\n//\n//\t")), strings.Count(grammar(t), "```caddy\n")
+	if said == 0 || said != shown {
+		t.Errorf("the comments say %d syntaxes, and the reference shows %d", said, shown)
+	}
+}
+
 // indent is that of a line of code in a comment.
 var indent = regexp.MustCompile(`(?m)^\t *`)
 
