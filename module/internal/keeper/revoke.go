@@ -66,7 +66,10 @@ func (k *Keeper) revoke(f *flight, in *Inputs) {
 func (k *Keeper) end(f *flight, rec store.Record) {
 	_, wall := k.clock.now()
 	fp := store.FingerprintOf(rec.RefreshToken)
-	rec.Attempt, rec.Imported, rec.Token = nil, "", nil
+	rec.Imported, rec.Token = "", nil
+	if rec.Attempt != nil && rec.Attempt.RefreshToken == fp {
+		rec.Attempt = nil // of another token, a new seed, it is still open
+	}
 	rec.AddSpent(fp)
 	rec.Lost = &store.Loss{Cause: CauseRevoked, Detail: "an operator revoked the grant", At: wall, RefreshToken: fp}
 	err := k.write(&rec) // which sets its revision

@@ -110,3 +110,21 @@ func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
 		}
 	})
 }
+
+// TestARevocationLeavesTheAttemptWithANewSeedOpen: what became of the new one is
+// still to be found out, and explained.
+func TestARevocationLeavesTheAttemptWithANewSeedOpen(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		p.revokes(nil)
+		r.server.script(dropAfter(), unavailable(503, time.Minute))
+		r.supply(r.server.login())
+		p.tick(20 * time.Second)
+		if res := p.revoke(); !res.Revoked {
+			t.Fatalf("result %+v", res)
+		}
+		p.tick(10 * time.Minute)
+		r.wantState(p, StateGrantLost, CauseResponseLost)
+	})
+}
