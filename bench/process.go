@@ -125,7 +125,7 @@ func (p *process) eventually(ctx context.Context, limit, pause time.Duration, wh
 		case <-time.After(pause):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: it does not %s within %v: %w\n%s", errLate, what, limit, err, &p.output)
+			return fmt.Errorf("%w: it does not %s within %v:\n%w\n%s", errLate, what, limit, err, &p.output)
 		}
 	}
 }
@@ -149,7 +149,8 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%w %s: %s", errStatus, res.Status, strings.TrimSpace(string(body)))
+		text := strings.TrimSpace(string(body))
+		err = fmt.Errorf("%w %s: %s", errStatus, res.Status, text[:min(len(text), 500)])
 	}
 	return body, err
 }

@@ -45,7 +45,7 @@ func measureProxies(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	rounds := pick(b, 24, 1)
+	rounds := pick(b, 18, 1)
 	slice := pick(b, time.Second, 100*time.Millisecond)
 	for round := range rounds + 1 {
 		for i := range all {

@@ -59,7 +59,7 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 	}
 	defer calm.close()
 
-	rounds, slice := pick(b, 10, 1), pick(b, 4*time.Second, 3*time.Second)
+	rounds, slice := pick(b, 8, 1), pick(b, 4*time.Second, 3*time.Second)
 	var during int
 	for round := range rounds {
 		turns := []*rotating{busy, calm}

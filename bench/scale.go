@@ -12,7 +12,7 @@ const (
 	startLimit   = 3.0             // seconds until a sidecar with many clients answers
 	clientLimit  = 4.0             // KiB a client may hold beyond its tokens
 	mostAtOnce   = 16              // token requests to one authorization server
-	firstLimit   = 5 * time.Minute // for all clients to obtain a token
+	firstLimit   = 6 * time.Minute // for all clients to obtain a token
 	restartLimit = time.Minute     // for all records to be known
 	tokenBytes   = 2 * 64          // an access token and a refresh token, as pad makes them
 )
