@@ -5,9 +5,8 @@ import (
 	"net/http"
 	"os"
 
-	"github.com/spf13/cobra"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	"lamplighter/module/internal/keeper"
 )

@@ -8,10 +8,9 @@ import (
 	"net/url"
 	"os"
 
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
 func tokensShowCommand() *cobra.Command {

@@ -8,10 +8,9 @@ import (
 	"os"
 	"strings"
 
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
-
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
 func tokensRevokeCommand() *cobra.Command {

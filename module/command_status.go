@@ -11,9 +11,8 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 )
 
 func tokensStatusCommand() *cobra.Command {

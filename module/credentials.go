@@ -86,8 +86,10 @@ func (c *Client) checkGrant() error {
 	}
 	if knownGrants[grant] && grant != "token_exchange" {
 		for _, s := range []struct{ setting, value string }{
-			{"subject_token_type", c.SubjectTokenType}, {"actor_token", c.ActorToken},
-			{"actor_token_type", c.ActorTokenType}, {"requested_token_type", c.RequestedTokenType},
+			{"subject_token_type", c.SubjectTokenType},
+			{"actor_token", c.ActorToken},
+			{"actor_token_type", c.ActorTokenType},
+			{"requested_token_type", c.RequestedTokenType},
 		} {
 			if s.value != "" {
 				return fmt.Errorf("%s is of no use with grant_type %s: remove it, or use grant_type token_exchange", s.setting, grant)

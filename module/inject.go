@@ -118,12 +118,12 @@ func compileTemplate(text string) ([]piece, error) {
 func (p *place) render(t *keeper.Token) string {
 	var b strings.Builder
 	for _, piece := range p.template {
-		switch {
-		case piece.value == "":
+		switch piece.value {
+		case "":
 			b.WriteString(piece.literal)
-		case piece.value == "access_token":
+		case "access_token":
 			b.WriteString(t.AccessToken)
-		case piece.value == "id_token":
+		case "id_token":
 			b.WriteString(t.IDToken)
 		default:
 			b.WriteString(t.Response[strings.TrimPrefix(piece.value, responsePrefix)])

@@ -189,12 +189,10 @@ func noCallersToken(client string, f *percaller.Failure) *problem {
 // unavailable is the answer to a request for which there is no token, nil if its
 // caller went away.
 func (c *client) unavailable(err error) *problem {
-	var u *keeper.Unavailable
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*keeper.Unavailable](err); ok {
 		return noToken(u)
 	}
-	var f *percaller.Failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*percaller.Failure](err); ok {
 		return noCallersToken(c.name, f)
 	}
 	return nil

@@ -2,6 +2,7 @@ package module_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -23,7 +24,8 @@ func asked(t *testing.T, method, path string, into any) (status int) {
 	}
 	w := httptest.NewRecorder()
 	if err := info.New().(caddy.AdminRouter).Routes()[0].Handler.ServeHTTP(w, httptest.NewRequest(method, "/oauth2_client/"+path, nil)); err != nil {
-		if apiErr, ok := err.(caddy.APIError); ok {
+		var apiErr caddy.APIError
+		if errors.As(err, &apiErr) {
 			return apiErr.HTTPStatus
 		}
 		t.Fatal(err)

@@ -91,7 +91,7 @@ func (p *problem) encode() (http.Header, []byte) {
 		"Proxy-Status":   {fmt.Sprintf("lamplighter; error=%s; details=%q", p.proxyError, p.Cause)},
 	}
 	if p.challenge != "" {
-		h.Set("WWW-Authenticate", p.challenge)
+		h.Set("Www-Authenticate", p.challenge)
 	}
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))

@@ -74,7 +74,7 @@ func (k *Keeper) judge(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, se
 		return
 	case tokenendpoint.Refused:
 		if !rotated {
-			k.refused(f, in, p, a)
+			k.refused(f, p, a)
 			return
 		}
 		fallthrough
@@ -134,7 +134,7 @@ func (k *Keeper) settleAttempt(f *flight) {
 
 // refused ends a grant that the server refuses: for good, unless the refused
 // token is a new seed beside a grant that lives.
-func (k *Keeper) refused(f *flight, in *Inputs, p plan, a tokenendpoint.Answer) {
+func (k *Keeper) refused(f *flight, p plan, a tokenendpoint.Answer) {
 	_, wall := k.clock.now()
 	fp := store.FingerprintOf(p.present)
 	if p.present == "" {

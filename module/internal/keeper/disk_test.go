@@ -93,7 +93,7 @@ func (d *disk) save(s *memoryStore, rec store.Record, ifRevision uint64) error {
 	rec.Revision = ifRevision + 1
 	// A record that is there already, and only its durability is in doubt, is
 	// written once more.
-	if stored != ifRevision && !(d.inDoubt && reflect.DeepEqual(d.record, rec)) {
+	if stored != ifRevision && (!d.inDoubt || !reflect.DeepEqual(d.record, rec)) {
 		return store.ErrConflict
 	}
 	d.inDoubt = inDoubt

@@ -195,8 +195,7 @@ func (k *Keeper) round(f *flight) {
 		return
 	}
 	in, err := f.settings.Resolve()
-	var notYet *NotYet
-	if errors.As(err, &notYet) {
+	if notYet, ok := errors.AsType[*NotYet](err); ok {
 		t := Trouble{State: StateBackoff, Cause: CauseNotYet, Detail: notYet.Detail, Remedy: remedyWait, local: true}
 		k.fail(f, t, 0)
 		return

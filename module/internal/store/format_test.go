@@ -110,7 +110,8 @@ func TestUnknownMembersAreTolerated(t *testing.T) {
 
 func TestAnAbsurdDateDoesNotKeepATokenFromBeingSaved(t *testing.T) {
 	for _, at := range []time.Time{
-		time.Unix(1<<55, 0), time.Unix(-1<<55, 0), {},
+		time.Unix(1<<55, 0), time.Unix(-1<<55, 0),
+		{},
 		time.Date(2026, 1, 1, 0, 0, 0, 0, time.FixedZone("far", 30*3600)),
 	} {
 		rec := Record{Client: "erp", Revision: 1, RefreshToken: "rt", RefreshTokenExpiresAt: at, Attempt: &Attempt{At: at}, Lost: &Loss{At: at}}

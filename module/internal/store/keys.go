@@ -106,8 +106,7 @@ func unseal(sealed json.RawMessage, identities []age.Identity) (json.RawMessage,
 		return nil, errors.New("its ciphertext is damaged")
 	}
 	r, err := age.Decrypt(bytes.NewReader(data), identities...)
-	var noMatch *age.NoIdentityMatchError
-	if errors.As(err, &noMatch) {
+	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
 		return nil, fmt.Errorf("%w for another key: add the one that it was written with to encryption_key", errSealed)
 	}
 	if err != nil {

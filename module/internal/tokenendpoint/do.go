@@ -107,8 +107,7 @@ func reason(err error) string {
 // unreachable tells why no connection came about. The URL that net/http puts
 // into some errors is dropped: it may be full of secrets.
 func unreachable(err error) string {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
