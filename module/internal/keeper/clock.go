@@ -35,4 +35,14 @@ func (i instant) add(d time.Duration) instant {
 	return instant{mono: i.mono.Add(d), wall: i.wall.Add(d)}
 }
 
+// seenFrom returns a moment as it looks from a later one: if the wall clock was set
+// back in between, it was earlier by that clock than it seemed. What is counted
+// from it must not last longer for whoever has the wall clock only.
+func (i instant) seenFrom(mono, wall time.Time) instant {
+	if seen := wall.Add(-mono.Sub(i.mono)); seen.Before(i.wall) {
+		i.wall = seen
+	}
+	return i
+}
+
 func (i instant) isZero() bool { return i.mono.IsZero() }

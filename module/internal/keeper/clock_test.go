@@ -156,3 +156,19 @@ func TestALifetimeCountsFromTheRequest(t *testing.T) {
 		}
 	})
 }
+
+// TestAClockSetBackDuringARequestLengthensNoToken: the next process knows the
+// wall clock only.
+func TestAClockSetBackDuringARequestLengthensNoToken(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.server.latency = 10 * time.Second
+		p := r.boot()
+		time.Sleep(5 * time.Second)
+		r.stepClock(-30 * time.Minute)
+		p.token()
+		p.kill()
+		time.Sleep(time.Hour)
+		r.server.always(notSent())
+		r.boot().unavailable()
+	})
+}

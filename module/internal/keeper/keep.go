@@ -15,6 +15,7 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	k.mu.Lock()
 	rec := k.record
 	k.mu.Unlock()
+	sent = sent.seenFrom(k.clock.now())
 
 	granted := a.Outcome == tokenendpoint.Granted
 	useless := f.settings.Drain || rec.Binding.Request != in.Binding.Request // the old access token
