@@ -31,7 +31,7 @@ func FuzzHost(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, host string) {
 		passes := rules.pass(requestFor(host))
-		if passes != rules.pass(requestFor(strings.ToUpper(host))) && strings.EqualFold(strings.ToUpper(host), host) {
+		if passes != rules.pass(requestFor(strings.ToUpper(host))) && strings.ToLower(strings.ToUpper(host)) == strings.ToLower(host) { //nolint:staticcheck // EqualFold also holds for ſ and s, which are two hosts
 			t.Errorf("%q passes: %v, in capitals not so", host, passes)
 		}
 		name := requestHost(host)
