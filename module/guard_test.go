@@ -93,7 +93,7 @@ func problemOf(t *testing.T, res *http.Response, body string) (cause, remedy str
 		Cause, Detail, Remedy string
 	}
 	err := json.Unmarshal([]byte(body), &problem)
-	if err != nil || res.Header.Get("Content-Type") != "application/problem+json" || problem.Status != res.StatusCode ||
+	if err != nil || res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("X-Content-Type-Options") != "nosniff" || problem.Status != res.StatusCode ||
 		problem.Detail == "" || problem.Remedy == "" || !strings.HasPrefix(res.Header.Get("Proxy-Status"), "lamplighter; error=") {
 		t.Errorf("not a problem: %d %v %s (%v)", res.StatusCode, res.Header, body, err)
 	}

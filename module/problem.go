@@ -88,7 +88,9 @@ func (p *problem) encode() (http.Header, []byte) {
 		"Content-Type":   {"application/problem+json"},
 		"Content-Length": {strconv.Itoa(len(body))},
 		"Cache-Control":  {"no-store"},
-		"Proxy-Status":   {fmt.Sprintf("lamplighter; error=%s; details=%q", p.proxyError, p.Cause)},
+		// It may quote a Host or an Origin, and is no page.
+		"X-Content-Type-Options": {"nosniff"},
+		"Proxy-Status":           {fmt.Sprintf("lamplighter; error=%s; details=%q", p.proxyError, p.Cause)},
 	}
 	if p.challenge != "" {
 		h.Set("Www-Authenticate", p.challenge)
