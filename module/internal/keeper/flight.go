@@ -208,6 +208,7 @@ func (k *Keeper) round(f *flight) {
 		return
 	}
 	if f.order != nil && f.order.ends {
+		f.look.end() // the server may take its time
 		k.revoke(f, &in)
 		return
 	}

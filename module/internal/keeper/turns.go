@@ -7,7 +7,7 @@ import (
 
 // maxLooks is how many keepers that share a [Turns] look at their records at a
 // time. Each blocks a thread while it reads.
-const maxLooks = 64
+const maxLooks = 16
 
 // Turns lets a bounded number of keepers do something at a time. The others
 // stand in line, which costs no goroutine: first those whose token somebody waits

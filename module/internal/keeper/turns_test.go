@@ -312,3 +312,27 @@ func TestTurnsAreGivenToEverybodyInTheEnd(t *testing.T) {
 		})
 	})
 }
+
+func TestARevocationKeepsNobodyFromLookingAtARecord(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		looks, taken := new(Turns), -1
+		p.start(func(s *Settings) {
+			s.Looks = looks
+			s.Resolve = func() (Inputs, error) {
+				in, err := p.resolve()
+				in.Revoke = func(context.Context, string) error {
+					looks.mu.Lock()
+					defer looks.mu.Unlock()
+					taken = looks.taken
+					return nil
+				}
+				return in, err
+			}
+		})
+		if res := p.revoke(); !res.Revoked || taken != 0 {
+			t.Errorf("%d looks were taken while the server was asked, want none; %+v", taken, res)
+		}
+	})
+}
