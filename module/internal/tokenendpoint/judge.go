@@ -150,16 +150,15 @@ func isCode(s string) bool { return code.MatchString(s) }
 // Many APIs name one in a success too: zeros, the status 200, false and words of
 // success are none.
 func (r *reply) answerError(path string) (e answerError) {
-	var message strings.Builder
-	message.WriteString("error_description|errmsg|message|msg")
+	messages := []string{"error_description|errmsg|message|msg"}
 	e.code = r.find(path)
 	for at := range strings.SplitSeq(path, "|") {
 		if e.code == "" {
 			e.code = r.find(at + ".code|" + at + ".status|" + at + ".type")
 		}
-		message.WriteString("|" + at + ".message")
+		messages = append(messages, at+".message")
 	}
-	e.description = r.find(message.String())
+	e.description = r.find(strings.Join(messages, "|"))
 	switch strings.ToLower(e.code) {
 	case "false", "ok", "success":
 		e.code = ""
