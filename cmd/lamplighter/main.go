@@ -46,9 +46,10 @@ func main() {
 // defaultAdminSocket makes a unix socket that only this user can open the
 // default admin address: on Caddy's TCP default, every container that shares
 // the network namespace could load another configuration and have our tokens
-// sent elsewhere.
+// sent elsewhere. An empty CADDY_ADMIN says nothing, where Caddy would take it for
+// any port of every interface.
 func defaultAdminSocket() {
-	if _, set := os.LookupEnv("CADDY_ADMIN"); set {
+	if os.Getenv("CADDY_ADMIN") != "" {
 		return
 	}
 	dir := caddy.AppDataDir()
