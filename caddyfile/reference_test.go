@@ -249,8 +249,7 @@ var embedded = map[string]string{"HTTPTransport": "http.reverse_proxy.transport.
 
 func (r *reference) rows(typ reflect.Type, path string) (rows string, inherited []string) {
 	known := r.types[typ.Name()]
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && embedded[f.Name] != "":

@@ -24,8 +24,7 @@ func asked(t *testing.T, method, path string, into any) (status int) {
 	}
 	w := httptest.NewRecorder()
 	if err := info.New().(caddy.AdminRouter).Routes()[0].Handler.ServeHTTP(w, httptest.NewRequest(method, "/oauth2_client/"+path, nil)); err != nil {
-		var apiErr caddy.APIError
-		if errors.As(err, &apiErr) {
+		if apiErr, ok := errors.AsType[caddy.APIError](err); ok {
 			return apiErr.HTTPStatus
 		}
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"html"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -102,9 +103,7 @@ http://:%s {
 			secrets := append(server.everySecret(), seed)
 			secrets = append(secrets, server.refreshTokens()...)
 			printed := map[string]string{"the log": log, "the listings": listing}
-			for name, content := range filesBeside(t, dir) {
-				printed[name] = content
-			}
+			maps.Copy(printed, filesBeside(t, dir))
 			for where, content := range printed {
 				findSecrets(t, where, content, client, secrets)
 			}

@@ -40,7 +40,7 @@ func TestSystemdUnitSuppliesWhatTheCaddyfileReads(t *testing.T) {
 	}
 	values := make(map[string]string)
 	for _, line := range settings["Environment"] {
-		for _, pair := range strings.Fields(line) {
+		for pair := range strings.FieldsSeq(line) {
 			name, value, _ := strings.Cut(pair, "=")
 			variables = append(variables, name)
 			values[name] = value

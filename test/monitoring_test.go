@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/promqltest"
@@ -52,7 +51,7 @@ func checkExpression(t *testing.T, metrics map[string]map[string]bool, expr stri
 		switch n := node.(type) {
 		case *parser.VectorSelector:
 			for _, m := range n.LabelMatchers {
-				if m.Name != labels.MetricName && !metrics[n.Name][m.Name] {
+				if m.Name != model.MetricNameLabel && !metrics[n.Name][m.Name] {
 					t.Errorf("%s: %s is not exposed with a label %s", expr, n.Name, m.Name)
 				}
 			}
