@@ -31,17 +31,17 @@ type File struct {
 	entries map[string]*entry
 }
 
-// entry is what the store knows of one client besides its file.
+// entry is what the store knows of one client besides its file, while it works at
+// that or has to remember something.
 type entry struct {
+	users int // guarded by the store's mu
+
 	// saving admits one Save, or one attempt to take a lease, at a time.
 	saving gate
 
 	// leasing is held as long as a lease is, so that those who wait in this
 	// process need not poll.
 	leasing gate
-
-	// own is the file that this store wrote last: no news to its watchers.
-	own atomic.Pointer[stamp]
 
 	// unconfirmed says that the last Save here replaced the record but could
 	// not make that durable. Guarded by saving.
@@ -55,7 +55,7 @@ type entry struct {
 // does, and so do Save and Lease if Open has not succeeded before.
 func NewFile(dir string) *File {
 	f := &File{dir: filepath.Clean(dir), fs: osFS{}, entries: make(map[string]*entry)}
-	f.watcher = newWatcher(f.dir, f.stamp, f.ownStamp)
+	f.watcher = newWatcher(f.dir, f.stamp)
 	return f
 }
 
@@ -116,9 +116,8 @@ func (f *File) Describe(name string) string { return f.path(name) }
 func (f *File) path(name string) string     { return filepath.Join(f.dir, name+recordSuffix) }
 func (f *File) lockPath(name string) string { return filepath.Join(f.dir, name+lockSuffix) }
 
-// entry returns what is known of a client. Entries are kept: there are no more
-// of them than clients.
-func (f *File) entry(name string) *entry {
+// entry returns what is known of a client, until done is called.
+func (f *File) entry(name string) (e *entry, done func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	e, ok := f.entries[name]
@@ -126,19 +125,24 @@ func (f *File) entry(name string) *entry {
 		e = &entry{saving: newGate(), leasing: newGate()}
 		f.entries[name] = e
 	}
-	return e
+	e.users++
+	return e, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if e.users--; e.users == 0 && !e.unconfirmed {
+			delete(f.entries, name)
+		}
+	}
 }
 
-// stamp identifies the present content of a record's file, nil if there is none.
-func (f *File) stamp(name string) *stamp {
+// stamp identifies the present content of a record's file.
+func (f *File) stamp(name string) stamp {
 	info, err := f.fs.stat(f.path(name))
 	if err != nil {
-		return nil
+		return stamp{}
 	}
-	return &stamp{info}
+	return stampOf(info)
 }
-
-func (f *File) ownStamp(name string) *stamp { return f.entry(name).own.Load() }
 
 const (
 	recordSuffix = ".json"

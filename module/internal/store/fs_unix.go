@@ -78,3 +78,12 @@ func checkPrivate(path string, info fs.FileInfo) error {
 func noLocks(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, unix.ENOLCK)
 }
+
+// identity tells files apart, whatever their names are.
+func identity(info fs.FileInfo) (device, inode uint64) {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	return uint64(st.Dev), uint64(st.Ino) //nolint:unconvert // other systems have other types
+}

@@ -24,20 +24,22 @@ func (f *File) Lease(ctx context.Context, name string) (Lease, error) {
 	if err := f.ready(ctx); err != nil {
 		return nil, err
 	}
-	e := f.entry(name)
+	e, done := f.entry(name)
 	if err := e.leasing.lock(ctx); err != nil {
+		done()
 		return nil, fmt.Errorf("lease of %s: %w", f.path(name), err)
 	}
 	for {
 		h, err := f.tryHold(ctx, e, name)
 		if h != nil {
-			return &fileLease{entry: e, hold: h, path: f.lockPath(name)}, nil
+			return &fileLease{entry: e, done: done, hold: h, path: f.lockPath(name)}, nil
 		}
 		if err == nil {
 			err = pause(ctx, lockPoll)
 		}
 		if err != nil {
 			e.leasing.unlock()
+			done()
 			return nil, fmt.Errorf("lease of %s: %w", f.path(name), err)
 		}
 	}
@@ -115,6 +117,7 @@ func (e *entry) giveBack(h *hold) {
 // fileLease is a lock on a lock file.
 type fileLease struct {
 	entry    *entry
+	done     func() // gives the entry back
 	hold     *hold
 	path     string
 	once     sync.Once
@@ -143,6 +146,7 @@ func (l *fileLease) Release() {
 		e.mu.Unlock()
 		e.giveBack(l.hold)
 		e.leasing.unlock()
+		l.done()
 	})
 }
 

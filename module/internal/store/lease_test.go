@@ -61,7 +61,9 @@ func TestALockOnAReplacedFileIsNoLock(t *testing.T) {
 func TestASaveKeepsTheLockOfALeaseThatIsReleasedMeanwhile(t *testing.T) {
 	st := tempStore(t)
 	lease := mustLease(t, st)
-	unlock, err := st.exclude(t.Context(), st.entry("erp"), "erp")
+	entry, done := st.entry("erp")
+	defer done()
+	unlock, err := st.exclude(t.Context(), entry, "erp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +73,17 @@ func TestASaveKeepsTheLockOfALeaseThatIsReleasedMeanwhile(t *testing.T) {
 	}
 	unlock()
 	mustLease(t, NewFile(st.dir)).Release()
+}
+
+func TestNothingIsRememberedOfARecordThatIsLeftAlone(t *testing.T) {
+	st := tempStore(t)
+	lease := mustLease(t, st)
+	mustSave(t, st, Record{}, 0)
+	lease.Release()
+	mustSave(t, st, Record{}, 1)
+	if n := len(st.entries); n != 0 {
+		t.Errorf("there are %d entries, want none", n)
+	}
 }
 
 func TestLockFilesStay(t *testing.T) {

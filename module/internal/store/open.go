@@ -123,7 +123,8 @@ func (f *File) sweep() error {
 // record that follows the stored one: the refresh token in it may be the only
 // living one. Anything else is removed. Who holds the lock is no longer writing.
 func (f *File) settle(temp, name string) error {
-	e := f.entry(name)
+	e, done := f.entry(name)
+	defer done()
 	if !e.saving.tryLock() {
 		return nil // its writer lives, here
 	}

@@ -148,7 +148,8 @@ func TestOpenLeavesAloneWhatThisProcessIsWriting(t *testing.T) {
 	st := tempStore(t)
 	mustSave(t, st, Record{}, 0)
 	temp := plant(t, st, mustEncode(t, Record{Client: "erp", Revision: 2}))
-	e := st.entry("erp")
+	e, done := st.entry("erp")
+	defer done()
 	if err := e.saving.lock(t.Context()); err != nil {
 		t.Fatal(err)
 	}

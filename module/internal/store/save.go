@@ -31,7 +31,8 @@ func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uin
 	if err := f.ready(ctx); err != nil {
 		return err
 	}
-	e := f.entry(name)
+	e, done := f.entry(name)
+	defer done()
 	if err := e.saving.lock(ctx); err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
@@ -85,9 +86,8 @@ func (f *File) replace(e *entry, name string, data []byte) error {
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	e.own.Store(&stamp{info}) // before the rename, which watchers notice
+	f.watcher.expect(name, stampOf(info)) // before the rename, which watchers notice
 	if err := f.fs.rename(temp, path); err != nil {
-		e.own.Store(nil)
 		return fmt.Errorf("save %s: %w", path, f.discard(temp, err))
 	}
 	e.unconfirmed = true

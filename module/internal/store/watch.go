@@ -15,14 +15,17 @@ import (
 // watchPoll is how often files are looked at where the system cannot tell.
 const watchPoll = 500 * time.Millisecond
 
-// stamp identifies one content of a file: every Save makes a new file.
-type stamp struct{ fs.FileInfo }
+// stamp identifies one content of a file: every Save makes a new file. The zero
+// stamp is that of a file that is not there.
+type stamp struct {
+	device, inode  uint64
+	size, modified int64
+}
 
-func (s *stamp) same(other *stamp) bool {
-	if s == nil || other == nil {
-		return s == other
-	}
-	return os.SameFile(s.FileInfo, other.FileInfo) && s.ModTime().Equal(other.ModTime()) && s.Size() == other.Size()
+func stampOf(info fs.FileInfo) stamp {
+	s := stamp{size: info.Size(), modified: info.ModTime().UnixNano()}
+	s.device, s.inode = identity(info)
+	return s
 }
 
 // watcher tells when other holders write records. One goroutine serves all
@@ -30,8 +33,7 @@ func (s *stamp) same(other *stamp) bool {
 // events; where there are none, it polls.
 type watcher struct {
 	dir     string
-	present func(name string) *stamp // what the record's file is now
-	own     func(name string) *stamp // what this store made it last
+	present func(name string) stamp // what the record's file is now
 	events  func(dir string) (*fsnotify.Watcher, error)
 	poll    time.Duration
 
@@ -42,18 +44,18 @@ type watcher struct {
 
 // watched is a record that somebody watches.
 type watched struct {
-	seen     *stamp
+	// seen starts as that of no file, and is not asked for: there may be very many
+	// records. At worst the first look finds news that is none.
+	seen     stamp
+	own      stamp // what this store made it last, or is about to
 	watchers []*watch
 }
 
 // session is one run of the goroutine.
 type session struct{ quit, done chan struct{} }
 
-func newWatcher(dir string, present, own func(name string) *stamp) *watcher {
-	return &watcher{
-		dir: dir, present: present, own: own, events: dirEvents, poll: watchPoll,
-		records: make(map[string]*watched),
-	}
+func newWatcher(dir string, present func(name string) stamp) *watcher {
+	return &watcher{dir: dir, present: present, events: dirEvents, poll: watchPoll, records: make(map[string]*watched)}
 }
 
 func (w *watcher) watch(name string, changed func()) (stop func()) {
@@ -68,15 +70,26 @@ func (w *watcher) watch(name string, changed func()) (stop func()) {
 	}
 	rec, ok := w.records[name]
 	if !ok {
-		rec = &watched{seen: w.present(name)}
+		rec = new(watched)
 		w.records[name] = rec
 	}
 	rec.watchers = append(rec.watchers, one)
-	return sync.OnceFunc(func() { w.stop(name, one) })
+	return func() { w.stop(name, one) }
+}
+
+// expect says what this store is about to make of a record: that is no news.
+func (w *watcher) expect(name string, own stamp) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if rec, ok := w.records[name]; ok {
+		rec.own = own
+	}
 }
 
 func (w *watcher) stop(name string, one *watch) {
-	one.end()
+	if !one.end() {
+		return
+	}
 	w.mu.Lock()
 	rec := w.records[name]
 	rec.watchers = slices.DeleteFunc(rec.watchers, func(other *watch) bool { return other == one })
@@ -184,16 +197,16 @@ func (w *watcher) check(name string) {
 	now := w.present(name)
 	w.mu.Lock()
 	rec, ok := w.records[name]
-	if !ok || now.same(rec.seen) {
+	if !ok || now == rec.seen {
 		w.mu.Unlock()
 		return
 	}
 	rec.seen = now
-	watchers := slices.Clone(rec.watchers)
-	w.mu.Unlock()
-	if now != nil && now.same(w.own(name)) {
-		return
+	var watchers []*watch
+	if now == (stamp{}) || now != rec.own {
+		watchers = slices.Clone(rec.watchers)
 	}
+	w.mu.Unlock()
 	for _, one := range watchers {
 		one.call()
 	}
@@ -214,10 +227,13 @@ func (w *watch) call() {
 	}
 }
 
-func (w *watch) end() {
+// end reports whether it had not ended before.
+func (w *watch) end() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	first := !w.ended
 	w.ended = true
+	return first
 }
 
 // recordOf returns whose record a path in the directory is. Temporary and lock
