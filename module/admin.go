@@ -192,8 +192,8 @@ func clientStatus(st keeper.Status, now time.Time) ClientStatus {
 	return s
 }
 
-// hasToken reports whether requests find a token.
-func (s ClientStatus) hasToken() bool { return s.Token == "valid" || s.Token == tokenPerCaller }
+// hasToken reports whether requests find a token, as ClientStatus.Token tells.
+func hasToken(token string) bool { return token == "valid" || token == tokenPerCaller }
 
 // runningApp returns the app of the running configuration, nil if it has none.
 func runningApp() (*App, error) {
@@ -226,7 +226,7 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		if r.Method != http.MethodGet {
 			return notAllowed(http.MethodGet)
 		}
-		return ready(w, statuses(clients), r.URL.Query()["client"])
+		return ready(w, clients, r.URL.Query()["client"])
 	}
 	name, ok := strings.CutPrefix(path, "clients/")
 	if !ok {
@@ -235,7 +235,7 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	name, action, _ := strings.Cut(name, "/")
 	i := slices.IndexFunc(clients, func(c *client) bool { return c.name == name })
 	if i < 0 {
-		return unknownClient(name, statuses(clients))
+		return unknownClient(name, clients)
 	}
 	return a.one(w, r, clients[i], action)
 }
@@ -311,22 +311,22 @@ func statuses(clients []*client) []ClientStatus {
 }
 
 // ready answers 200 if the named clients, or all, have a valid token.
-func ready(w http.ResponseWriter, statuses []ClientStatus, names []string) error {
-	waiting := []ClientStatus{}
-	known := make(map[string]ClientStatus, len(statuses))
-	for _, s := range statuses {
-		known[s.Client] = s
-		if len(names) == 0 && !s.hasToken() {
-			waiting = append(waiting, s)
-		}
+func ready(w http.ResponseWriter, clients []*client, names []string) error {
+	asked := clients
+	if len(names) > 0 {
+		asked = nil
 	}
 	for _, name := range names {
-		s, ok := known[name]
-		if !ok {
-			return unknownClient(name, statuses)
+		i := slices.IndexFunc(clients, func(c *client) bool { return c.name == name })
+		if i < 0 {
+			return unknownClient(name, clients)
 		}
-		if !s.hasToken() {
-			waiting = append(waiting, s)
+		asked = append(asked, clients[i])
+	}
+	waiting := []ClientStatus{}
+	for _, c := range asked {
+		if st := c.state(); !hasToken(st.Token) {
+			waiting = append(waiting, c.status(st, time.Now()))
 		}
 	}
 	status := http.StatusOK
@@ -336,13 +336,13 @@ func ready(w http.ResponseWriter, statuses []ClientStatus, names []string) error
 	return writeJSON(w, status, map[string]any{"ready": len(waiting) == 0, "waiting": waiting})
 }
 
-func unknownClient(name string, statuses []ClientStatus) error {
+func unknownClient(name string, clients []*client) error {
 	const most = 20
 	names := make([]string, 0, most+1)
-	for _, s := range statuses[:min(most, len(statuses))] {
-		names = append(names, s.Client)
+	for _, c := range clients[:min(most, len(clients))] {
+		names = append(names, c.name)
 	}
-	if more := len(statuses) - most; more > 0 {
+	if more := len(clients) - most; more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
 	return caddy.APIError{

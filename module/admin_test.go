@@ -28,9 +28,9 @@ func TestNothingIsReadyBeforeAConfigurationHasStarted(t *testing.T) {
 }
 
 func TestAnUnknownClientIsToldSomeOfThoseThereAre(t *testing.T) {
-	list := make([]ClientStatus, 1000)
+	list := make([]*client, 1000)
 	for i := range list {
-		list[i].Client = fmt.Sprintf("client-%03d", i)
+		list[i] = &client{name: fmt.Sprintf("client-%03d", i)}
 	}
 	message := unknownClient("erp", list).Error()
 	if !strings.Contains(message, "client-000, client-001") || !strings.Contains(message, "and 980 more") || len(message) > 500 {

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -51,9 +53,11 @@ type App struct {
 
 	mu        sync.Mutex
 	clients   map[string]*client
+	kinds     *kinds
 	seeds     map[store.Fingerprint]string
-	gates     map[use]bool // uses of clients that must be declared by Start
-	storeUses map[string]*storeUse
+	gates     map[use]bool             // uses of clients that must be declared by Start
+	storeUses map[string]*storeUse     // by directory
+	turns     map[string]*keeper.Turns // by authorization server
 	stopped   chan struct{}
 	events    *emitter
 }
@@ -94,9 +98,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
 	a.clients = make(map[string]*client)
+	a.kinds = new(kinds)
 	a.seeds = make(map[store.Fingerprint]string)
 	a.gates = make(map[use]bool)
 	a.storeUses = make(map[string]*storeUse)
+	a.turns = make(map[string]*keeper.Turns)
 	err := a.limit(ctx)
 	if err != nil {
 		return err
@@ -107,13 +113,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err = registerMetrics(ctx.GetMetricsRegistry(), a); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.Clients)) {
-		if a.Clients[name] == nil {
-			return fmt.Errorf("client %s: it has no settings", name)
-		}
-		if _, err := a.add(name, a.Clients[name]); err != nil {
-			return err
-		}
+	if err := a.addAll(a.Clients); err != nil {
+		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
 		if err := a.connect(a.clients[name]); err != nil {
@@ -123,30 +124,83 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// add provisions a client and takes its keeper from the pool.
+// addAll provisions clients, as many at a time as there are processors: their
+// secrets are in files. Which error is returned does not depend on that.
+func (a *App) addAll(list map[string]*Client) error {
+	names := slices.Sorted(maps.Keys(list))
+	found := make([]*client, len(names))
+	failed := make([]error, len(names))
+	inParallel(len(names), func(i int) { found[i], failed[i] = a.newClient(names[i], list[names[i]]) })
+	for i, c := range found {
+		if failed[i] != nil {
+			return failed[i]
+		}
+		if err := a.register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add provisions a client.
 func (a *App) add(name string, cfg *Client) (*client, error) {
-	c, err := newClient(a.ctx, name, cfg)
+	c, err := a.newClient(name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c, a.register(c)
+}
+
+// newClient is all of it that changes nothing in the app.
+func (a *App) newClient(name string, cfg *Client) (*client, error) {
+	if cfg == nil {
+		return nil, fmt.Errorf("client %s: it has no settings", name)
+	}
+	c, err := newClient(a.ctx, a.kinds, name, cfg)
 	if err != nil {
 		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
-	}
-	if seed := c.seedFingerprint(); seed != "" && c.cfg.rotating() {
-		if other, taken := a.seeds[seed]; taken {
-			return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", name, other))
-		}
-		a.seeds[seed] = name
 	}
 	c.log, c.events = &reporter{logger: a.logger}, a.events
 	for _, warning := range c.warnings() {
 		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
 	}
-	if err := c.acquire(); err != nil {
-		return nil, err
+	return c, nil
+}
+
+// register makes a client known, and takes what it shares with other
+// configurations.
+func (a *App) register(c *client) error {
+	if c.seed != "" && c.cfg.rotating() {
+		if other, taken := a.seeds[c.seed]; taken {
+			return located(c.declaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", c.name, other))
+		}
+		a.seeds[c.seed] = c.name
 	}
 	if err := a.useStore(c); err != nil {
-		return nil, errors.Join(located(cfg.DeclaredAt, fmt.Errorf("client %s: store: %w", name, err)), c.release())
+		return located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
 	}
-	a.clients[name] = c
-	return c, nil
+	if err := a.useTurns(c); err != nil {
+		return err
+	}
+	if err := c.acquire(); err != nil {
+		return errors.Join(err, c.release())
+	}
+	a.clients[c.name] = c
+	return nil
+}
+
+// inParallel calls do with 0 to n-1, on all processors.
+func inParallel(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // located puts where a client is declared before an error.
@@ -234,21 +288,22 @@ func (a *App) Start() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
 		c := a.clients[name]
-		if err := c.check(a.ctx, a.storeUses[c.storeKey]); err != nil {
+		if err := c.check(a.ctx); err != nil {
 			return located(c.declaredAt, fmt.Errorf("client %s: %w", name, err))
 		}
 	}
 	for _, c := range a.clients {
-		if kind := a.storeUses[c.storeKey].network; kind != "" && c.cfg.rotating() {
+		if kind := c.use.network; kind != "" && c.cfg.rotating() {
 			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
-				zap.String("client", c.name), zap.String("record", c.store.Describe(c.name)), zap.String("file_system", kind))
+				zap.String("client", c.name), zap.String("record", c.use.store.Describe(c.name)), zap.String("file_system", kind))
 		}
 		c.start(a.maxRequests)
 		if !c.inPlace {
 			c.declared = nil // nobody compares it any more, and there may be very many
 		}
+		c.seed, c.seedErr = "", nil
 	}
-	a.Clients = nil
+	a.Clients, a.seeds = nil, nil
 	a.events.start()
 	a.stopped = make(chan struct{})
 	go a.tick(a.stopped)
@@ -303,18 +358,29 @@ func (a *App) Cleanup() error {
 	for _, c := range a.clients {
 		err = errors.Join(err, c.release())
 	}
-	a.clients = nil
+	for dir := range a.storeUses {
+		_, storeErr := stores.Delete(dir)
+		err = errors.Join(err, storeErr)
+	}
+	for server := range a.turns {
+		_, turnsErr := requests.Delete(server)
+		err = errors.Join(err, turnsErr)
+	}
+	a.clients, a.storeUses, a.turns = nil, nil, nil
 	return err
 }
 
+// recordKey is the identity of a record.
+type recordKey struct{ dir, name string }
+
 // sharedKeeper returns the keeper of a record.
-func sharedKeeper(name string, st store.Store, storeKey string) (k *keeper.Keeper, key string, err error) {
-	key = storeKey + "\x00" + name
+func sharedKeeper(name string, u *storeUse) (k *keeper.Keeper, key recordKey, err error) {
+	key = recordKey{u.dir, name}
 	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return pooled[*keeper.Keeper]{value: keeper.New(name, st, keeper.Clock{})}, nil
+		return pooled[*keeper.Keeper]{value: keeper.New(name, u.store, keeper.Clock{})}, nil
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, key, err
 	}
 	return value.(pooled[*keeper.Keeper]).value, key, nil
 }

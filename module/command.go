@@ -130,7 +130,7 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 		}
 		delete(wanted, s.Client)
 		one := healthy
-		if !s.hasToken() {
+		if !hasToken(s.Token) {
 			one = tokenMissing
 		}
 		switch keeper.State(s.State) {

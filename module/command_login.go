@@ -131,7 +131,7 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 	if c == nil {
 		return nil, nil, fmt.Errorf("%s has no client %s; there are: %s", file, fl.Arg(0), strings.Join(names, ", "))
 	}
-	u := newStoreUse(c)
+	u := c.use
 	if u.open(ctx); u.err != nil {
 		u.close()
 		return nil, nil, fmt.Errorf("client %s: store: %w", c.name, u.err)

@@ -1,7 +1,6 @@
 package module
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"reflect"
@@ -13,7 +12,6 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/store"
-	"lamplighter/module/internal/tokenendpoint"
 )
 
 // client is a declared Client at work in one configuration.
@@ -21,27 +19,26 @@ type client struct {
 	name       string
 	declaredAt string
 	declared   *Client // as it was written; of a global one only until Start
-	cfg        *Client // with preset and defaults
 	inPlace    bool
 
-	endpoint   *tokenendpoint.Client
-	connection tokenendpoint.Connection
-	inject     *injector
+	*kind
+	id     identity
+	inject injector
 
-	store     store.Store
-	storeKey  string
-	keys      *store.Keys
+	seed    store.Fingerprint // of its refresh token when it was provisioned; until Start
+	seedErr error             // why that could not be read
+
+	use       *storeUse // where its record is
 	keeper    *keeper.Keeper
-	keeperKey string
+	keeperKey recordKey
 	turns     *keeper.Turns
-	server    string // whose turns they are
 	counts    *counts
 	stopOnce  func()
 	traces    traces
 	log       *reporter
 	events    *emitter
 
-	callers    exchanger
+	callers    *exchanger         // nil unless each caller has a token of its own
 	others     map[string]*client // whose tokens the settings mention
 	dependents []*client          // which mention this one's
 	discovery  discovery
@@ -50,7 +47,7 @@ type client struct {
 
 // newClient checks everything about a client that can be known without network
 // and writes, secrets included: a configuration error is found by `validate`.
-func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
+func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *Client) (*client, error) {
 	if err := CheckName(name); err != nil {
 		return nil, err
 	}
@@ -58,46 +55,22 @@ func newClient(ctx caddy.Context, name string, cfg *Client) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := effective.check(); err != nil {
+	c := &client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg}
+	if c.kind, c.id, err = kinds.of(ctx, effective); err != nil {
 		return nil, err
 	}
-	c := &client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg, cfg: effective}
-	if c.inject, err = compileInjections(effective.Inject); err != nil {
+	c.inject.injections = c.injections
+	if err := c.checkResolved(); err != nil {
 		return nil, err
 	}
-	if effective.perCaller() {
-		c.inject.dropped = effective.subjectHeaders()
-	}
-	var tlsConfig *tls.Config
-	if effective.TLS != nil {
-		if tlsConfig, err = effective.TLS.MakeTLSClientConfig(ctx); err != nil {
-			return nil, fmt.Errorf("tls: %w", err)
-		}
-	}
-	c.connection = tokenendpoint.Connection{TLS: tlsConfig}
-	if c.endpoint, err = tokenendpoint.New(effective.dialect(c.inject.responsePaths), c.connection, time.Now); err != nil {
-		return nil, err
-	}
-	return c, c.checkResolved()
+	seed, err := c.suppliedSeed()
+	c.seed, c.seedErr = store.FingerprintOf(seed), err
+	return c, nil
 }
 
-// acquire takes the keeper that the client shares with other configurations.
+// acquire takes what the client shares with other configurations.
 func (c *client) acquire() (err error) {
-	if c.keys, err = encryptionKeys(c.cfg.Store); err != nil {
-		return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
-	}
-	if c.store, c.storeKey, err = sharedStore(c.cfg.Store); err != nil {
-		return err
-	}
-	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.store, c.storeKey); err != nil {
-		return err
-	}
-	var r resolver
-	endpoint := r.value("token_endpoint", c.cfg.TokenEndpoint)
-	if endpoint == "" {
-		endpoint = c.cfg.Issuer
-	}
-	if c.turns, c.server, err = sharedTurns(endpoint); err != nil {
+	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.use); err != nil {
 		return err
 	}
 	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.perCaller() {
@@ -109,54 +82,39 @@ func (c *client) acquire() (err error) {
 	if err != nil {
 		return err
 	}
-	settings := *c.cfg
-	settings.DeclaredAt = ""
-	c.callers = exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, key: c.keeperKey, settings: string(fingerprint(settings))}
+	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: string(fingerprint(c.settings()))}
 	return nil
 }
 
 // release gives it back.
 func (c *client) release() (err error) {
-	if c.keeperKey != "" {
+	if c.keeper != nil {
 		_, err = keepers.Delete(c.keeperKey)
 	}
 	if c.counts != nil {
 		_, countsErr := counted.Delete(c.name)
 		err = errors.Join(err, countsErr)
 	}
-	if c.server != "" {
-		_, turnsErr := requests.Delete(c.server)
-		err = errors.Join(err, turnsErr)
-	}
-	if c.callers.key != "" {
-		_, callersErr := exchanges.Delete(c.callers.key)
+	if c.callers != nil {
+		_, callersErr := exchanges.Delete(c.keeperKey)
 		err = errors.Join(err, callersErr)
-	}
-	if c.storeKey != "" {
-		_, storeErr := stores.Delete(c.storeKey)
-		err = errors.Join(err, storeErr)
 	}
 	return err
 }
 
-// seed reads the refresh token that the operator supplied.
-func (c *client) seed() (string, error) {
+// suppliedSeed reads the refresh token that the operator supplied.
+func (c *client) suppliedSeed() (string, error) {
 	var r resolver
-	seed := r.value("refresh_token", c.cfg.RefreshToken)
+	seed := r.value("refresh_token", c.id.refreshToken)
 	return seed, r.err
-}
-
-func (c *client) seedFingerprint() store.Fingerprint {
-	seed, _ := c.seed()
-	return store.FingerprintOf(seed)
 }
 
 // warnings are about settings that work, or may work later.
 func (c *client) warnings() (list []string) {
-	if _, err := c.seed(); err != nil && c.cfg.rotating() {
-		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", err))
+	if c.seedErr != nil && c.cfg.rotating() {
+		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
 	}
-	list = append(list, c.cfg.literalSecrets()...)
+	list = append(list, c.settings().literalSecrets()...)
 	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
 		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}

@@ -28,7 +28,7 @@ func revoking(t *testing.T, settings Client, answer func(form url.Values) (statu
 	t.Cleanup(server.Close)
 	settings.RevocationEndpoint = server.URL + "/revoke"
 	settings.TokenEndpoint = server.URL + "/token?tenant=1"
-	c, err := newClient(caddy.Context{Context: t.Context()}, "api", &settings)
+	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &settings)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAssertionsNameTheTokenEndpointWhereverTheyGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var claims struct{ Aud string }
-	if err := json.Unmarshal(payload, &claims); err != nil || claims.Aud != strings.TrimSuffix(c.cfg.TokenEndpoint, "?tenant=1") {
-		t.Errorf("the audience is %q, want the token endpoint of %s", claims.Aud, c.cfg.TokenEndpoint)
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Aud != strings.TrimSuffix(c.id.tokenEndpoint, "?tenant=1") {
+		t.Errorf("the audience is %q, want the token endpoint of %s", claims.Aud, c.id.tokenEndpoint)
 	}
 }

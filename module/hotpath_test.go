@@ -24,7 +24,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *client {
 		tb.Fatal(err)
 	}
 	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
-	c := &client{name: name, cfg: new(Client), inject: inject, keeper: keeper.New(name, records, keeper.Clock{})}
+	c := &client{name: name, kind: &kind{cfg: new(Client)}, inject: injector{injections: inject}, keeper: keeper.New(name, records, keeper.Clock{})}
 	stop := c.keeper.Start(keeper.Settings{
 		Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second,
 		Resolve: func() (keeper.Inputs, error) {

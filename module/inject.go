@@ -18,10 +18,15 @@ import (
 // injector puts a client's token into requests, and takes out whatever the
 // caller sent in its place.
 type injector struct {
+	*injections
+	rendered atomic.Pointer[rendered]
+}
+
+// injections are a compiled list of Injection.
+type injections struct {
 	places        []place
 	responsePaths []string
 	dropped       []string // headers that held a caller's own token
-	rendered      atomic.Pointer[rendered]
 }
 
 // place is a compiled Injection.
@@ -41,8 +46,8 @@ type rendered struct {
 
 const responsePrefix = "response."
 
-func compileInjections(list []Injection) (*injector, error) {
-	in := new(injector)
+func compileInjections(list []Injection) (*injections, error) {
+	in := new(injections)
 	for _, inj := range list {
 		p := place{in: inj.In, name: inj.Name}
 		setDefault(&p.in, "header")

@@ -65,20 +65,30 @@ var (
 	requests = caddy.NewUsagePool()
 )
 
-// sharedTurns returns the turns to ask the authorization server of an endpoint,
-// and the key for giving them back.
-func sharedTurns(endpoint string) (turns *keeper.Turns, server string, err error) {
-	server = endpoint
+// useTurns finds the turns to ask the client's authorization server. They are the
+// same for all configurations, and are given back under the server's name.
+func (a *App) useTurns(c *client) error {
+	var r resolver
+	endpoint := r.value("token_endpoint", c.id.tokenEndpoint)
+	if endpoint == "" {
+		endpoint = c.cfg.Issuer
+	}
+	server := endpoint
 	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
 		server = u.Scheme + "://" + u.Host
+	}
+	if c.turns = a.turns[server]; c.turns != nil {
+		return nil
 	}
 	value, _, err := requests.LoadOrNew(server, func() (caddy.Destructor, error) {
 		return pooled[*keeper.Turns]{value: new(keeper.Turns)}, nil
 	})
 	if err != nil {
-		return nil, "", err
+		return err
 	}
-	return value.(pooled[*keeper.Turns]).value, server, nil
+	c.turns = value.(pooled[*keeper.Turns]).value
+	a.turns[server] = c.turns
+	return nil
 }
 
 // Interface guard

@@ -107,7 +107,7 @@ func (c *client) collectCounts(send func(d *prometheus.Desc, kind prometheus.Val
 
 func (c *client) collectState(send func(d *prometheus.Desc, value float64, labels ...string)) {
 	st := c.state()
-	send(tokenValid, oneIf(st.Token == "valid" || st.Token == tokenPerCaller))
+	send(tokenValid, oneIf(hasToken(st.Token)))
 	send(generation, float64(st.Generation))
 	send(waitingRequests, float64(c.waiting()))
 	send(recordUnsaved, oneIf(st.Unsaved))

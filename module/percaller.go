@@ -32,7 +32,6 @@ type callersTokens struct {
 // exchanger exchanges the tokens of callers.
 type exchanger struct {
 	*callersTokens
-	key      string
 	settings string // fingerprint: another scope is another token
 }
 

@@ -124,7 +124,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 	for _, name := range provider.Names() {
 		t.Run(name, func(t *testing.T) {
 			f, user := readFixture(t, name)
-			c, err := newClient(caddy.Context{Context: t.Context()}, "api", &user)
+			c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &user)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -154,7 +154,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				outcome := map[tokenendpoint.Outcome]string{
 					tokenendpoint.Refused: "terminal", tokenendpoint.Misconfigured: "configuration", tokenendpoint.Unavailable: "transient",
 				}[a.Outcome]
-				if outcome == "terminal" && c.cfg.RefreshToken == "" {
+				if outcome == "terminal" && c.id.refreshToken == "" {
 					outcome = "configuration" // to the keeper, which has no grant to lose
 				}
 				if outcome != want.Outcome || a.Cause != want.Cause || a.Status != want.Status {

@@ -87,7 +87,7 @@ func TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused(t *testing.T) {
 		return c
 	}
 	for kind := range good {
-		if _, err := newClient(caddy.Context{Context: t.Context()}, "api", settings(kind)); err != nil {
+		if _, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", settings(kind)); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := settings(test.kind)
 			test.edit(c)
-			_, err := newClient(caddy.Context{Context: t.Context()}, "api", c)
+			_, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", c)
 			if err == nil {
 				t.Fatal("it is accepted")
 			}

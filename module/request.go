@@ -34,11 +34,11 @@ func (c *client) resolve() (*tokenendpoint.Request, error) {
 
 func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint.Request, error) {
 	r := resolver{token: token}
-	cfg := c.cfg
+	cfg, id := c.cfg, &c.id
 	req := &tokenendpoint.Request{
-		URL:                r.value("token_endpoint", cfg.TokenEndpoint),
-		ClientID:           r.value("client_id", cfg.ClientID),
-		ClientSecret:       r.value("client_secret", cfg.ClientSecret),
+		URL:                r.value("token_endpoint", id.tokenEndpoint),
+		ClientID:           r.value("client_id", id.clientID),
+		ClientSecret:       r.value("client_secret", id.clientSecret),
 		ClientSecretNext:   r.value("client_secret_next", cfg.ClientSecretNext),
 		Username:           r.value("username", cfg.Username),
 		Password:           r.value("password", cfg.Password),
@@ -89,7 +89,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		return keeper.Inputs{}, err
 	}
 	// A seed that is gone is none: the record goes on without it.
-	seed, err := c.seed()
+	seed, err := c.suppliedSeed()
 	if err != nil && !c.cfg.rotating() {
 		return keeper.Inputs{}, err
 	}

@@ -22,7 +22,7 @@ func refusing(t *testing.T, status int, body string, requests int) (outcomes []t
 		fmt.Fprint(w, body)
 	}))
 	defer server.Close()
-	c, err := newClient(caddy.Context{Context: t.Context()}, "api", &Client{
+	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &Client{
 		TokenEndpoint: server.URL, TokenEndpointAuthMethod: "client_secret_post", ClientID: "app",
 		ClientSecret: "first-secret", ClientSecretNext: "second-secret", RefreshToken: "the-refresh-token",
 	})

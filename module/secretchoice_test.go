@@ -28,7 +28,7 @@ func exchangingAt(t *testing.T, answer http.HandlerFunc) *client {
 // madeOf is a client of these settings, which nothing starts.
 func madeOf(t *testing.T, settings *Client) *client {
 	t.Helper()
-	c, err := newClient(caddy.Context{Context: t.Context()}, "api", settings)
+	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", settings)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,22 +24,23 @@ type storeUse struct {
 	close func()
 }
 
-// useStore notes where a client's record is. All records of one place are encrypted
-// with the same keys.
+// useStore finds the store of a client's record. All records of one place are
+// encrypted with the same keys.
 func (a *App) useStore(c *client) error {
-	u := a.storeUses[c.storeKey]
-	if u == nil {
-		a.storeUses[c.storeKey] = newStoreUse(c)
+	if u := a.storeUses[c.storeDir]; u != nil {
+		if !u.keys.Same(c.keys) {
+			return fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
+		}
+		c.use = u
 		return nil
 	}
-	if !u.keys.Same(c.keys) {
-		return fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
+	st, err := sharedStore(c.storeDir)
+	if err != nil {
+		return err
 	}
+	c.use = &storeUse{store: st, dir: c.storeDir, keys: c.keys, owner: c.name, close: func() {}}
+	a.storeUses[c.storeDir] = c.use
 	return nil
-}
-
-func newStoreUse(c *client) *storeUse {
-	return &storeUse{store: c.store, dir: c.storeKey, keys: c.keys, owner: c.name, close: func() {}}
 }
 
 // open opens the store with the keys of its records. Nothing may read or write a
@@ -57,42 +58,49 @@ func (u *storeUse) open(ctx context.Context) {
 // check looks at what the client finds in its place. Only what no time heals is
 // an error: clients that need no durable state go on without, and others say so
 // when they need it.
-func (c *client) check(ctx context.Context, u *storeUse) error {
+func (c *client) check(ctx context.Context) error {
+	u := c.use
 	if errors.Is(u.err, store.ErrNoLocks) && c.cfg.rotating() {
 		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", u.err)
 	}
-	if !c.cfg.rotating() || c.cfg.RefreshToken == "" {
+	if !c.cfg.rotating() || c.seedErr == nil {
 		return nil
 	}
-	_, seedErr := c.seed()
+	_, seedErr := c.suppliedSeed() // it may be there by now
 	if seedErr == nil {
 		return nil
 	}
-	if _, err := c.store.Load(ctx, c.name); errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.store.Describe(c.name))
+	if _, err := u.store.Load(ctx, c.name); errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, u.store.Describe(c.name))
 	}
 	return nil
 }
 
-// sharedStore returns the store of a directory, the same for all clients and
-// configurations. The key is for giving it back.
-func sharedStore(cfg *StoreConfig) (st store.Store, key string, err error) {
+// storeDir returns the directory that settings name for records.
+func storeDir(cfg *StoreConfig) (string, error) {
 	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
 	if cfg != nil && cfg.Path != "" {
 		var r resolver
 		dir = r.value("store path", cfg.Path)
 		if r.err != nil {
-			return nil, "", r.err
+			return "", r.err
 		}
 	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, "", fmt.Errorf("store: %w", err)
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("store: %w", err)
 	}
+	return dir, nil
+}
+
+// sharedStore returns the store of a directory, the same for all configurations,
+// to be given back.
+func sharedStore(dir string) (store.Store, error) {
 	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
 		return pooled[store.Store]{value: store.NewFile(dir)}, nil
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	return value.(pooled[store.Store]).value, dir, nil
+	return value.(pooled[store.Store]).value, nil
 }
