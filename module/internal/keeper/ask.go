@@ -34,7 +34,10 @@ func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
 		// A retry during an outage holds nobody up, and without a token that
 		// works there is nothing to wait for.
 		if f.settings.Drain && first && k.current.Load().valid(k.clock.now()) {
-			open = k.gate.close(ctx, f.settings.Quiesce)
+			open = k.gate.close(ctx, min(f.settings.Quiesce, spare(ctx, f.settings.Timeout)))
+		}
+		if spare(ctx, f.settings.Timeout) <= 0 {
+			return errLate
 		}
 		if err := lease.Lost(); err != nil {
 			return err
@@ -60,6 +63,20 @@ func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
 	if f.settings.Observe != nil {
 		f.settings.Observe(answer.Outcome, end.Sub(start))
 	}
+}
+
+// errLate calls a token request off for whose answer too little time is left: it
+// could be lost, and a connection that was too slow costs nothing.
+var errLate = errors.New("it took so long to connect that too little of the timeout was left for an answer; raise timeout if the network is that slow")
+
+// spare is how much time may pass before a request is sent, so that a third of the
+// timeout is left for its answer.
+func spare(ctx context.Context, timeout time.Duration) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok || ctx.Err() != nil {
+		return 0
+	}
+	return time.Until(end) - timeout/3
 }
 
 // judge acts on an answer. Whatever else it says, a new refresh token in it is
@@ -124,7 +141,9 @@ func (k *Keeper) settleAttempt(f *flight) {
 	} else {
 		rec.Attempt = &store.Attempt{ID: a.UnansweredBy, RefreshToken: a.RefreshToken, At: a.Unanswered}
 	}
-	if err := k.store.Save(context.Background(), k.name, rec, before); err == nil {
+	ctx, cancel := writing()
+	defer cancel()
+	if err := k.store.Save(ctx, k.name, rec, before); err == nil {
 		rec.Revision = before + 1
 	}
 	k.mu.Lock()
@@ -188,7 +207,9 @@ func (k *Keeper) refused(f *flight, p plan, a tokenendpoint.Answer) {
 
 // conclude writes what a refusal means, unless somebody has rotated meanwhile.
 func (k *Keeper) conclude(f *flight, rec store.Record) bool {
-	err := k.store.Save(context.Background(), k.name, rec, rec.Revision)
+	ctx, cancel := writing()
+	defer cancel()
+	err := k.store.Save(ctx, k.name, rec, rec.Revision)
 	switch {
 	case err == nil:
 		rec.Revision++

@@ -77,14 +77,21 @@ func (k *Keeper) land(f *flight) {
 
 // takeTurn reports whether the round may ask. If not, the keeper stands in line
 // and another round begins when it is called.
+//
+// The first retry after an answer was lost does not stand in line: servers that
+// forgive a repeated refresh token do so for a few seconds.
 func (k *Keeper) takeTurn(f *flight) bool {
 	if f.mayAsk || f.order != nil {
 		return true
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	open := k.record.Attempt != nil
+	if open && k.schedule.failures == 1 {
+		return true
+	}
 	if k.turn == nil {
-		k.turn, f.mayAsk = f.settings.Requests.take(f.settings.MaxRequests, k.waiting.Load() > 0, k.myTurn)
+		k.turn, f.mayAsk = f.settings.Requests.take(f.settings.MaxRequests, open || k.waiting.Load() > 0, k.myTurn)
 		k.called = f.mayAsk
 	}
 	return f.mayAsk
@@ -292,9 +299,13 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 		}
 		k.record = stored
 	default:
-		// Ours is as new or newer: a file that was deleted or restored from a
-		// backup is overwritten at the next write.
 		k.record.Revision = stored.Revision
+		if f.settings.Rotating && k.record.Lost == nil && k.record.Generation > stored.Generation && !k.unsaved {
+			// A file that was deleted, or restored from a backup: what the store
+			// holds now is spent.
+			k.unsaved, k.again = true, true
+			k.saving.retryNow()
+		}
 	}
 	k.loaded = true
 

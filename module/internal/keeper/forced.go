@@ -31,7 +31,12 @@ type forced struct {
 	asked       uint64        // newest generation a refresh was forced for
 	obtained    uint64        // newest generation that a forced refresh of ours brought
 	unconfirmed atomic.Uint64 // generation that was obtained by force and that nobody accepted yet
+	look        time.Time     // from when on a 401 may bring about a look at the record; monotonic
 }
+
+// lookPause is the least time between two looks that 401s bring about while no
+// request may be made.
+const lookPause = time.Second
 
 // renewed notes what a token request of ours brought. One that another holder of
 // the record made does not count, whoever asked for it.
@@ -74,7 +79,10 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 		k.mu.Unlock()
 		return Final
 	case mono.Before(k.schedule.notBefore), mono.Before(k.forced.pauses.notBefore):
-		k.kick() // another holder may have rotated
+		if !mono.Before(k.forced.look) { // another holder may have rotated
+			k.forced.look = mono.Add(lookPause)
+			k.kick()
+		}
 	default:
 		k.forced.asked = used.Generation
 		k.schedule.refresh = instant{}

@@ -191,3 +191,27 @@ func TestACallersCancelEndsItsWaitForAForcedRefresh(t *testing.T) {
 		}
 	})
 }
+
+func TestManyRefusalsDuringABackoffCostFewLooks(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		token := p.token()
+		r.server.always(unavailable(503, 10*time.Minute))
+		time.Sleep(41 * time.Minute)
+		synctest.Wait()
+		p.mu.Lock()
+		before := p.looks
+		p.mu.Unlock()
+		for range 50 {
+			if v := p.keeper.Unauthorized(t.Context(), token, time.Second); v != Final {
+				t.Fatalf("verdict %d, want Final", v)
+			}
+		}
+		synctest.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if n := p.looks - before; n > 2 {
+			t.Errorf("%d looks at the record", n)
+		}
+	})
+}

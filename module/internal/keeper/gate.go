@@ -87,6 +87,7 @@ func (g *gate) close(ctx context.Context, quiesce time.Duration) (open func()) {
 	defer patience.Stop()
 	select {
 	case <-h.drained:
+	case <-h.released:
 	case <-patience.C:
 	case <-ctx.Done():
 	}

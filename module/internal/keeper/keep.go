@@ -154,10 +154,19 @@ func (k *Keeper) storeEvent(kind EventKind, err error, remedy string) Event {
 	return e
 }
 
-// write saves a record that is newer than whatever the store holds. It is not
-// cancelled by anything.
+// writeWait is how long a write may wait for the lock of somebody who should not
+// have it: then it has failed, like any other.
+const writeWait = 5 * time.Second
+
+// writing is the context of writes that nothing cancels.
+func writing() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), writeWait)
+}
+
+// write saves a record that is newer than whatever the store holds.
 func (k *Keeper) write(rec *store.Record) error {
-	ctx := context.Background()
+	ctx, cancel := writing()
+	defer cancel()
 	before := rec.Revision
 	err := k.store.Save(ctx, k.name, *rec, before)
 	if errors.Is(err, store.ErrConflict) {

@@ -196,7 +196,20 @@ func (k *Keeper) stop(own *Settings) {
 	if running != nil {
 		<-running.done
 	}
+	k.giveTurnBack()
 	k.saveLastChance()
+}
+
+// giveTurnBack ends a turn that was given to the keeper too late for its last
+// flight to notice.
+func (k *Keeper) giveTurnBack() {
+	k.mu.Lock()
+	var late *turn
+	if len(k.settings) == 0 && k.called {
+		late, k.turn, k.called = k.turn, nil, false
+	}
+	k.mu.Unlock()
+	late.end()
 }
 
 // reconsider starts over with changed settings: what was wrong with the old

@@ -25,6 +25,7 @@ type machine struct {
 	turns  Turns // which its keeper shares with nobody, unless a test takes one
 
 	mu     sync.Mutex
+	looks  int // rounds of all time
 	rounds int // at the moment of round
 	round  time.Time
 	stops  []func()
@@ -105,6 +106,7 @@ func (p *machine) countRound() {
 	if now := time.Now(); now != p.round {
 		p.rounds, p.round = 0, now
 	}
+	p.looks++
 	if p.rounds++; p.rounds == 1000 {
 		p.rig.Errorf("%s spins: %d rounds at one moment", p.keeper.process, p.rounds)
 		go p.kill()

@@ -205,3 +205,23 @@ func TestAPanicWhileRequestsAreHeldReleasesThem(t *testing.T) {
 		}
 	})
 }
+
+func TestRetryAfterHoldsThroughOtherTrouble(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.server.always(unavailable(429, 15*time.Minute))
+		time.Sleep(41 * time.Minute)
+		r.wantRequests(2)
+		r.change(func() { r.resolveErr = errFull }) // a secret file is being replaced
+		p.keeper.Recheck()
+		time.Sleep(time.Second)
+		r.change(func() { r.resolveErr = nil })
+		p.tick(10 * time.Minute)
+		r.wantRequests(2)
+		r.server.heal()
+		p.tick(10 * time.Minute)
+		r.wantRequests(3)
+		r.wantState(p, StateOK, "")
+	})
+}

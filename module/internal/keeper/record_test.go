@@ -124,3 +124,33 @@ func TestAnAnswerWinsOverARecordThatWasEditedMeanwhile(t *testing.T) {
 		r.wantState(p, StateOK, "")
 	})
 }
+
+func TestARecordThatIsRemovedIsWrittenAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.disk.remove()
+		p.keeper.Recheck() // as Watch has it
+		p.tick(20 * time.Minute)
+		p.kill()
+		p = r.boot()
+		p.tick(time.Minute)
+		r.wantState(p, StateOK, "")
+		r.wantRequests(1)
+	})
+}
+
+func TestARecordOfALostGrantThatIsRemovedStaysAway(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.server.always(refuses())
+		time.Sleep(41 * time.Minute)
+		r.wantState(p, StateGrantLost, CauseRefused)
+		r.disk.remove()
+		p.tick(20 * time.Minute)
+		if r.disk.exists {
+			t.Error("it is there again, and would stop a fresh start")
+		}
+	})
+}

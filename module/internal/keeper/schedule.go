@@ -49,7 +49,7 @@ func (s *schedule) succeed(sent instant, lifetime time.Duration, set *Settings, 
 	s.refresh = sent.add(time.Duration(float64(lifetime) * max(0, share)))
 	s.pressing, s.idle = false, false
 	s.failures = 0
-	s.notBefore = now.Add(set.MinRefreshInterval)
+	s.notBefore, s.retryAfter = now.Add(set.MinRefreshInterval), time.Time{}
 }
 
 // fail plans a retry: a pause doubling between lo and hi, ±20 %, not before the
@@ -92,7 +92,7 @@ func (s *schedule) stop() { s.idle = true }
 
 // due reports whether a token request is due and may be sent.
 func (s *schedule) due(mono, wall time.Time) bool {
-	return !s.idle && s.wanted(mono, wall) && !mono.Before(s.notBefore)
+	return !s.idle && s.wanted(mono, wall) && !mono.Before(s.notBefore) && !mono.Before(s.retryAfter)
 }
 
 // wanted reports whether the token is to be refreshed as soon as that may be.
@@ -108,5 +108,5 @@ func (s *schedule) next(mono, wall time.Time) (wait time.Duration, ok bool) {
 	if !s.wanted(mono, wall) {
 		wait = s.refresh.until(mono, wall)
 	}
-	return max(wait, s.notBefore.Sub(mono)), true
+	return max(wait, s.notBefore.Sub(mono), s.retryAfter.Sub(mono)), true
 }

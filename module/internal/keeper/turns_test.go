@@ -336,3 +336,86 @@ func TestARevocationKeepsNobodyFromLookingAtARecord(t *testing.T) {
 		}
 	})
 }
+
+func TestATurnThatComesDuringARoundIsGivenBackAtTheLastStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 3, 1)
+		defer c.end()
+		c.start(0)
+		synctest.Wait() // it asks
+		var hold chan struct{}
+		p := c.members[1]
+		stop := p.start(func(s *Settings) {
+			s.Requests, s.MaxRequests = &c.turns, 1
+			s.Resolve = func() (Inputs, error) {
+				if hold != nil {
+					<-hold // a slow disk
+				}
+				return p.resolve()
+			}
+		})
+		synctest.Wait() // it stands in line
+		hold = make(chan struct{})
+		p.keeper.Recheck()
+		synctest.Wait()
+		time.Sleep(time.Second) // its turn comes
+		go stop()
+		synctest.Wait()
+		close(hold)
+		synctest.Wait()
+		c.start(2)
+		time.Sleep(time.Hour)
+		if asked := c.requests(); len(asked) < 2 || asked[1] != 2 {
+			t.Errorf("%v asked, want the third too", asked)
+		}
+	})
+}
+
+func TestATurnThatComesInLineForALookIsGivenBackAtTheLastStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 2, 1)
+		defer c.end() // which looks at the turns
+		c.start(0)
+		synctest.Wait()
+		stop := c.start(1)
+		synctest.Wait()
+		for range maxLooks {
+			own, _ := c.looks.take(maxLooks, false, nil)
+			defer own.end()
+		}
+		c.members[1].keeper.Recheck()
+		synctest.Wait()
+		time.Sleep(time.Second)
+		stop()
+	})
+}
+
+func TestTheFirstRetryAfterALostAnswerDoesNotStandInLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, 2, 1)
+		defer c.end()
+		p, other := c.members[0], c.members[1]
+		p.rig.server.grace = 10 * time.Second // forgives a repeated token for so long
+		p.rig.server.next = func(n int) fault {
+			if n > 1 {
+				return fault{}
+			}
+			lost := answerUnanswered()
+			return fault{answer: &lost, commit: true}
+		}
+		c.start(0)
+		other.start(func(s *Settings) {
+			s.Requests, s.MaxRequests = &c.turns, 1
+			s.Resolve = func() (Inputs, error) {
+				in, err := other.resolve()
+				in.Ask = func(ctx context.Context, _ string, _ func() error) tokenendpoint.Answer {
+					<-ctx.Done()
+					return answerNotSent(tokenendpoint.CauseUnreachable)
+				}
+				return in, err
+			}
+		})
+		time.Sleep(5 * time.Minute)
+		p.rig.wantState(p, StateOK, "")
+	})
+}

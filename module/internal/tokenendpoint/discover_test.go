@@ -82,7 +82,7 @@ func TestMetadataThatCannotBeBelievedIsRefused(t *testing.T) {
 		}, "answered 302"},
 		"too long": {func(w http.ResponseWriter, _ *http.Request, url string) {
 			fmt.Fprintf(w, `{"issuer":"%s","token_endpoint":"https://as.example.com/token","x":"%s"}`, url, strings.Repeat("x", maxBody))
-		}, "longer than 1 MiB"},
+		}, "longer than 4 MiB"},
 		"no JSON": {func(w http.ResponseWriter, _ *http.Request, _ string) { fmt.Fprint(w, "<html>") }, "is no JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {

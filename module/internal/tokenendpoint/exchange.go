@@ -17,6 +17,7 @@ import (
 // whether a byte of the request was written, which net/http does not tell, and
 // lets the caller look once more before the first one is.
 type exchange struct {
+	ctx        context.Context // of the request
 	beforeSend func() error
 	now        func() time.Time
 
@@ -34,6 +35,7 @@ var errSealed = errors.New("given up before it was sent")
 // reuses a connection or tries twice: each could present a refresh token where
 // or when the caller does not know of it.
 func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response, error) {
+	x.ctx = req.Context()
 	dial := how.Dial
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
@@ -43,12 +45,15 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		proxy = http.ProxyFromEnvironment
 	}
 	transport := &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(ctx, network, address)
+		// net/http lets a dial and its TLS handshake go on when the request is over,
+		// for as long as the server likes.
+		DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(x.ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
-			return &wire{Conn: conn, exchange: x}, nil
+			over := context.AfterFunc(x.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+			return &wire{Conn: conn, exchange: x, over: over}, nil
 		},
 		Proxy:                  proxy,
 		TLSClientConfig:        how.TLS.Clone(),
@@ -58,7 +63,7 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
-	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(x.ctx, trace)))
 }
 
 func (x *exchange) arm() {
@@ -85,6 +90,9 @@ func (x *exchange) permit() error {
 			return x.refusal
 		}
 	}
+	if x.ctx.Err() != nil {
+		return errSealed // it took too long
+	}
 	x.sent, x.sentAt = true, x.now()
 	return nil
 }
@@ -107,6 +115,12 @@ func (x *exchange) seal() (sent bool) {
 type wire struct {
 	net.Conn
 	exchange *exchange
+	over     func() (stopped bool) // ends the watch for the end of the request
+}
+
+func (w *wire) Close() error {
+	w.over()
+	return w.Conn.Close()
 }
 
 func (w *wire) Write(b []byte) (int, error) {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -309,5 +310,61 @@ func TestAForwardProxyIsUsedAndItsPasswordNotPrinted(t *testing.T) {
 	proxy.Close()
 	if a := c.Do(t.Context(), refreshAt("eiam.example")); a.Outcome != NotSent || strings.Contains(a.Detail, "proxy-password") {
 		t.Errorf("answer: %+v", a)
+	}
+}
+
+func TestASilentServerCostsNoConnection(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() { // until the client closes it; no TLS ever comes
+				_, _ = io.Copy(io.Discard, conn)
+				_ = conn.Close()
+			})
+		}
+	})
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		a := newClient(t, Dialect{}).Do(ctx, Request{URL: "https://" + listener.Addr().String()})
+		cancel()
+		if a.Outcome != NotSent || !strings.Contains(a.Detail, "timeout") {
+			t.Fatalf("%+v", a)
+		}
+	}
+	_ = listener.Close()
+	closed := make(chan struct{})
+	go func() { served.Wait(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(30 * time.Second):
+		t.Error("connections are open for as long as the server likes")
+	}
+}
+
+func TestNothingIsWrittenWhenTheTimeIsOver(t *testing.T) {
+	server := serveRaw(t, func(net.Conn, string) {})
+	for range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		r := refreshAt(server.address)
+		r.BeforeSend = func() error {
+			<-ctx.Done()
+			return nil
+		}
+		a := newClient(t, Dialect{}).Do(ctx, r)
+		cancel()
+		if a.Outcome != NotSent {
+			t.Fatalf("%+v", a)
+		}
+	}
+	if n := len(server.seen()); n != 0 {
+		t.Errorf("%d requests were sent", n)
 	}
 }

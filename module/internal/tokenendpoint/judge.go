@@ -14,9 +14,12 @@ import (
 // with a success, the server has replaced the old one by then.
 func (c *Client) judge(r *reply, sentAt time.Time, secrets *secrets) Answer {
 	a := Answer{Status: r.status, SentAt: sentAt, RetryAfter: c.retryAfter(r.header)}
-	success := r.status >= 200 && r.status < 300
+	success := r.succeeded() || c.issued(r)
 	if success && !c.dialect.IgnoreRefreshToken {
 		a.RefreshToken = r.find(c.dialect.RefreshTokenPath)
+		if a.RefreshToken == "" {
+			a.RefreshToken = r.salvage(c.dialect.RefreshTokenPath)
+		}
 		a.RefreshTokenExpiresIn = refreshTokenLifetime(r)
 	}
 	if success {
@@ -34,6 +37,14 @@ func (c *Client) judge(r *reply, sentAt time.Time, secrets *secrets) Answer {
 	c.refuse(&a, r, r.answerError(c.dialect.ErrorPath), secrets)
 	a.Cause, a.Detail = secrets.cause(a.Cause), secrets.redact(a.Detail)
 	return a
+}
+
+// issued reports whether an answer that is no success by its status holds tokens
+// all the same, and no error. One of them alone may be part of a message about
+// what was wrong with the request.
+func (c *Client) issued(r *reply) bool {
+	return !c.dialect.IgnoreRefreshToken && r.answerError(c.dialect.ErrorPath).code == "" &&
+		r.find(c.dialect.RefreshTokenPath) != "" && r.find(c.dialect.AccessTokenPath) != ""
 }
 
 // grant fills in the rest of a success.
@@ -67,7 +78,7 @@ func unusable(tokenType, accessToken string, secrets *secrets) string {
 
 // refuse sorts an answer that grants nothing.
 func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
-	success := r.status >= 200 && r.status < 300
+	success := r.succeeded()
 	answered := fmt.Sprintf("the token endpoint answered %d", r.status)
 	if e.code != "" {
 		answered += " " + e.code

@@ -93,7 +93,7 @@ func TestOddSuccessesAreUnderstood(t *testing.T) {
 		"gzip unasked":          zipped(good),
 		"something after it":    good + "\n<!-- cached -->",
 		"error 0 beside tokens": `{"errcode":0,"error":"","errmsg":"ok","access_token":"A2","refresh_token":"R2","expires_in":60}`,
-		"more than 1 MiB":       good[:len(good)-1] + `,"x":"` + strings.Repeat("y", maxBody) + `"}`,
+		"more than 4 MiB":       good[:len(good)-1] + `,"x":"` + strings.Repeat("y", maxBody) + `"}`,
 		"deeply nested":         good[:len(good)-1] + `,"x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + "}",
 	} {
 		a := ask(t, Dialect{ErrorPath: "error|errcode"}, Request{URL: answering(t, 200, http.Header{"Content-Type": {"text/plain"}}, body)})

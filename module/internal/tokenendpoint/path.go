@@ -19,8 +19,12 @@ func (r *reply) find(path string) string {
 }
 
 // text reads one path: "header:X", "cookie:X", "@body" or a dotted path into
-// the body. Only strings, numbers and booleans have a text.
+// the body. Only strings, numbers, booleans and lists of one of
+// them have a text.
 func (r *reply) text(path string) string {
+	if path == "@body" && r.err != nil {
+		return "" // a part of it
+	}
 	if path == "@body" {
 		return strings.TrimSpace(string(r.body))
 	}
@@ -76,6 +80,10 @@ func scalar(value any) string {
 		return value.String()
 	case bool:
 		return strconv.FormatBool(value)
+	case []any:
+		if len(value) == 1 {
+			return scalar(value[0])
+		}
 	}
 	return ""
 }

@@ -17,7 +17,7 @@ import (
 
 // maxBody is how much of an answer is read, and maxDepth how deep it may nest.
 const (
-	maxBody  = 1 << 20
+	maxBody  = 4 << 20
 	maxDepth = 64
 )
 
@@ -56,10 +56,13 @@ func readReply(resp *http.Response) *reply {
 	return r
 }
 
+// succeeded reports whether the status says so.
+func (r *reply) succeeded() bool { return r.status >= 200 && r.status < 300 }
+
 func readCapped(from io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(mortal{from}, maxBody+1))
 	if len(body) > maxBody {
-		return body[:maxBody], unreadable("it is longer than 1 MiB")
+		return body[:maxBody], unreadable("it is longer than 4 MiB")
 	}
 	return body, err
 }
@@ -82,9 +85,7 @@ func (r *reply) parse() {
 	case len(r.body) == 0:
 	case r.body[0] == '{', r.body[0] == '[':
 		r.json = true
-		decoder := json.NewDecoder(bytes.NewReader(r.body))
-		decoder.UseNumber()
-		tree, err := readJSON(decoder, 0)
+		tree, err := readJSON(r.body)
 		r.tree = tree
 		if err != nil && r.err == nil {
 			r.err = unreadable("it is no complete JSON")
@@ -92,13 +93,28 @@ func (r *reply) parse() {
 	case r.body[0] == '<':
 		r.html = true
 	case bytes.IndexByte(r.body, '=') > 0 && !bytes.ContainsAny(r.body, " \t\r\n"):
-		r.tree = readForm(string(r.body))
+		whole := r.body
+		if r.err != nil { // the last pair may be half of one
+			whole = whole[:max(0, bytes.LastIndexByte(whole, '&'))]
+		}
+		r.tree = readForm(string(whole))
 	}
 }
 
-// readJSON reads one value. If it ends early, what is complete of it comes with
-// the error.
-func readJSON(d *json.Decoder, depth int) (any, error) {
+// readJSON reads an object or an array. If it ends early, what is complete of it
+// comes with the error.
+func readJSON(body []byte) (any, error) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	return jsonReader{decoder, int64(len(body))}.value(0)
+}
+
+type jsonReader struct {
+	*json.Decoder
+	end int64
+}
+
+func (d jsonReader) value(depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
 	}
@@ -115,9 +131,9 @@ func readJSON(d *json.Decoder, depth int) (any, error) {
 				return object, err
 			}
 			name, _ := key.(string) // the decoder accepts no other
-			value, err := readJSON(d, depth+1)
-			if value != nil {
-				object[name] = value
+			value, err := d.value(depth + 1)
+			if known := object[name]; value != nil && (value != "" || known == nil) {
+				object[name] = value // the last of several, unless it says nothing
 			}
 			if err != nil {
 				return object, err
@@ -128,7 +144,7 @@ func readJSON(d *json.Decoder, depth int) (any, error) {
 	case json.Delim('['):
 		var array []any
 		for d.More() {
-			value, err := readJSON(d, depth+1)
+			value, err := d.value(depth + 1)
 			array = append(array, value)
 			if err != nil {
 				return array, err
@@ -136,6 +152,9 @@ func readJSON(d *json.Decoder, depth int) (any, error) {
 		}
 		_, err = d.Token()
 		return array, err
+	}
+	if _, isNumber := token.(json.Number); isNumber && d.InputOffset() == d.end {
+		return nil, io.ErrUnexpectedEOF // it may have had more digits
 	}
 	return token, nil
 }
