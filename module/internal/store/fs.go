@@ -46,6 +46,7 @@ type fileSystem interface {
 type tempFile interface {
 	io.WriteCloser
 	Sync() error
+	Truncate(size int64) error
 	Stat() (fs.FileInfo, error)
 }
 

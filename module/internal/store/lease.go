@@ -29,8 +29,14 @@ func (f *File) Lease(ctx context.Context, name string) (Lease, error) {
 		done()
 		return nil, fmt.Errorf("lease of %s: %w", f.path(name), err)
 	}
-	for {
+	for again := true; ; {
 		h, err := f.tryHold(ctx, e, name)
+		if err != nil && again && !f.opened.Load() {
+			again = false // the directory was taken away: it is made anew
+			if err = f.ready(ctx); err == nil {
+				continue
+			}
+		}
 		if h != nil {
 			return &fileLease{entry: e, done: done, hold: h, path: f.lockPath(name)}, nil
 		}
@@ -57,6 +63,10 @@ func (f *File) tryHold(ctx context.Context, e *entry, name string) (*hold, error
 	}
 	if lock == nil {
 		return nil, nil
+	}
+	if err := f.finishLeft(e, name); err != nil {
+		lock.unlock()
+		return nil, err
 	}
 	h := &hold{lock: lock, users: 1}
 	e.mu.Lock()

@@ -35,8 +35,9 @@ type memFile struct {
 
 // memOp is one thing that changed the disk.
 type memOp struct {
-	kind     string // create, write, sync, rename, remove, syncDir
-	id       int    // of the file
+	kind     string // create, write, truncate, sync, rename, remove, syncDir
+	size     int64
+	id       int // of the file
 	name, to string
 	data     []byte
 }
@@ -174,6 +175,16 @@ func (t *memTemp) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+func (t *memTemp) Truncate(size int64) error {
+	t.m.mu.Lock()
+	defer t.m.mu.Unlock()
+	if err := t.m.note(memOp{kind: "truncate", id: t.f.id, name: t.name, size: size}); err != nil {
+		return err
+	}
+	t.f.data = t.f.data[:size]
+	return nil
+}
+
 func (t *memTemp) Sync() error {
 	t.m.mu.Lock()
 	defer t.m.mu.Unlock()
@@ -229,6 +240,8 @@ func crashed(ops []memOp) []map[string][]byte {
 		switch op.kind {
 		case "write":
 			content[op.id] = slices.Concat(content[op.id], op.data)
+		case "truncate":
+			content[op.id] = content[op.id][:op.size]
 		case "sync":
 			synced[op.id] = content[op.id]
 		case "syncDir":

@@ -119,9 +119,7 @@ func (f *File) sweep() error {
 	return nil
 }
 
-// settle finishes what a crashed writer began, if it had got as far as a whole
-// record that follows the stored one: the refresh token in it may be the only
-// living one. Anything else is removed. Who holds the lock is no longer writing.
+// settle deals with the temporary file of a writer that no longer holds the lock.
 func (f *File) settle(temp, name string) error {
 	e, done := f.entry(name)
 	defer done()
@@ -138,7 +136,38 @@ func (f *File) settle(temp, name string) error {
 		return nil // its writer lives
 	}
 	defer lock.unlock()
+	return f.finish(e, name, temp)
+}
 
+// finishLeft deals with what another holder left that was killed between the
+// journal and the answer: whoever takes over must not present what it has spent.
+// Called with the lock and e.saving held.
+func (f *File) finishLeft(e *entry, name string) error {
+	if f.watcher.isOwn(name) {
+		return nil // nobody else has written since
+	}
+	stored, _, err := f.load(f.path(name), name)
+	if err != nil || stored.Attempt == nil {
+		return nil // what is wrong with it shows when it is loaded
+	}
+	files, err := f.fs.list(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if writer, ok := writerOf(file); ok && writer == name {
+			if err := f.finish(e, name, filepath.Join(f.dir, file)); err != nil {
+				return fmt.Errorf("temporary file of a crashed writer: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// finish ends what a crashed writer began, if it had got as far as a whole record
+// that follows the stored one: the refresh token in it may be the only living one.
+// Anything else is removed. Called with the lock and e.saving held.
+func (f *File) finish(e *entry, name, temp string) error {
 	next, data, err := f.load(temp, name)
 	if errors.Is(err, ErrNotFound) || errors.Is(err, errNewer) || errors.Is(err, errSealed) {
 		return nil
@@ -152,7 +181,7 @@ func (f *File) settle(temp, name string) error {
 		return nil // beside a damaged record it may be all that is left
 	}
 	if !torn && next.Revision == stored.Revision+1 {
-		if err := f.replace(e, name, data); err != nil {
+		if err := f.replace(e, name, data, 0); err != nil {
 			return err
 		}
 	}

@@ -45,7 +45,11 @@ func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uin
 	if err := f.compare(e, name, rec, ifRevision); err != nil {
 		return err
 	}
-	return f.replace(e, name, data)
+	spare := 0
+	if rec.Attempt != nil {
+		spare = answerSize
+	}
+	return f.replace(e, name, data, spare)
 }
 
 // compare checks that the stored revision is the expected one.
@@ -77,12 +81,16 @@ func sameRecord(a, b Record) bool {
 	return err == nil && bytes.Equal(first, second)
 }
 
-// replace puts data in the place of the record, durably. After any crash the
-// record is the old or the new one.
-func (f *File) replace(e *entry, name string, data []byte) error {
+// answerSize is the space that must be left beside a journal: it proves that the
+// answer can be kept, which is longer than itself.
+const answerSize = 64 << 10
+
+// replace puts data in the place of the record, durably, if the disk has some space
+// to spare. After any crash the record is the old or the new one.
+func (f *File) replace(e *entry, name string, data []byte, spare int) error {
 	path := f.path(name)
 	temp := filepath.Join(f.dir, "."+name+tempInfix+rand.Text())
-	info, err := f.writeTemp(temp, data)
+	info, err := f.writeTemp(temp, data, spare)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
@@ -101,12 +109,12 @@ func (f *File) replace(e *entry, name string, data []byte) error {
 }
 
 // writeTemp writes a new file durably, or leaves none behind.
-func (f *File) writeTemp(path string, data []byte) (fs.FileInfo, error) {
+func (f *File) writeTemp(path string, data []byte, spare int) (fs.FileInfo, error) {
 	file, err := f.fs.createTemp(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := fill(file, data)
+	info, err := fill(file, data, spare)
 	// A failed close may be a failed write, too.
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
@@ -117,9 +125,18 @@ func (f *File) writeTemp(path string, data []byte) (fs.FileInfo, error) {
 	return info, nil
 }
 
-func fill(file tempFile, data []byte) (fs.FileInfo, error) {
+func fill(file tempFile, data []byte, spare int) (fs.FileInfo, error) {
 	if _, err := file.Write(data); err != nil {
 		return nil, err
+	}
+	if spare > 0 {
+		// Taken and given back before it reaches the disk.
+		if _, err := file.Write(make([]byte, spare)); err != nil {
+			return nil, fmt.Errorf("there must be space for the answer of a token request: %w", err)
+		}
+		if err := file.Truncate(int64(len(data))); err != nil {
+			return nil, err
+		}
 	}
 	failpoint.At("store-temp-written")
 	if err := file.Sync(); err != nil {

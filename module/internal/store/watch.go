@@ -86,6 +86,16 @@ func (w *watcher) expect(name string, own stamp) {
 	}
 }
 
+// isOwn reports whether a record is as this store made it. Of one that nobody
+// watches it does not know.
+func (w *watcher) isOwn(name string) bool {
+	now := w.present(name)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	rec, ok := w.records[name]
+	return ok && now != stamp{} && now == rec.own
+}
+
 func (w *watcher) stop(name string, one *watch) {
 	if !one.end() {
 		return
