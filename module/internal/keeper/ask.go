@@ -19,7 +19,7 @@ func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
 		k.current.Store(nil)
 	}
 	f.asking = true
-	first := k.schedule.failures == 0
+	first := k.schedule.failures == 0 && !(p.beside && k.trial.failures > 0)
 	k.broadcast()
 	k.mu.Unlock()
 
@@ -99,6 +99,10 @@ func (k *Keeper) judge(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, se
 		if !rotated {
 			k.settleAttempt(f)
 		}
+		if p.beside && !rotated {
+			k.failBeside(f, p, a)
+			return
+		}
 		k.fail(f, Trouble{
 			State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyConfig,
 		}, a.RetryAfter)
@@ -116,6 +120,10 @@ func (k *Keeper) judge(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, se
 			a.Outcome == tokenendpoint.Unavailable && a.Status >= 300 && a.Status < 500
 		if settled && !rotated {
 			k.settleAttempt(f)
+		}
+		if p.beside && !rotated {
+			k.failBeside(f, p, a)
+			return
 		}
 		k.fail(f, Trouble{
 			State: StateBackoff, Cause: a.Cause, Detail: a.Detail, Remedy: remedyWait,
@@ -168,7 +176,10 @@ func (k *Keeper) refused(f *flight, p plan, a tokenendpoint.Answer) {
 		return
 	}
 	open := rec.Attempt
-	rec.Attempt, rec.Imported = nil, ""
+	rec.Attempt = nil
+	if !p.resting {
+		rec.Imported = ""
+	}
 	rec.Client = k.name
 	rec.AddSpent(fp)
 	if p.beside {

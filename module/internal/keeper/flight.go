@@ -87,7 +87,7 @@ func (k *Keeper) takeTurn(f *flight) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	open := k.record.Attempt != nil
-	if open && k.schedule.failures == 1 {
+	if open && k.schedule.failures+k.trial.failures == 1 {
 		return true
 	}
 	if k.turn == nil {
@@ -173,6 +173,9 @@ func (k *Keeper) arm() {
 	ok = ok && !k.inLine() // then it is called
 	if ok && k.trouble.local {
 		wait = max(0, k.schedule.notBefore.Sub(mono)) // only a look, unless a request is due
+	}
+	if try := k.trial.notBefore.Sub(mono); try > 0 && (!ok || try < wait) {
+		wait, ok = try, true
 	}
 	if k.unsaved {
 		// Nothing else happens until that is written, or the token is about to

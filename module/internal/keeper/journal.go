@@ -73,7 +73,9 @@ func (k *Keeper) journal(f *flight, in *Inputs, p plan) bool {
 	rec.Client = k.name
 	fp := store.FingerprintOf(p.present)
 	rec.Attempt = k.nextAttempt(rec.Attempt, fp, wall)
-	rec.Imported = ""
+	if !p.resting {
+		rec.Imported = ""
+	}
 	if p.imported && p.beside {
 		rec.Imported = p.present
 	}

@@ -22,7 +22,10 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	same := granted && !rotated && p.revived == nil && rec.Token != nil && rec.Token.AccessToken == a.AccessToken
 	rec.Client = k.name
 	rec.Binding = in.Binding
-	rec.Attempt, rec.Lost, rec.Imported = nil, nil, ""
+	rec.Attempt, rec.Lost = nil, nil
+	if !p.resting {
+		rec.Imported = ""
+	}
 	if !same {
 		rec.Generation++
 	}

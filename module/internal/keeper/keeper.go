@@ -126,6 +126,7 @@ type Keeper struct {
 	trouble  Trouble // why things are not well; zero if they are
 	settled  bool    // a round has ended
 	saving   backoff // of the attempts to write an unsaved record
+	trial    trial
 	forced   forced
 	orders   []*order // not yet taken up
 	history  History  // of what was told

@@ -44,7 +44,7 @@ func (r *rig) newProcess() *machine {
 		random = rand.New(rand.NewPCG(1, uint64(p.number))).Float64
 	}
 	p.keeper.schedule.random, p.keeper.saving.random = random, random
-	p.keeper.forced.pauses.random, p.keeper.contest.random = random, random
+	p.keeper.forced.pauses.random, p.keeper.contest.random, p.keeper.trial.random = random, random, random
 	r.processes = append(r.processes, p)
 	return p
 }

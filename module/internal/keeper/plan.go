@@ -16,6 +16,9 @@ type plan struct {
 	// refused.
 	beside bool
 
+	// resting says that there is such a seed, and that it is not tried now.
+	resting bool
+
 	// imported says that an operator supplied the seed by hand.
 	imported bool
 
@@ -31,7 +34,8 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 	mono, wall := k.clock.now()
 	k.mu.Lock()
 	rec := &k.record
-	p, trouble := choose(rec, in, f.order, f.settings.Rotating, k.store.Describe(k.name))
+	rests := func(fp store.Fingerprint) bool { return k.trial.rests(fp, f.order, mono) }
+	p, trouble := choose(rec, in, f.order, f.settings.Rotating, rests, k.store.Describe(k.name))
 	if trouble.State != "" {
 		k.mu.Unlock()
 		k.blocked(f, trouble)
@@ -40,11 +44,14 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 	defer k.mu.Unlock()
 
 	k.schedule.pressing = p.seed ||
-		rec.Attempt != nil ||
+		rec.Attempt != nil && !p.resting ||
 		rec.Binding.Request != in.Binding.Request ||
 		(!f.settings.Rotating && rec.Binding.Grant != in.Binding.Grant)
 	k.schedule.idle = false
-	if k.trouble.local || k.trouble.State == StateBackoff && !k.schedule.wanted(mono, wall) {
+	if !p.seed && !p.resting {
+		k.trial = trial{backoff: backoff{random: k.trial.random}}
+	}
+	if k.trouble.local || k.trouble.State == StateBackoff && !p.resting && !k.schedule.wanted(mono, wall) {
 		k.trouble = Trouble{} // mended, or nothing is left to be repeated
 		k.schedule.retryNow()
 	}
@@ -56,7 +63,7 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 }
 
 // choose picks the refresh token to present, or says why there is none.
-func choose(rec *store.Record, in *Inputs, o *order, rotating bool, place string) (plan, Trouble) {
+func choose(rec *store.Record, in *Inputs, o *order, rotating bool, rests func(store.Fingerprint) bool, place string) (plan, Trouble) {
 	seed := store.FingerprintOf(in.Seed)
 	if !rotating {
 		// The seed, if the grant has one, is presented each time.
@@ -71,11 +78,16 @@ func choose(rec *store.Record, in *Inputs, o *order, rotating bool, place string
 	if o != nil && o.token != "" {
 		imported = o.token
 	}
-	if imported != "" && imported != rec.RefreshToken && !rec.KnowsSeed(store.FingerprintOf(imported)) {
-		return plan{present: imported, seed: true, beside: lives, imported: true}, Trouble{}
+	resting := false
+	if fp := store.FingerprintOf(imported); fp != "" && imported != rec.RefreshToken && !rec.KnowsSeed(fp) {
+		if resting = lives && rests(fp); !resting {
+			return plan{present: imported, seed: true, beside: lives, imported: true}, Trouble{}
+		}
 	}
-	if seed != "" && !rec.KnowsSeed(seed) && in.Seed != rec.RefreshToken {
-		return plan{present: in.Seed, seed: true, beside: lives}, Trouble{}
+	if seed != "" && !rec.KnowsSeed(seed) && in.Seed != rec.RefreshToken && !resting {
+		if resting = lives && rests(seed); !resting {
+			return plan{present: in.Seed, seed: true, beside: lives}, Trouble{}
+		}
 	}
 	switch {
 	case rec.Lost != nil && (o == nil || !o.revive):
@@ -85,5 +97,5 @@ func choose(rec *store.Record, in *Inputs, o *order, rotating bool, place string
 	case rec.Generation > 0 && rec.Binding.Grant != in.Binding.Grant:
 		return plan{}, reboundTrouble(rec, place)
 	}
-	return plan{present: rec.RefreshToken, seed: rec.Generation == 0, revived: rec.Lost}, Trouble{}
+	return plan{present: rec.RefreshToken, seed: rec.Generation == 0, revived: rec.Lost, resting: resting}, Trouble{}
 }

@@ -241,3 +241,116 @@ func TestABrokenAnswerToANewSeedIsFollowedUp(t *testing.T) {
 		})
 	}
 }
+
+// A server that does not know a refresh token may say anything of it.
+func TestANewSeedThatNobodyJudgesDoesNotStarveTheLivingGrant(t *testing.T) {
+	for name, f := range map[string]fault{
+		"it is no request to this server": misconfigured(), "the server fails on it": unavailable(500, 0), "no answer": dropBefore(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot(drain)
+				p.token()
+				const mistyped = "secret-mistyped"
+				r.server.about = map[string]fault{mistyped: f}
+				former := r.supply(mistyped)
+				p.keeper.Recheck()
+				for range 5 * 60 {
+					p.tick(time.Minute)
+					if began := time.Now(); !r.server.accepts(p.token().AccessToken) || time.Since(began) > 0 {
+						t.Fatal("a request had to wait, or met a token that died")
+					}
+				}
+				tried := 0
+				for _, q := range r.server.requests() {
+					if q.token == mistyped {
+						tried++
+					}
+				}
+				if tried < 5*60/6 || tried > 5*60*3 {
+					t.Errorf("the new seed was tried %d times in 5 hours", tried)
+				}
+				failed := p.told(TokenRefreshFailed)
+				if last := failed[len(failed)-1]; !strings.Contains(last.Detail, "new refresh token of the configuration") {
+					t.Errorf("event %+v", last)
+				}
+				if st := p.keeper.Status(); st.Trouble.State == "" {
+					t.Error("nothing is said of the new seed")
+				}
+				r.supply(former)
+				p.tick(2 * time.Hour)
+				r.wantState(p, StateOK, "")
+			})
+		})
+	}
+}
+
+func TestANewSeedThatIsAcceptedLaterReplacesTheLivingGrant(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.supply(r.server.login())
+		r.server.about = map[string]fault{r.seed: misconfigured()}
+		p.keeper.Recheck()
+		p.tick(3 * time.Hour)
+		r.wantState(p, StateMisconfigured, "invalid_client")
+		r.server.edit(func(s *server) { s.about = nil })
+		p.tick(10 * time.Minute)
+		r.wantState(p, StateOK, "")
+		if rec := r.disk.stored(); !rec.KnowsSeed(store.FingerprintOf(r.seed)) {
+			t.Error("the new seed did not win")
+		}
+	})
+}
+
+func TestAnImportThatNobodyJudgesIsReportedAndForgotten(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		const mistyped = "secret-mistyped"
+		r.server.about = map[string]fault{mistyped: misconfigured()}
+		for range 2 { // it may be made again
+			res, err := p.keeper.Import(t.Context(), mistyped, false)
+			if err != nil || res.Obtained || !strings.Contains(res.Trouble.Detail, "that was imported") {
+				t.Fatalf("%+v, %v", res, err)
+			}
+		}
+		if rec := r.disk.stored(); rec.Imported != "" {
+			t.Error("it would be tried again, after a restart too")
+		}
+		res, err := p.keeper.Refresh(t.Context(), false)
+		if err != nil || !res.Obtained {
+			t.Errorf("%+v, %v", res, err)
+		}
+		p.tick(5 * time.Hour)
+		r.wantState(p, StateOK, "")
+	})
+}
+
+func TestAnImportDuringAnOutageIsTriedAgainBesideTheLivingGrant(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		imported := r.server.login()
+		r.server.about = map[string]fault{imported: unavailable(503, 0)}
+		if res, err := p.keeper.Import(t.Context(), imported, false); err != nil || res.Obtained {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		for range 3 * 60 {
+			p.tick(time.Minute)
+			p.token()
+		}
+		if got := r.disk.stored().Imported; got != imported {
+			t.Fatal("the import is forgotten")
+		}
+		p.kill()
+		p = r.boot()
+		p.tick(time.Minute)
+		r.server.edit(func(s *server) { s.about = nil })
+		p.tick(2 * time.Minute)
+		r.wantState(p, StateOK, "")
+		if rec := r.disk.stored(); rec.Imported != "" || !rec.KnowsSeed(store.FingerprintOf(imported)) {
+			t.Error("the import did not win")
+		}
+	})
+}

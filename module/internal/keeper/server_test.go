@@ -28,6 +28,9 @@ type server struct {
 	// next says what goes wrong with the n-th request, counted from 1.
 	next func(n int) fault
 
+	// about says what goes wrong with requests that present a token.
+	about map[string]fault
+
 	onSent func(p *machine, token string)
 
 	mu       sync.Mutex
@@ -106,6 +109,11 @@ func (s *server) ask(ctx context.Context, p *machine, token string, beforeSend f
 	if next != nil {
 		f = next(n)
 	}
+	s.mu.Lock()
+	if special, ok := s.about[token]; ok {
+		f = special
+	}
+	s.mu.Unlock()
 	if f.notSent {
 		return answerNotSent(tokenendpoint.CauseUnreachable)
 	}
