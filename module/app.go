@@ -306,18 +306,18 @@ func (a *App) Start() error {
 	a.Clients, a.seeds = nil, nil
 	a.events.start()
 	a.stopped = make(chan struct{})
-	go a.tick(a.stopped)
+	go tick(slices.Collect(maps.Values(a.clients)), a.stopped)
 	return nil
 }
 
 // tick lets every keeper compare the clocks.
-func (a *App) tick(stopped <-chan struct{}) {
+func tick(clients []*client, stopped <-chan struct{}) {
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			for _, c := range a.clients {
+			for _, c := range clients {
 				c.keeper.Tick()
 			}
 		case <-stopped:
@@ -330,17 +330,18 @@ func (a *App) tick(stopped <-chan struct{}) {
 // for a token request that was written already.
 func (a *App) Stop() error {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.stopped != nil {
 		close(a.stopped)
 		a.stopped = nil
 	}
+	clients, uses := slices.Collect(maps.Values(a.clients)), slices.Collect(maps.Values(a.storeUses))
+	a.mu.Unlock() // whoever asks for the clients meanwhile need not wait
 	var wg sync.WaitGroup
-	for _, c := range a.clients {
+	for _, c := range clients {
 		wg.Go(c.stop)
 	}
 	wg.Wait()
-	for _, u := range a.storeUses {
+	for _, u := range uses {
 		u.close()
 	}
 	if a.events != nil {

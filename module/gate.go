@@ -20,7 +20,8 @@ func init() {
 // and is then answered 503 with `Retry-After` and the reason as
 // `application/problem+json` (RFC 9457). The transport would answer the same, but
 // behind the gate of the `reverse_proxy`: its passive health checks would count
-// that answer, and the wait, against an upstream that has done nothing wrong.
+// that answer, and the wait, against an upstream that has done nothing wrong. So
+// would they count the time for which requests are held while a token is replaced.
 //
 // The Caddyfile directive `upstream_oauth` puts one before its `reverse_proxy`.
 type Gate struct {
@@ -61,7 +62,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 // ServeHTTP lets a request on if there is a token, and explains why not otherwise.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	c := g.client()
-	err := c.ready(r, time.Duration(c.cfg.Wait))
+	err := c.ready(r, time.Duration(c.cfg.Wait), !isUpgrade(r))
 	if err == nil {
 		return next.ServeHTTP(w, r)
 	}

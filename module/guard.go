@@ -175,7 +175,7 @@ const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // refusal says why a request is refused, nil if it is not.
 func (g *Guard) refusal(r *http.Request) *problem {
-	if r.Method == http.MethodTrace {
+	if strings.EqualFold(r.Method, http.MethodTrace) {
 		return noTrace()
 	}
 	if !g.mayCall(r) {

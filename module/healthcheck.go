@@ -3,8 +3,11 @@ package module
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -64,8 +67,10 @@ var errNoVerdict = errors.New("there is no access token to check the upstream wi
 // came, and until then its requests are answered 503 anyway.
 func (t *Transport) noVerdict(req *http.Request) (*http.Response, error) {
 	status := http.StatusOK
+	body := ""
 	if t.checks != nil {
-		if t.checks.ExpectBody != "" {
+		var ok bool
+		if body, ok = expectedBody(t.checks.ExpectBody); !ok {
 			return nil, errNoVerdict
 		}
 		switch expected := t.checks.ExpectStatus; {
@@ -82,7 +87,24 @@ func (t *Transport) noVerdict(req *http.Request) (*http.Response, error) {
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Header:     make(http.Header),
-		Body:       http.NoBody,
+		Body:       io.NopCloser(strings.NewReader(body)),
 		Request:    req,
 	}, nil
+}
+
+// expectedBody returns a body that a pattern matches. Most patterns are a word, or
+// begin with one; of others none is known.
+func expectedBody(pattern string) (body string, ok bool) {
+	expected, err := regexp.Compile(pattern)
+	if err != nil {
+		return "", false
+	}
+	word, _ := expected.LiteralPrefix()
+	unanchored := strings.TrimSuffix(strings.TrimPrefix(pattern, "^"), "$")
+	for _, body := range []string{"", word, pattern, unanchored} {
+		if expected.MatchString(body) {
+			return body, true
+		}
+	}
+	return "", false
 }

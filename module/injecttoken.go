@@ -105,7 +105,7 @@ const injectedVar = "oauth2_client.injected"
 
 // ServeHTTP calls the next handler with a token in the request.
 func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if r.Method == http.MethodTrace {
+	if strings.EqualFold(r.Method, http.MethodTrace) {
 		w.Header().Set("Allow", allowedMethods)
 		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New("TRACE would show the access token"))
 	}

@@ -120,10 +120,11 @@ func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (ke
 	return keeper.Pass{Token: t}, err
 }
 
-// ready waits until there is a token for a request.
-func (c *client) ready(req *http.Request, wait time.Duration) error {
+// ready waits until there is a token for a request, and while a token is replaced
+// that a holdable request would be held for.
+func (c *client) ready(req *http.Request, wait time.Duration, holdable bool) error {
 	if !c.cfg.perCaller() {
-		return c.keeper.Ready(req.Context(), wait)
+		return c.keeper.Ready(req.Context(), wait, holdable)
 	}
 	_, err := c.token(req, wait, false)
 	return err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"lamplighter/module/internal/keeper"
@@ -19,7 +20,7 @@ const keptAnswer = 64 << 10
 func (t *Transport) afterUnauthorized(req *http.Request, res *http.Response, pass keeper.Pass, body *recording, wait time.Duration) (*http.Request, bool) {
 	t.client.counts.unauthorized.Add(1)
 	ctx := req.Context()
-	replayable := !isUpgrade(req) && (!hasBody(req) || body != nil)
+	replayable := !hasBody(req) || body != nil // a 401 upgraded nothing
 	if !replayable {
 		wait = 0 // the token is refreshed for the next request
 	}
@@ -52,9 +53,27 @@ func isIdempotent(method string) bool {
 
 // setAside reads the answer that may be replaced and closes it, so that an
 // upload it interrupted ends. It reports false, and leaves the answer as it was,
-// if the answer is too long for that.
+// if the answer is too long for that. Of one that does not end it keeps the
+// beginning.
 func setAside(res *http.Response) bool {
-	head, err := io.ReadAll(io.LimitReader(res.Body, keptAnswer+1))
+	var head []byte
+	var err error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		head, err = io.ReadAll(io.LimitReader(res.Body, keptAnswer+1))
+	}()
+	patience := time.NewTimer(replayPatience)
+	defer patience.Stop()
+	select {
+	case <-read:
+	case <-patience.C:
+		_ = res.Body.Close() // which ends the reading
+		<-read
+		head, err = head[:min(len(head), keptAnswer)], nil
+		res.ContentLength = int64(len(head))
+		res.Header.Set("Content-Length", strconv.Itoa(len(head)))
+	}
 	if err != nil || len(head) > keptAnswer {
 		res.Body = struct {
 			io.Reader

@@ -157,7 +157,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		wait = checkWait(ctx, wait)
 	}
 
-	if req.Method == http.MethodTrace {
+	if strings.EqualFold(req.Method, http.MethodTrace) {
 		return t.refuse(req, noTrace()), nil
 	}
 	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {
@@ -221,11 +221,14 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	return p.response(req), nil
 }
 
+// isUpgrade reports whether a request wants the connection for something else than
+// HTTP. Some clients offer h2c with each of their requests, as Java's does.
 func isUpgrade(req *http.Request) bool {
 	if req.Method == http.MethodConnect {
 		return true // WebSockets over HTTP/2, RFC 8441
 	}
-	return req.Header.Get("Upgrade") != "" && strings.Contains(strings.ToLower(req.Header.Get("Connection")), "upgrade")
+	wanted := strings.TrimSpace(req.Header.Get("Upgrade"))
+	return wanted != "" && !strings.EqualFold(wanted, "h2c") && strings.Contains(strings.ToLower(req.Header.Get("Connection")), "upgrade")
 }
 
 // Interface guards

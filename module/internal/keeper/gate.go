@@ -47,6 +47,14 @@ func (g *gate) enter(ctx context.Context) error {
 	}
 }
 
+// pass waits until the gate is open, and counts nothing.
+func (g *gate) pass(ctx context.Context) error {
+	if h := g.held.Load(); h != nil {
+		return g.await(ctx, h)
+	}
+	return nil
+}
+
 func (g *gate) await(ctx context.Context, h *hold) error {
 	g.waiting.Add(1)
 	defer g.waiting.Add(-1)

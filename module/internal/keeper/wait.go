@@ -62,8 +62,13 @@ func (k *Keeper) Acquire(ctx context.Context, wait time.Duration, holdable bool)
 }
 
 // Ready waits as [Keeper.Acquire] does, and sends nothing: when it returns nil,
-// there was a valid token a moment ago.
-func (k *Keeper) Ready(ctx context.Context, wait time.Duration) error {
+// there was a valid token a moment ago, and a holdable request was not held.
+func (k *Keeper) Ready(ctx context.Context, wait time.Duration, holdable bool) error {
+	if holdable && k.drains.Load() {
+		if err := k.gate.pass(ctx); err != nil {
+			return err
+		}
+	}
 	if k.current.Load().valid(k.clock.now()) {
 		return nil
 	}

@@ -1,0 +1,37 @@
+package module
+
+import (
+	"io"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestA401ThatDoesNotEndHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body, upstream := io.Pipe()
+		go func() { _, _ = io.WriteString(upstream, "no") }()
+		res := &http.Response{Header: make(http.Header), Body: body, ContentLength: -1}
+		began := time.Now()
+		if !setAside(res) || time.Since(began) > replayPatience {
+			t.Errorf("it took %v", time.Since(began))
+		}
+		if kept, err := io.ReadAll(res.Body); err != nil || string(kept) != "no" || res.ContentLength != 2 {
+			t.Errorf("kept %q of %d bytes, %v", kept, res.ContentLength, err)
+		}
+	})
+}
+
+func TestABodyIsFoundForHealthChecksThatExpectOne(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"": "", "pong": "pong", "^ok$": "ok", "OK.*": "OK", `"status":"up"`: `"status":"up"`, "a|b": "a|b",
+	} {
+		if got, ok := expectedBody(pattern); !ok || got != want {
+			t.Errorf("%s: got %q, %v", pattern, got, ok)
+		}
+	}
+	if got, ok := expectedBody(`^\d{3}$`); ok {
+		t.Errorf("got %q for a pattern of which no match is known", got)
+	}
+}
