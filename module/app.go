@@ -20,7 +20,6 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/store"
 )
 
 func init() {
@@ -54,7 +53,7 @@ type App struct {
 	mu        sync.Mutex
 	clients   map[string]*client
 	kinds     *kinds
-	seeds     map[store.Fingerprint]string
+	seeds     seeds                    // of all clients
 	gates     map[use]bool             // uses of clients that must be declared by Start
 	storeUses map[string]*storeUse     // by directory
 	turns     map[string]*keeper.Turns // by authorization server
@@ -99,7 +98,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.clients = make(map[string]*client)
 	a.kinds = new(kinds)
-	a.seeds = make(map[store.Fingerprint]string)
 	a.gates = make(map[use]bool)
 	a.storeUses = make(map[string]*storeUse)
 	a.turns = make(map[string]*keeper.Turns)
@@ -160,7 +158,7 @@ func (a *App) newClient(name string, cfg *Client) (*client, error) {
 	if err != nil {
 		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 	}
-	c.log, c.events = &reporter{logger: a.logger}, a.events
+	c.app, c.log, c.events = a, &reporter{logger: a.logger}, a.events
 	for _, warning := range c.warnings() {
 		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
 	}
@@ -171,10 +169,9 @@ func (a *App) newClient(name string, cfg *Client) (*client, error) {
 // configurations.
 func (a *App) register(c *client) error {
 	if c.seed != "" && c.cfg.rotating() {
-		if other, taken := a.seeds[c.seed]; taken {
-			return located(c.declaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", c.name, other))
+		if other := a.seeds.claim(c.seed, c); other != c {
+			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
 		}
-		a.seeds[c.seed] = c.name
 	}
 	if err := a.useStore(c); err != nil {
 		return located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
@@ -303,7 +300,7 @@ func (a *App) Start() error {
 		}
 		c.seed, c.seedErr = "", nil
 	}
-	a.Clients, a.seeds = nil, nil
+	a.Clients = nil
 	a.events.start()
 	a.stopped = make(chan struct{})
 	go tick(slices.Collect(maps.Values(a.clients)), a.stopped)

@@ -133,11 +133,8 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 		if !hasToken(s.Token) {
 			one = tokenMissing
 		}
-		switch keeper.State(s.State) {
-		case keeper.StateGrantLost, keeper.StateMisconfigured, keeper.StateAwaitingGrant:
-			if !readyOnly {
-				one = humanNeeded
-			}
+		if !readyOnly && needsHuman(s) {
+			one = humanNeeded
 		}
 		if one != healthy {
 			bad = append(bad, s)
@@ -148,6 +145,16 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 		return tokenMissing, bad, fmt.Errorf("no client %q", name)
 	}
 	return code, bad, nil
+}
+
+// needsHuman reports whether a client will not be well again by itself, though its
+// token may be valid.
+func needsHuman(s ClientStatus) bool {
+	switch keeper.State(s.State) {
+	case keeper.StateGrantLost, keeper.StateMisconfigured, keeper.StateAwaitingGrant:
+		return true
+	}
+	return s.Unsaved
 }
 
 func checkLive(fl caddycmd.Flags) (int, error) {

@@ -10,6 +10,7 @@ func TestHealthExitCodes(t *testing.T) {
 	retrying := ClientStatus{Client: "retrying", Token: "valid", State: "backoff"}
 	waiting := ClientStatus{Client: "waiting", Token: "none", State: "starting"}
 	lost := ClientStatus{Client: "lost", Token: "valid", State: "grant_lost"}
+	unsaved := ClientStatus{Client: "unsaved", Token: "valid", State: "ok", Unsaved: true}
 	for name, tc := range map[string]struct {
 		statuses []ClientStatus
 		ready    bool
@@ -21,6 +22,7 @@ func TestHealthExitCodes(t *testing.T) {
 		"all well":                              {statuses: []ClientStatus{ok, retrying}, want: healthy},
 		"a token is missing":                    {statuses: []ClientStatus{ok, waiting}, want: tokenMissing},
 		"a human is needed":                     {statuses: []ClientStatus{ok, waiting, lost}, want: humanNeeded},
+		"a grant is in memory only":             {statuses: []ClientStatus{ok, unsaved}, want: humanNeeded},
 		"ready asks for tokens only":            {statuses: []ClientStatus{ok, lost}, ready: true, want: healthy},
 		"ready without a token":                 {statuses: []ClientStatus{waiting}, ready: true, want: tokenMissing},
 		"ready for some of them":                {statuses: []ClientStatus{ok, waiting}, ready: true, names: []string{"ok"}, want: healthy},

@@ -16,6 +16,7 @@ import (
 
 // client is a declared Client at work in one configuration.
 type client struct {
+	app        *App // nil in some tests
 	name       string
 	declaredAt string
 	declared   *Client // as it was written; of a global one only until Start

@@ -89,7 +89,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		return keeper.Inputs{}, err
 	}
 	// A seed that is gone is none: the record goes on without it.
-	seed, err := c.suppliedSeed()
+	seed, err := c.ownSeed()
 	if err != nil && !c.cfg.rotating() {
 		return keeper.Inputs{}, err
 	}

@@ -5,8 +5,10 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -53,11 +55,32 @@ func defaultAdminSocket() {
 		return
 	}
 	dir := caddy.AppDataDir()
-	caddy.DefaultAdminListen = "unix/" + filepath.Join(dir, "admin.sock") + "|0600"
-	if len(os.Args) < 2 || (os.Args[1] != "run" && os.Args[1] != "start") {
-		return
+	socket := filepath.Join(dir, "admin.sock")
+	if len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start") {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			fmt.Fprintf(os.Stderr, "lamplighter: the data directory cannot be made, so there will be no admin socket: %v; set XDG_DATA_HOME to a writable directory\n", err)
+		}
+		if free := freeSocket(dir); free != socket {
+			fmt.Fprintf(os.Stderr, "lamplighter: another instance has %s, so this one has %s; give each its own with CADDY_ADMIN=unix//path/to/socket, for the commands too\n", socket, free)
+			socket = free
+		}
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		fmt.Fprintf(os.Stderr, "lamplighter: the data directory cannot be made, so there will be no admin socket: %v; set XDG_DATA_HOME to a writable directory\n", err)
+	caddy.DefaultAdminListen = "unix/" + socket + "|0600"
+}
+
+// freeSocket returns the first admin socket in a directory that no other instance
+// listens on: Caddy would take it away from that one.
+func freeSocket(dir string) string {
+	for i := 1; ; i++ {
+		name := "admin.sock"
+		if i > 1 {
+			name = fmt.Sprintf("admin-%d.sock", i)
+		}
+		socket := filepath.Join(dir, name)
+		conn, err := net.DialTimeout("unix", socket, time.Second)
+		if err != nil || i == 100 {
+			return socket
+		}
+		_ = conn.Close()
 	}
 }

@@ -270,7 +270,7 @@ func (k *Keeper) look(f *flight, in *Inputs) (p plan, ok bool) {
 		// A cache that cannot be read is an empty one.
 		stored = store.Record{}
 	case errors.Is(err, store.ErrUnreadable):
-		k.blocked(f, recordTrouble(err, k.store.Describe(k.name)))
+		k.blocked(f, recordTrouble(err, k.store.Describe(k.name), k.holdsGrant()))
 		return plan{}, false
 	default:
 		t := storeTrouble(err, k.store.Describe(k.name))
@@ -280,6 +280,21 @@ func (k *Keeper) look(f *flight, in *Inputs) (p plan, ok bool) {
 	}
 	k.adopt(f, stored, in)
 	return k.decide(f, in), true
+}
+
+// holdsGrant reports whether the grant is known from an earlier look.
+func (k *Keeper) holdsGrant() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.loaded && k.record.RefreshToken != "" && k.record.Lost == nil
+}
+
+// Holds reports whether a refresh token is, or was, the client's: no other client
+// may present it.
+func (k *Keeper) Holds(refreshToken string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return refreshToken == k.record.RefreshToken || k.record.KnowsSeed(store.FingerprintOf(refreshToken))
 }
 
 // adopt takes a stored record that is newer than the keeper's, and publishes

@@ -219,8 +219,15 @@ func (k *Keeper) saveUnsaved(f *flight) bool {
 	return t == nil || t.urgent().reached(mono, wall)
 }
 
-// saveLastChance tries once more before the keeper stops for good.
-func (k *Keeper) saveLastChance() {
+// Bounds of the attempts to write an unsaved record before the keeper stops.
+const (
+	lastChance      = 5 * time.Second
+	lastChancePause = 500 * time.Millisecond
+)
+
+// saveLastChance tries to write what is only in memory before the keeper stops for
+// good, for a short time: the disk may be writable again, as it will not be for us.
+func (k *Keeper) saveLastChance(tell func(Event)) {
 	k.mu.Lock()
 	if len(k.settings) > 0 { // started again meanwhile
 		k.mu.Unlock()
@@ -229,10 +236,21 @@ func (k *Keeper) saveLastChance() {
 	rec, unsaved, lease := k.record, k.unsaved, k.lease
 	k.lease = nil
 	k.mu.Unlock()
-	if unsaved && k.write(&rec) == nil {
+	if unsaved {
+		err := k.write(&rec)
+		for began := time.Now(); err != nil && time.Since(began) < lastChance; err = k.write(&rec) {
+			time.Sleep(lastChancePause)
+		}
 		k.mu.Lock()
-		k.record, k.unsaved = rec, false
+		if err == nil {
+			k.record, k.unsaved = rec, false
+		}
+		e := k.storeEvent(StoreFailed, err, "the newest refresh token is lost with this process: log in again, or hand a new one over, when the record can be written")
 		k.mu.Unlock()
+		if err != nil && tell != nil {
+			k.history.Add(e)
+			tell(e)
+		}
 	}
 	if lease != nil {
 		lease.Release()

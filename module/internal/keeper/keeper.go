@@ -198,7 +198,7 @@ func (k *Keeper) stop(own *Settings) {
 		<-running.done
 	}
 	k.giveTurnBack()
-	k.saveLastChance()
+	k.saveLastChance(own.Notify)
 }
 
 // giveTurnBack ends a turn that was given to the keeper too late for its last

@@ -72,7 +72,7 @@ func (k *Keeper) Keepable(ctx context.Context) Trouble {
 	case err == nil, errors.Is(err, store.ErrNotFound):
 		return Trouble{}
 	case errors.Is(err, store.ErrUnreadable):
-		return recordTrouble(err, place)
+		return recordTrouble(err, place, false)
 	default:
 		return storeTrouble(err, place)
 	}
@@ -245,6 +245,6 @@ func unsavedTrouble(place string) Trouble {
 	return Trouble{
 		State: StateBackoff, Cause: CauseStore,
 		Detail: "the newest refresh token is not written yet, so no other one is asked for",
-		Remedy: fmt.Sprintf("make %s writable for this process, on a disk with space", place),
+		Remedy: remedyStore(place),
 	}
 }

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -101,13 +102,21 @@ func reboundTrouble(rec *store.Record, place string) Trouble {
 	}
 }
 
-func recordTrouble(err error, place string) Trouble {
-	return Trouble{
-		State:  StateMisconfigured,
-		Cause:  CauseRecord,
-		Detail: err.Error(),
-		Remedy: fmt.Sprintf("restore %s from a backup that is newer than its last refresh; only if there is none, move it away and supply a new refresh token", place),
+// recordTrouble is that of a record which cannot be read. known says that this
+// process has read it before, and holds the grant in memory.
+func recordTrouble(err error, place string, known bool) Trouble {
+	t := Trouble{State: StateMisconfigured, Cause: CauseRecord, Detail: err.Error()}
+	switch {
+	case errors.Is(err, store.ErrNewer):
+		t.Remedy = "start the version that wrote it, or a newer one; do not move it away, for the refresh token in it may be the only living one"
+	case errors.Is(err, store.ErrExposed):
+		t.Remedy = "set its owner and mode right, as the error says; the record itself is whole"
+	case known:
+		t.Remedy = fmt.Sprintf("do not restart: move %s away, and it is written again from memory", place)
+	default:
+		t.Remedy = fmt.Sprintf("restore %s from a backup that is newer than its last refresh; only if there is none, move it away and supply a new refresh token", place)
 	}
+	return t
 }
 
 func contestedTrouble(place string, at time.Time) Trouble {
@@ -125,8 +134,22 @@ func storeTrouble(err error, place string) Trouble {
 		State:  StateBackoff,
 		Cause:  CauseStore,
 		Detail: fmt.Sprintf("the record cannot be kept, so no refresh token is spent: %v", err),
-		Remedy: fmt.Sprintf("make %s writable for this process, on a disk with space", place),
+		Remedy: remedyStore(place),
 	}
+}
+
+// memoryTrouble is that of a token which is good and of a record which is not.
+func memoryTrouble(place string) Trouble {
+	return Trouble{
+		Cause:  CauseStore,
+		Detail: "the newest refresh token is only in memory, and a restart would lose the grant",
+		Remedy: remedyStore(place),
+	}
+}
+
+// remedyStore names the directory, since the error names the file.
+func remedyStore(place string) string {
+	return fmt.Sprintf("let this process read, write and lock what the error names, in the directory of %s, on a disk with space", place)
 }
 
 var queuedTrouble = Trouble{
@@ -187,6 +210,9 @@ func (k *Keeper) status() Status {
 	}
 	if k.current.Load().valid(mono, wall) {
 		st.Token = "valid"
+	}
+	if k.unsaved && st.Trouble.Cause == "" {
+		st.Trouble = memoryTrouble(st.Record)
 	}
 	st.NextAttempt, st.Planned = k.schedule.next(mono, wall)
 	if len(k.settings) == 0 {

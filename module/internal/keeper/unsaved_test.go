@@ -44,8 +44,8 @@ func TestAnAnswerThatCannotBeWrittenIsServedFromMemory(t *testing.T) {
 		if token := p.token(); token.Generation != 2 || !r.server.accepts(token.AccessToken) {
 			t.Errorf("got %+v, want the new token", token)
 		}
-		if !p.keeper.Status().Unsaved {
-			t.Error("the status does not say that it is unsaved")
+		if st := p.keeper.Status(); !st.Unsaved || st.Trouble.Cause != CauseStore || st.Trouble.Remedy == "" {
+			t.Errorf("the status does not say that it is unsaved: %+v", st)
 		}
 		if e := p.toldOnce(StoreFailed); e.Cause != CauseStore || e.Remedy == "" {
 			t.Errorf("event %+v", e)
@@ -247,6 +247,40 @@ func TestANewSeedIsNotSpentWhileTheStoreRefuses(t *testing.T) {
 		r.wantState(p, StateOK, "")
 		if p.keeper.Status().Unsaved || r.disk.leased() {
 			t.Error("still unsaved, or the lease kept")
+		}
+	})
+}
+
+func TestAnAnswerThatIsLostWithTheProcessIsReported(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.disk.refuseSaves(errFull, answers)
+		time.Sleep(41 * time.Minute)
+		r.wantRequests(2)
+		began := time.Now()
+		p.halt()
+		if took := time.Since(began); took < lastChance || took > lastChance+time.Second {
+			t.Errorf("the stop took %v, want %v for the disk to be writable again", took, lastChance)
+		}
+		failed := p.told(StoreFailed)
+		if last := failed[len(failed)-1]; len(failed) != 2 || last.Remedy == failed[0].Remedy {
+			t.Errorf("events %+v, want one that says what is lost", failed)
+		}
+	})
+}
+
+func TestAStopWaitsAMomentForADiskThatIsFull(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.disk.refuseSaves(errFull, answers)
+		time.Sleep(41 * time.Minute)
+		r.wantRequests(2)
+		time.AfterFunc(2*time.Second, r.disk.acceptSaves)
+		p.halt()
+		if rec := r.disk.stored(); rec.Generation != 2 {
+			t.Errorf("generation %d is stored, want 2", rec.Generation)
 		}
 	})
 }

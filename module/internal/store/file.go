@@ -91,7 +91,7 @@ func (f *File) load(path, name string) (Record, []byte, error) {
 		return Record{}, nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUnreadable)
 	}
 	if err := checkPrivate(path, info); err != nil {
-		return Record{}, nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return Record{}, nil, fmt.Errorf("%w: %w: %w", ErrUnreadable, ErrExposed, err)
 	}
 	rec, err := decode(name, data, f.keys.identities()...)
 	if err != nil {

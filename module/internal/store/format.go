@@ -20,9 +20,6 @@ const (
 	maxSize = 16 << 20
 )
 
-// errNewer says that a later version of this program wrote the record.
-var errNewer = errors.New("it was written by a newer version of lamplighter")
-
 // envelope is a record's file: one line of JSON. The checksum is over the exact
 // bytes of record, which is an object, or a string of base64 if it is encrypted,
 // so that encryption changes nothing around it.
@@ -100,7 +97,7 @@ func open(data []byte, keys []age.Identity) (Record, error) {
 		return Record{}, err
 	}
 	if version.Format > format {
-		return Record{}, fmt.Errorf("%w (format %d; this one knows %d)", errNewer, version.Format, format)
+		return Record{}, fmt.Errorf("%w (format %d; this one knows %d)", ErrNewer, version.Format, format)
 	}
 	if version.Format < 1 {
 		return Record{}, errors.New("the file says no format: it is not a record")

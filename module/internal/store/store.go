@@ -24,6 +24,13 @@ var (
 	// as a missing record, because its refresh token may be the only living one.
 	ErrUnreadable = errors.New("record cannot be read")
 
+	// ErrNewer says of an unreadable record that a newer version wrote it.
+	ErrNewer = errors.New("it was written by a newer version of lamplighter")
+
+	// ErrExposed says of an unreadable record that others own it, or could read or
+	// write it.
+	ErrExposed = errors.New("it is not this user's alone")
+
 	// ErrNoLocks says that the place where records live cannot lock files, so
 	// that two processes could spend the same refresh token.
 	ErrNoLocks = errors.New("locks are not supported")
