@@ -22,6 +22,7 @@ type flight struct {
 	mayAsk   bool  // the turn to ask is taken for this round
 	asking   bool  // a token request is being made
 	written  bool  // … and was written: its answer must be awaited
+	leasing  bool  // it waits for another process that refreshes
 	events   []Event
 
 	order       *order // what an operator asked of this round, or nil

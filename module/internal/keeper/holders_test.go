@@ -280,3 +280,16 @@ func TestA401FindsWhatAnotherHolderRotated(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoeverWaitsForAnotherProcessIsToldSo(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		release := r.holdLease() // by a process that hangs
+		p := r.boot()
+		u := p.unavailable()
+		if u.Trouble.Cause != CauseLeaseHeld || u.State != StateRefreshing {
+			t.Errorf("got %+v", u)
+		}
+		release()
+		p.token()
+	})
+}

@@ -32,7 +32,9 @@ func (k *Keeper) takeLease(f *flight) (store.Lease, bool) {
 	// its own disk.
 	ctx, cancel := context.WithTimeout(f.ctx, f.settings.Timeout+5*time.Second)
 	defer cancel()
+	k.setLeasing(f, true)
 	lease, err := k.store.Lease(ctx, k.name)
+	k.setLeasing(f, false)
 	if err == nil {
 		return lease, true
 	}
@@ -47,6 +49,12 @@ func (k *Keeper) takeLease(f *flight) (store.Lease, bool) {
 	}
 	k.fail(f, storeTrouble(err, place), 0)
 	return nil, false
+}
+
+func (k *Keeper) setLeasing(f *flight, leasing bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	f.leasing = leasing
 }
 
 // giveBack ends the lease, unless the newest refresh token is only in memory:

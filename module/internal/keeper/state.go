@@ -152,6 +152,13 @@ func remedyStore(place string) string {
 	return fmt.Sprintf("let this process read, write and lock what the error names, in the directory of %s, on a disk with space", place)
 }
 
+var leasingTrouble = Trouble{
+	State:  StateRefreshing,
+	Cause:  CauseLeaseHeld,
+	Detail: "another process that uses the same record is refreshing it, and this one waits for what it writes",
+	Remedy: "none needed if it passes; otherwise find the other process, which may be hanging",
+}
+
 var queuedTrouble = Trouble{
 	State:  StateRefreshing,
 	Cause:  CauseQueued,
@@ -224,7 +231,7 @@ func (k *Keeper) status() Status {
 // state names the client's state. Called with k.mu held.
 func (k *Keeper) state() State {
 	switch {
-	case k.flight != nil && k.flight.asking:
+	case k.flight != nil && (k.flight.asking || k.flight.leasing):
 		return StateRefreshing
 	case k.trouble.State != "":
 		return k.trouble.State

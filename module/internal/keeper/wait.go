@@ -143,11 +143,14 @@ func (k *Keeper) hurry() {
 
 func (k *Keeper) unavailable() error {
 	k.mu.Lock()
-	st, inLine := k.status(), k.inLine()
+	st, inLine, leasing := k.status(), k.inLine(), k.flight != nil && k.flight.leasing
 	k.mu.Unlock()
 	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
 	if st.Trouble.needsGrant() || !st.Planned {
 		u.RetryAfter = slowRetryMin
+	}
+	if u.Trouble.Cause == "" && leasing {
+		u.Trouble = leasingTrouble
 	}
 	if u.Trouble.Cause == "" && inLine {
 		u.Trouble = queuedTrouble
