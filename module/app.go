@@ -12,6 +12,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -280,31 +281,36 @@ func (a *App) Start() error {
 			return located(u.declaredAt, notDeclared(u.client))
 		}
 	}
+	// Records are looked at when all apps have started, or a request wants one.
+	resume := looks.Pause()
+	defer a.events.afterStart(resume)
 	for _, u := range a.storeUses {
 		u.open(a.ctx)
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
-		c := a.clients[name]
+	clients := a.sorted()
+	for _, c := range clients {
 		if err := c.check(a.ctx); err != nil {
-			return located(c.declaredAt, fmt.Errorf("client %s: %w", name, err))
+			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 		}
 	}
-	for _, c := range a.clients {
-		if kind := c.use.network; kind != "" && c.cfg.rotating() {
-			a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
-				zap.String("client", c.name), zap.String("record", c.use.store.Describe(c.name)), zap.String("file_system", kind))
-		}
-		c.start(a.maxRequests)
-		if !c.inPlace {
-			c.declared = nil // nobody compares it any more, and there may be very many
-		}
-		c.seed, c.seedErr = "", nil
-	}
+	inParallel(len(clients), func(i int) { a.startClient(clients[i]) })
 	a.Clients = nil
 	a.events.start()
 	a.stopped = make(chan struct{})
-	go tick(slices.Collect(maps.Values(a.clients)), a.stopped)
+	go tick(clients, a.stopped)
 	return nil
+}
+
+func (a *App) startClient(c *client) {
+	if kind := c.use.network; kind != "" && c.cfg.rotating() {
+		a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
+			zap.String("client", c.name), zap.String("record", c.use.store.Describe(c.name)), zap.String("file_system", kind))
+	}
+	c.start(a.maxRequests)
+	if !c.inPlace {
+		c.declared = nil // nobody compares it any more, and there may be very many
+	}
+	c.seed, c.seedErr = "", nil
 }
 
 // tick lets every keeper compare the clocks.
@@ -387,11 +393,12 @@ func sharedKeeper(name string, u *storeUse) (k *keeper.Keeper, key recordKey, er
 func (a *App) list() []*client {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	out := make([]*client, 0, len(a.clients))
-	for _, name := range slices.Sorted(maps.Keys(a.clients)) {
-		out = append(out, a.clients[name])
-	}
-	return out
+	return a.sorted()
+}
+
+// sorted is list. Called with a.mu held.
+func (a *App) sorted() []*client {
+	return slices.SortedFunc(maps.Values(a.clients), func(one, other *client) int { return strings.Compare(one.name, other.name) })
 }
 
 // Interface guards

@@ -42,7 +42,7 @@ type client struct {
 	callers    *exchanger         // nil unless each caller has a token of its own
 	others     map[string]*client // whose tokens the settings mention
 	dependents []*client          // which mention this one's
-	discovery  discovery
+	discovery  *discovery         // nil without an issuer
 	secret     secretChoice
 }
 
@@ -61,6 +61,9 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *Client) (*clie
 		return nil, err
 	}
 	c.inject.injections = c.injections
+	if effective.Issuer != "" {
+		c.discovery = new(discovery)
+	}
 	if err := c.checkResolved(); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ type discovery struct {
 // metadata returns the metadata of the client's issuer, anew once a day. An older
 // one is better than none.
 func (c *client) metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
-	d := &c.discovery
+	d := c.discovery
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.readAt.IsZero() && time.Since(d.readAt) < metadataKept {

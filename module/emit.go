@@ -65,18 +65,35 @@ func (f onStarted) Handle(context.Context, caddy.Event) error {
 	return nil
 }
 
+// afterStart calls do when the configuration runs, or never will.
+func (m *emitter) afterStart(do func()) {
+	go func() {
+		m.awaitStart()
+		do()
+	}()
+}
+
+// awaitStart waits until the configuration runs. It reports false if it never
+// will.
+func (m *emitter) awaitStart() bool {
+	select {
+	case <-m.started:
+	case <-m.ctx.Done():
+		return false
+	case <-time.After(handlersStart):
+	}
+	return true
+}
+
 // start begins to hand events over.
 func (m *emitter) start() {
 	m.done = make(chan struct{})
 	go func() {
 		defer close(m.done)
-		select {
-		case <-m.started:
-		case <-m.ctx.Done():
-			for range m.queue { // it never ran
+		if !m.awaitStart() {
+			for range m.queue { // nobody listens
 			}
 			return
-		case <-time.After(handlersStart):
 		}
 		for e := range m.queue {
 			m.events.Emit(m.ctx, string(e.Kind), eventData(e))

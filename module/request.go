@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"unique"
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
@@ -130,6 +131,8 @@ func (c *client) binding(req *tokenendpoint.Request) store.Binding {
 	if u, err := url.Parse(place); err == nil {
 		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
+	// Most clients have these in common with very many others.
+	b.Request, b.TokenEndpoint = unique.Make(b.Request).Value(), unique.Make(b.TokenEndpoint).Value()
 	return b
 }
 

@@ -88,7 +88,7 @@ func (k *Keeper) takeTurn(f *flight) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	open := k.record.Attempt != nil
-	if open && k.schedule.failures+k.trial.failures == 1 {
+	if open && k.schedule.failures+k.setbacksSoFar().trial.failures == 1 {
 		return true
 	}
 	if k.turn == nil {
@@ -175,7 +175,8 @@ func (k *Keeper) arm() {
 	if ok && k.trouble.local {
 		wait = max(0, k.schedule.notBefore.Sub(mono)) // only a look, unless a request is due
 	}
-	if try := k.trial.notBefore.Sub(mono); try > 0 && (!ok || try < wait) {
+	so := k.setbacksSoFar()
+	if try := so.trial.notBefore.Sub(mono); try > 0 && (!ok || try < wait) {
 		wait, ok = try, true
 	}
 	if k.unsaved {
@@ -184,7 +185,7 @@ func (k *Keeper) arm() {
 		if t := k.current.Load(); t != nil && !t.urgent().reached(mono, wall) {
 			wait, ok = t.urgent().until(mono, wall), true
 		}
-		save := max(0, k.saving.notBefore.Sub(mono))
+		save := max(0, so.saving.notBefore.Sub(mono))
 		if !ok || save < wait {
 			wait, ok = save, true
 		}
@@ -308,8 +309,9 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 	switch {
 	case !k.loaded, k.supersedes(&stored):
 		if k.contested(&stored, in) {
-			k.contest.next(mono, retryMin, slowRetryMax)
-			k.schedule.notBefore = k.contest.notBefore
+			contest := &k.setback().contest
+			contest.next(mono, retryMin, slowRetryMax)
+			k.schedule.notBefore = contest.notBefore
 			k.trouble = contestedTrouble(k.store.Describe(k.name), wall)
 			f.note(k.troubleEvent(Troubled))
 		}
@@ -317,13 +319,17 @@ func (k *Keeper) adopt(f *flight, stored store.Record, in *Inputs) {
 			k.held = restore(&stored, mono, wall)
 		}
 		k.record = stored
+		k.record.Client = k.name // the same, and not once more
+		if stored.Binding == in.Binding {
+			k.record.Binding = in.Binding
+		}
 	default:
 		k.record.Revision = stored.Revision
 		if f.settings.Rotating && k.record.Lost == nil && k.record.Generation > stored.Generation && !k.unsaved {
 			// A file that was deleted, or restored from a backup: what the store
 			// holds now is spent.
 			k.unsaved, k.again = true, true
-			k.saving.retryNow()
+			k.setback().saving.retryNow()
 		}
 	}
 	k.loaded = true

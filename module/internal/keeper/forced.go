@@ -27,7 +27,6 @@ const (
 // upstream has accepted it, and ever longer pauses between them where one
 // upstream accepts what another, or another of its paths, always refuses.
 type forced struct {
-	pauses      pauses
 	asked       uint64        // newest generation a refresh was forced for
 	obtained    uint64        // newest generation that a forced refresh of ours brought
 	unconfirmed atomic.Uint64 // generation that was obtained by force and that nobody accepted yet
@@ -40,7 +39,7 @@ const lookPause = time.Second
 
 // renewed notes what a token request of ours brought. One that another holder of
 // the record made does not count, whoever asked for it.
-func (f *forced) renewed(generation uint64, same bool, now time.Time, least time.Duration) {
+func (f *forced) renewed(generation uint64, same bool, now time.Time, least time.Duration, pauses func() *pauses) {
 	switch {
 	case f.asked == 0:
 		return
@@ -51,7 +50,7 @@ func (f *forced) renewed(generation uint64, same bool, now time.Time, least time
 	default:
 		return
 	}
-	f.pauses.next(now, max(retryMin, least), slowRetryMax)
+	pauses().next(now, max(retryMin, least), slowRetryMax)
 }
 
 // Accepted says that an upstream answered a token with something else than 401.
@@ -78,7 +77,7 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 		k.trouble.blocking(), len(k.settings) == 0:
 		k.mu.Unlock()
 		return Final
-	case mono.Before(k.schedule.notBefore), mono.Before(k.forced.pauses.notBefore):
+	case mono.Before(k.schedule.notBefore), mono.Before(k.setbacksSoFar().forced.notBefore):
 		if !mono.Before(k.forced.look) { // another holder may have rotated
 			k.forced.look = mono.Add(lookPause)
 			k.kick()
@@ -95,7 +94,7 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 	defer timer.Stop()
 	for {
 		k.mu.Lock()
-		changed, over, forced := k.changed, k.flight == nil && k.turn == nil, k.forced.obtained == used.Generation+1
+		changed, over, forced := k.change(), k.flight == nil && k.turn == nil, k.forced.obtained == used.Generation+1
 		k.mu.Unlock()
 		t := k.current.Load()
 		if t != nil && t.Generation > used.Generation {

@@ -80,7 +80,7 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	}
 	k.schedule.succeed(sent, a.ExpiresIn, &f.settings, mono)
 	k.trouble = Trouble{}
-	k.forced.renewed(k.record.Generation, same, mono, f.settings.MinRefreshInterval)
+	k.forced.renewed(k.record.Generation, same, mono, f.settings.MinRefreshInterval, func() *pauses { return &k.setback().forced })
 	f.note(k.tokenEvent(TokenObtained))
 	if rotated {
 		f.note(k.tokenEvent(RefreshTokenRotated))
@@ -143,8 +143,9 @@ func (k *Keeper) commit(f *flight, rec store.Record, err error) {
 		return
 	}
 	k.unsaved = true
-	k.saving.retryNow()
-	k.saving.fail(time.Now(), retryMin, retryMax, 0)
+	saving := &k.setback().saving
+	saving.retryNow()
+	saving.fail(time.Now(), retryMin, retryMax, 0)
 	f.note(k.storeEvent(StoreFailed, err, "make it writable soon: until then the newest refresh token is only in memory, and a restart would lose the grant"))
 }
 
@@ -194,7 +195,7 @@ func (k *Keeper) write(rec *store.Record) error {
 // about to expire.
 func (k *Keeper) saveUnsaved(f *flight) bool {
 	k.mu.Lock()
-	rec, unsaved, early := k.record, k.unsaved, time.Now().Before(k.saving.notBefore)
+	rec, unsaved, early := k.record, k.unsaved, time.Now().Before(k.setbacksSoFar().saving.notBefore)
 	k.mu.Unlock()
 	if !unsaved {
 		return true
@@ -213,7 +214,7 @@ func (k *Keeper) saveUnsaved(f *flight) bool {
 		return true
 	}
 	if !early {
-		k.saving.fail(mono, retryMin, retryMax, 0)
+		k.setback().saving.fail(mono, retryMin, retryMax, 0)
 	}
 	t := k.current.Load()
 	return t == nil || t.urgent().reached(mono, wall)

@@ -110,8 +110,8 @@ type Keeper struct {
 	waiting atomic.Int64 // requests that wait for a token
 
 	mu       sync.Mutex
-	settings []*Settings // of the configurations that started, oldest first
-	changed  chan struct{}
+	settings []*Settings   // of the configurations that started, oldest first
+	changed  chan struct{} // nil if nobody waits for a change
 	timer    *time.Timer
 	unwatch  func()
 	flight   *flight // the round that runs, nil if none
@@ -125,12 +125,10 @@ type Keeper struct {
 	schedule schedule
 	trouble  Trouble // why things are not well; zero if they are
 	settled  bool    // a round has ended
-	saving   backoff // of the attempts to write an unsaved record
-	trial    trial
+	setbacks *setbacks
 	forced   forced
 	orders   []*order // not yet taken up
 	history  History  // of what was told
-	contest  pauses   // of token requests that another holder's different ones undo
 	turn     *turn    // to ask: taken, or a place in line; nil if neither
 	called   bool     // the turn is taken
 
@@ -139,7 +137,7 @@ type Keeper struct {
 
 // New returns a keeper for the client of that name.
 func New(name string, st store.Store, clock Clock) *Keeper {
-	return &Keeper{name: name, store: st, clock: clock, process: process, changed: make(chan struct{})}
+	return &Keeper{name: name, store: st, clock: clock, process: process}
 }
 
 // Start makes the keeper obey s until stop is called, and what it obeyed before
@@ -158,11 +156,15 @@ func (k *Keeper) Start(s Settings) (stop func()) {
 	k.reconsider()
 	k.mu.Unlock()
 
-	return sync.OnceFunc(func() { k.stop(own) })
+	return func() { k.stop(own) }
 }
 
 func (k *Keeper) stop(own *Settings) {
 	k.mu.Lock()
+	if !slices.Contains(k.settings, own) {
+		k.mu.Unlock()
+		return // stopped already
+	}
 	obeyed := k.obeyed()
 	k.settings = slices.DeleteFunc(k.settings, func(s *Settings) bool { return s == own })
 	if len(k.settings) > 0 {
@@ -283,6 +285,16 @@ func (k *Keeper) takeOff() *flight {
 
 // broadcast wakes everybody who waits for a change. Called with k.mu held.
 func (k *Keeper) broadcast() {
-	close(k.changed)
-	k.changed = make(chan struct{})
+	if k.changed != nil {
+		close(k.changed)
+		k.changed = nil
+	}
+}
+
+// change returns what is closed at the next change. Called with k.mu held.
+func (k *Keeper) change() <-chan struct{} {
+	if k.changed == nil {
+		k.changed = make(chan struct{})
+	}
+	return k.changed
 }

@@ -43,10 +43,15 @@ func (r *rig) newProcess() *machine {
 	if random == nil {
 		random = rand.New(rand.NewPCG(1, uint64(p.number))).Float64
 	}
-	p.keeper.schedule.random, p.keeper.saving.random = random, random
-	p.keeper.forced.pauses.random, p.keeper.contest.random, p.keeper.trial.random = random, random, random
+	p.keeper.randomise(random)
 	r.processes = append(r.processes, p)
 	return p
+}
+
+// randomise replaces every jitter.
+func (k *Keeper) randomise(random func() float64) {
+	so := k.setback()
+	k.schedule.random, so.saving.random, so.forced.random, so.contest.random, so.trial.random = random, random, random, random, random
 }
 
 // turn is when it is a process's turn, of several that wait for the same thing:

@@ -90,7 +90,7 @@ func (k *Keeper) order(ctx context.Context, o *order) (Result, error) {
 		o.revive = k.record.Lost != nil && o.token == "" && !o.ends
 	}
 	k.orders = append(k.orders, o)
-	k.saving.retryNow()
+	k.setback().saving.retryNow()
 	if k.trouble.blocking() {
 		k.settled = false // whoever needs a token waits for the outcome
 	}

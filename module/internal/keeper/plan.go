@@ -34,7 +34,8 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 	mono, wall := k.clock.now()
 	k.mu.Lock()
 	rec := &k.record
-	rests := func(fp store.Fingerprint) bool { return k.trial.rests(fp, f.order, mono) }
+	trial := k.setbacksSoFar().trial
+	rests := func(fp store.Fingerprint) bool { return trial.rests(fp, f.order, mono) }
 	p, trouble := choose(rec, in, f.order, f.settings.Rotating, rests, k.store.Describe(k.name))
 	if trouble.State != "" {
 		k.mu.Unlock()
@@ -48,8 +49,8 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 		rec.Binding.Request != in.Binding.Request ||
 		(!f.settings.Rotating && rec.Binding.Grant != in.Binding.Grant)
 	k.schedule.idle = false
-	if !p.seed && !p.resting {
-		k.trial = trial{backoff: backoff{random: k.trial.random}}
+	if trial.token != "" && !p.seed && !p.resting {
+		k.setback().trial.reset("")
 	}
 	if k.trouble.local || k.trouble.State == StateBackoff && !p.resting && !k.schedule.wanted(mono, wall) {
 		k.trouble = Trouble{} // mended, or nothing is left to be repeated

@@ -218,7 +218,7 @@ func (s *simulation) newSeed() {
 func (s *simulation) bootHolder() {
 	s.note("%s starts", fmt.Sprintf("process-%02d", len(s.processes)))
 	p := s.newProcess()
-	p.keeper.schedule.random, p.keeper.saving.random = s.jitter(p), s.jitter(p)
+	p.keeper.randomise(s.jitter(p))
 	p.onTell = func(e Event) { s.hear(p, e) }
 	p.start(s.settings, p.inTurn, s.revocable(p))
 	s.holders = append(s.holders, p)

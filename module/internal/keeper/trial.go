@@ -26,6 +26,11 @@ func (t *trial) rests(token store.Fingerprint, o *order, mono time.Time) bool {
 	return o != nil || mono.Before(t.notBefore)
 }
 
+// reset begins with another token.
+func (t *trial) reset(token store.Fingerprint) {
+	*t = trial{token: token, backoff: backoff{random: t.random}}
+}
+
 // failBeside records that a new refresh token could not be tried beside a grant
 // that lives.
 func (k *Keeper) failBeside(f *flight, p plan, a tokenendpoint.Answer) {
@@ -51,11 +56,12 @@ func (k *Keeper) failBeside(f *flight, p plan, a tokenendpoint.Answer) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if fp := store.FingerprintOf(p.present); k.trial.token != fp {
-		k.trial = trial{token: fp, backoff: backoff{random: k.trial.random}}
+	trial := &k.setback().trial
+	if fp := store.FingerprintOf(p.present); trial.token != fp {
+		trial.reset(fp)
 	}
-	k.trial.fail(mono, lo, hi, a.RetryAfter)
-	k.schedule.retryAfter = k.trial.retryAfter // it is the same server
+	trial.fail(mono, lo, hi, a.RetryAfter)
+	k.schedule.retryAfter = trial.retryAfter // it is the same server
 	k.trouble = t
 	f.note(k.troubleEvent(TokenRefreshFailed))
 }

@@ -13,9 +13,10 @@ const maxLooks = 16
 // stand in line, which costs no goroutine: first those whose token somebody waits
 // for. The zero value is ready; a nil one has no bound.
 type Turns struct {
-	mu    sync.Mutex
-	taken int
-	lines [2]list.List // of *turn; the hurried ones stand in the first
+	mu     sync.Mutex
+	taken  int
+	paused int          // how many want only the hurried to be let on
+	lines  [2]list.List // of *turn; the hurried ones stand in the first
 }
 
 // turn is taken, or a place in line until it is. All methods may be called on
@@ -39,7 +40,7 @@ func (t *Turns) take(limit int, hurried bool, begin func(*turn)) (own *turn, tak
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	own = &turn{turns: t, limit: limit, begin: begin}
-	if t.taken < limit {
+	if t.taken < limit && (hurried || t.paused == 0) {
 		t.taken++
 		return own, true
 	}
@@ -62,11 +63,34 @@ func (own *turn) hurry() {
 	if own == nil {
 		return
 	}
-	own.turns.mu.Lock()
-	defer own.turns.mu.Unlock()
-	if hurried := &own.turns.lines[0]; own.line != nil && own.line != hurried {
+	t := own.turns
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if hurried := &t.lines[0]; own.line != nil && own.line != hurried {
 		own.move(hurried)
+		if t.paused > 0 {
+			for _, one := range t.call() {
+				go one.begin(one) // whoever hurries has a lock
+			}
+		}
 	}
+}
+
+// Pause lets only those begin that somebody waits for, until resume is called: the
+// others may be very many, and something else is more urgent.
+func (t *Turns) Pause() (resume func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.paused++
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		t.paused--
+		next := t.call()
+		t.mu.Unlock()
+		for _, one := range next {
+			one.begin(one)
+		}
+	})
 }
 
 // leave gives the place in line up. It reports false if there is none: then the
@@ -108,6 +132,9 @@ func (own *turn) end() {
 // call takes those out of the lines whose turn it is. Called with t.mu held.
 func (t *Turns) call() (next []*turn) {
 	for i := range t.lines {
+		if i > 0 && t.paused > 0 {
+			break
+		}
 		line := &t.lines[i]
 		for front := line.Front(); front != nil && t.taken < front.Value.(*turn).limit; front = line.Front() {
 			one := line.Remove(front).(*turn)

@@ -110,9 +110,9 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 	}
 	k.hurry()
 	next, planned := k.schedule.next(mono, wall)
-	hopeless := started && (k.trouble.blocking() && k.settled && k.trial.failures == 0 ||
+	hopeless := started && (k.trouble.blocking() && k.settled && k.setbacksSoFar().trial.failures == 0 ||
 		k.flight == nil && (!planned || mono.Add(next).After(deadline)))
-	changed := k.changed
+	changed := k.change()
 	k.mu.Unlock()
 
 	if hopeless || !mono.Before(deadline) {

@@ -66,6 +66,25 @@ func wrap(record []byte) ([]byte, error) {
 	return data, nil
 }
 
+// unwrap takes apart what wrap has put together, to the letter. It saves two of
+// three readings of the JSON when many records are loaded; of anything else, which
+// may be right all the same, it says so.
+func unwrap(data []byte) (*envelope, bool) {
+	rest, ok := bytes.CutPrefix(data, fmt.Appendf(nil, "{\"format\":%d,\"sha256\":\"", format))
+	if !ok || len(rest) < 2*sha256.Size {
+		return nil, false
+	}
+	sum, rest := string(rest[:2*sha256.Size]), rest[2*sha256.Size:]
+	if rest, ok = bytes.CutPrefix(rest, []byte("\",\"record\":")); !ok {
+		return nil, false
+	}
+	record, ok := bytes.CutSuffix(rest, []byte("}\n"))
+	if !ok || fmt.Sprintf("%x", sha256.Sum256(record)) != sum {
+		return nil, false
+	}
+	return &envelope{Format: format, SHA256: sum, Record: record}, true
+}
+
 // decode returns the record in the bytes of a file. Every error is
 // ErrUnreadable, and none repeats what the file holds: that may be a secret.
 func decode(name string, data []byte, keys ...age.Identity) (Record, error) {
@@ -88,6 +107,9 @@ func open(data []byte, keys []age.Identity) (Record, error) {
 		return Record{}, fmt.Errorf("the file has more than %d bytes", maxSize)
 	case bytes.IndexByte(data, 0) >= 0:
 		return Record{}, errors.New("the file contains NUL bytes, as a crash of the machine may leave them")
+	}
+	if env, ok := unwrap(data); ok {
+		return env.open(keys)
 	}
 	// Another format may differ in everything but the member that tells.
 	var version struct {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -105,8 +106,9 @@ func (osFS) read(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, info, err
 	}
-	data, err := io.ReadAll(io.LimitReader(file, limit))
-	return data, info, err
+	data := bytes.NewBuffer(make([]byte, 0, min(info.Size(), limit)+bytes.MinRead))
+	_, err = data.ReadFrom(io.LimitReader(file, limit))
+	return data.Bytes(), info, err
 }
 
 func (osFS) createTemp(path string) (tempFile, error) {

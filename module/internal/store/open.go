@@ -143,7 +143,7 @@ func (f *File) settle(temp, name string) error {
 // journal and the answer: whoever takes over must not present what it has spent.
 // Called with the lock and e.saving held.
 func (f *File) finishLeft(e *entry, name string) error {
-	if f.watcher.isOwn(name) {
+	if _, own := f.watcher.own(name); own {
 		return nil // nobody else has written since
 	}
 	stored, _, err := f.load(f.path(name), name)
@@ -181,7 +181,7 @@ func (f *File) finish(e *entry, name, temp string) error {
 		return nil // beside a damaged record it may be all that is left
 	}
 	if !torn && next.Revision == stored.Revision+1 {
-		if err := f.replace(e, name, data, 0); err != nil {
+		if err := f.replace(e, next, data, 0); err != nil {
 			return err
 		}
 	}

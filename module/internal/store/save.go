@@ -49,11 +49,14 @@ func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uin
 	if rec.Attempt != nil {
 		spare = answerSize
 	}
-	return f.replace(e, name, data, spare)
+	return f.replace(e, rec, data, spare)
 }
 
 // compare checks that the stored revision is the expected one.
 func (f *File) compare(e *entry, name string, rec Record, ifRevision uint64) error {
+	if revision, own := f.watcher.own(name); own && revision == ifRevision && !e.unconfirmed {
+		return nil // without a look into it
+	}
 	stored, _, err := f.load(f.path(name), name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return err
@@ -85,16 +88,16 @@ func sameRecord(a, b Record) bool {
 // answer can be kept, which is longer than itself.
 const answerSize = 64 << 10
 
-// replace puts data in the place of the record, durably, if the disk has some space
+// replace puts data, which is a record, in the place of the stored one, durably, if the disk has some space
 // to spare. After any crash the record is the old or the new one.
-func (f *File) replace(e *entry, name string, data []byte, spare int) error {
-	path := f.path(name)
+func (f *File) replace(e *entry, rec Record, data []byte, spare int) error {
+	name, path := rec.Client, f.path(rec.Client)
 	temp := filepath.Join(f.dir, "."+name+tempInfix+rand.Text())
 	info, err := f.writeTemp(temp, data, spare)
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	f.watcher.expect(name, stampOf(info)) // before the rename, which watchers notice
+	f.watcher.expect(name, stampOf(info), rec.Revision) // before the rename, which watchers notice
 	if err := f.fs.rename(temp, path); err != nil {
 		return fmt.Errorf("save %s: %w", path, f.discard(temp, err))
 	}

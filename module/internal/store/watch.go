@@ -47,7 +47,8 @@ type watched struct {
 	// seen starts as that of no file, and is not asked for: there may be very many
 	// records. At worst the first look finds news that is none.
 	seen     stamp
-	own      stamp // what this store made it last, or is about to
+	own      stamp  // what this store made it last, or is about to
+	revision uint64 // of own
 	watchers []*watch
 }
 
@@ -78,22 +79,25 @@ func (w *watcher) watch(name string, changed func()) (stop func()) {
 }
 
 // expect says what this store is about to make of a record: that is no news.
-func (w *watcher) expect(name string, own stamp) {
+func (w *watcher) expect(name string, own stamp, revision uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if rec, ok := w.records[name]; ok {
-		rec.own = own
+		rec.own, rec.revision = own, revision
 	}
 }
 
-// isOwn reports whether a record is as this store made it. Of one that nobody
-// watches it does not know.
-func (w *watcher) isOwn(name string) bool {
+// own returns the revision of a record that still is as this store made it. Of one
+// that nobody watches it does not know.
+func (w *watcher) own(name string) (revision uint64, ok bool) {
 	now := w.present(name)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rec, ok := w.records[name]
-	return ok && now != stamp{} && now == rec.own
+	if !ok || now == (stamp{}) || now != rec.own {
+		return 0, false
+	}
+	return rec.revision, true
 }
 
 func (w *watcher) stop(name string, one *watch) {
