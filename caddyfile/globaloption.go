@@ -1,8 +1,10 @@
 package caddyfile
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -25,12 +27,7 @@ func init() {
 //	    <settings>
 //	}
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
-	app := new(module.App)
-	if existing != nil {
-		if err := json.Unmarshal(existing.(httpcaddyfile.App).Value, app); err != nil {
-			return nil, err
-		}
-	}
+	option, _ := existing.(httpcaddyfile.App)
 	for d.Next() {
 		if !d.NextArg() {
 			return nil, d.Errf("oauth2_client needs a name: 'oauth2_client <name> { … }'")
@@ -40,11 +37,12 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := add(app, name, client); err != nil {
+		if option.Value, err = add(option.Value, name, client); err != nil {
 			return nil, here.WrapErr(err)
 		}
 	}
-	return httpcaddyfile.App{Name: appName, Value: caddyconfig.JSON(app, nil)}, nil
+	option.Name = appName
+	return option, nil
 }
 
 // parseLimit sets how many token requests may run at a time at one authorization
@@ -70,18 +68,28 @@ func parseLimit(d *caddyfile.Dispenser, existing any) (any, error) {
 	}, nil
 }
 
-func add(app *module.App, name string, client *module.Client) error {
-	if app.Clients == nil {
-		app.Clients = make(map[string]*module.Client)
+// add puts one more client into the JSON of the app. There may be very many, so
+// those that are there are only read if one of them may have the same name.
+func add(app json.RawMessage, name string, client *module.Client) (json.RawMessage, error) {
+	const begin, end = `{"clients":{`, `}}`
+	key := fmt.Sprintf("%q:", name) // of characters that JSON need not escape
+	member := append([]byte(key), caddyconfig.JSON(client, nil)...)
+	if app == nil {
+		return slices.Concat([]byte(begin), member, []byte(end)), nil
 	}
-	known := app.Clients[name]
-	if known != nil && !known.Equal(client) {
-		return fmt.Errorf("client %s is declared with other settings at %s already: make the declarations equal, or remove one", name, known.DeclaredAt)
+	if bytes.Contains(app, []byte(key)) {
+		var known module.App
+		if err := json.Unmarshal(app, &known); err != nil {
+			return nil, err
+		}
+		if same := known.Clients[name]; same != nil && !same.Equal(client) {
+			return nil, fmt.Errorf("client %s is declared with other settings at %s already: make the declarations equal, or remove one", name, same.DeclaredAt)
+		} else if same != nil {
+			return app, nil
+		}
 	}
-	if known == nil {
-		app.Clients[name] = client
-	}
-	return nil
+	app = append(app[:len(app)-len(end)], ',')
+	return append(append(app, member...), end...), nil
 }
 
 // globalClients returns the clients that global options declare.

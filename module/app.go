@@ -10,11 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -65,21 +63,6 @@ type App struct {
 // use is where a client is used.
 type use struct{ client, declaredAt string }
 
-// State that outlives a configuration: keepers by the identity of their record,
-// never by their settings, so that two configurations never spend the same
-// refresh token; and the stores by their place.
-var (
-	keepers = caddy.NewUsagePool()
-	stores  = caddy.NewUsagePool()
-)
-
-// pooled makes a value fit for a UsagePool. Nothing is left to destruct: the
-// last configuration that stops ends a keeper's work.
-type pooled[T any] struct{ value T }
-
-// Destruct does nothing.
-func (pooled[T]) Destruct() error { return nil }
-
 // tickInterval is how often the clocks are compared, since timers stand still
 // while a machine is suspended, and lost grants look for a new seed.
 const tickInterval = 10 * time.Second
@@ -121,155 +104,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 	}
 	return nil
-}
-
-// addAll provisions clients, as many at a time as there are processors: their
-// secrets are in files. Which error is returned does not depend on that.
-func (a *App) addAll(list map[string]*Client) error {
-	names := slices.Sorted(maps.Keys(list))
-	found := make([]*client, len(names))
-	failed := make([]error, len(names))
-	inParallel(len(names), func(i int) { found[i], failed[i] = a.newClient(names[i], list[names[i]]) })
-	for i, c := range found {
-		if failed[i] != nil {
-			return failed[i]
-		}
-		if err := a.register(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// add provisions a client.
-func (a *App) add(name string, cfg *Client) (*client, error) {
-	c, err := a.newClient(name, cfg)
-	if err != nil {
-		return nil, err
-	}
-	return c, a.register(c)
-}
-
-// newClient is all of it that changes nothing in the app.
-func (a *App) newClient(name string, cfg *Client) (*client, error) {
-	if cfg == nil {
-		return nil, fmt.Errorf("client %s: it has no settings", name)
-	}
-	c, err := newClient(a.ctx, a.kinds, name, cfg)
-	if err != nil {
-		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
-	}
-	c.app, c.log, c.events = a, &reporter{logger: a.logger}, a.events
-	for _, warning := range c.warnings() {
-		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
-	}
-	return c, nil
-}
-
-// register makes a client known, and takes what it shares with other
-// configurations.
-func (a *App) register(c *client) error {
-	if c.seed != "" && c.cfg.rotating() {
-		if other := a.seeds.claim(c.seed, c); other != c {
-			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
-		}
-	}
-	if err := a.useStore(c); err != nil {
-		return located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
-	}
-	if err := a.useTurns(c); err != nil {
-		return err
-	}
-	if err := c.acquire(); err != nil {
-		return errors.Join(err, c.release())
-	}
-	a.clients[c.name] = c
-	return nil
-}
-
-// inParallel calls do with 0 to n-1, on all processors.
-func inParallel(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	var next atomic.Int64
-	for range min(n, runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// located puts where a client is declared before an error.
-func located(declaredAt string, err error) error {
-	if declaredAt == "" {
-		return err
-	}
-	return fmt.Errorf("%s: %w", declaredAt, err)
-}
-
-// lookup returns the client of a name for another module. With settings it
-// declares the client in place: once, or again with equal settings.
-func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	known := a.clients[name]
-	if inPlace == nil {
-		if known == nil {
-			return nil, located(declaredAt, notDeclared(name))
-		}
-		if known.inPlace {
-			return nil, located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declaredAt, name))
-		}
-		return known, nil
-	}
-	if known == nil {
-		c, err := a.add(name, inPlace)
-		if err != nil {
-			return nil, err
-		}
-		c.inPlace = true
-		return c, a.connect(c)
-	}
-	if !known.inPlace {
-		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declaredAt)))
-	}
-	if !known.declared.Equal(inPlace) {
-		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.declaredAt)))
-	}
-	return known, nil
-}
-
-func notDeclared(name string) error {
-	return fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name)
-}
-
-// gated reports whether there is a gate of the same directive.
-func (a *App) gated(name, declaredAt string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.gates[use{name, declaredAt}]
-}
-
-// expect returns a function that finds the client of a name once all modules are
-// provisioned: it may be declared in place by one that comes later.
-func (a *App) expect(name, declaredAt string) func() *client {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.gates[use{name, declaredAt}] = true
-	return sync.OnceValue(func() *client {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return a.clients[name]
-	})
-}
-
-func at(place string) string {
-	if place == "" {
-		return ""
-	}
-	return " at " + place
 }
 
 // Start begins to keep the tokens fresh.
@@ -372,21 +206,6 @@ func (a *App) Cleanup() error {
 	}
 	a.clients, a.storeUses, a.turns = nil, nil, nil
 	return err
-}
-
-// recordKey is the identity of a record.
-type recordKey struct{ dir, name string }
-
-// sharedKeeper returns the keeper of a record.
-func sharedKeeper(name string, u *storeUse) (k *keeper.Keeper, key recordKey, err error) {
-	key = recordKey{u.dir, name}
-	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return pooled[*keeper.Keeper]{value: keeper.New(name, u.store, keeper.Clock{})}, nil
-	})
-	if err != nil {
-		return nil, key, err
-	}
-	return value.(pooled[*keeper.Keeper]).value, key, nil
 }
 
 // list returns the clients in the order of their names.

@@ -1,0 +1,99 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+)
+
+// addAll provisions clients, as many at a time as there are processors: their
+// secrets are in files. Which error is returned does not depend on that.
+func (a *App) addAll(list map[string]*Client) error {
+	names := slices.Sorted(maps.Keys(list))
+	found := make([]*client, len(names))
+	failed := make([]error, len(names))
+	inParallel(len(names), func(i int) { found[i], failed[i] = a.newClient(names[i], list[names[i]]) })
+	for i, c := range found {
+		if failed[i] != nil {
+			return failed[i]
+		}
+		if err := a.register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add provisions a client.
+func (a *App) add(name string, cfg *Client) (*client, error) {
+	c, err := a.newClient(name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return c, a.register(c)
+}
+
+// newClient is all of it that changes nothing in the app.
+func (a *App) newClient(name string, cfg *Client) (*client, error) {
+	if cfg == nil {
+		return nil, fmt.Errorf("client %s: it has no settings", name)
+	}
+	c, err := newClient(a.ctx, a.kinds, name, cfg)
+	if err != nil {
+		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
+	}
+	c.app, c.log, c.events = a, &reporter{logger: a.logger}, a.events
+	for _, warning := range c.warnings() {
+		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
+	}
+	return c, nil
+}
+
+// register makes a client known, and takes what it shares with other
+// configurations.
+func (a *App) register(c *client) error {
+	if c.seed != "" && c.cfg.rotating() {
+		if other := a.seeds.claim(c.seed, c); other != c {
+			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
+		}
+	}
+	if err := a.useStore(c); err != nil {
+		return located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
+	}
+	if err := a.useTurns(c); err != nil {
+		return err
+	}
+	if err := c.acquire(); err != nil {
+		return errors.Join(err, c.release())
+	}
+	a.clients[c.name] = c
+	return nil
+}
+
+// inParallel calls do with 0 to n-1, on all processors.
+func inParallel(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	var next atomic.Int64
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				do(i)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// located puts where a client is declared before an error.
+func located(declaredAt string, err error) error {
+	if declaredAt == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", declaredAt, err)
+}
