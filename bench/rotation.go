@@ -59,7 +59,7 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 	}
 	defer calm.close()
 
-	rounds, slice := pick(b, 8, 1), pick(b, 4*time.Second, 3*time.Second)
+	rounds, slice := pick(b, 16, 1), pick(b, 2*time.Second, 3*time.Second)
 	var during int
 	for round := range rounds {
 		turns := []*rotating{busy, calm}
@@ -87,7 +87,7 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 			r.found = append(r.found, out)
 		}
 	}
-	if during < rounds {
+	if during < rounds/2 {
 		return nil, fmt.Errorf("there were only %d rotations in %d rounds", during, rounds)
 	}
 	b.note("`rotation_overlap %s`: %d rotations while %d requests were sent, 1000 a second.", overlap, during, sum(busy.found, func(o outcome) int64 { return o.Requests }))

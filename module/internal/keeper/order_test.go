@@ -384,6 +384,7 @@ func TestTheLast50EventsAreRememberedAcrossReloads(t *testing.T) {
 		old := p.stops[0]
 		p.mu.Unlock()
 		old()
+		synctest.Wait() // the token is there before it is told
 		if got := p.keeper.History(); len(got) != 2 || got[0].Kind != TokenObtained {
 			t.Fatalf("history %+v, want the first token and its rotation", got)
 		}
