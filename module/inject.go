@@ -27,6 +27,7 @@ type injections struct {
 	places        []place
 	responsePaths []string
 	dropped       []string // headers that held a caller's own token
+	overwrites    bool     // the header Authorization, so that it need not be removed
 }
 
 // place is a compiled Injection.
@@ -66,6 +67,7 @@ func compileInjections(list []Injection) (*injections, error) {
 			}
 		}
 		in.places = append(in.places, p)
+		in.overwrites = in.overwrites || p.in == "header" && p.name == "Authorization"
 	}
 	return in, nil
 }
@@ -165,7 +167,9 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 
 	// RFC 6750 section 2: a token is sent in one way only. What the caller put
 	// into another one must not compete with ours.
-	delete(out.Header, "Authorization")
+	if !in.overwrites {
+		delete(out.Header, "Authorization")
+	}
 	u.RawQuery = withoutParam(u.RawQuery, "access_token")
 	in.withoutCredentialTrailers(out)
 
