@@ -48,7 +48,7 @@ test: race-check format-check ## check the format, vet, and run all tests, those
 	cd bench && $(GO) vet ./... && $(GO) test -timeout $(TIMEOUT) ./...
 
 .PHONY: bench
-bench: ## measure what it costs, and write docs/performance.md; needs Linux and 15 minutes
+bench: ## measure what it costs, and write docs/performance.md; needs Linux and 10 minutes
 	cd bench && $(GO) run .
 
 .PHONY: race-check
