@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
 	// The part of Caddy that a sidecar needs. A build with xcaddy has the rest.
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig"
@@ -77,7 +79,9 @@ func freeSocket(dir string) string {
 			name = fmt.Sprintf("admin-%d.sock", i)
 		}
 		socket := filepath.Join(dir, name)
-		conn, err := net.DialTimeout("unix", socket, time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
+		cancel()
 		if err != nil || i == 100 {
 			return socket
 		}

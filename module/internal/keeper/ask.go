@@ -19,7 +19,7 @@ func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
 		k.current.Store(nil)
 	}
 	f.asking = true
-	first := k.schedule.failures == 0 && !(p.beside && k.setbacksSoFar().trial.failures > 0)
+	first := k.schedule.failures == 0 && (!p.beside || k.setbacksSoFar().trial.failures == 0)
 	k.broadcast()
 	k.mu.Unlock()
 

@@ -146,9 +146,9 @@ func (f *File) finishLeft(e *entry, name string) error {
 	if _, own := f.watcher.own(name); own {
 		return nil // nobody else has written since
 	}
-	stored, _, err := f.load(f.path(name), name)
-	if err != nil || stored.Attempt == nil {
-		return nil // what is wrong with it shows when it is loaded
+	// What is wrong with it, if anything, shows when it is loaded.
+	if stored, _, err := f.load(f.path(name), name); err != nil || stored.Attempt == nil {
+		return nil //nolint:nilerr // see above
 	}
 	files, err := f.fs.list(f.dir)
 	if err != nil {

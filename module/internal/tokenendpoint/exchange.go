@@ -48,11 +48,11 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		// net/http lets a dial and its TLS handshake go on when the request is over,
 		// for as long as the server likes.
 		DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
-			conn, err := dial(x.ctx, network, address)
+			conn, err := dial(x.ctx, network, address) //nolint:contextcheck // see above
 			if err != nil {
 				return nil, err
 			}
-			over := context.AfterFunc(x.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+			over := context.AfterFunc(x.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) //nolint:contextcheck // see above
 			return &wire{Conn: conn, exchange: x, over: over}, nil
 		},
 		Proxy:                  proxy,
@@ -63,7 +63,7 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
-	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(x.ctx, trace)))
+	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
 }
 
 func (x *exchange) arm() {
