@@ -107,7 +107,8 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	}
 	var tlsConfig *tls.Config
 	if effective.TLS != nil {
-		if tlsConfig, err = effective.TLS.MakeTLSClientConfig(ctx); err != nil {
+		own := *effective.TLS // loading its modules empties it, and other clients' are compared with it
+		if tlsConfig, err = own.MakeTLSClientConfig(ctx); err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}

@@ -1,11 +1,14 @@
 package module
 
 import (
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	_ "github.com/caddyserver/caddy/v2/modules/caddytls"
 )
 
 func settingsOf(id string) *Client {
@@ -110,5 +113,25 @@ func TestKindsAreMetAgainWhateverTheirOrder(t *testing.T) {
 	}
 	if _, err := newClient(ctx, all, "api", settings("one more")); err != nil || len(all.recent) != recentKinds {
 		t.Errorf("%d kinds are compared, want %d at most (%v)", len(all.recent), recentKinds, err)
+	}
+}
+
+func TestClientsThatTrustOtherAuthoritiesAreOfAnotherKind(t *testing.T) {
+	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
+	defer cancel()
+	all := new(kinds)
+	own, plain := settingsOf("own"), settingsOf("plain")
+	own.TLS = &reverseproxy.TLSConfig{ServerName: "login", CARaw: json.RawMessage(`{"provider":"system"}`)}
+	plain.TLS = &reverseproxy.TLSConfig{ServerName: "login"}
+	first, err := newClient(ctx, all, "own", own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := newClient(ctx, all, "plain", plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.kind == second.kind {
+		t.Error("one trusts the authorities of the other")
 	}
 }

@@ -33,10 +33,14 @@ func (k *Keeper) ask(f *flight, in *Inputs, p plan, lease store.Lease) {
 	answer := in.Ask(ctx, p.present, func() error {
 		// A retry during an outage holds nobody up, and without a token that
 		// works there is nothing to wait for.
-		if f.settings.Drain && first && k.current.Load().valid(k.clock.now()) {
-			open = k.gate.close(ctx, min(f.settings.Quiesce, spare(ctx, f.settings.Timeout)))
+		left := spare(ctx, f.settings.Timeout)
+		if left <= 0 {
+			return errLate
 		}
-		if spare(ctx, f.settings.Timeout) <= 0 {
+		if f.settings.Drain && first && k.current.Load().valid(k.clock.now()) {
+			open = k.gate.close(ctx, min(f.settings.Quiesce, left))
+		}
+		if ctx.Err() != nil {
 			return errLate
 		}
 		if err := lease.Lost(); err != nil {

@@ -74,7 +74,7 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 	case k.forced.asked == used.Generation && (k.flight != nil || k.turn != nil):
 	case k.forced.asked == used.Generation,
 		k.forced.unconfirmed.Load() == used.Generation,
-		k.trouble.blocking(), len(k.settings) == 0:
+		k.trouble.blocking() && !k.trouble.beside, len(k.settings) == 0:
 		k.mu.Unlock()
 		return Final
 	case mono.Before(k.schedule.notBefore), mono.Before(k.setbacksSoFar().forced.notBefore):

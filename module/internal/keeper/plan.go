@@ -51,6 +51,9 @@ func (k *Keeper) decide(f *flight, in *Inputs) plan {
 	k.schedule.idle = false
 	if trial.token != "" && !p.seed && !p.resting {
 		k.setback().trial.reset("")
+		if k.trouble.beside {
+			k.trouble = Trouble{}
+		}
 	}
 	if k.trouble.local || k.trouble.State == StateBackoff && !p.resting && !k.schedule.wanted(mono, wall) {
 		k.trouble = Trouble{} // mended, or nothing is left to be repeated

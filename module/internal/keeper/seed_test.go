@@ -354,3 +354,22 @@ func TestAnImportDuringAnOutageIsTriedAgainBesideTheLivingGrant(t *testing.T) {
 		}
 	})
 }
+
+func TestANewSeedThatIsTakenBackLeavesNoTroubleWhateverWasSaidOfIt(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		token := p.token()
+		r.server.about = map[string]fault{"secret-mistyped": misconfigured()}
+		former := r.supply("secret-mistyped")
+		p.keeper.Recheck()
+		p.tick(10 * time.Second)
+		r.wantState(p, StateMisconfigured, "invalid_client")
+		if v := p.keeper.Unauthorized(t.Context(), token, time.Second); v != Renewed {
+			t.Errorf("verdict %d, want a refresh of the living grant", v)
+		}
+		r.supply(former)
+		p.keeper.Recheck()
+		p.tick(10 * time.Second)
+		r.wantState(p, StateOK, "")
+	})
+}

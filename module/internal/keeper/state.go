@@ -60,7 +60,8 @@ type Trouble struct {
 	Cause, Detail, Remedy string
 	At                    time.Time
 
-	local bool // found before anything was asked or written, and gone when it is not found again
+	beside bool // of a new refresh token beside a grant that lives
+	local  bool // found before anything was asked or written, and gone when it is not found again
 }
 
 // blocking reports whether waiting for a token is pointless.

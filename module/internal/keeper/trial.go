@@ -45,7 +45,7 @@ func (k *Keeper) failBeside(f *flight, p plan, a tokenendpoint.Answer) {
 	t := Trouble{
 		State: StateBackoff, Cause: a.Cause, At: wall,
 		Detail: fmt.Sprintf("the new refresh token %s could not be exchanged, and the one in use stays until it can: %s", what, a.Detail),
-		Remedy: remedy,
+		Remedy: remedy, beside: true,
 	}
 	lo, hi := retryMin, retryMax
 	if a.Outcome == tokenendpoint.Misconfigured {

@@ -110,7 +110,7 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 	}
 	k.hurry()
 	next, planned := k.schedule.next(mono, wall)
-	hopeless := started && (k.trouble.blocking() && k.settled && k.setbacksSoFar().trial.failures == 0 ||
+	hopeless := started && (k.trouble.blocking() && k.settled && !k.trouble.beside ||
 		k.flight == nil && (!planned || mono.Add(next).After(deadline)))
 	changed := k.change()
 	k.mu.Unlock()

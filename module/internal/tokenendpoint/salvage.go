@@ -19,6 +19,9 @@ func (r *reply) salvage(path string) string {
 			continue
 		}
 		name = name[strings.LastIndexByte(name, '.')+1:]
+		if hasMember(r.tree, name) {
+			continue // what was read whole has one elsewhere: the request's, repeated
+		}
 		member := regexp.MustCompile(`"` + regexp.QuoteMeta(name) + `"\s*:\s*("(?:[^"\\]|\\.)+")`)
 		var text string
 		if found := member.FindSubmatch(r.body); found != nil && json.Unmarshal(found[1], &text) == nil {
@@ -26,4 +29,23 @@ func (r *reply) salvage(path string) string {
 		}
 	}
 	return ""
+}
+
+// hasMember reports whether a member of that name is anywhere in a value.
+func hasMember(value any, name string) bool {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, inner := range value {
+			if key == name || hasMember(inner, name) {
+				return true
+			}
+		}
+	case []any:
+		for _, inner := range value {
+			if hasMember(inner, name) {
+				return true
+			}
+		}
+	}
+	return false
 }

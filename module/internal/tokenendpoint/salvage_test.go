@@ -95,3 +95,10 @@ func TestHalfATokenIsNone(t *testing.T) {
 		t.Errorf("a cut lifetime was believed: %+v", a)
 	}
 }
+
+func TestARefreshTokenOfTheRequestThatIsRepeatedIsNotTheNewOne(t *testing.T) {
+	a := ask(t, Dialect{}, cut(t, `{"request":{"refresh_token":"R1"},"access_token":"A2","expires_in":60,"refresh_tok`))
+	if a.Outcome != Unanswered || a.RefreshToken != "" {
+		t.Errorf("%+v", a)
+	}
+}
