@@ -241,14 +241,17 @@ func (k *Keeper) saveLastChance(tell func(Event)) {
 		err := k.write(&rec)
 		for began := time.Now(); err != nil && time.Since(began) < lastChance; err = k.write(&rec) {
 			time.Sleep(lastChancePause)
+			if k.restarted() {
+				break // it writes its own
+			}
 		}
 		k.mu.Lock()
-		if err == nil {
+		if err == nil && len(k.settings) == 0 {
 			k.record, k.unsaved = rec, false
 		}
 		e := k.storeEvent(StoreFailed, err, "the newest refresh token is lost with this process: log in again, or hand a new one over, when the record can be written")
 		k.mu.Unlock()
-		if err != nil && tell != nil {
+		if err != nil && tell != nil && !k.restarted() {
 			k.history.Add(e)
 			tell(e)
 		}
@@ -256,4 +259,11 @@ func (k *Keeper) saveLastChance(tell func(Event)) {
 	if lease != nil {
 		lease.Release()
 	}
+}
+
+// restarted reports whether a configuration has started again.
+func (k *Keeper) restarted() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.settings) > 0
 }
