@@ -32,7 +32,7 @@ func (c *Client) check(r Request) error {
 		_, err = c.build(context.Background(), &r)
 	}
 	if err != nil {
-		return errors.New(secretsOf(&r).redact(err.Error()))
+		return errors.New(secretsOf(&r).Text(err.Error()))
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"lamplighter/module/internal/redact"
 )
 
 // Metadata is what an authorization server says of itself (RFC 8414 section 2).
@@ -73,7 +75,7 @@ func Discover(ctx context.Context, issuer string, how Connection) (Metadata, err
 func (m *Metadata) check(issuer string) error {
 	switch {
 	case m.Issuer != issuer:
-		return fmt.Errorf("names the issuer %s", new(secrets).quote(m.Issuer))
+		return fmt.Errorf("names the issuer %s", redact.Quote(m.Issuer))
 	case m.TokenEndpoint == "":
 		return errors.New("names no token_endpoint")
 	}

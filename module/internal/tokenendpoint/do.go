@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/redact"
 )
 
 // Do makes one token request and reads its answer. It returns when there is an
@@ -19,24 +20,22 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	r, err := c.withAssertions(r)
 	secrets := secretsOf(&r)
 	if err != nil {
-		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
+		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error())}
 	}
 	how, err := c.connect(&r)
 	if err != nil {
-		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
+		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error())}
 	}
 	req, err := c.build(ctx, &r)
 	if err != nil {
-		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.redact(err.Error())}
+		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error())}
 	}
-	secrets.add(req.Header.Get("Authorization"))
+	addCredentials(secrets, req.Header.Get("Authorization"))
 
 	x := &exchange{beforeSend: r.BeforeSend, now: c.now}
 	resp, err := x.roundTrip(req, how)
 	if err != nil {
-		a := x.failed(ctx, err)
-		a.Detail = secrets.redact(a.Detail)
-		return a
+		return x.failed(ctx, err, secrets)
 	}
 	defer resp.Body.Close()
 	x.seal()
@@ -67,7 +66,7 @@ func (c *Client) connect(r *Request) (Connection, error) {
 }
 
 // failed sorts an exchange without an answer by whether the request was sent.
-func (x *exchange) failed(ctx context.Context, err error) Answer {
+func (x *exchange) failed(ctx context.Context, err error, secrets *redact.Secrets) Answer {
 	sent := x.seal()
 	switch {
 	case x.refusal != nil:
@@ -75,11 +74,11 @@ func (x *exchange) failed(ctx context.Context, err error) Answer {
 	case !sent && errors.Is(ctx.Err(), context.Canceled):
 		return Answer{Outcome: NotSent, Cause: CauseCanceled, Detail: "called off before the request was sent"}
 	case !sent:
-		return Answer{Outcome: NotSent, Cause: CauseUnreachable, Detail: "the token endpoint cannot be reached: " + unreachable(err)}
+		return Answer{Outcome: NotSent, Cause: CauseUnreachable, Detail: "the token endpoint cannot be reached: " + secrets.Text(unreachable(err))}
 	}
 	return Answer{
 		Outcome: Unanswered, SentAt: x.sentAt, Cause: CauseNoAnswer,
-		Detail: "the request was sent and no answer came: " + reason(err),
+		Detail: "the request was sent and no answer came: " + secrets.Text(reason(err)),
 	}
 }
 

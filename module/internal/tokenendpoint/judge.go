@@ -8,11 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lamplighter/module/internal/redact"
 )
 
 // judge sorts an answer. The refresh token comes first: whatever else is wrong
 // with a success, the server has replaced the old one by then.
-func (c *Client) judge(r *reply, sentAt time.Time, secrets *secrets) Answer {
+func (c *Client) judge(r *reply, sentAt time.Time, secrets *redact.Secrets) Answer {
 	a := Answer{Status: r.status, SentAt: sentAt, RetryAfter: c.retryAfter(r.header)}
 	success := r.succeeded() || c.issued(r)
 	if success && !c.dialect.IgnoreRefreshToken {
@@ -25,7 +27,7 @@ func (c *Client) judge(r *reply, sentAt time.Time, secrets *secrets) Answer {
 	if success {
 		a.AccessToken, a.IDToken = r.find(c.dialect.AccessTokenPath), r.find(c.dialect.IDTokenPath)
 	}
-	secrets.add(a.RefreshToken, a.AccessToken, a.IDToken)
+	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
 
 	// An answer that was cut off is good enough if what counts had arrived.
 	whole := r.err == nil || c.dialect.IgnoreRefreshToken || a.RefreshToken != ""
@@ -35,7 +37,6 @@ func (c *Client) judge(r *reply, sentAt time.Time, secrets *secrets) Answer {
 	}
 	a.AccessToken, a.IDToken = "", ""
 	c.refuse(&a, r, r.answerError(c.dialect.ErrorPath), secrets)
-	a.Cause, a.Detail = secrets.cause(a.Cause), secrets.redact(a.Detail)
 	return a
 }
 
@@ -48,7 +49,7 @@ func (c *Client) issued(r *reply) bool {
 }
 
 // grant fills in the rest of a success.
-func (c *Client) grant(a *Answer, r *reply, secrets *secrets) {
+func (c *Client) grant(a *Answer, r *reply, secrets *redact.Secrets) {
 	a.Outcome = Granted
 	a.ExpiresIn, a.ExpiresDefaulted = c.lifetime(r, a.AccessToken, a.SentAt)
 	a.TokenType, a.Scope = r.text("token_type"), r.text("scope")
@@ -64,9 +65,9 @@ func (c *Client) grant(a *Answer, r *reply, secrets *secrets) {
 }
 
 // unusable says why a token must not be injected.
-func unusable(tokenType, accessToken string, secrets *secrets) string {
+func unusable(tokenType, accessToken string, secrets *redact.Secrets) string {
 	if tokenType != "" && !strings.EqualFold(tokenType, "Bearer") {
-		return fmt.Sprintf("its token_type is %s, not Bearer", secrets.quote(tokenType))
+		return fmt.Sprintf("its token_type is %s, not Bearer", secrets.Quote(tokenType))
 	}
 	for i := range len(accessToken) {
 		if accessToken[i] <= ' ' || accessToken[i] >= 0x7f {
@@ -77,16 +78,20 @@ func unusable(tokenType, accessToken string, secrets *secrets) string {
 }
 
 // refuse sorts an answer that grants nothing.
-func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
+func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secrets) {
 	success := r.succeeded()
 	answered := fmt.Sprintf("the token endpoint answered %d", r.status)
 	if e.code != "" {
-		answered += " " + e.code
+		a.Cause = e.code
+		if secrets.Reveals(e.code) {
+			a.Cause = CauseRequestRejected
+		}
+		answered += " " + a.Cause
 	}
 	if e.description != "" {
-		answered += " (" + secrets.quote(e.description) + ")"
+		answered += " (" + secrets.Quote(e.description) + ")"
 	}
-	a.Cause, a.Detail = e.code, answered
+	a.Detail = answered
 
 	set := func(outcome Outcome, cause, remark string) {
 		a.Outcome = outcome
@@ -99,7 +104,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 	case e.code != "" && c.isTerminal(r.status, e):
 		set(Refused, "", "")
 	case r.status >= 300 && r.status < 400:
-		set(Unavailable, CauseRedirect, " with a redirect"+redirectTarget(r.header)+", which is never followed: set token_endpoint to the address that answers")
+		set(Unavailable, CauseRedirect, " with a redirect"+redirectTarget(r.header, secrets)+", which is never followed: set token_endpoint to the address that answers")
 	case r.status == http.StatusTooManyRequests:
 		set(Unavailable, CauseRateLimited, "")
 	case r.status >= 500, r.status == http.StatusRequestTimeout, e.isTransient():
@@ -107,17 +112,17 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 	case r.html:
 		set(Unavailable, CauseServerError, " with an HTML page, as gateways do")
 	case r.err != nil && success:
-		set(Unanswered, CauseNoAnswer, ", but "+reason(r.err))
+		set(Unanswered, CauseNoAnswer, ", but "+secrets.Text(reason(r.err)))
 	case r.err != nil:
-		set(Unavailable, CauseServerError, ", but "+reason(r.err))
+		set(Unavailable, CauseServerError, ", but "+secrets.Text(reason(r.err)))
 	case success && e.code != "":
-		set(Misconfigured, "", c.missing(r))
+		set(Misconfigured, "", c.missing(r, secrets))
 	case success && len(r.body) == 0:
 		set(Unanswered, CauseNoAnswer, " with an empty body")
 	case success && r.tree == nil:
 		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form")
 	case success:
-		set(Unavailable, CauseNoAccessToken, c.missing(r))
+		set(Unavailable, CauseNoAccessToken, c.missing(r, secrets))
 	default:
 		set(Misconfigured, CauseRequestRejected, "")
 	}
@@ -127,8 +132,8 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *secrets) {
 }
 
 // missing says where the access token was looked for, and what was there.
-func (c *Client) missing(r *reply) string {
-	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, r.keys())
+func (c *Client) missing(r *reply, secrets *redact.Secrets) string {
+	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, secrets.Text(r.keys()))
 }
 
 func (c *Client) isTerminal(status int, e answerError) bool {
@@ -181,12 +186,12 @@ func (r *reply) answerError(path string) (e answerError) {
 }
 
 // redirectTarget names where a redirect points, without path and query.
-func redirectTarget(h http.Header) string {
+func redirectTarget(h http.Header, secrets *redact.Secrets) string {
 	to, err := url.Parse(h.Get("Location"))
 	if err != nil || to.Host == "" {
 		return ""
 	}
-	return " to " + to.Scheme + "://" + to.Host
+	return " to " + secrets.Text(to.Scheme+"://"+to.Host)
 }
 
 // retryAfter reads Retry-After, in seconds or as a date (RFC 9110 section

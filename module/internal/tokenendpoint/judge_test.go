@@ -274,7 +274,7 @@ func TestNoSecretIsEverQuoted(t *testing.T) {
 	for _, status := range []int{200, 302, 400, 401, 429, 500} {
 		for _, body := range []string{
 			fmt.Sprintf(`{"error":"invalid_grant","error_description":%q,"refresh_token":"R2-token"}`, echo),
-			fmt.Sprintf(`{"error":"extra-key","error_description":%q}`, strings.Repeat("x", maxQuote-10)+r.Password+echo),
+			fmt.Sprintf(`{"error":"extra-key","error_description":%q}`, strings.Repeat("x", 190)+r.Password+echo),
 			fmt.Sprintf(`{"error":{"code":"A2-token","message":%q},"refresh_token":"R2-token","access_token":{"A2-token":1}}`, echo),
 			url.Values{"error": {"x"}, "error_description": {echo}}.Encode(),
 			echo, "",
@@ -289,7 +289,7 @@ func TestNoSecretIsEverQuoted(t *testing.T) {
 			server.Close()
 			printed := strings.ToLower(a.Cause + " " + a.Detail + " " + a.Unusable + " " + a.ExpiresDefaulted)
 			for _, secret := range []string{r.ClientSecret, url.QueryEscape(r.ClientSecret), "s3+cr", "pass word", "pass%20word", "pass+word", "extra-key", "header-key", basic, "r2-token", "redacted-"} {
-				if strings.Contains(strings.ReplaceAll(printed, "[redacted]", "…"), strings.ToLower(secret)) {
+				if strings.Contains(printed, strings.ToLower(secret)) {
 					t.Errorf("%d %s:\nprints %s: %s", status, body, secret, printed)
 				}
 			}
@@ -323,7 +323,7 @@ func FuzzAnswer(f *testing.F) {
 			t.Errorf("the refresh token is lost: %+v", a)
 		}
 		for _, text := range []string{a.Cause, a.Detail, a.Unusable, a.ExpiresDefaulted} {
-			for _, secret := range s.values {
+			for _, secret := range []string{"SECRET-REFRESH", "SECRET-CLIENT", "SECRET-NEXT"} {
 				if strings.Contains(strings.ToUpper(text), secret) {
 					t.Errorf("prints a secret: %q", text)
 				}

@@ -1,0 +1,37 @@
+package tokenendpoint
+
+import (
+	"net/url"
+	"strings"
+
+	"lamplighter/module/internal/redact"
+)
+
+// secretsOf are the secrets of a token request. Its parameters and headers may be
+// anything, and so may the query of its address.
+func secretsOf(r *Request) *redact.Secrets {
+	s := &redact.Secrets{}
+	s.Add(r.ClientSecret, r.ClientSecretNext, r.RefreshToken, r.Password, r.Assertion, r.SubjectToken, r.ActorToken,
+		r.PrivateKey, r.clientAssertion, r.signed)
+	s.AddWhole(r.Username)
+	for _, values := range r.Params {
+		s.AddWhole(values...)
+	}
+	for _, values := range r.Header {
+		s.AddWhole(values...)
+	}
+	if endpoint, err := url.Parse(r.URL); err == nil {
+		s.AddWhole(endpoint.RawQuery)
+		for _, values := range endpoint.Query() {
+			s.AddWhole(values...)
+		}
+	}
+	return s
+}
+
+// addCredentials takes the value of a header Authorization.
+func addCredentials(s *redact.Secrets, authorization string) {
+	if _, credentials, ok := strings.Cut(authorization, " "); ok {
+		s.Add(credentials)
+	}
+}
