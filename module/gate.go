@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 )
 
 func init() {
@@ -23,6 +24,10 @@ func init() {
 // that answer, and the wait, against an upstream that has done nothing wrong. So
 // would they count the time for which requests are held while a token is replaced.
 //
+// An upstream that cannot be reached, or does not answer, is explained in the same
+// way, with the status that `reverse_proxy` ends with: 502, 503 or 504. Error routes
+// (`handle_errors`) that answer such a request go first.
+//
 // The Caddyfile directive `upstream_oauth` puts one before its `reverse_proxy`.
 type Gate struct {
 	// The name of the client whose token is needed.
@@ -35,6 +40,9 @@ type Gate struct {
 	DeclaredAt string `json:"declared_at,omitempty"`
 
 	client func() *client
+	logger *zap.Logger
+	// The routes around it have error routes of the operator's.
+	errorsHandled bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -56,6 +64,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 		return err
 	}
 	g.client = app.(*App).expect(g.RouteScope.of(g.Client), g.DeclaredAt)
+	g.logger, g.errorsHandled = ctx.Logger(), hasErrorRoutes(ctx)
 	return nil
 }
 
@@ -64,12 +73,27 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	c := g.client()
 	err := c.ready(r, time.Duration(c.cfg.Wait), !isUpgrade(r))
 	if err == nil {
-		return next.ServeHTTP(w, r)
+		return g.passOn(w, withoutH2C(r), next)
 	}
 	p := c.unavailable(err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
+	return p.write(w)
+}
+
+// passOn calls the next handler, and explains its error if nobody else does.
+func (g *Gate) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	watched := &writeWatcher{ResponseWriterWrapper: caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}
+	err := next.ServeHTTP(watched, r)
+	if err == nil || watched.written || g.errorsHandled || handlesErrors(r, err) {
+		return err
+	}
+	p := upstreamProblem(r, g.Client, err)
+	if p == nil {
+		return err
+	}
+	g.logger.Error("the upstream gave no answer", zap.String("client", g.Client), zap.String("cause", p.Cause), zap.Error(err))
 	return p.write(w)
 }
 

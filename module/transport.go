@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
+	"golang.org/x/net/http/httpguts"
 
 	"lamplighter/module/internal/keeper"
 )
@@ -222,13 +223,20 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 }
 
 // isUpgrade reports whether a request wants the connection for something else than
-// HTTP. Some clients offer h2c with each of their requests, as Java's does.
+// HTTP.
 func isUpgrade(req *http.Request) bool {
 	if req.Method == http.MethodConnect {
 		return true // WebSockets over HTTP/2, RFC 8441
 	}
-	wanted := strings.TrimSpace(req.Header.Get("Upgrade"))
-	return wanted != "" && !strings.EqualFold(wanted, "h2c") && strings.Contains(strings.ToLower(req.Header.Get("Connection")), "upgrade")
+	if len(req.Header["Upgrade"]) == 0 || !httpguts.HeaderValuesContainsToken(req.Header["Connection"], "upgrade") {
+		return false
+	}
+	for protocol := range listed(req.Header["Upgrade"]) {
+		if !isH2C(protocol) {
+			return true
+		}
+	}
+	return false
 }
 
 // Interface guards
