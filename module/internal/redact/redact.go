@@ -5,12 +5,7 @@
 // It accepts every byte sequence and never fails.
 package redact
 
-import (
-	"encoding/base64"
-	"encoding/hex"
-	"net/url"
-	"strings"
-)
+import "slices"
 
 // Secrets are the values of one exchange that must not be printed, in whatever way
 // a server or a library may echo them. The nil *Secrets knows those that the
@@ -30,37 +25,24 @@ const Withheld = "words withheld, because they hold a secret"
 func (s *Secrets) Add(values ...string) { s.values = append(s.values, values...) }
 
 // AddWhole takes values that may be secret or not, like the parameters of a
-// request: they are found whole only.
+// request: of eight characters or more, and found whole only.
 func (s *Secrets) AddWhole(values ...string) { s.whole = append(s.whole, values...) }
 
-// Reveals reports whether a text holds a secret.
+// Reveals reports whether a text holds a secret, in any encoding that servers and
+// libraries use, or nested in several of them. What is encoded deeper than that
+// counts as one.
 func (s *Secrets) Reveals(text string) bool {
-	text = strings.ToLower(text)
-	if s != nil && (holds(text, s.values) || holds(text, s.whole)) {
-		return true
+	if s == nil {
+		s = new(Secrets)
 	}
-	return holds(text, remembered.all())
-}
-
-func holds(text string, values []string) bool {
-	for _, v := range values {
-		if len(v) < minSecret {
-			continue
-		}
-		for _, form := range []string{
-			v, url.QueryEscape(v), url.PathEscape(v), hex.EncodeToString([]byte(v)),
-			base64.StdEncoding.EncodeToString([]byte(v)), base64.RawURLEncoding.EncodeToString([]byte(v)),
-		} {
-			if strings.Contains(text, strings.ToLower(form)) {
-				return true
-			}
-		}
+	remembered := remembered.all()
+	if text == "" || len(s.values)+len(s.whole)+len(remembered) == 0 {
+		return false
 	}
-	return false
+	in := newSearch(text)
+	return in.opaque || slices.ContainsFunc(s.values, in.holdsPart) ||
+		slices.ContainsFunc(s.whole, in.holdsWhole) || slices.ContainsFunc(remembered, in.holdsPart)
 }
-
-// minSecret is the length from which a value can be told from any other word.
-const minSecret = 4
 
 // Quote makes foreign words fit to stand within a sentence of ours: quoted,
 // escaped and bounded, or withheld.

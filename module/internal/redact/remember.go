@@ -1,9 +1,6 @@
 package redact
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // What the process remembers is bounded: of so many values, and bytes of them, the
 // newest are kept.
@@ -14,11 +11,12 @@ const (
 
 var remembered memory
 
-// memory keeps the secrets of the whole process, oldest first. It shares the
-// strings with whoever holds them.
+// memory keeps the secrets of the whole process. It shares the strings with whoever
+// holds them.
 type memory struct {
 	mu     sync.Mutex
-	values []string
+	values []string // oldest first; never written to
+	known  map[string]struct{}
 	bytes  int
 }
 
@@ -29,15 +27,20 @@ func Remember(values ...string) { remembered.add(values) }
 func (m *memory) add(values []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.known == nil {
+		m.known = make(map[string]struct{})
+	}
 	for _, v := range values {
-		if len(v) < minSecret || slices.Contains(m.values, v) {
+		if _, known := m.known[v]; known || len(v) < minSecret {
 			continue
 		}
 		m.values = append(m.values, v)
+		m.known[v] = struct{}{}
 		m.bytes += len(v)
 	}
 	for len(m.values) > maxRemembered || m.bytes > maxRememberedBytes && len(m.values) > 1 {
 		m.bytes -= len(m.values[0])
+		delete(m.known, m.values[0])
 		m.values = m.values[1:]
 	}
 }
