@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"lamplighter/module/cause"
 )
 
 // callerSecret is what callers must bring. A nil one asks for nothing.
@@ -60,8 +62,7 @@ func (s *callerSecret) refusal(r *http.Request, logger *zap.Logger) *problem {
 	secret := s.resolved()
 	if secret.err != nil {
 		logger.Error("the secret of callers cannot be read", zap.Error(secret.err))
-		return refused(http.StatusServiceUnavailable, "caller_secret_unreadable", "no caller can be recognised at the moment",
-			"make the file or variable of caller_secret readable; the log says more")
+		return refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
 	}
 	known := false
 	for _, header := range []string{"Proxy-Authorization", "Authorization"} {
@@ -77,8 +78,7 @@ func (s *callerSecret) refusal(r *http.Request, logger *zap.Logger) *problem {
 		r.Header.Del("Proxy-Authorization")
 		return nil
 	}
-	return refused(http.StatusForbidden, "caller_unknown", "the request does not bring the secret of callers",
-		"send 'Proxy-Authorization: Bearer <caller_secret>', or the secret as the password of Basic")
+	return refused(http.StatusForbidden, cause.Of("caller_unknown"))
 }
 
 // brought returns the secret in the value of a header: the token of Bearer, or

@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
+
+	"lamplighter/module/cause"
 )
 
 // destinations decides where a transport may send its client's token: to the
@@ -240,17 +242,17 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 
 // denied answers a request whose token must not go where it is directed to.
 func (t *Transport) denied(req *http.Request, to origin) *http.Response {
-	remedy := fmt.Sprintf("add 'allow %s' to the settings of client %s, if that is right", to, t.Client)
+	why := cause.Of("token_destination_denied").With("origin", to.String(), "client", t.Client)
 	t.logger.Error("the token may not go to this upstream, so the request was not sent",
-		zap.String("client", t.Client), zap.Stringer("upstream", to), zap.String("remedy", remedy))
+		zap.String("client", t.Client), zap.Stringer("upstream", to), zap.String("remedy", why.Remedy))
 	p := &problem{
 		Type:       "about:blank",
 		Title:      http.StatusText(http.StatusBadGateway),
 		Status:     http.StatusBadGateway,
-		Detail:     fmt.Sprintf("the access token may not go to %s, so the request was not sent", to),
+		Detail:     why.Sentence,
 		Client:     t.Client,
-		Cause:      "token_destination_denied",
-		Remedy:     remedy,
+		Cause:      why.Name,
+		Remedy:     why.Remedy,
 		proxyError: "destination_ip_prohibited",
 	}
 	return t.refuse(req, p)

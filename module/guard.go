@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 	"golang.org/x/net/publicsuffix"
+
+	"lamplighter/module/cause"
 )
 
 func init() {
@@ -179,30 +181,27 @@ func (g *Guard) refusal(r *http.Request) *problem {
 		return noTrace()
 	}
 	if !g.mayCall(r) {
-		return refused(http.StatusForbidden, "caller_refused", "requests from this address are not accepted",
-			"add 'callers private_ranges', or the caller's address or range, to the block of upstream_oauth")
+		return refused(http.StatusForbidden, cause.Of("caller_refused"))
 	}
 	if !g.hosts.pass(r) {
 		host := printable(requestHost(r.Host))
-		return refused(http.StatusMisdirectedRequest, "unknown_host", "the host "+host+" is not known here, and anybody could make it point here",
-			"add 'allow_host "+host+"' to the block of upstream_oauth, or call the sidecar by an address or a name without dots")
+		return refused(http.StatusMisdirectedRequest, cause.Of("unknown_host").With("host", host))
 	}
 	if origin, ok := g.foreign(r); ok {
-		return refused(http.StatusForbidden, "browser_refused", "requests of web pages from elsewhere are not accepted",
-			"add 'allow_origin "+printable(origin)+"' to the block of upstream_oauth, if that page is trusted")
+		return refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", printable(origin)))
 	}
 	return g.secret.refusal(r, g.logger)
 }
 
 // noTrace refuses a method whose answer repeats the request: the token too.
 func noTrace() *problem {
-	return refused(http.StatusMethodNotAllowed, "trace_refused", "TRACE would show the access token", "use another method")
+	return refused(http.StatusMethodNotAllowed, cause.Of("trace_refused"))
 }
 
-func refused(status int, cause, detail, remedy string) *problem {
+func refused(status int, why cause.Cause) *problem {
 	return &problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: detail, Cause: cause, Remedy: remedy, proxyError: "http_request_denied",
+		Detail: why.Sentence, Cause: why.Name, Remedy: why.Remedy, proxyError: "http_request_denied",
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/net/http/httpguts"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -301,12 +302,9 @@ func hasTransport(value any) bool {
 // injectedTwice refuses a request that carries another token than the
 // transport's own, which must not reach the transport's upstream.
 func injectedTwice(client, other string) *problem {
-	return &problem{
-		Type: "about:blank", Title: http.StatusText(http.StatusInternalServerError), Status: http.StatusInternalServerError,
-		Detail: "the request carries the token of client " + other + " already, from an inject_token before this handler", Client: client,
-		Cause:  "token_injected_twice",
-		Remedy: "remove that inject_token, or give it a matcher that leaves this route out", proxyError: "proxy_configuration_error",
-	}
+	p := refused(http.StatusInternalServerError, cause.Of("token_injected_twice").With("client", other))
+	p.Client, p.proxyError = client, "proxy_configuration_error"
+	return p
 }
 
 // Interface guards

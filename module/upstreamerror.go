@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/cause"
 )
 
 // What a caller is told of an upstream that gave no answer. It was an error within
@@ -41,13 +43,13 @@ func upstreamProblem(req *http.Request, client string, err error) *problem {
 	var what string
 	p.Cause, p.proxyError, what = upstreamFailure(failed)
 	p.Detail = upstream + " " + what
-	p.Remedy = "make the upstream answer, or correct its address in the configuration; the error is in the log"
+	p.Remedy = cause.Of(p.Cause).Remedy
 	return p
 }
 
 // upstreamFailure names a failure: its cause, its type in RFC 9209, and what the
 // upstream did. Why it could not be dialled is not known: Caddy hides that.
-func upstreamFailure(failed caddyhttp.HandlerError) (cause, proxyError, what string) {
+func upstreamFailure(failed caddyhttp.HandlerError) (name, proxyError, what string) {
 	err := failed.Err
 	switch {
 	case isA[reverseproxy.DialError](err), failed.StatusCode == http.StatusServiceUnavailable:
