@@ -77,6 +77,12 @@ import (
 //	    wait                       <duration>
 //	    inject                     header|query|cookie <name> [<template>]
 //	    replay_buffer              <size>
+//	    rejected                   off
+//	    rejected {
+//	        status <codes...>
+//	        header <field> [<value>]
+//	        json   <path> [<value>]
+//	    }
 //	    allow                      <origins...>
 //	    allow_http
 //	    tls {
@@ -133,7 +139,7 @@ func (p *clientParser) locate(err, about error) error {
 }
 
 // repeatable are the settings that may be given more than once.
-var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow", "client_secret", "claim"}
+var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow", "client_secret", "claim", "rejected"}
 
 func (p *clientParser) setting() error {
 	setting := p.Val()
@@ -171,6 +177,8 @@ func (p *clientParser) setting() error {
 		return p.injection()
 	case "replay_buffer":
 		return p.size(&c.ReplayBuffer)
+	case "rejected":
+		return p.rejected()
 	case "allow":
 		return p.list(&c.Allow)
 	case "allow_http":

@@ -261,6 +261,17 @@ type Client struct {
 	// `64KiB`.
 	ReplayBuffer *int64 `json:"replay_buffer,omitempty"`
 
+	// Which answers of an upstream mean that the access token is dead, beside 401,
+	// and beside `error="invalid_token"` in a `Bearer` challenge of any 4xx: any of
+	// these. Such an answer is handled as a 401 is: the token is refreshed, and the
+	// request sent again where that is safe. Default: none.
+	Rejected []Rejection `json:"rejected,omitempty"`
+
+	// Takes away what counts by itself, 401 and `invalid_token`, so that only
+	// `rejected` says when a token is dead. In a Caddyfile, `rejected off`. Default:
+	// `false`.
+	RejectedOff bool `json:"rejected_off,omitempty"`
+
 	// Allows a token endpoint without TLS beyond loopback. Secrets are then
 	// readable on the network. Default: `false`.
 	AllowHTTP bool `json:"allow_http,omitempty"`

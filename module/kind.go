@@ -22,6 +22,7 @@ type kind struct {
 	endpoint   *tokenendpoint.Client
 	connection tokenendpoint.Connection
 	injections *injections
+	rejections *rejections
 	storeDir   string
 	keys       *store.Keys
 }
@@ -100,6 +101,9 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	k := &kind{cfg: rest}
 	var err error
 	if k.injections, err = compileInjections(effective.Inject); err != nil {
+		return nil, err
+	}
+	if k.rejections, err = compileRejections(effective.Rejected, effective.RejectedOff); err != nil {
 		return nil, err
 	}
 	if effective.perCaller() {

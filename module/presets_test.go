@@ -58,6 +58,13 @@ type presetFixture struct {
 		Outcome string // terminal, configuration or transient
 		Cause   string
 	}
+
+	// What the API answers to a dead token, if that is not 401.
+	Rejected []struct {
+		presetAnswer
+		Source string // documented or recorded
+		Page   string
+	}
 }
 
 type presetRequest struct {
@@ -146,6 +153,17 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 			f.Injected.Method = http.MethodGet
 			f.Injected.compare(t, "the request to the API", presetSent{out.Method, out.URL.String(), out.Header, nil})
 
+			for _, dead := range f.Rejected {
+				if !c.rejections.holds(api, dead.response()) || dead.Source != "documented" || dead.Page == "" {
+					t.Errorf("it is not taken for a rejection: %d %s, %s %s", dead.Status, dead.Body, dead.Source, dead.Page)
+				}
+			}
+			if (len(f.Rejected) > 0) != (len(c.cfg.Rejected) > 0) {
+				t.Error("its rejections have no answer, or its answers no rejection")
+			}
+			if res := f.Answer.response(); c.rejections.holds(api, res) {
+				t.Errorf("a success is taken for a rejection: %d %s", f.Answer.Status, f.Answer.Body)
+			}
 			if len(f.Failures) == 0 {
 				t.Error("it has no failure")
 			}
@@ -162,6 +180,14 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// response is the answer as the transport gets it from an upstream.
+func (a *presetAnswer) response() *http.Response {
+	return &http.Response{
+		StatusCode: a.Status, Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}},
+		Body: io.NopCloser(bytes.NewReader(a.Body)),
 	}
 }
 

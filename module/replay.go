@@ -10,17 +10,17 @@ import (
 	"lamplighter/module/internal/keeper"
 )
 
-// keptAnswer is how much of a 401's body is read before the request is sent
+// keptAnswer is how much of a rejection's body is read before the request is sent
 // again: its connection can be used again, and the answer is still there if the
 // second attempt cannot be made.
 const keptAnswer = 64 << 10
 
-// afterUnauthorized decides whether a request that was answered 401 is sent
-// again, and returns it anew if so.
-func (t *Transport) afterUnauthorized(req *http.Request, res *http.Response, pass keeper.Pass, body *recording, wait time.Duration) (*http.Request, bool) {
+// afterRejection decides whether a request whose token was rejected, by a 401 or
+// what else counts as one, is sent again, and returns it anew if so.
+func (t *Transport) afterRejection(req *http.Request, res *http.Response, pass keeper.Pass, body *recording, wait time.Duration) (*http.Request, bool) {
 	t.client.counts.unauthorized.Add(1)
 	ctx := req.Context()
-	replayable := !hasBody(req) || body != nil // a 401 upgraded nothing
+	replayable := !hasBody(req) || body != nil // a rejection upgraded nothing
 	if !replayable {
 		wait = 0 // the token is refreshed for the next request
 	}

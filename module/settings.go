@@ -168,6 +168,9 @@ func (c *Client) check() error {
 	if _, err := compileInjections(c.Inject); err != nil {
 		return err
 	}
+	if _, err := compileRejections(c.Rejected, c.RejectedOff); err != nil {
+		return err
+	}
 	if _, err := compileAllow(c.Allow, false); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type rotating struct {
 	answer       func(w http.ResponseWriter) bool // answers a token request instead, if it returns true
 	everything   []string                         // every secret there ever was
 	handler      http.HandlerFunc                 // serves authorized requests
+	refuse       http.HandlerFunc                 // answers others in place of a 401
 }
 
 const (
@@ -99,8 +100,12 @@ func (s *rotating) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		s.unauthorized++
 	}
-	handler := s.handler
+	handler, refuse := s.handler, s.refuse
 	s.mu.Unlock()
+	if !ok && refuse != nil {
+		refuse(w, r)
+		return
+	}
 	if !ok {
 		w.WriteHeader(http.StatusUnauthorized)
 		return

@@ -174,11 +174,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	first, body := recordBody(req, *c.cfg.ReplayBuffer)
 	defer body.end()
 
-	res, err := t.send(first, pass)
-	if err != nil || res.StatusCode != http.StatusUnauthorized {
+	res, rejected, err := t.send(first, pass)
+	if !rejected {
 		return res, err
 	}
-	again, ok := t.afterUnauthorized(req, res, pass, body, wait)
+	again, ok := t.afterRejection(req, res, pass, body, wait)
 	if !ok {
 		return res, nil
 	}
@@ -187,24 +187,25 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return t.withoutToken(again, err)
 	}
-	return t.send(again, pass)
+	res, _, err = t.send(again, pass)
+	return res, err
 }
 
-// send makes one round trip with a token. Nobody above sees the copy of the
-// request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, pass keeper.Pass) (*http.Response, error) {
+// send makes one round trip with a token, and tells whether the answer rejects that.
+// Nobody above sees the copy of the request that carries it, so nobody can log it.
+func (t *Transport) send(req *http.Request, pass keeper.Pass) (res *http.Response, rejected bool, err error) {
 	out := t.client.inject.into(req, pass.Token)
-	res, err := t.HTTPTransport.RoundTrip(out)
+	res, err = t.HTTPTransport.RoundTrip(out)
 	t.client.keeper.Answered(pass)
 	t.record(req, pass.Token, res, err)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	if res.StatusCode != http.StatusUnauthorized {
+	if rejected = t.client.rejections.holds(req, res); !rejected {
 		t.client.keeper.Accepted(pass.Token)
 	}
 	res.Request = req
-	return res, nil
+	return res, rejected, nil
 }
 
 // withoutToken answers a request for which there is no token.
