@@ -18,8 +18,19 @@ func withoutShorthand(c *module.Client) (*module.Client, error) {
 	}
 	restored := new(module.Client)
 	text = bytes.ReplaceAll(text, []byte(pathShorthand), []byte("{file."))
-	return restored, json.Unmarshal(text, restored)
+	if err := json.Unmarshal(text, restored); err != nil {
+		return nil, err
+	}
+	restored.SubjectToken = requestShorthand.Replace(restored.SubjectToken)
+	return restored, nil
 }
+
+// requestShorthand gives the one setting that may hold a value of a request its
+// meaning where Caddy knows no shorthand: in global options.
+var requestShorthand = strings.NewReplacer(
+	"{header.", "{http.request.header.", "{cookie.", "{http.request.cookie.",
+	"{query.", "{http.request.uri.query.", "{vars.", "{http.vars.",
+)
 
 const pathShorthand = "{http.request.uri.path.file."
 

@@ -139,8 +139,9 @@ type Client struct {
 
 	// The token that the grant `token_exchange` exchanges (RFC 8693). With a
 	// placeholder of the request, such as `{http.request.header.Authorization}`,
-	// each caller's own token is exchanged: see `max_entries`. A scheme such as
-	// `Bearer` before it is dropped.
+	// each caller's own token is exchanged: see `max_entries`. A scheme `Bearer`,
+	// `Token` or `JWT` before it is dropped. The header, cookie or query parameter
+	// that held it ends here.
 	SubjectToken string `json:"subject_token,omitempty"`
 
 	// The type of the subject token. Default:
@@ -156,8 +157,8 @@ type Client struct {
 	// The type of token to ask for (RFC 8693 section 2.1). Default: the server's.
 	RequestedTokenType string `json:"requested_token_type,omitempty"`
 
-	// How many tokens of callers are kept at most; beyond that the oldest makes
-	// room. Only with a `subject_token` that is the caller's. Default: `10000`.
+	// How many tokens of callers are kept at most; beyond that what has expired
+	// makes room, then what was used longest ago. Only with a `subject_token` that is the caller's. Default: `10000`.
 	MaxEntries int `json:"max_entries,omitempty"`
 
 	// The first refresh token, the seed. It is presented once; from then on the

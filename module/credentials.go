@@ -96,6 +96,9 @@ func (c *Client) checkGrant() error {
 			}
 		}
 	}
+	if _, err := c.subject(); err != nil {
+		return err
+	}
 	if c.ActorTokenType != "" && c.ActorToken == "" {
 		return errors.New("actor_token_type is of no use without actor_token: remove one, or add the other")
 	}

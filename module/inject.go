@@ -26,7 +26,7 @@ type injector struct {
 type injections struct {
 	places        []place
 	responsePaths []string
-	dropped       []string // headers that held a caller's own token
+	subject       *subject // where a caller's own token is, nil unless it is exchanged
 	overwrites    bool     // the header Authorization, so that it need not be removed
 }
 
@@ -174,9 +174,7 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	u.RawQuery = withoutParam(u.RawQuery, "access_token")
 	in.withoutCredentialTrailers(out)
 
-	for _, name := range in.dropped {
-		out.Header.Del(name)
-	}
+	in.subject.removeFrom(out)
 
 	values := in.values(t)
 	for i := range in.places {

@@ -150,7 +150,7 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 	if !ok || original.URL == nil {
 		return r
 	}
-	clean := withoutParam(original.URL.RawQuery, "access_token")
+	clean := h.client.inject.subject.withoutParams(withoutParam(original.URL.RawQuery, "access_token"))
 	for _, p := range h.client.inject.places {
 		if p.in == "query" {
 			clean = withoutParam(clean, p.name)

@@ -106,8 +106,8 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	if k.rejections, err = compileRejections(effective.Rejected, effective.RejectedOff); err != nil {
 		return nil, err
 	}
-	if effective.perCaller() {
-		k.injections.dropped = effective.subjectHeaders()
+	if k.injections.subject, err = effective.subject(); err != nil {
+		return nil, err
 	}
 	var tlsConfig *tls.Config
 	if effective.TLS != nil {

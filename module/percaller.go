@@ -3,16 +3,15 @@ package module
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
-	"net/textproto"
-	"regexp"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -35,39 +34,10 @@ type exchanger struct {
 	settings string // fingerprint: another scope is another token
 }
 
-var requestHeader = regexp.MustCompile(`\{http\.request\.header\.([^{}]+)\}`)
-
-// subjectHeaders are the request headers that hold the caller's token. They end
-// here: the upstream gets ours.
-func (c *Client) subjectHeaders() (names []string) {
-	for _, match := range requestHeader.FindAllStringSubmatch(c.SubjectToken, -1) {
-		names = append(names, textproto.CanonicalMIMEHeaderKey(match[1]))
-	}
-	return names
-}
-
-// errNoSubject is why a caller without a token of its own gets none of ours.
-var errNoSubject = &percaller.Failure{
-	Refused: true, Cause: "no_subject_token", Detail: "the request holds no token that could be exchanged",
-}
-
-// subject reads the caller's token. A scheme before it is dropped: a token holds
-// no space.
-func (c *client) subject(req *http.Request) string {
-	repl, ok := req.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok {
-		return "" // a health check
-	}
-	token := strings.TrimSpace(repl.ReplaceKnown(c.cfg.SubjectToken, ""))
-	if _, after, found := strings.Cut(token, " "); found {
-		return strings.TrimSpace(after)
-	}
-	return token
-}
-
 func (c *client) callersExchange(subject string) percaller.Exchange {
 	return percaller.Exchange{
 		Key:                percaller.KeyOf(c.callers.settings, subject),
+		Settings:           c.callers.settings,
 		SubjectToken:       subject,
 		Timeout:            time.Duration(c.cfg.Timeout),
 		RefreshWindowRatio: c.cfg.RefreshWindowRatio,
@@ -99,8 +69,10 @@ func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answe
 		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: keeper.CauseUnresolved, Detail: err.Error()}
 	}
 	req.SubjectToken = subject
+	redact.Remember(subject) // whatever is said of it
 	ctx, done := c.traces.span(ctx, c)
 	answer := c.do(ctx, *req)
+	redact.Remember(answer.AccessToken, answer.IDToken, answer.RefreshToken)
 	done(answer)
 	return answer
 }
@@ -112,9 +84,9 @@ func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (ke
 	if !c.cfg.perCaller() {
 		return c.keeper.Acquire(req.Context(), wait, holdable)
 	}
-	subject := c.subject(req)
-	if subject == "" {
-		return keeper.Pass{}, errNoSubject
+	subject, err := c.callersToken(req)
+	if err != nil {
+		return keeper.Pass{}, err
 	}
 	t, err := c.callers.cache.Token(req.Context(), wait, c.callersExchange(subject))
 	return keeper.Pass{Token: t}, err
@@ -135,7 +107,11 @@ func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.D
 	if !c.cfg.perCaller() {
 		return c.keeper.Unauthorized(req.Context(), used, wait)
 	}
-	return c.callers.cache.Unauthorized(req.Context(), wait, c.callersExchange(c.subject(req)), used)
+	subject, err := c.callersToken(req)
+	if err != nil {
+		return keeper.Final
+	}
+	return c.callers.cache.Unauthorized(req.Context(), wait, c.callersExchange(subject), used)
 }
 
 // state is what is known of the client's token. Of a client whose callers have
@@ -169,7 +145,7 @@ func noCallersToken(client string, f *percaller.Failure) *problem {
 		Client:     client,
 		Cause:      f.Cause,
 		Remedy:     f.Remedy(),
-		retryAfter: int(f.RetryAfter.Round(time.Second).Seconds()),
+		retryAfter: int(math.Ceil(f.RetryAfter.Seconds())),
 		proxyError: "destination_unavailable",
 	}
 	if f.Misconfigured {
@@ -179,7 +155,7 @@ func noCallersToken(client string, f *percaller.Failure) *problem {
 		p.Title, p.Status, p.retryAfter = http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized, 0
 		p.proxyError = "http_request_denied"
 		p.challenge = "Bearer"
-		if f != errNoSubject {
+		if f != percaller.ErrNoSubjectToken {
 			p.challenge = `Bearer error="invalid_token"`
 		}
 	}

@@ -41,6 +41,10 @@ func (in *injector) cleanTrailer(trailer http.Header) {
 			delete(trailer, key)
 			continue
 		}
+		if in.subject.isHeader(name) {
+			delete(trailer, key)
+			continue
+		}
 		for i := range in.places {
 			if in.places[i].in == "header" && strings.EqualFold(name, in.places[i].name) {
 				delete(trailer, key)

@@ -297,6 +297,15 @@ var table = []Cause{
 	{"", "exchange configuration", TokenEndpoint, false,
 		"the token endpoint does not let the client exchange tokens in this way",
 		"correct the client's settings, or what the authorization server lets it exchange, and reload"},
+	{"subject_token_malformed", "", Caller, false,
+		"what the request holds in the place of a token is none",
+		ownToken},
+	{"too_many_exchanges", "", Caller, true,
+		"too many exchanges run and wait already",
+		"none needed if it passes; otherwise look who sends so many different tokens, and how long the token endpoint takes"},
+	{"token_expired", "", TokenEndpoint, true,
+		"the access token had expired before it was there",
+		"none needed if it passes; otherwise let the server give tokens a longer life than its answers take, or correct expires_path and expires_format"},
 	{"slow", "", TokenEndpoint, true,
 		"the token endpoint has not answered yet",
 		exchangeWait},
@@ -342,7 +351,7 @@ const (
 	wait         = "none needed if it passes: the token request is repeated"
 	config       = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 	ownToken     = "send a valid access token of your own with the request"
-	exchangeWait = "none needed if it passes: the exchange is repeated with the next request"
+	exchangeWait = "none needed if it passes: the exchange is repeated with a later request"
 	upstream     = "make the upstream answer, or correct its address in the configuration; the error is in the log"
 	proxySetting = "the setting proxy, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment, which need a restart"
 )
