@@ -131,7 +131,7 @@ func (a *App) Start() error {
 	a.Clients = nil
 	a.events.start()
 	a.stopped = make(chan struct{})
-	go tick(clients, a.stopped)
+	go a.tick(clients, a.stopped)
 	return nil
 }
 
@@ -148,14 +148,14 @@ func (a *App) startClient(c *client) {
 }
 
 // tick lets every keeper compare the clocks.
-func tick(clients []*client, stopped <-chan struct{}) {
+func (a *App) tick(clients []*client, stopped <-chan struct{}) {
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
 			for _, c := range clients {
-				c.keeper.Tick()
+				contain(a.logger, "while the clocks were compared", c.keeper.Tick)
 			}
 		case <-stopped:
 			return

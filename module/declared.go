@@ -122,6 +122,9 @@ func (c *client) warnings() (list []string) {
 	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
 		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}
+	if s := c.inject.subject; s != nil && len(s.params) > 0 {
+		list = append(list, "subject_token: access logs show the query, and so the callers' tokens; use {http.request.header.<name>}, or filter the log with 'format filter'")
+	}
 	slices.Sort(list)
 	return list
 }
@@ -146,14 +149,19 @@ func (c *client) start(maxRequests int) {
 		Resolve:            c.inputs,
 		Observe:            c.observe,
 		Notify: func(e keeper.Event) {
-			c.count(e)
-			c.log.report(e)
-			c.events.emit(e)
-			if e.Kind == keeper.TokenObtained || e.Kind == keeper.TokenRestored {
-				c.obtained()
-			}
+			contain(c.log.logger, "while an event was told", func() { c.tell(e) })
 		},
 	})
+}
+
+// tell tells everybody what happened to the client.
+func (c *client) tell(e keeper.Event) {
+	c.count(e)
+	c.log.report(e)
+	c.events.emit(e)
+	if e.Kind == keeper.TokenObtained || e.Kind == keeper.TokenRestored {
+		c.obtained()
+	}
 }
 
 func (c *client) stop() {

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/panics"
 )
 
 // Bounds of the queue of events: of its length, and of the wait for handlers when
@@ -69,7 +70,7 @@ func (f onStarted) Handle(context.Context, caddy.Event) error {
 func (m *emitter) afterStart(do func()) {
 	go func() {
 		m.awaitStart()
-		do()
+		contain(m.logger, "after the start of the configuration", do)
 	}()
 }
 
@@ -96,7 +97,9 @@ func (m *emitter) start() {
 			return
 		}
 		for e := range m.queue {
-			m.events.Emit(m.ctx, string(e.Kind), eventData(e))
+			contain(m.logger, "while handlers heard of the event "+string(e.Kind), func() {
+				m.events.Emit(m.ctx, string(e.Kind), eventData(e))
+			})
 		}
 	}()
 }
@@ -137,6 +140,14 @@ func (m *emitter) emit(e keeper.Event) {
 	default:
 		m.logger.Warn("event dropped: the handlers of the app events are too slow",
 			zap.String("client", e.Client), zap.String("event", string(e.Kind)))
+	}
+}
+
+// contain calls do, and ends a panic of it here: in a log line that holds nothing of
+// its value.
+func contain(logger *zap.Logger, when string, do func()) {
+	if err := panics.Contain(do); err != nil {
+		logger.Error("bug: "+err.Error()+" "+when+"; please report it", zap.String("cause", keeper.CauseInternal))
 	}
 }
 

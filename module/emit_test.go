@@ -105,6 +105,24 @@ func TestHandlersOfTheEventsOptionHearWhatHappensToClients(t *testing.T) {
 	}
 }
 
+// Fault A1: a handler is not ours, and its panic ends nothing but itself.
+func TestAPanicOfAnEventHandlerEndsNothingElse(t *testing.T) {
+	forgetWitnessed(t, func() { panic("s3cret-of-a-handler") })
+	as := newRotating(t)
+	as.lifetime = 3
+	s := newSidecar(t, as)
+	s.load(s.configWithEvents("token_obtained", "refresh_token_rotated"))
+	eventually(t, "the first token", sawEvent("token_obtained erp 1  oauth2_client"))
+	eventually(t, "the second token", sawEvent("token_obtained erp 2  oauth2_client"))
+	if res, body := s.do("GET", "/", ""); res.StatusCode != 200 {
+		t.Errorf("got %d %s", res.StatusCode, body)
+	}
+	log, err := os.ReadFile(s.log)
+	if err != nil || !strings.Contains(string(log), "panic at ") || strings.Contains(string(log), "s3cret-of-a-handler") {
+		t.Errorf("the log has %s (%v)", log, err)
+	}
+}
+
 func TestARefusedSeedIsAnEvent(t *testing.T) {
 	forgetWitnessed(t, nil)
 	as := newRotating(t)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/panics"
 )
 
 // keptAnswer is how much of a rejection's body is read before the request is sent
@@ -61,7 +62,9 @@ func setAside(res *http.Response) bool {
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		head, err = io.ReadAll(io.LimitReader(res.Body, keptAnswer+1))
+		if bug := panics.Contain(func() { head, err = io.ReadAll(io.LimitReader(res.Body, keptAnswer+1)) }); bug != nil {
+			err = bug
+		}
 	}()
 	patience := time.NewTimer(replayPatience)
 	defer patience.Stop()

@@ -35,3 +35,15 @@ func TestABodyIsFoundForHealthChecksThatExpectOne(t *testing.T) {
 		t.Errorf("got %q for a pattern of which no match is known", got)
 	}
 }
+
+type panickingBody struct{}
+
+func (panickingBody) Read([]byte) (int, error) { panic("s3cret") }
+func (panickingBody) Close() error             { return nil }
+
+// Fault A1.
+func TestAPanicWhileA401IsReadEndsThatRequestOnly(t *testing.T) {
+	if setAside(&http.Response{Header: make(http.Header), Body: panickingBody{}}) {
+		t.Error("it was read")
+	}
+}
