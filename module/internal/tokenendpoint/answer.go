@@ -83,6 +83,10 @@ type Answer struct {
 	// never with a value of the request or a token.
 	Detail string
 
+	// Remarks are sentences about what is odd in an answer whose tokens are kept all
+	// the same. Somebody should mend the settings, or the server.
+	Remarks []string
+
 	// RetryAfter is the answer's Retry-After, capped at an hour; 0 if none.
 	RetryAfter time.Duration
 }
@@ -98,4 +102,5 @@ const (
 	CauseNoAccessToken   = "no_access_token"  // an answer without an access token
 	CauseRequestRejected = "request_rejected" // Misconfigured: 4xx without a readable code
 	CauseInvalidRequest  = "invalid_settings" // Misconfigured, nothing sent: the request cannot be built
+	CauseInternal        = "internal_error"   // Unanswered: a bug of ours in describing the answer
 )

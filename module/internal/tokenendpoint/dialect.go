@@ -3,9 +3,10 @@ package tokenendpoint
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"lamplighter/module/internal/redact"
 )
 
 // Client asks one token endpoint in one dialect. It keeps nothing between
@@ -14,6 +15,7 @@ type Client struct {
 	dialect    Dialect
 	connection Connection
 	terminal   []matcher
+	describe   func(*Answer, *reply, *redact.Secrets) // explain, but in a test
 	now        func() time.Time
 }
 
@@ -82,6 +84,7 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 		d.TerminalErrors = []string{"invalid_grant"}
 	}
 	c := &Client{dialect: d, connection: connection, now: now}
+	c.describe = c.explain
 	for _, line := range d.TerminalErrors {
 		m, err := parseMatcher(line)
 		if err != nil {
@@ -117,37 +120,4 @@ func (d *Dialect) checkSigning() error {
 func oneOf(known []string) string {
 	last := len(known) - 1
 	return strings.Join(known[:last], ", ") + " or " + known[last]
-}
-
-// matcher recognises an error that ends a grant.
-type matcher struct {
-	status            int // 0: any below 500
-	code, description string
-}
-
-// parseMatcher reads "[<status>] <code> [<description>]".
-func parseMatcher(line string) (matcher, error) {
-	fields := strings.Fields(line)
-	var m matcher
-	if len(fields) > 1 && len(fields[0]) == 3 {
-		if status, err := strconv.Atoi(fields[0]); err == nil {
-			m.status, fields = status, fields[1:]
-		}
-	}
-	if len(fields) == 0 {
-		return m, fmt.Errorf("%q names no error code: write '[<status>] <code> [<description>]'", line)
-	}
-	m.code, m.description = fields[0], strings.Join(fields[1:], " ")
-	return m, nil
-}
-
-func (m matcher) matches(status int, e answerError) bool {
-	if m.status == 0 && status >= 500 || m.status != 0 && m.status != status {
-		return false
-	}
-	return m.code == e.code && containsFold(e.description, m.description)
-}
-
-func containsFold(s, part string) bool {
-	return strings.Contains(strings.ToLower(s), strings.ToLower(part))
 }

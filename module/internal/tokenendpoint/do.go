@@ -42,7 +42,9 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	failpoint.At("after-headers")
 	reply := readReply(resp)
 	failpoint.At("after-body")
-	return c.judge(reply, x.sentAt, secrets)
+	held := c.hold(reply, x.sentAt, valuesOf(&r))
+	secrets.Add(held.RefreshToken, held.AccessToken, held.IDToken)
+	return c.described(held, reply, secrets)
 }
 
 // connect returns how to reach the token endpoint: with the client's certificate

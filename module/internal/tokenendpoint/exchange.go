@@ -60,7 +60,7 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
 		DisableKeepAlives:      true,
 		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
+		MaxResponseHeaderBytes: 16 << 20, // whatever a gateway adds, the tokens behind it count
 	}
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
 	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))

@@ -94,3 +94,14 @@ func jwtLifetime(token string, sentAt time.Time) (time.Duration, bool) {
 	}
 	return seconds(*claims.Exp - unix(sentAt)), true
 }
+
+// refreshTokenLifetime reads the names that servers give to the lifetime of the
+// refresh token itself.
+func refreshTokenLifetime(r *reply) time.Duration {
+	text := r.find("refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in")
+	d, ok := parseLifetime(text, "seconds", time.Time{})
+	if !ok || d <= 0 || d > maxLifetime {
+		return 0
+	}
+	return d
+}

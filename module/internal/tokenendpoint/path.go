@@ -18,12 +18,63 @@ func (r *reply) find(path string) string {
 	return ""
 }
 
+// findToken returns the first alternative of a path that is a token.
+func (r *reply) findToken(path string) string {
+	for alternative := range strings.SplitSeq(path, "|") {
+		alternative = strings.TrimSpace(alternative)
+		if alternative == "@body" && (r.form == isJSON || r.form == isHTML) {
+			continue
+		}
+		if text := tokenOf(r.value(alternative)); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// tokenOf returns a value that is a token: text, or the digits of a number, alone or
+// as the one element of a list. A token has no blanks around it, and none of the
+// words that stand for nothing.
+func tokenOf(value any) string {
+	text := ""
+	switch value := value.(type) {
+	case string:
+		text = strings.TrimSpace(value)
+	case json.Number:
+		if text = value.String(); strings.Trim(text, "0123456789") != "" {
+			return ""
+		}
+	case []any:
+		if len(value) == 1 {
+			if _, list := value[0].([]any); !list {
+				return tokenOf(value[0])
+			}
+		}
+	}
+	switch strings.ToLower(text) {
+	case "null", "nil", "none", "undefined", "nan", "true", "false":
+		return ""
+	}
+	if strings.Trim(text, "0") == "" {
+		return ""
+	}
+	return text
+}
+
+// isElsewhere recognises the paths that lead elsewhere than into the JSON.
+func isElsewhere(path string) bool {
+	return strings.HasPrefix(path, "header:") || strings.HasPrefix(path, "cookie:") || strings.HasPrefix(path, "@")
+}
+
 // text reads one path: "header:X", "cookie:X", "@body" or a dotted path into
 // the body. Only strings, numbers, booleans and lists of one of
 // them have a text.
-func (r *reply) text(path string) string {
+func (r *reply) text(path string) string { return scalar(r.value(path)) }
+
+// value is what stands at one path.
+func (r *reply) value(path string) any {
 	if path == "@body" && r.err != nil {
-		return "" // a part of it
+		return nil // a part of it
 	}
 	if path == "@body" {
 		return strings.TrimSpace(string(r.body))
@@ -37,9 +88,9 @@ func (r *reply) text(path string) string {
 				return cookie.Value
 			}
 		}
-		return ""
+		return nil
 	}
-	return scalar(lookup(r.tree, path))
+	return lookup(r.tree, path)
 }
 
 // lookup follows a dotted path. A key that itself holds dots is found too, and

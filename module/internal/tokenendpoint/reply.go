@@ -2,35 +2,38 @@ package tokenendpoint
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"lamplighter/module/internal/failpoint"
 )
 
-// maxBody is how much of an answer is read, and maxDepth how deep it may nest.
-const (
-	maxBody  = 4 << 20
-	maxDepth = 64
-)
+// maxBody is how much of an answer is read.
+const maxBody = 4 << 20
 
-// reply is an answer as far as it could be read.
+// reply is an answer as far as it could be read. The one reader of it serves
+// every endpoint of an authorization server.
 type reply struct {
 	status int
 	header http.Header
 	body   []byte
-	html   bool
-	json   bool
+	form   forms
 	tree   any   // of JSON or a form; what was complete of it, if err is set
 	err    error // why the answer is not complete or not readable
 }
+
+// forms are the kinds of a body. They show by how it begins: a Content-Type is
+// wrong too often.
+type forms int
+
+const (
+	isOther forms = iota // nothing, or anything else
+	isJSON
+	isForm
+	isHTML
+)
 
 // unreadable says what is wrong with an answer, without a word of it.
 type unreadable string
@@ -41,23 +44,22 @@ func (u unreadable) Error() string { return string(u) }
 // in the middle: a refresh token in the first half may be the only one there is.
 func readReply(resp *http.Response) *reply {
 	r := &reply{status: resp.StatusCode, header: resp.Header}
+	var damaged error
 	r.body, r.err = readCapped(resp.Body)
-	if bytes.HasPrefix(r.body, []byte{0x1f, 0x8b}) { // gzip that nobody asked for
-		unzipped, err := gzip.NewReader(bytes.NewReader(r.body))
-		if err == nil {
-			r.body, err = readCapped(unzipped)
-		}
-		if err != nil && r.err == nil {
-			r.err = unreadable("its gzip is damaged")
-		}
+	if r.body, damaged = decode(r.body, r.header); r.err == nil {
+		r.err = damaged
 	}
-	r.body = bytes.TrimSpace(bytes.TrimPrefix(r.body, []byte("\xef\xbb\xbf")))
-	r.parse()
+	r.parse(resp.ContentLength < 0 && len(resp.TransferEncoding) == 0 && resp.TLS == nil)
 	return r
 }
 
 // succeeded reports whether the status says so.
 func (r *reply) succeeded() bool { return r.status >= 200 && r.status < 300 }
+
+// whole reports whether the body is one JSON value or one form, and nothing else.
+func (r *reply) whole() bool {
+	return r.err == nil && (r.form == isJSON || r.form == isForm)
+}
 
 func readCapped(from io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(mortal{from}, maxBody+1))
@@ -78,108 +80,59 @@ func (m mortal) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// parse tells JSON, a form and HTML apart by how the body starts: a
-// Content-Type is wrong too often.
-func (r *reply) parse() {
+// parse finds out what a body is. Of one that ends with the connection nobody
+// knows whether it was to go on.
+func (r *reply) parse(endsWithConnection bool) {
 	switch {
 	case len(r.body) == 0:
 	case r.body[0] == '{', r.body[0] == '[':
-		r.json = true
-		tree, err := readJSON(r.body)
-		r.tree = tree
-		if err != nil && r.err == nil {
-			r.err = unreadable("it is no complete JSON")
-		}
+		r.form = isJSON
+		r.parseJSON()
 	case r.body[0] == '<':
-		r.html = true
-	case bytes.IndexByte(r.body, '=') > 0 && !bytes.ContainsAny(r.body, " \t\r\n"):
-		whole := r.body
-		if r.err != nil { // the last pair may be half of one
-			whole = whole[:max(0, bytes.LastIndexByte(whole, '&'))]
+		r.form = isHTML
+	case bytes.IndexByte(r.body, '=') > 0 && !bytes.ContainsAny(r.body, " \t\r\n<>{}\"'"):
+		r.form = isForm
+		r.parseForm(endsWithConnection)
+	}
+}
+
+// parseJSON reads what the body begins with. Something else behind it, such as a
+// remark of a cache, is passed over, but not another object.
+func (r *reply) parseJSON() {
+	s := scanner{text: r.body}
+	tree, whole := s.value(0)
+	r.tree = tree
+	switch {
+	case r.err != nil:
+	case !whole:
+		r.err = unreadable("it is no complete JSON")
+	case bytes.IndexByte(r.body[s.at:], '{') >= 0:
+		r.err = unreadable("it is more than one JSON value")
+	}
+}
+
+func (r *reply) parseForm(endsWithConnection bool) {
+	whole := r.body
+	if endsWithConnection && r.err == nil {
+		r.err = unreadable("it may have been cut off: it has no length, and ends with the connection")
+	}
+	if r.err != nil { // the last pair may be half of one
+		whole = whole[:max(0, bytes.LastIndexByte(whole, '&'))]
+	}
+	r.tree = readForm(string(whole))
+}
+
+// readForm reads a form. Its values are as they were written, but for what is
+// percent-encoded: a plus sign in a token is one.
+func readForm(body string) map[string]any {
+	tree := make(map[string]any)
+	for pair := range strings.FieldsFuncSeq(body, func(c rune) bool { return c == '&' || c == ';' }) {
+		name, value, _ := strings.Cut(pair, "=")
+		name, nameErr := url.QueryUnescape(name)
+		value, valueErr := url.PathUnescape(value)
+		if known, _ := tree[name].(string); nameErr == nil && valueErr == nil && known == "" {
+			tree[name] = value
 		}
-		r.tree = readForm(string(whole))
-	}
-}
-
-// readJSON reads an object or an array. If it ends early, what is complete of it
-// comes with the error.
-func readJSON(body []byte) (any, error) {
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	decoder.UseNumber()
-	return jsonReader{decoder, int64(len(body))}.value(0)
-}
-
-type jsonReader struct {
-	*json.Decoder
-	end int64
-}
-
-func (d jsonReader) value(depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
-	}
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch token {
-	case json.Delim('{'):
-		object := map[string]any{}
-		for d.More() {
-			key, err := d.Token()
-			if err != nil {
-				return object, err
-			}
-			name, _ := key.(string) // the decoder accepts no other
-			value, err := d.value(depth + 1)
-			if known := object[name]; value != nil && (value != "" || known == nil) {
-				object[name] = value // the last of several, unless it says nothing
-			}
-			if err != nil {
-				return object, err
-			}
-		}
-		_, err = d.Token()
-		return object, err
-	case json.Delim('['):
-		var array []any
-		for d.More() {
-			value, err := d.value(depth + 1)
-			array = append(array, value)
-			if err != nil {
-				return array, err
-			}
-		}
-		_, err = d.Token()
-		return array, err
-	}
-	if _, isNumber := token.(json.Number); isNumber && d.InputOffset() == d.end {
-		return nil, io.ErrUnexpectedEOF // it may have had more digits
-	}
-	return token, nil
-}
-
-func readForm(body string) any {
-	values, _ := url.ParseQuery(body) // with an error come the pairs that are well formed
-	tree := make(map[string]any, len(values))
-	for name := range values {
-		tree[name] = values.Get(name)
 	}
 	return tree
-}
-
-// keys names what a JSON answer holds at its top, for a message about what it
-// does not hold. Whatever looks like anything but a name is left out.
-func (r *reply) keys() string {
-	if !r.json {
-		return "a form"
-	}
-	object, _ := r.tree.(map[string]any)
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(name string) bool {
-		return !isCode(name)
-	})
-	if len(names) == 0 {
-		return "nothing with a name"
-	}
-	return strings.Join(names[:min(len(names), 12)], ", ")
 }

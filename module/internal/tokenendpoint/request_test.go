@@ -210,7 +210,7 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 		`expires_format "minutes" is unknown`:                  {ExpiresFormat: "minutes"},
 		`method GET has no body for params_in form`:            {Method: "GET"},
 		`param_names: "appid" is no parameter`:                 {ParamNames: map[string]string{"appid": "client_id"}},
-		`terminal_errors: "" names no error code`:              {TerminalErrors: []string{""}},
+		`terminal_errors: an error code is empty`:              {TerminalErrors: []string{""}},
 		`default_expires_in -1s is negative`:                   {DefaultExpiresIn: -1e9},
 	} {
 		if _, err := New(d, Connection{}, nil); err == nil || !strings.Contains(err.Error(), want) {

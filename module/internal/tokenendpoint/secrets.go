@@ -35,3 +35,17 @@ func addCredentials(s *redact.Secrets, authorization string) {
 		s.Add(credentials)
 	}
 }
+
+// valuesOf are the values of a token request that its answer may repeat.
+func valuesOf(r *Request) map[string]bool {
+	values := map[string]bool{
+		r.RefreshToken: true, r.ClientSecret: true, r.Password: true, r.Assertion: true, r.SubjectToken: true, r.ActorToken: true,
+		r.clientAssertion: true, r.signed: true,
+	}
+	for _, list := range r.Params {
+		for _, value := range list {
+			values[value] = true
+		}
+	}
+	return values
+}

@@ -60,9 +60,14 @@ type Dialect struct {
 	// DefaultExpiresIn is the lifetime when the answer names none or nonsense.
 	DefaultExpiresIn time.Duration
 
-	// TerminalErrors are matchers "[<status>] <code> [<description>]" of answers
-	// that say: this grant is dead. Default: invalid_grant.
+	// TerminalErrors are matchers "[<status>] [<code> [<description>]]" of answers
+	// that say: this grant is dead. A code with blanks stands in quotes, and the
+	// status "*" is any below 500, which is the default. Default: invalid_grant.
 	TerminalErrors []string
+
+	// AnyTokenType says that access tokens of every token_type are used, because
+	// the operator has said how to send them.
+	AnyTokenType bool
 
 	// IgnoreRefreshToken leaves a refresh token of the answer alone: for grants
 	// without one, and for servers whose refresh tokens are of no use.

@@ -97,7 +97,9 @@ func TestHalfATokenIsNone(t *testing.T) {
 }
 
 func TestARefreshTokenOfTheRequestThatIsRepeatedIsNotTheNewOne(t *testing.T) {
-	a := ask(t, Dialect{}, cut(t, `{"request":{"refresh_token":"R1"},"access_token":"A2","expires_in":60,"refresh_tok`))
+	request := cut(t, `{"request":{"refresh_token":"R1"},"access_token":"A2","expires_in":60,"refresh_tok`)
+	request.RefreshToken = "R1"
+	a := ask(t, Dialect{}, request)
 	if a.Outcome != Unanswered || a.RefreshToken != "" {
 		t.Errorf("%+v", a)
 	}

@@ -317,8 +317,10 @@ func FuzzAnswer(f *testing.F) {
 		}
 		s := secretsOf(&Request{RefreshToken: "SECRET-REFRESH", ClientSecret: "SECRET-CLIENT"})
 		r := &reply{status: status, header: http.Header{"Content-Type": {contentType}}, body: []byte(`{"refresh_token":"SECRET-NEXT"` + rest)}
-		r.parse()
-		a := c.judge(r, now, s)
+		r.parse(false)
+		held := c.hold(r, now, map[string]bool{"SECRET-REFRESH": true, "SECRET-CLIENT": true})
+		s.Add(held.RefreshToken, held.AccessToken)
+		a := c.described(held, r, s)
 		if a.RefreshToken != "SECRET-NEXT" {
 			t.Errorf("the refresh token is lost: %+v", a)
 		}

@@ -2,9 +2,11 @@ package tokenendpoint
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,86 +14,51 @@ import (
 	"lamplighter/module/internal/redact"
 )
 
-// judge sorts an answer. The refresh token comes first: whatever else is wrong
-// with a success, the server has replaced the old one by then.
-func (c *Client) judge(r *reply, sentAt time.Time, secrets *redact.Secrets) Answer {
-	a := Answer{Status: r.status, SentAt: sentAt, RetryAfter: c.retryAfter(r.header)}
-	success := r.succeeded() || c.issued(r)
-	if success && !c.dialect.IgnoreRefreshToken {
-		a.RefreshToken = r.find(c.dialect.RefreshTokenPath)
-		if a.RefreshToken == "" {
-			a.RefreshToken = r.salvage(c.dialect.RefreshTokenPath)
+// described adds to what an answer holds what it says: the outcome of one that
+// grants nothing, and the words for people. Whatever fails here, a panic included,
+// leaves what it holds as it is.
+func (c *Client) described(held Answer, r *reply, secrets *redact.Secrets) (a Answer) {
+	defer func() {
+		if recover() != nil {
+			a = held
 		}
-		a.RefreshTokenExpiresIn = refreshTokenLifetime(r)
-	}
-	if success {
-		a.AccessToken, a.IDToken = r.find(c.dialect.AccessTokenPath), r.find(c.dialect.IDTokenPath)
-	}
-	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
-
-	// An answer that was cut off is good enough if what counts had arrived.
-	whole := r.err == nil || c.dialect.IgnoreRefreshToken || a.RefreshToken != ""
-	if success && whole && !r.html && a.AccessToken != "" {
-		c.grant(&a, r, secrets)
-		return a
-	}
-	a.AccessToken, a.IDToken = "", ""
-	c.refuse(&a, r, r.answerError(c.dialect.ErrorPath), secrets)
+	}()
+	a = held
+	c.describe(&a, r, secrets)
 	return a
 }
 
-// issued reports whether an answer that is no success by its status holds tokens
-// all the same, and no error. One of them alone may be part of a message about
-// what was wrong with the request.
-func (c *Client) issued(r *reply) bool {
-	return !c.dialect.IgnoreRefreshToken && r.answerError(c.dialect.ErrorPath).code == "" &&
-		r.find(c.dialect.RefreshTokenPath) != "" && r.find(c.dialect.AccessTokenPath) != ""
-}
-
-// grant fills in the rest of a success.
-func (c *Client) grant(a *Answer, r *reply, secrets *redact.Secrets) {
-	a.Outcome = Granted
-	a.ExpiresIn, a.ExpiresDefaulted = c.lifetime(r, a.AccessToken, a.SentAt)
-	a.TokenType, a.Scope = r.text("token_type"), r.text("scope")
-	a.Unusable = unusable(a.TokenType, a.AccessToken, secrets)
-	for _, path := range c.dialect.ResponsePaths {
-		if value := r.find(path); value != "" {
-			if a.Response == nil {
-				a.Response = map[string]string{}
-			}
-			a.Response[path] = value
-		}
+// explain describes an answer.
+func (c *Client) explain(a *Answer, r *reply, secrets *redact.Secrets) {
+	if a.Outcome != Granted {
+		a.Cause = ""
+		c.refuse(a, r, r.answerError(c.dialect.ErrorPath), secrets)
+		return
 	}
-}
-
-// unusable says why a token must not be injected.
-func unusable(tokenType, accessToken string, secrets *redact.Secrets) string {
-	if tokenType != "" && !strings.EqualFold(tokenType, "Bearer") {
-		return fmt.Sprintf("its token_type is %s, not Bearer", secrets.Quote(tokenType))
+	if a.Unusable != "" && fitsHeader(a.AccessToken) {
+		a.Unusable = fmt.Sprintf("its token_type is %s, not Bearer; the setting inject says how to send it all the same", secrets.Quote(a.TokenType))
 	}
-	for i := range len(accessToken) {
-		if accessToken[i] <= ' ' || accessToken[i] >= 0x7f {
-			return "it holds characters that no header may hold"
-		}
-	}
-	return ""
 }
 
 // refuse sorts an answer that grants nothing.
 func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secrets) {
 	success := r.succeeded()
-	answered := fmt.Sprintf("the token endpoint answered %d", r.status)
-	if e.code != "" {
+	a.Detail = fmt.Sprintf("the token endpoint answered %d", r.status)
+	switch {
+	case e.code == "":
+	case isCode(e.code) && !secrets.Reveals(e.code):
 		a.Cause = e.code
-		if secrets.Reveals(e.code) {
-			a.Cause = CauseRequestRejected
-		}
-		answered += " " + a.Cause
+		a.Detail += " " + e.code
+	default:
+		a.Cause = CauseRequestRejected
+		a.Detail += " " + secrets.Quote(e.code)
 	}
-	if e.description != "" {
-		answered += " (" + secrets.Quote(e.description) + ")"
+	switch {
+	case e.description != "":
+		a.Detail += " (" + secrets.Quote(e.description) + ")"
+	case e.code == "" && !success && r.form != isHTML && len(r.body) > 0:
+		a.Detail += " with " + secrets.Quote(string(r.body[:min(len(r.body), 1<<10)]))
 	}
-	a.Detail = answered
 
 	set := func(outcome Outcome, cause, remark string) {
 		a.Outcome = outcome
@@ -101,15 +68,17 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 		a.Detail += remark
 	}
 	switch {
-	case e.code != "" && c.isTerminal(r.status, e):
-		set(Refused, "", "")
+	case c.isTerminal(r.status, e):
+		set(Refused, CauseRequestRejected, "")
+	case r.status < 200:
+		set(Unanswered, CauseNoAnswer, ", which is no status of an answer")
 	case r.status >= 300 && r.status < 400:
 		set(Unavailable, CauseRedirect, " with a redirect"+redirectTarget(r.header, secrets)+", which is never followed: set token_endpoint to the address that answers")
 	case r.status == http.StatusTooManyRequests:
 		set(Unavailable, CauseRateLimited, "")
 	case r.status >= 500, r.status == http.StatusRequestTimeout, e.isTransient():
 		set(Unavailable, CauseServerError, "")
-	case r.html:
+	case r.form == isHTML:
 		set(Unavailable, CauseServerError, " with an HTML page, as gateways do")
 	case r.err != nil && success:
 		set(Unanswered, CauseNoAnswer, ", but "+secrets.Text(reason(r.err)))
@@ -136,15 +105,6 @@ func (c *Client) missing(r *reply, secrets *redact.Secrets) string {
 	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, secrets.Text(r.keys()))
 }
 
-func (c *Client) isTerminal(status int, e answerError) bool {
-	for _, m := range c.terminal {
-		if m.matches(status, e) {
-			return true
-		}
-	}
-	return false
-}
-
 // answerError is the error that an answer names (RFC 6749 section 5.2).
 type answerError struct{ code, description string }
 
@@ -160,7 +120,12 @@ func (e answerError) isTransient() bool {
 
 var code = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 
+// isCode reports whether an error code is fit to be a cause, which is a label of
+// metrics too.
 func isCode(s string) bool { return code.MatchString(s) }
+
+// maxCode bounds an error code, of which some servers make a sentence.
+const maxCode = 256
 
 // answerError reads the error of an answer, a code or an object that has one.
 // Many APIs name one in a success too: zeros, the status 200, false and words of
@@ -179,7 +144,8 @@ func (r *reply) answerError(path string) (e answerError) {
 	case "false", "ok", "success":
 		e.code = ""
 	}
-	if !isCode(e.code) || strings.Trim(e.code, "0") == "" || e.code == "200" && r.status == http.StatusOK {
+	e.code = strings.TrimSpace(e.code)
+	if len(e.code) > maxCode || strings.Trim(e.code, "0") == "" || e.code == "200" && r.status == http.StatusOK {
 		e.code = ""
 	}
 	return e
@@ -207,13 +173,18 @@ func (c *Client) retryAfter(h http.Header) time.Duration {
 	return min(max(d, 0), time.Hour)
 }
 
-// refreshTokenLifetime reads the names that servers give to the lifetime of the
-// refresh token itself.
-func refreshTokenLifetime(r *reply) time.Duration {
-	text := r.find("refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in")
-	d, ok := parseLifetime(text, "seconds", time.Time{})
-	if !ok || d <= 0 || d > maxLifetime {
-		return 0
+// keys names what a JSON answer holds at its top, for a message about what it
+// does not hold. Whatever looks like anything but a name is left out.
+func (r *reply) keys() string {
+	if r.form == isForm {
+		return "a form"
 	}
-	return d
+	object, _ := r.tree.(map[string]any)
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(name string) bool {
+		return !isCode(name)
+	})
+	if len(names) == 0 {
+		return "nothing with a name"
+	}
+	return strings.Join(names[:min(len(names), 12)], ", ")
 }

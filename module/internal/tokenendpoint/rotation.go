@@ -1,0 +1,147 @@
+package tokenendpoint
+
+import (
+	"html"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// tokens are what an answer that is not as it should be may hold: an object with
+// the tokens, found by the shape of its members, wherever it stands.
+type tokens struct {
+	in            any    // where the answer's other members are
+	refreshToken  string // "" if the grant has none
+	accessToken   string
+	whole         bool
+	otherRotation bool // there is another one, with another refresh token
+}
+
+// hidden looks for tokens in whatever a server's runtime, debugger or gateway made
+// of an answer. Of several the last whole one with both tokens counts; a value of
+// our own request is none.
+func (c *Client) hidden(r *reply, own map[string]bool) (best tokens) {
+	rank := 0
+	c.search(string(r.body), 0, own, func(found tokens) {
+		at := 0
+		for _, has := range []bool{found.refreshToken != "", found.whole, found.accessToken != ""} {
+			at *= 2
+			if has {
+				at++
+			}
+		}
+		other := best.otherRotation || found.refreshToken != "" && best.refreshToken != "" && best.refreshToken != found.refreshToken
+		if (found.refreshToken != "" || found.whole) && at >= rank {
+			best, rank = found, at
+		}
+		best.otherRotation = other
+	})
+	return best
+}
+
+// maxWrappings is how many texts within texts are looked into.
+const maxWrappings = 4
+
+// search calls found for everything in a text that may be tokens: JSON objects,
+// also in texts of others or escaped as in a page, and pairs as in a form.
+func (c *Client) search(text string, depth int, own map[string]bool, found func(tokens)) {
+	if depth == maxWrappings {
+		return
+	}
+	for o := range objects([]byte(text)) {
+		c.walk(o.tree, o.whole, depth, own, found)
+	}
+	if strings.Contains(text, "&") {
+		if plain := html.UnescapeString(text); plain != text {
+			c.search(plain, depth+1, own, found)
+		}
+	}
+	if strings.Contains(text, `\"`) {
+		c.search(unquote([]byte(text)), depth+1, own, found)
+	}
+	names := lastNames(c.dialect.AccessTokenPath + "|" + c.dialect.RefreshTokenPath)
+	if pairs := pairsOf(text, strings.Split(names, "|")); len(pairs) > 0 {
+		c.walk(pairs, true, maxWrappings, own, found)
+	}
+}
+
+// walk looks for tokens in a value, at the paths of the dialect or at any depth.
+func (c *Client) walk(value any, whole bool, depth int, own map[string]bool, found func(tokens)) {
+	switch value := value.(type) {
+	case map[string]any:
+		if t := c.tokensIn(value, whole, own); t.refreshToken != "" || t.accessToken != "" {
+			found(t)
+		}
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			c.walk(value[name], whole, depth, own, found)
+		}
+	case []any:
+		for _, inner := range value {
+			c.walk(inner, whole, depth, own, found)
+		}
+	case string:
+		if depth < maxWrappings && strings.ContainsAny(value, "{=") {
+			c.search(value, depth+1, own, found)
+		}
+	}
+}
+
+// tokensIn reads an object: where the dialect has its tokens, or by their own names.
+func (c *Client) tokensIn(object map[string]any, whole bool, own map[string]bool) tokens {
+	r := &reply{tree: object}
+	t := tokens{in: object, whole: whole}
+	find := func(path string) string {
+		if text := r.findToken(path); text != "" && !own[text] {
+			return text
+		}
+		if text := r.findToken(lastNames(path)); text != "" && !own[text] {
+			return text
+		}
+		return ""
+	}
+	t.accessToken = find(c.dialect.AccessTokenPath)
+	if !c.dialect.IgnoreRefreshToken {
+		t.refreshToken = find(c.dialect.RefreshTokenPath)
+	}
+	return t
+}
+
+// lastNames are the last names of the alternatives of a path.
+func lastNames(path string) string {
+	var names []string
+	for alternative := range strings.SplitSeq(path, "|") {
+		name := strings.TrimSpace(alternative)
+		if !isElsewhere(name) {
+			names = append(names, name[strings.LastIndexByte(name, '.')+1:])
+		}
+	}
+	return strings.Join(names, "|")
+}
+
+// pairsOf reads the pairs name=value that stand in a text, and that something ends.
+func pairsOf(text string, names []string) map[string]any {
+	pairs := make(map[string]any)
+	for _, name := range names {
+		for rest := text; name != ""; {
+			at := strings.Index(rest, name+"=")
+			if at < 0 {
+				break
+			}
+			alone := at == 0 || !isNameByte(rest[at-1])
+			rest = rest[at+len(name)+1:]
+			end := strings.IndexAny(rest, "& \t\r\n\"'<>,;")
+			if end < 0 {
+				break
+			}
+			if value, err := url.PathUnescape(rest[:end]); alone && err == nil {
+				pairs[name] = value
+			}
+		}
+	}
+	return pairs
+}
+
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c == '_' || c == '-' || c == '.'
+}
