@@ -64,10 +64,11 @@ import (
 //	    refresh_token_path         <path>
 //	    id_token_path              <path>
 //	    expires_path               <path>
+//	    issued_at_path             <path>
 //	    error_path                 <path>
 //	    expires_format             <format>
 //	    default_expires_in         <duration>
-//	    terminal_errors            [<status>] <code> [<description>]
+//	    terminal_errors            [<status>] [<code> [<description>]]
 //	    rotation                   optional|required|ignore
 //	    rotation_overlap           until_expiry|none|<duration>
 //	    quiesce                    <duration>
@@ -228,6 +229,7 @@ func (p *clientParser) texts() map[string]*string {
 		"refresh_token_path":         &c.RefreshTokenPath,
 		"id_token_path":              &c.IDTokenPath,
 		"expires_path":               &c.ExpiresPath,
+		"issued_at_path":             &c.IssuedAtPath,
 		"error_path":                 &c.ErrorPath,
 		"expires_format":             &c.ExpiresFormat,
 		"rotation":                   &c.Rotation,
@@ -376,6 +378,11 @@ func (p *clientParser) terminalError() error {
 	args := p.RemainingArgs()
 	if len(args) == 0 {
 		return p.ArgErr()
+	}
+	for i, arg := range args {
+		if strings.ContainsAny(arg, " \t\"") || arg == "" {
+			args[i] = strconv.Quote(arg) // a code with blanks is one word
+		}
 	}
 	p.client.TerminalErrors = append(p.client.TerminalErrors, strings.Join(args, " "))
 	return nil

@@ -207,6 +207,11 @@ type Client struct {
 	// Where the answer holds the access token's lifetime. Default: `expires_in`.
 	ExpiresPath string `json:"expires_path,omitempty"`
 
+	// Where the answer says when the access token was issued, as RFC 3339 or in
+	// seconds since 1970: its lifetime counts from there, for servers that hand out
+	// a token again. Default: none, it counts from the request.
+	IssuedAtPath string `json:"issued_at_path,omitempty"`
+
 	// Where an answer holds its error code. Default: `error`.
 	ErrorPath string `json:"error_path,omitempty"`
 
@@ -219,9 +224,11 @@ type Client struct {
 	// Default: `1h`.
 	DefaultExpiresIn caddy.Duration `json:"default_expires_in,omitempty"`
 
-	// Which answers say that the grant is dead, so that nobody asks again:
-	// matchers of the form `[<status>] <code> [<description>]`. Default:
-	// `invalid_grant`.
+	// Which answers say that the grant is dead, so that nobody asks again: matchers
+	// of the form `[<status>] [<code> [<description>]]`. A code with blanks stands in
+	// quotes, as in `400 "Bad Request"`. Three digits from 400 to 599 alone are a
+	// status, and with `*` before them an error code: `* 401`. Without a status, or
+	// with `*`, any below 500 counts. Default: `invalid_grant`.
 	TerminalErrors []string `json:"terminal_errors,omitempty"`
 
 	// What a success without a new refresh token means: `optional` (nothing),
@@ -300,6 +307,8 @@ type Client struct {
 	// Where the client is declared, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
+
+	usualInject bool // of effective settings: nobody has said how to inject
 }
 
 // Injection puts a token into a request.

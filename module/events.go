@@ -22,6 +22,7 @@ var messages = map[keeper.EventKind]struct {
 	keeper.SeedRefused:         {zapcore.ErrorLevel, "new refresh token refused"},
 	keeper.RotationMissing:     {zapcore.WarnLevel, "refresh token was not rotated"},
 	keeper.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
+	keeper.AnswerRemarked:      {zapcore.WarnLevel, "answer is odd, and was kept"},
 	keeper.StoreFailed:         {zapcore.ErrorLevel, "record cannot be written"},
 	keeper.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
 	keeper.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},

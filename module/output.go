@@ -45,7 +45,7 @@ func colourOf(word string) string {
 	switch word {
 	case "ok", "valid", tokenPerCaller, "token_obtained", "token_restored", "store_recovered":
 		return green
-	case "starting", "refreshing", "backoff", "token_refresh_failed", "rotation_missing", "lifetime_missing":
+	case "starting", "refreshing", "backoff", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked":
 		return yellow
 	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "troubled":
 		return red

@@ -17,7 +17,6 @@ import (
 // Defaults of the client settings, in one place.
 const (
 	defaultRefreshWindowRatio = 1.0 / 3
-	defaultExpiresIn          = time.Hour
 	defaultMinRefreshInterval = time.Second
 	defaultTimeout            = 30 * time.Second
 	defaultWait               = 10 * time.Second
@@ -72,7 +71,6 @@ func (c *Client) effective() (*Client, error) {
 	setDefault(&e.Rotation, "optional")
 	setDefault(&e.RotationOverlap, "until_expiry")
 	setDefault(&e.RefreshWindowRatio, defaultRefreshWindowRatio)
-	setDefault(&e.DefaultExpiresIn, caddy.Duration(defaultExpiresIn))
 	setDefault(&e.MinRefreshInterval, caddy.Duration(defaultMinRefreshInterval))
 	setDefault(&e.Timeout, caddy.Duration(defaultTimeout))
 	setDefault(&e.Wait, caddy.Duration(defaultWait))
@@ -84,7 +82,8 @@ func (c *Client) effective() (*Client, error) {
 		size := int64(defaultReplayBuffer)
 		e.ReplayBuffer = &size
 	}
-	if len(e.Inject) == 0 {
+	e.usualInject = len(e.Inject) == 0
+	if e.usualInject {
 		e.Inject = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
 	}
 	return &e, nil
@@ -236,10 +235,12 @@ func (c *Client) dialect(responsePaths []string) tokenendpoint.Dialect {
 		RefreshTokenPath:   c.RefreshTokenPath,
 		IDTokenPath:        c.IDTokenPath,
 		ExpiresPath:        c.ExpiresPath,
+		IssuedAtPath:       c.IssuedAtPath,
 		ErrorPath:          c.ErrorPath,
 		ExpiresFormat:      c.ExpiresFormat,
 		DefaultExpiresIn:   time.Duration(c.DefaultExpiresIn),
 		TerminalErrors:     c.TerminalErrors,
+		AnyTokenType:       !c.usualInject,
 		IgnoreRefreshToken: !c.rotating(),
 		ResponsePaths:      responsePaths,
 	}

@@ -24,6 +24,9 @@ const (
 	// LifetimeMissing: the answer named no sane lifetime; the default holds.
 	LifetimeMissing EventKind = "lifetime_missing"
 
+	// AnswerRemarked: an answer was kept, and something in it is odd.
+	AnswerRemarked EventKind = "answer_remarked"
+
 	// StoreFailed: an answer could not be written; the token is used from memory.
 	StoreFailed EventKind = "store_failed"
 

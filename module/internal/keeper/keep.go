@@ -104,6 +104,11 @@ func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool, wall 
 		e.Remedy = "set default_expires_in to the lifetime that the server grants"
 		f.note(e)
 	}
+	for _, remark := range a.Remarks {
+		e := k.tokenEvent(AnswerRemarked)
+		e.Detail, e.Remedy = remark, "correct the paths in the client's settings, or have the server answer with its tokens alone"
+		f.note(e)
+	}
 	if a.Unusable != "" {
 		k.trouble = Trouble{
 			State: StateMisconfigured, Cause: CauseUnusable, Detail: "the access token cannot be injected: " + a.Unusable,

@@ -30,10 +30,10 @@ func TestLifetimesAreReadInEveryFormatAndNonsenseIsTheDefault(t *testing.T) {
 		{"seconds", `"3600"`, time.Hour, false},
 		{"seconds", `" 3600 "`, time.Hour, false},
 		{"seconds", `1e3`, 1000 * time.Second, false},
-		{"seconds", `""`, byDefault, true},
-		{"seconds", `null`, byDefault, true},
+		{"seconds", `""`, byDefault, false}, // the lifetime is known
+		{"seconds", `null`, byDefault, false},
 		{"seconds", `true`, byDefault, true},
-		{"seconds", `{}`, byDefault, true},
+		{"seconds", `{}`, byDefault, false},
 		{"seconds", `0`, byDefault, true},
 		{"seconds", `-1`, byDefault, true},
 		{"seconds", `1e300`, byDefault, true},

@@ -15,8 +15,10 @@ type Client struct {
 	dialect    Dialect
 	connection Connection
 	terminal   []matcher
-	describe   func(*Answer, *reply, *redact.Secrets) // explain, but in a test
-	now        func() time.Time
+	// The lifetime of tokens was given, so that answers need not name it.
+	knowsLifetime bool
+	describe      func(*Answer, *reply, *redact.Secrets) // explain, but in a test
+	now           func() time.Time
 }
 
 // New checks a dialect and fills in its defaults. now is the clock that SentAt
@@ -55,7 +57,8 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 	if d.DefaultExpiresIn < 0 {
 		return nil, fmt.Errorf("default_expires_in %s is negative", d.DefaultExpiresIn)
 	}
-	if d.DefaultExpiresIn == 0 {
+	known := d.DefaultExpiresIn != 0
+	if !known {
 		d.DefaultExpiresIn = time.Hour
 	}
 	for _, p := range []struct {
@@ -83,7 +86,7 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 	if d.TerminalErrors == nil {
 		d.TerminalErrors = []string{"invalid_grant"}
 	}
-	c := &Client{dialect: d, connection: connection, now: now}
+	c := &Client{dialect: d, connection: connection, now: now, knowsLifetime: known}
 	c.describe = c.explain
 	for _, line := range d.TerminalErrors {
 		m, err := parseMatcher(line)

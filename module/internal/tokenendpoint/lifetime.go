@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +27,10 @@ func (c *Client) lifetime(r *reply, accessToken string, sentAt time.Time) (d tim
 	} else {
 		text := strings.TrimSpace(r.find(c.dialect.ExpiresPath))
 		if text == "" {
-			return c.dialect.DefaultExpiresIn, what + " is missing or empty"
+			if !c.knowsLifetime {
+				nonsense = what + " is missing or empty"
+			}
+			return c.sinceIssued(r, c.dialect.DefaultExpiresIn), nonsense
 		}
 		d, ok = parseLifetime(text, c.dialect.ExpiresFormat, sentAt)
 	}
@@ -38,7 +42,31 @@ func (c *Client) lifetime(r *reply, accessToken string, sentAt time.Time) (d tim
 	case d > maxLifetime:
 		return c.dialect.DefaultExpiresIn, what + " is longer than ten years"
 	}
-	return d, ""
+	return c.sinceIssued(r, d), ""
+}
+
+// sinceIssued returns what is left of the lifetime of a token that was issued
+// earlier, as a server tells that hands it out again. Its age is counted by the
+// server's own clock if the answer has a Date, so that it does not matter if that is
+// wrong. An age that no token can have is none.
+func (c *Client) sinceIssued(r *reply, lifetime time.Duration) time.Duration {
+	if c.dialect.IssuedAtPath == "" {
+		return lifetime
+	}
+	text := strings.TrimSpace(r.find(c.dialect.IssuedAtPath))
+	issued, err := time.Parse(time.RFC3339, text)
+	if seconds, notSeconds := strconv.ParseFloat(text, 64); notSeconds == nil {
+		issued, err = time.UnixMilli(int64(min(max(seconds, 0), 1e11)*1000)), nil
+	}
+	answered, noDate := http.ParseTime(r.header.Get("Date"))
+	if noDate != nil {
+		answered = c.now()
+	}
+	age := answered.Sub(issued)
+	if err != nil || age <= 0 || age >= lifetime {
+		return lifetime
+	}
+	return lifetime - age
 }
 
 func parseLifetime(text, format string, sentAt time.Time) (time.Duration, bool) {

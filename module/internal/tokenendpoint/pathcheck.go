@@ -1,6 +1,7 @@
 package tokenendpoint
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -16,6 +17,7 @@ func (d *Dialect) checkPaths() error {
 		{"id_token_path", d.IDTokenPath},
 		{"expires_path", d.ExpiresPath},
 		{"error_path", d.ErrorPath},
+		{"issued_at_path", cmp.Or(d.IssuedAtPath, "issued_at")},
 	} {
 		if err := checkPath(p.path); err != nil {
 			return fmt.Errorf("%s %q: %w", p.setting, p.path, err)

@@ -53,11 +53,17 @@ type Dialect struct {
 	// expires_in, error.
 	AccessTokenPath, RefreshTokenPath, IDTokenPath, ExpiresPath, ErrorPath string
 
+	// IssuedAtPath is where the answer says when the access token was issued, as
+	// RFC 3339 or in seconds since 1970: its lifetime counts from there. Default:
+	// none.
+	IssuedAtPath string
+
 	// ExpiresFormat is how ExpiresPath is to be read: seconds (default),
 	// milliseconds, rfc3339, unix, unix_ms, duration, jwt or none.
 	ExpiresFormat string
 
-	// DefaultExpiresIn is the lifetime when the answer names none or nonsense.
+	// DefaultExpiresIn is the lifetime when the answer names none or nonsense. Where
+	// it is given, it is no news that an answer names none. Default: an hour.
 	DefaultExpiresIn time.Duration
 
 	// TerminalErrors are matchers "[<status>] [<code> [<description>]]" of answers

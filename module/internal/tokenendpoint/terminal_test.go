@@ -1,0 +1,71 @@
+package tokenendpoint
+
+import (
+	"strings"
+	"testing"
+)
+
+// Fault A10.
+func TestTheEndOfAGrantIsRecognisedByStatusCodeAndDescription(t *testing.T) {
+	const sentence = `{"error":"Bad Request","status":400,"message":"Invalid refresh token"}`
+	for _, test := range []struct {
+		matcher string
+		status  int
+		body    string
+		refused bool
+	}{
+		{`400 "Bad Request"`, 400, sentence, true},
+		{`400 "Bad Request" invalid refresh`, 400, sentence, true},
+		{`400 "Bad Request" invalid client`, 400, sentence, false},
+		{`"Bad Request"`, 400, sentence, true},
+		{`401 "Bad Request"`, 400, sentence, false},
+		{`400 Bad Request`, 400, sentence, false}, // the code is Bad
+		{`400`, 400, sentence, true},
+		{`400`, 400, ``, true},
+		{`400`, 400, `<html>`, true},
+		{`401`, 400, sentence, false},
+		{`500`, 500, `oops`, true},
+		{`* 401`, 400, `{"error":401}`, true},
+		{`* 401`, 401, `{"error":"other"}`, false},
+		{`* 190`, 400, `{"error":{"code":190}}`, true},
+		{`40014`, 200, `{"error":40014}`, true},
+		{`999`, 400, `{"error":999}`, true},
+		{`"a \"quoted\" code"`, 400, `{"error":"a \"quoted\" code"}`, true},
+	} {
+		a := ask(t, Dialect{TerminalErrors: []string{test.matcher}}, Request{URL: answering(t, test.status, nil, test.body)})
+		if (a.Outcome == Refused) != test.refused || a.Cause == "" || strings.ContainsAny(a.Cause, ` "`) {
+			t.Errorf("%s meets %d %s: %+v", test.matcher, test.status, test.body, a)
+		}
+	}
+}
+
+func TestMatchersThatCannotMatchAreErrors(t *testing.T) {
+	for _, line := range []string{"", " ", `""`, `400 ""`, `" "`, "200 invalid_grant", "399", "099 x", "*", `400 "Bad Request`} {
+		if _, err := New(Dialect{TerminalErrors: []string{line}}, Connection{}, nil); err == nil || !strings.Contains(err.Error(), "terminal_errors") {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
+// Fault A12.
+func TestALifetimeCountsFromWhenTheTokenWasIssued(t *testing.T) {
+	registry := Dialect{IssuedAtPath: "issued_at", AccessTokenPath: "token"}
+	for name, test := range map[string]struct {
+		issued, date string
+		want         int
+	}{
+		"200 s ago":                         {"2026-11-23T11:56:40Z", "Mon, 23 Nov 2026 12:00:00 GMT", 100},
+		"now":                               {"2026-11-23T12:00:00Z", "Mon, 23 Nov 2026 12:00:00 GMT", 300},
+		"by a clock that is an hour behind": {"2026-11-23T10:58:20Z", "Mon, 23 Nov 2026 11:00:00 GMT", 200},
+		"by a clock that is a year ahead":   {"2027-11-23T11:59:00Z", "Tue, 23 Nov 2027 12:00:00 GMT", 240},
+		"in the future":                     {"2026-11-23T12:00:30Z", "Mon, 23 Nov 2026 12:00:00 GMT", 300},
+		"longer ago than it lives":          {"2026-11-23T10:00:00Z", "Mon, 23 Nov 2026 12:00:00 GMT", 300},
+		"at no time":                        {"yesterday", "Mon, 23 Nov 2026 12:00:00 GMT", 300},
+	} {
+		header := map[string][]string{"Date": {test.date}}
+		a := ask(t, registry, Request{URL: answering(t, 200, header, `{"token":"A2","expires_in":300,"issued_at":"`+test.issued+`"}`)})
+		if a.Outcome != Granted || int(a.ExpiresIn.Seconds()) != test.want {
+			t.Errorf("issued %s: %s, want %d s", name, a.ExpiresIn, test.want)
+		}
+	}
+}
