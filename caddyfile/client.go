@@ -379,10 +379,12 @@ func (p *clientParser) terminalError() error {
 	if len(args) == 0 {
 		return p.ArgErr()
 	}
-	for i, arg := range args {
-		if strings.ContainsAny(arg, " \t\"") || arg == "" {
-			args[i] = strconv.Quote(arg) // a code with blanks is one word
-		}
+	code := 0
+	if status, err := strconv.Atoi(args[0]); args[0] == "*" || err == nil && len(args[0]) == 3 && status >= 400 && status < 600 {
+		code = 1
+	}
+	if code < len(args) && (args[code] == "" || strings.ContainsAny(args[code], " \t\"")) {
+		args[code] = strconv.Quote(args[code]) // with blanks in it it is one word all the same
 	}
 	p.client.TerminalErrors = append(p.client.TerminalErrors, strings.Join(args, " "))
 	return nil

@@ -307,8 +307,6 @@ type Client struct {
 	// Where the client is declared, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
-
-	usualInject bool // of effective settings: nobody has said how to inject
 }
 
 // Injection puts a token into a request.

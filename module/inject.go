@@ -47,8 +47,14 @@ type rendered struct {
 
 const responsePrefix = "response."
 
+// usualInjection is that of RFC 6750 section 2.1.
+var usualInjection = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
+
 func compileInjections(list []Injection) (*injections, error) {
 	in := new(injections)
+	if len(list) == 0 {
+		list = usualInjection
+	}
 	for _, inj := range list {
 		p := place{in: inj.In, name: inj.Name}
 		setDefault(&p.in, "header")

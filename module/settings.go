@@ -82,10 +82,6 @@ func (c *Client) effective() (*Client, error) {
 		size := int64(defaultReplayBuffer)
 		e.ReplayBuffer = &size
 	}
-	e.usualInject = len(e.Inject) == 0
-	if e.usualInject {
-		e.Inject = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
-	}
 	return &e, nil
 }
 
@@ -240,7 +236,7 @@ func (c *Client) dialect(responsePaths []string) tokenendpoint.Dialect {
 		ExpiresFormat:      c.ExpiresFormat,
 		DefaultExpiresIn:   time.Duration(c.DefaultExpiresIn),
 		TerminalErrors:     c.TerminalErrors,
-		AnyTokenType:       !c.usualInject,
+		AnyTokenType:       len(c.Inject) > 0,
 		IgnoreRefreshToken: !c.rotating(),
 		ResponsePaths:      responsePaths,
 	}

@@ -139,16 +139,19 @@ func isASCII(text string) bool {
 	return true
 }
 
-const framed = "-----BEGIN "
+const (
+	framed = "-----BEGIN "
+	minKey = 20 // shorter texts in the JSON of a key are names of algorithms and the like
+)
 
 // parts are what is secret of a value: of PEM what is between the lines that frame
-// it, of JSON the texts that are no word, address or name. Everything else in them is in
+// it, of JSON the texts that are long enough for a key, and no address. Everything else in them is in
 // every other key too.
 func parts(secret string) []string {
 	if members := map[string]any{}; strings.HasPrefix(secret, "{") && json.Unmarshal([]byte(secret), &members) == nil {
 		var values []string
 		for _, member := range members {
-			if text, ok := member.(string); ok && (strings.Contains(text, framed) || !strings.ContainsAny(text, ":@") && strings.ContainsAny(text, "0123456789")) {
+			if text, ok := member.(string); ok && (strings.Contains(text, framed) || len(text) >= minKey && !strings.ContainsAny(text, ":@")) {
 				values = append(values, parts(text)...)
 			}
 		}
