@@ -14,6 +14,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"lamplighter/test/internal/rig"
 )
 
 // What the authorization server needs to verify assertions.
@@ -84,13 +86,13 @@ func TestPrivateKeyJWT(t *testing.T) {
 	client.key, text = newRSAKey(t)
 	server := newAuthServer(t, lifetime, client)
 	api := newAPI(t, server)
-	dir, address := home(t), freeAddress(t)
-	write(t, dir, "key.pem", text)
-	write(t, dir, "seed", server.login()+"\n")
+	dir, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, dir, "key.pem", text)
+	rig.Write(t, dir, "seed", server.login()+"\n")
 	server.mu.Lock()
 	client.method = oidc.AuthMethodPrivateKeyJWT // the log-in was made with the secret
 	server.mu.Unlock()
-	write(t, dir, "Caddyfile", sidecarConfig(t, address, api.URL, fmt.Sprintf(`
+	rig.Write(t, dir, "Caddyfile", rig.Config(t, address, api.URL, fmt.Sprintf(`
 				issuer %[1]s
 				client_id erp
 				token_endpoint_auth_method private_key_jwt
@@ -101,12 +103,12 @@ func TestPrivateKeyJWT(t *testing.T) {
 				rotation required
 				rotation_overlap none`, server.url)))
 
-	s := runSidecar(t, dir, address)
-	last := callThrough(t, s, number(t, get(t, s.address, "/orders"))+2)
-	s.kill()
-	s = runSidecar(t, dir, address)
+	s := rig.RunSidecar(t, dir, address)
+	last := callThrough(t, s, number(t, rig.Get(t, s.Address, "/orders"))+2)
+	s.Kill()
+	s = rig.RunSidecar(t, dir, address)
 	callThrough(t, s, last+2)
-	if err := s.end(terminate); err != nil {
+	if err := s.End(rig.Terminate); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
 
@@ -129,9 +131,9 @@ func TestJWTBearerGrant(t *testing.T) {
 	client.key, text = newRSAKey(t)
 	server := newAuthServer(t, lifetime, client)
 	api := newAPI(t, server)
-	dir, address := home(t), freeAddress(t)
-	write(t, dir, "key.pem", text)
-	write(t, dir, "Caddyfile", sidecarConfig(t, address, api.URL, fmt.Sprintf(`
+	dir, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, dir, "key.pem", text)
+	rig.Write(t, dir, "Caddyfile", rig.Config(t, address, api.URL, fmt.Sprintf(`
 				token_endpoint %s
 				grant_type jwt_bearer
 				client_id robot
@@ -140,9 +142,9 @@ func TestJWTBearerGrant(t *testing.T) {
 				claim aud %s
 				scope orders.read`, server.tokenEndpoint(), server.url)))
 
-	s := runSidecar(t, dir, address)
-	callThrough(t, s, number(t, get(t, s.address, "/orders"))+2)
-	if err := s.end(terminate); err != nil {
+	s := rig.RunSidecar(t, dir, address)
+	callThrough(t, s, number(t, rig.Get(t, s.Address, "/orders"))+2)
+	if err := s.End(rig.Terminate); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
 	requests := server.recordedRequests()
@@ -160,8 +162,8 @@ func TestJWTBearerGrant(t *testing.T) {
 // at the end.
 func TestLoginByTheIssuersMetadata(t *testing.T) {
 	r := newLoginRig(t, nil)
-	secret := write(t, r.home, "client_secret", r.client.secret)
-	write(t, r.home, "Caddyfile", sidecarConfig(t, r.address, r.api, fmt.Sprintf(`
+	secret := rig.Write(t, r.home, "client_secret", r.client.secret)
+	rig.Write(t, r.home, "Caddyfile", rig.Config(t, r.address, r.api, fmt.Sprintf(`
 			issuer %s
 			grant_type refresh_token
 			client_id erp
@@ -169,11 +171,11 @@ func TestLoginByTheIssuersMetadata(t *testing.T) {
 			scope openid offline_access
 `, r.url, secret)))
 	r.runs()
-	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-	browse(t, p.printed(addressToOpen))
-	p.wantExit(0, `erp: new token obtained: generation 1`)
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.Printed(addressToOpen))
+	p.WantExit(0, `erp: new token obtained: generation 1`)
 	r.wantGranted("the log-in")
-	if stdout, stderr, code := command(t, r.home, "tokens", "revoke", "erp", "--yes"); code != 0 {
+	if stdout, stderr, code := rig.Command(t, r.home, "tokens", "revoke", "erp", "--yes"); code != 0 {
 		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 }

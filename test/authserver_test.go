@@ -20,6 +20,8 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"lamplighter/test/internal/rig"
 )
 
 const (
@@ -283,10 +285,10 @@ func (a *authServer) introspect(r *http.Request, token string, answer any) {
 }
 
 // number is the number of the token that a call carried.
-func number(t *testing.T, a answer) int {
+func number(t *testing.T, a rig.Answer) int {
 	t.Helper()
-	n, err := strconv.Atoi(a.body)
-	if a.status != http.StatusOK || err != nil {
+	n, err := strconv.Atoi(a.Body)
+	if a.Status != http.StatusOK || err != nil {
 		t.Fatalf("the call was answered %v", a)
 	}
 	return n

@@ -22,6 +22,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"lamplighter/test/internal/rig"
 )
 
 var screenshot = flag.String("screenshot", "", "directory to write the documentation's picture of the status page to")
@@ -46,10 +48,10 @@ func newChromium(t *testing.T) *chromium {
 		}
 	}
 	if path == "" {
-		t.Skip("there is no Chromium here: install Debian's package chromium, or name one in CHROMIUM")
+		rig.Skip(t, "there is no Chromium here: install Debian's package chromium, or name one in CHROMIUM")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1000, 900), chromedp.WSURLReadTimeout(patience))
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1000, 900), chromedp.WSURLReadTimeout(rig.Patience))
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // root cannot have one, and only our own page is opened
 	}
@@ -82,7 +84,7 @@ func (c *chromium) watch(event any) {
 
 func execute[T any](c *chromium, action chromedp.Action[T]) T {
 	c.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, patience)
+	ctx, cancel := context.WithTimeout(c.ctx, rig.Patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, action)
 	if err != nil {
@@ -110,7 +112,7 @@ func (c *chromium) value(script string) string {
 
 func (c *chromium) eventually(what, script, want string) {
 	c.Helper()
-	eventually(c.T, what, func() bool {
+	rig.Eventually(c.T, what, func() bool {
 		ctx, cancel := context.WithTimeout(c.ctx, 5*time.Second)
 		defer cancel()
 		v, err := chromedp.Run(ctx, chromedp.Evaluate[any](script))

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestACertificateAuthenticatesTheClientAndBindsItsTokens uses tls_client_auth at
@@ -42,13 +44,13 @@ func TestACertificateAuthenticatesTheClientAndBindsItsTokens(t *testing.T) {
 	})
 
 	for setting, want := range map[string]string{"": "sidecar with Bearer bound", "upstream_certificate off": "nobody with Bearer bound"} {
-		dir, address := home(t), freeAddress(t)
+		dir, address := rig.Home(t), rig.FreeAddress(t)
 		cert, key := authority.issue(t, "sidecar")
-		write(t, dir, "ca.pem", authority.pem)
-		write(t, dir, "client.pem", cert)
-		write(t, dir, "client.key", key)
+		rig.Write(t, dir, "ca.pem", authority.pem)
+		rig.Write(t, dir, "client.pem", cert)
+		rig.Write(t, dir, "client.key", key)
 		_, port, _ := strings.Cut(address, ":")
-		write(t, dir, "Caddyfile", fmt.Sprintf(`{
+		rig.Write(t, dir, "Caddyfile", fmt.Sprintf(`{
 	grace_period 5s
 }
 
@@ -73,15 +75,15 @@ http://:%s {
 	}
 }
 `, port, api, endpoint, dir, dir, setting))
-		s := runSidecar(t, dir, address)
-		if got := get(t, s.address, "/orders?secret=1"); got.status != 200 || got.body != want {
+		s := rig.RunSidecar(t, dir, address)
+		if got := rig.Get(t, s.Address, "/orders?secret=1"); got.Status != 200 || got.Body != want {
 			t.Errorf("%q: got %s, want %s", setting, got, want)
 		}
 		if got := <-asked; got != "sidecar as erp" {
 			t.Errorf("the token endpoint was asked by %s", got)
 		}
-		eventually(t, "the audit line", func() bool {
-			for line := range strings.Lines(s.output.String()) {
+		rig.Eventually(t, "the audit line", func() bool {
+			for line := range strings.Lines(s.Output.String()) {
 				if strings.Contains(line, `.oauth2.audit"`) || strings.Contains(line, "oauth2.audit\t") {
 					return strings.Contains(line, `"caller":"127.0.0.1"`) && strings.Contains(line, `"client":"erp"`) && strings.Contains(line, `"generation":1`) &&
 						strings.Contains(line, `"status":200`) && !strings.Contains(line, "secret") && !strings.Contains(line, "bound")

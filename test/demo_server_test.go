@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // demoServers are the servers of `lamplighter demo`: an authorization server with
@@ -32,11 +34,11 @@ type demoStats struct {
 
 func startDemoServers(t *testing.T, lifetime string) *demoServers {
 	t.Helper()
-	p := start(t, home(t), "demo", "--server-only", "--json", "--lifetime", lifetime,
+	p := rig.Start(t, rig.Home(t), "demo", "--server-only", "--json", "--lifetime", lifetime,
 		"--authorization-server", "127.0.0.1:0", "--api", "127.0.0.1:0")
 	s := &demoServers{t: t}
-	eventually(t, "the servers listen", func() bool {
-		lines := bufio.NewScanner(strings.NewReader(p.output.String()))
+	rig.Eventually(t, "the servers listen", func() bool {
+		lines := bufio.NewScanner(strings.NewReader(p.Output.String()))
 		for lines.Scan() {
 			if json.Unmarshal(lines.Bytes(), s) == nil && s.API != "" {
 				return true

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // recorder is a token endpoint that records what it is sent.
@@ -79,20 +81,20 @@ func answerJSON(w http.ResponseWriter, status int, body string) {
 
 // askWithBinary runs a sidecar with the settings and calls through it once. The
 // answer of the API is the Authorization it was sent.
-func askWithBinary(t *testing.T, endpoint, settings string) (*sidecar, answer) {
+func askWithBinary(t *testing.T, endpoint, settings string) (*rig.Sidecar, rig.Answer) {
 	t.Helper()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, strings.Join(r.Header.Values("Authorization"), ", "))
 	}))
 	t.Cleanup(api.Close)
-	dir, address := home(t), freeAddress(t)
-	write(t, dir, "secret", awkward)
-	write(t, dir, "seed", "R0 "+awkward)
-	write(t, dir, "Caddyfile", sidecarConfig(t, address, api.URL, fmt.Sprintf(`
+	dir, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, dir, "secret", awkward)
+	rig.Write(t, dir, "seed", "R0 "+awkward)
+	rig.Write(t, dir, "Caddyfile", rig.Config(t, address, api.URL, fmt.Sprintf(`
 		token_endpoint %s/token
 		client_id "erp:side car"
 		client_secret {file.secret}
 		%s`, endpoint, settings)))
-	s := runSidecar(t, dir, address)
-	return s, get(t, s.address, "/")
+	s := rig.RunSidecar(t, dir, address)
+	return s, rig.Get(t, s.Address, "/")
 }

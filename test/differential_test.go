@@ -11,6 +11,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"lamplighter/test/internal/rig"
 )
 
 // oracle asks a token endpoint with x/oauth2.
@@ -75,7 +77,7 @@ func TestTokenRequestsAreThoseOfXOAuth2(t *testing.T) {
 			if err != nil || token.AccessToken != "A1" {
 				t.Fatalf("x/oauth2 got %v: %v", token, err)
 			}
-			if _, got := askWithBinary(t, ours.URL, tt.settings); got.status != 200 || got.body != "Bearer A1" {
+			if _, got := askWithBinary(t, ours.URL, tt.settings); got.Status != 200 || got.Body != "Bearer A1" {
 				t.Fatalf("the call was answered %v", got)
 			}
 
@@ -109,7 +111,7 @@ func TestDifferencesFromXOAuth2AreOnPurpose(t *testing.T) {
 		settings string
 		answer   func(w http.ResponseWriter, r *http.Request, n int)
 		theirs   func(t *testing.T, rec *recorder, token *oauth2.Token, err error)
-		ours     func(t *testing.T, rec *recorder, s *sidecar, got answer)
+		ours     func(t *testing.T, rec *recorder, s *rig.Sidecar, got rig.Answer)
 	}{
 		// Some servers take a plus sign literally; all read %20.
 		"a space is %20": {
@@ -117,7 +119,7 @@ func TestDifferencesFromXOAuth2AreOnPurpose(t *testing.T) {
 			func(t *testing.T, rec *recorder, _ *oauth2.Token, _ error) {
 				contains(t, rec.only(t).body, "scope=orders.read+orders%2Fwrite%2B%25")
 			},
-			func(t *testing.T, rec *recorder, _ *sidecar, _ answer) {
+			func(t *testing.T, rec *recorder, _ *rig.Sidecar, _ rig.Answer) {
 				contains(t, rec.only(t).body, "scope=orders.read%20orders%2Fwrite%2B%25")
 			},
 		},
@@ -127,7 +129,7 @@ func TestDifferencesFromXOAuth2AreOnPurpose(t *testing.T) {
 			func(t *testing.T, rec *recorder, _ *oauth2.Token, _ error) {
 				equal(t, rec.only(t).header.Get("Accept"), "")
 			},
-			func(t *testing.T, rec *recorder, _ *sidecar, _ answer) {
+			func(t *testing.T, rec *recorder, _ *rig.Sidecar, _ rig.Answer) {
 				equal(t, rec.only(t).header.Get("Accept"), "application/json")
 			},
 		},
@@ -137,7 +139,7 @@ func TestDifferencesFromXOAuth2AreOnPurpose(t *testing.T) {
 			func(t *testing.T, rec *recorder, _ *oauth2.Token, _ error) {
 				equal(t, rec.only(t).form(t).Has("scope"), false)
 			},
-			func(t *testing.T, rec *recorder, _ *sidecar, _ answer) {
+			func(t *testing.T, rec *recorder, _ *rig.Sidecar, _ rig.Answer) {
 				equal(t, rec.only(t).form(t).Get("scope"), "orders.read")
 			},
 		},
@@ -151,8 +153,8 @@ func TestDifferencesFromXOAuth2AreOnPurpose(t *testing.T) {
 					t.Errorf("%v after %v", err, requests)
 				}
 			},
-			func(t *testing.T, rec *recorder, _ *sidecar, got answer) {
-				equal(t, got.status, 503)
+			func(t *testing.T, rec *recorder, _ *rig.Sidecar, got rig.Answer) {
+				equal(t, got.Status, 503)
 				r := rec.only(t)
 				equal(t, r.form(t).Has("client_secret"), false)
 				equal(t, r.header.Get("Authorization"), "Basic "+basicHeader("erp:side car", awkward))
@@ -167,8 +169,8 @@ func TestDifferencesFromXOAuth2AreOnPurpose(t *testing.T) {
 					t.Errorf("%v after %v", err, requests)
 				}
 			},
-			func(t *testing.T, rec *recorder, _ *sidecar, got answer) {
-				equal(t, got.status, 503)
+			func(t *testing.T, rec *recorder, _ *rig.Sidecar, got rig.Answer) {
+				equal(t, got.Status, 503)
 				for _, r := range rec.recorded() {
 					equal(t, r.target, "/token")
 				}
@@ -224,10 +226,10 @@ func losesAnswer(t *testing.T, rec *recorder, token *oauth2.Token, err error) {
 	}
 }
 
-func keepsRotated(t *testing.T, rec *recorder, _ *sidecar, got answer) {
+func keepsRotated(t *testing.T, rec *recorder, _ *rig.Sidecar, got rig.Answer) {
 	t.Helper()
-	equal(t, got.body, "Bearer A1")
-	eventually(t, "a second refresh", func() bool { return len(rec.recorded()) > 1 })
+	equal(t, got.Body, "Bearer A1")
+	rig.Eventually(t, "a second refresh", func() bool { return len(rec.recorded()) > 1 })
 	requests := rec.recorded()
 	equal(t, requests[0].form(t).Get("refresh_token"), "R0 "+awkward)
 	equal(t, requests[1].form(t).Get("refresh_token"), "R1")

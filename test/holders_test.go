@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestTwoProcessesShareOneGrant runs two sidecars on one data directory: one
@@ -11,21 +13,18 @@ import (
 func TestTwoProcessesShareOneGrant(t *testing.T) {
 	t.Parallel()
 	servers := startDemoServers(t, "3s")
-	data := filepath.Join(home(t), "data")
-	runOne := func() *sidecar {
-		dir, address := home(t), freeAddress(t)
-		write(t, dir, "Caddyfile", servers.caddyfile(address))
-		env := append(environment(dir), "XDG_DATA_HOME="+data, "CADDY_ADMIN=unix/"+filepath.Join(dir, "admin.sock"))
-		s := &sidecar{startBinary(t, binary, dir, env, "run", "--config", "Caddyfile", "--adapter", "caddyfile"), address}
-		eventually(t, "it listens", func() bool { return listens(address) })
-		return s
+	data := filepath.Join(rig.Home(t), "data")
+	runOne := func() *rig.Sidecar {
+		dir, address := rig.Home(t), rig.FreeAddress(t)
+		rig.Write(t, dir, "Caddyfile", servers.caddyfile(address))
+		return rig.RunSidecar(t, dir, address, "XDG_DATA_HOME="+data, "CADDY_ADMIN=unix/"+filepath.Join(dir, "admin.sock"))
 	}
 	first := runOne()
 	second := runOne()
 	serve := func() {
 		t.Helper()
-		for _, s := range []*sidecar{first, second} {
-			if got := get(t, s.address, "/"); got.status != 200 {
+		for _, s := range []*rig.Sidecar{first, second} {
+			if got := rig.Get(t, s.Address, "/"); got.Status != 200 {
 				t.Fatalf("got %v", got)
 			}
 		}
@@ -43,7 +42,7 @@ func TestTwoProcessesShareOneGrant(t *testing.T) {
 		t.Errorf("%+v: the processes did not take turns", stats)
 	}
 
-	first.kill()
+	first.Kill()
 	first = second
 	bothServe(3)
 	if stats := servers.stats(); stats.Spent != 0 {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // imageTools builds images, in a storage that ends with the test.
@@ -27,14 +29,12 @@ type imageTools struct {
 // /bin in /usr, and the test root.
 func newImageTools(t *testing.T) *imageTools {
 	t.Helper()
-	if _, err := exec.LookPath("buildah"); err != nil {
-		t.Skip("there is no buildah here: install Debian's package buildah")
-	}
+	rig.Need(t, "buildah", "install Debian's package buildah")
 	if os.Geteuid() != 0 {
-		t.Skip("building an image without a registry needs root: its builder borrows this machine's /usr")
+		rig.Skip(t, "building an image without a registry needs root: its builder borrows this machine's /usr")
 	}
 	if to, err := os.Readlink("/bin"); err != nil || strings.TrimPrefix(to, "/") != "usr/bin" {
-		t.Skip("/bin is not in /usr here, so its tools cannot be lent to a builder")
+		rig.Skip(t, "/bin is not in /usr here, so its tools cannot be lent to a builder")
 	}
 	dir := t.TempDir()
 	goEnv := func(name string) string {
@@ -44,8 +44,8 @@ func newImageTools(t *testing.T) *imageTools {
 		}
 		return strings.TrimSpace(string(out))
 	}
-	write(t, dir, "storage.conf", fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", filepath.Join(dir, "graph"), filepath.Join(dir, "run")))
-	write(t, dir, "containers.conf", fmt.Sprintf("[containers]\nvolumes = [\"/usr:/usr:ro\", %q, %q, %q]\n",
+	rig.Write(t, dir, "storage.conf", fmt.Sprintf("[storage]\ndriver = \"vfs\"\ngraphroot = %q\nrunroot = %q\n", filepath.Join(dir, "graph"), filepath.Join(dir, "run")))
+	rig.Write(t, dir, "containers.conf", fmt.Sprintf("[containers]\nvolumes = [\"/usr:/usr:ro\", %q, %q, %q]\n",
 		goEnv("GOROOT")+":/goroot:ro", goEnv("GOMODCACHE")+":/gomod", goEnv("GOCACHE")+":/gocache"))
 	return &imageTools{t, dir, append(os.Environ(), "BUILDAH_ISOLATION=chroot", "MAKEFLAGS=",
 		"CONTAINERS_STORAGE_CONF="+filepath.Join(dir, "storage.conf"), "CONTAINERS_CONF="+filepath.Join(dir, "containers.conf"))}
@@ -79,7 +79,7 @@ func (i *imageTools) builder() string {
 			i.t.Fatal(err)
 		}
 	}
-	write(i.t, filepath.Dir(root), "Containerfile", `FROM scratch
+	rig.Write(i.t, filepath.Dir(root), "Containerfile", `FROM scratch
 COPY root/ /
 ENV PATH=/goroot/bin:/usr/bin GOTOOLCHAIN=local GOMODCACHE=/gomod GOCACHE=/gocache GOPROXY=file:///gomod/cache/download GOSUMDB=off
 `)
@@ -144,7 +144,7 @@ func (c *container) command(args ...string) *exec.Cmd {
 }
 
 // start runs the image's own command, or another one, until the test ends.
-func (c *container) start(mounts map[string]string, args ...string) *process {
+func (c *container) start(mounts map[string]string, args ...string) *rig.Process {
 	c.t.Helper()
 	if len(args) == 0 {
 		args = slices.Concat(c.Entrypoint, c.Cmd)
@@ -153,10 +153,10 @@ func (c *container) start(mounts map[string]string, args ...string) *process {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	write(c.t, bundle, "config.json", string(c.oci(args, mounts)))
+	rig.Write(c.t, bundle, "config.json", string(c.oci(args, mounts)))
 	c.name = filepath.Base(bundle)
 	run := c.command("run", "--bundle", bundle, c.name)
-	p := startBinary(c.t, run.Path, c.dir, c.env, run.Args[1:]...)
+	p := rig.StartBinary(c.t, run.Path, c.dir, c.env, run.Args[1:]...)
 	end := c.command("delete", "--force", c.name)
 	c.t.Cleanup(func() { _ = end.Run() }) // it is gone, if it has ended
 	return p
@@ -175,13 +175,13 @@ func (c *container) findRuntime() {
 		}
 		c.runtime = path
 		p := c.start(nil, "/usr/bin/lamplighter", "version")
-		eventually(c.t, "the runtime ends", func() bool { return ended(p) })
-		if p.err == nil {
+		rig.Eventually(c.t, "the runtime ends", p.Ended)
+		if p.Err == nil {
 			return
 		}
-		reasons = append(reasons, fmt.Sprintf("%s says %q", name, strings.TrimSpace(p.output.String())))
+		reasons = append(reasons, fmt.Sprintf("%s says %q", name, strings.TrimSpace(p.Output.String())))
 	}
-	c.t.Skipf("the image was built, and cannot be run here: %s; install Debian's package runc", strings.Join(reasons, ", "))
+	rig.Skip(c.t, "the image was built, and cannot be run here: %s; install Debian's package runc", strings.Join(reasons, ", "))
 }
 
 // TestImageRunsAsNobodyWithAReadOnlyRoot builds the image with `make image`, and
@@ -199,10 +199,10 @@ func TestImageRunsAsNobodyWithAReadOnlyRoot(t *testing.T) {
 	c.checkFiles()
 	c.findRuntime()
 
-	servers, address, dir := startDemoServers(t, "1h"), freeAddress(t), home(t)
+	servers, address, dir := startDemoServers(t, "1h"), rig.FreeAddress(t), rig.Home(t)
 	mounts := c.supply(servers, dir, address)
 	p := c.start(mounts)
-	eventually(t, "the sidecar answers", func() bool { return listens(address) && get(t, address, "/").status == 200 })
+	rig.Eventually(t, "the sidecar answers", func() bool { return rig.Listens(address) && rig.Get(t, address, "/").Status == 200 })
 	c.checkConfined(p)
 	if slices.Equal(c.Healthcheck.Test, nil) || c.Healthcheck.Test[0] != "CMD" {
 		t.Fatalf("the health check %q needs a shell, or is none", c.Healthcheck.Test)
@@ -217,18 +217,18 @@ func TestImageRunsAsNobodyWithAReadOnlyRoot(t *testing.T) {
 	if out, err := c.command("kill", c.name, "TERM").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	eventually(t, "the container ends", func() bool { return ended(p) })
-	if p.err != nil {
-		t.Errorf("it ended with %v", p.err)
+	rig.Eventually(t, "the container ends", p.Ended)
+	if p.Err != nil {
+		t.Errorf("it ended with %v", p.Err)
 	}
 	c.start(mounts)
-	eventually(t, "the next container answers", func() bool { return listens(address) && get(t, address, "/").status == 200 })
+	rig.Eventually(t, "the next container answers", func() bool { return rig.Listens(address) && rig.Get(t, address, "/").Status == 200 })
 	if stats := servers.stats(); stats.TokenRequests != 1 {
 		t.Errorf("%d token requests: the volume does not keep the grant", stats.TokenRequests)
 	}
 }
 
-// checkFiles checks what the image holds: one binary, under two names.
+// checkFiles checks what the image holds: one rig.Binary, under two names.
 func (c *container) checkFiles() {
 	c.t.Helper()
 	var files []string
@@ -267,10 +267,10 @@ func (c *container) supply(servers *demoServers, dir, address string) map[string
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		write(c.t, secrets, name, string(text))
+		rig.Write(c.t, secrets, name, string(text))
 		caddyfile = strings.Replace(caddyfile, from, "/run/secrets/"+name, 1)
 	}
-	config := write(c.t, dir, "Caddyfile", caddyfile)
+	config := rig.Write(c.t, dir, "Caddyfile", caddyfile)
 	for _, path := range []string{config, secrets, volume, filepath.Join(secrets, "client_secret"), filepath.Join(secrets, "refresh_token")} {
 		if err := os.Chown(path, 65532, 65532); err != nil {
 			c.t.Fatal(err)
@@ -280,7 +280,7 @@ func (c *container) supply(servers *demoServers, dir, address string) map[string
 }
 
 // checkConfined looks at the process from outside.
-func (c *container) checkConfined(p *process) {
+func (c *container) checkConfined(p *rig.Process) {
 	c.t.Helper()
 	out, err := c.command("state", c.name).Output()
 	var state struct{ Pid int }
@@ -288,7 +288,7 @@ func (c *container) checkConfined(p *process) {
 		err = json.Unmarshal(out, &state)
 	}
 	if err != nil {
-		c.t.Fatalf("%v: %s\n%s", err, out, p.output)
+		c.t.Fatalf("%v: %s\n%s", err, out, p.Output)
 	}
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", state.Pid))
 	if err != nil {

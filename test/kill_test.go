@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestSIGKILLAtEveryStepIsSafe kills the real process at each step of a refresh.
@@ -14,7 +16,7 @@ import (
 func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 	t.Parallel()
 	mortal := filepath.Join(t.TempDir(), "lamplighter")
-	if err := build(mortal, "nobadger,nomysql,nopgx,failpoint"); err != nil {
+	if err := rig.Build(mortal, "nobadger,nomysql,nopgx,failpoint"); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -40,20 +42,20 @@ func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(test.failpoint, ":", "_"), func(t *testing.T) {
 			servers := startDemoServers(t, "1h")
-			dir, address := home(t), freeAddress(t)
-			write(t, dir, "Caddyfile", servers.caddyfile(address))
+			dir, address := rig.Home(t), rig.FreeAddress(t)
+			rig.Write(t, dir, "Caddyfile", servers.caddyfile(address))
 
 			run := []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
-			p := startBinary(t, mortal, dir, append(environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
-			eventually(t, "the process is killed", func() bool { return ended(p) })
-			if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
-				t.Fatalf("it ended otherwise: %v", p.err)
+			p := rig.StartBinary(t, mortal, dir, append(rig.Environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
+			rig.Eventually(t, "the process is killed", p.Ended)
+			if status := p.Cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGKILL {
+				t.Fatalf("it ended otherwise: %v", p.Err)
 			}
 
-			runSidecar(t, dir, address)
+			rig.RunSidecar(t, dir, address)
 			var clients []struct{ State, Token, Cause, Detail, Remedy string }
-			eventually(t, "the state is settled", func() bool {
-				out, _, _ := command(t, dir, "tokens", "list", "--json")
+			rig.Eventually(t, "the state is settled", func() bool {
+				out, _, _ := rig.Command(t, dir, "tokens", "list", "--json")
 				return json.Unmarshal([]byte(out), &clients) == nil && len(clients) == 1 &&
 					(clients[0].State == "ok" || clients[0].State == "grant_lost")
 			})
@@ -62,12 +64,12 @@ func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 				t.Errorf("%d token requests, want %d", stats.TokenRequests, test.requests)
 			}
 			if test.kept {
-				if got := get(t, address, "/"); got.status != 200 || c.State != "ok" || stats.Spent != 0 {
+				if got := rig.Get(t, address, "/"); got.Status != 200 || c.State != "ok" || stats.Spent != 0 {
 					t.Errorf("%v, %+v, %+v", got, c, stats)
 				}
 				return
 			}
-			if got := get(t, address, "/"); got.status != 503 || c.State != "grant_lost" || c.Cause != "response_lost" ||
+			if got := rig.Get(t, address, "/"); got.Status != 503 || c.State != "grant_lost" || c.Cause != "response_lost" ||
 				!strings.Contains(c.Detail, "the response lost in a crash") || c.Remedy == "" || stats.Spent != 1 {
 				t.Errorf("%v, %+v, %+v", got, c, stats)
 			}
@@ -80,7 +82,7 @@ func TestSIGKILLAtEveryStepIsSafe(t *testing.T) {
 func TestSIGKILLInALaterRefreshIsSafe(t *testing.T) {
 	t.Parallel()
 	mortal := filepath.Join(t.TempDir(), "lamplighter")
-	if err := build(mortal, "nobadger,nomysql,nopgx,failpoint"); err != nil {
+	if err := rig.Build(mortal, "nobadger,nomysql,nopgx,failpoint"); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -98,41 +100,32 @@ func TestSIGKILLInALaterRefreshIsSafe(t *testing.T) {
 		t.Run(strings.ReplaceAll(test.failpoint, ":", "_"), func(t *testing.T) {
 			t.Parallel()
 			servers := startDemoServers(t, "3s")
-			dir, address := home(t), freeAddress(t)
-			write(t, dir, "Caddyfile", servers.caddyfile(address))
+			dir, address := rig.Home(t), rig.FreeAddress(t)
+			rig.Write(t, dir, "Caddyfile", servers.caddyfile(address))
 			run := []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
-			p := startBinary(t, mortal, dir, append(environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
-			eventually(t, "the process is killed", func() bool { return ended(p) })
+			p := rig.StartBinary(t, mortal, dir, append(rig.Environment(dir), "LAMPLIGHTER_FAILPOINT="+test.failpoint), run...)
+			rig.Eventually(t, "the process is killed", p.Ended)
 			before := servers.stats()
 			if before.TokenRequests < 1 || before.Refused != 0 {
 				t.Fatalf("killed too early: %+v", before)
 			}
 
-			runSidecar(t, dir, address)
+			rig.RunSidecar(t, dir, address)
 			if test.kept {
-				eventually(t, "it goes on", func() bool { return get(t, address, "/").status == 200 })
-				eventually(t, "it refreshes again", func() bool { return servers.stats().Generation > before.Generation+1 })
+				rig.Eventually(t, "it goes on", func() bool { return rig.Get(t, address, "/").Status == 200 })
+				rig.Eventually(t, "it refreshes again", func() bool { return servers.stats().Generation > before.Generation+1 })
 				if after := servers.stats(); after.Spent != 0 {
 					t.Errorf("%+v", after)
 				}
 				return
 			}
-			eventually(t, "the loss is noticed", func() bool {
-				out, _, _ := command(t, dir, "tokens", "list", "--json")
+			rig.Eventually(t, "the loss is noticed", func() bool {
+				out, _, _ := rig.Command(t, dir, "tokens", "list", "--json")
 				return strings.Contains(out, `"grant_lost"`) && strings.Contains(out, "response_lost") && strings.Contains(out, "lost in a crash")
 			})
 			if after := servers.stats(); after.Spent != 1 {
 				t.Errorf("%+v", after)
 			}
 		})
-	}
-}
-
-func ended(p *process) bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestRotationUnderLoadFailsNoRequest lets four callers send requests over thirty
@@ -15,9 +17,9 @@ func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	const rotations = 30
 	servers := startDemoServers(t, "2s")
-	dir, address := home(t), freeAddress(t)
-	write(t, dir, "Caddyfile", servers.caddyfile(address))
-	runSidecar(t, dir, address)
+	dir, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, dir, "Caddyfile", servers.caddyfile(address))
+	rig.RunSidecar(t, dir, address)
 
 	var done atomic.Bool
 	var answered atomic.Int64
@@ -46,7 +48,7 @@ func TestRotationUnderLoadFailsNoRequest(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "thirty rotations", func() bool { return t.Failed() || servers.stats().Generation > rotations })
+	rig.Eventually(t, "thirty rotations", func() bool { return t.Failed() || servers.stats().Generation > rotations })
 	done.Store(true)
 	callers.Wait()
 	stats := servers.stats()

@@ -19,6 +19,8 @@ import (
 	"testing"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestNoSecretIsPrinted turns every log on, lets things go wrong that print URLs
@@ -42,12 +44,12 @@ func TestNoSecretIsPrinted(t *testing.T) {
 			}
 			server := newAuthServer(t, lifetime, client)
 			api := newAPI(t, server)
-			dir, address := home(t), freeAddress(t)
+			dir, address := rig.Home(t), rig.FreeAddress(t)
 			seed := server.login()
-			write(t, dir, "secret", client.secret)
-			write(t, dir, "seed", seed)
+			rig.Write(t, dir, "secret", client.secret)
+			rig.Write(t, dir, "seed", seed)
 			_, port, _ := strings.Cut(address, ":")
-			write(t, dir, "Caddyfile", fmt.Sprintf(`{
+			rig.Write(t, dir, "Caddyfile", fmt.Sprintf(`{
 	debug
 	grace_period 5s
 	servers {
@@ -75,25 +77,25 @@ http://:%s {
 `, port, api.URL, server.tokenEndpoint(), client.id, tt.settings))
 
 			server.fail(dropped, echoed(http.StatusInternalServerError), echoedJSON(http.StatusServiceUnavailable))
-			s := runSidecar(t, dir, address)
-			number(t, get(t, s.address, "/orders"))
+			s := rig.RunSidecar(t, dir, address)
+			number(t, rig.Get(t, s.Address, "/orders"))
 			server.fail(echoed(http.StatusTooManyRequests), dropped)
 			last := callThrough(t, s, 4)
 			listing := listings(t, dir)
-			s.kill()
-			first := s.output.String()
+			s.Kill()
+			first := s.Output.String()
 
-			s = runSidecar(t, dir, address)
+			s = rig.RunSidecar(t, dir, address)
 			callThrough(t, s, last+1)
 			api.Close() // the upstream cannot be reached any more
-			eventually(t, "calls fail without the upstream", func() bool {
-				return get(t, s.address, "/orders").status >= 500
+			rig.Eventually(t, "calls fail without the upstream", func() bool {
+				return rig.Get(t, s.Address, "/orders").Status >= 500
 			})
-			if err := s.end(terminate); err != nil {
+			if err := s.End(rig.Terminate); err != nil {
 				t.Errorf("it ended with %v", err)
 			}
 
-			log := first + s.output.String()
+			log := first + s.Output.String()
 			// A test that sees nothing proves nothing.
 			for _, expected := range []string{`"level":"debug"`, "upstream roundtrip", "handled request", "token"} {
 				if !strings.Contains(log, expected) {
@@ -150,7 +152,7 @@ func listings(t *testing.T, home string) string {
 		{"tokens", "list", "--json"},
 		{"tokens", "health", "--json"},
 	} {
-		stdout, stderr, code := command(t, home, args...)
+		stdout, stderr, code := rig.Command(t, home, args...)
 		if code != 0 {
 			t.Errorf("lamplighter %s ended with %d", strings.Join(args, " "), code)
 		}
@@ -166,7 +168,7 @@ func listings(t *testing.T, home string) string {
 // adminConfig is what the admin API answers over its socket.
 func adminConfig(t *testing.T, home string) string {
 	t.Helper()
-	client := unixClient(filepath.Join(home, "data", "caddy", "admin.sock"))
+	client := rig.UnixClient(filepath.Join(home, "data", "caddy", "admin.sock"))
 	var all strings.Builder
 	for _, path := range []string{"/config/", "/oauth2_client/clients", "/oauth2_client/ready", "/metrics", "/reverse_proxy/upstreams"} {
 		res, err := client.Get("http://admin" + path)

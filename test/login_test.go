@@ -17,6 +17,8 @@ import (
 	"filippo.io/age"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"lamplighter/test/internal/rig"
 )
 
 // What the authorization server needs for log-ins on devices, and to revoke.
@@ -87,9 +89,9 @@ func newLoginRig(t *testing.T, edit func(*registration)) *loginRig {
 		edit(client)
 	}
 	a := newAuthServer(t, time.Hour, client)
-	r := &loginRig{authServer: a, home: home(t), address: freeAddress(t), api: newAPI(t, a).URL}
-	secret := write(t, r.home, "client_secret", client.secret)
-	write(t, r.home, "Caddyfile", sidecarConfig(t, r.address, r.api, fmt.Sprintf(`
+	r := &loginRig{authServer: a, home: rig.Home(t), address: rig.FreeAddress(t), api: newAPI(t, a).URL}
+	secret := rig.Write(t, r.home, "client_secret", client.secret)
+	rig.Write(t, r.home, "Caddyfile", rig.Config(t, r.address, r.api, fmt.Sprintf(`
 			token_endpoint %s
 			authorization_endpoint %[2]s/authorize
 			device_authorization_endpoint %[2]s/device_authorization
@@ -103,10 +105,10 @@ func newLoginRig(t *testing.T, edit func(*registration)) *loginRig {
 }
 
 // runs starts the sidecar, which waits for its grant.
-func (r *loginRig) runs() *sidecar {
+func (r *loginRig) runs() *rig.Sidecar {
 	r.t.Helper()
-	s := runSidecar(r.t, r.home, r.address)
-	if a := get(r.t, r.address, "/"); a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, "awaiting_grant") && !strings.Contains(a.body, "no_refresh_token") {
+	s := rig.RunSidecar(r.t, r.home, r.address)
+	if a := rig.Get(r.t, r.address, "/"); a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "awaiting_grant") && !strings.Contains(a.Body, "no_refresh_token") {
 		r.t.Fatalf("before the log-in the answer is %v", a)
 	}
 	return s
@@ -114,21 +116,10 @@ func (r *loginRig) runs() *sidecar {
 
 func (r *loginRig) wantGranted(scope string) {
 	r.t.Helper()
-	eventually(r.t, "requests are authorized after "+scope, func() bool { return get(r.t, r.address, "/").status == http.StatusOK })
+	rig.Eventually(r.t, "requests are authorized after "+scope, func() bool { return rig.Get(r.t, r.address, "/").Status == http.StatusOK })
 	if _, replays := r.seen(); replays != 0 {
 		r.t.Errorf("%d spent refresh tokens were presented", replays)
 	}
-}
-
-// printed waits for what a command prints.
-func (p *process) printed(pattern string) string {
-	p.t.Helper()
-	var found []string
-	eventually(p.t, "it prints "+pattern, func() bool {
-		found = regexp.MustCompile(pattern).FindStringSubmatch(p.output.String())
-		return found != nil
-	})
-	return found[1]
 }
 
 // browse does what a browser does, and returns the page it ends on.
@@ -148,23 +139,11 @@ func browse(t *testing.T, address string) (status int, page string) {
 
 const addressToOpen = `(?m)^  (http://\S+)$`
 
-func (p *process) wantExit(code int, pattern string) {
-	p.t.Helper()
-	select {
-	case <-p.done:
-	case <-time.After(patience):
-		p.t.Fatal("the command does not end")
-	}
-	if got := p.cmd.ProcessState.ExitCode(); got != code || !regexp.MustCompile(pattern).MatchString(p.output.String()) {
-		p.t.Fatalf("exit code %d, want %d, and output that matches %q:\n%s", got, code, pattern, p.output)
-	}
-}
-
 func TestLoginWithABrowserGivesTheRunningInstanceItsGrant(t *testing.T) {
 	r := newLoginRig(t, nil)
 	sidecar := r.runs()
-	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-	address := p.printed(addressToOpen)
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	address := p.Printed(addressToOpen)
 	q, err := url.Parse(address)
 	if err != nil {
 		t.Fatal(err)
@@ -179,10 +158,10 @@ func TestLoginWithABrowserGivesTheRunningInstanceItsGrant(t *testing.T) {
 	if status, page := browse(t, address); status != http.StatusOK || !strings.Contains(page, "Logged in") {
 		t.Errorf("the browser ends on %d %s", status, page)
 	}
-	p.wantExit(0, `erp: new token obtained: generation 1`)
+	p.WantExit(0, `erp: new token obtained: generation 1`)
 	r.wantGranted("the log-in")
 	for _, secret := range append(r.everySecret(), r.refreshTokens()...) {
-		if strings.Contains(p.output.String()+sidecar.output.String(), secret) {
+		if strings.Contains(p.Output.String()+sidecar.Output.String(), secret) {
 			t.Errorf("a secret was printed: %s", secret)
 		}
 	}
@@ -192,34 +171,34 @@ func TestLoginOnADeviceWaitsForTheHuman(t *testing.T) {
 	// This provider takes native clients for public ones here.
 	r := newLoginRig(t, func(c *registration) { c.native = false })
 	r.runs()
-	p := start(t, r.home, "tokens", "login", "erp", "--device")
-	p.printed(`(?m)^  ([A-Z]{4}-[A-Z]{4})$`)
-	p.printed(`(/device)\b`)
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--device")
+	p.Printed(`(?m)^  ([A-Z]{4}-[A-Z]{4})$`)
+	p.Printed(`(/device)\b`)
 	time.Sleep(1500 * time.Millisecond) // it has asked once, in vain
 	r.decideDevices(true)
-	p.wantExit(0, `erp: new token obtained: generation 1`)
+	p.WantExit(0, `erp: new token obtained: generation 1`)
 	r.wantGranted("the log-in")
 }
 
 func TestADeniedDeviceIsExplained(t *testing.T) {
 	r := newLoginRig(t, nil)
 	r.runs()
-	p := start(t, r.home, "tokens", "login", "erp", "--device")
-	p.printed(`(?m)^  ([A-Z]{4}-[A-Z]{4})$`)
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--device")
+	p.Printed(`(?m)^  ([A-Z]{4}-[A-Z]{4})$`)
 	r.decideDevices(false)
-	p.wantExit(1, `the log-in failed: .*access_denied`)
+	p.WantExit(1, `the log-in failed: .*access_denied`)
 }
 
 func TestLoginWithoutAnInstanceWritesTheRecordItself(t *testing.T) {
 	r := newLoginRig(t, nil)
-	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-	browse(t, p.printed(addressToOpen))
-	p.wantExit(0, `erp: new token obtained: generation 1`)
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.Printed(addressToOpen))
+	p.WantExit(0, `erp: new token obtained: generation 1`)
 	if _, err := os.Stat(filepath.Join(r.home, "data", "caddy", "oauth2_client", "erp.json")); err != nil {
 		t.Error(err)
 	}
 	before := len(r.recordedRequests())
-	runSidecar(t, r.home, r.address)
+	rig.RunSidecar(t, r.home, r.address)
 	r.wantGranted("the start")
 	if got := len(r.recordedRequests()); got != before {
 		t.Errorf("the start made %d token requests", got-before)
@@ -232,16 +211,16 @@ func TestLoginWithoutAnInstanceKeepsTheRecordEncrypted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := write(t, r.home, "key", identity.String()+"\n")
+	key := rig.Write(t, r.home, "key", identity.String()+"\n")
 	config, err := os.ReadFile(filepath.Join(r.home, "Caddyfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, r.home, "Caddyfile", strings.Replace(string(config), "scope openid offline_access", "scope openid offline_access\nstore file {\nencryption_key "+key+"\n}", 1))
+	rig.Write(t, r.home, "Caddyfile", strings.Replace(string(config), "scope openid offline_access", "scope openid offline_access\nstore file {\nencryption_key "+key+"\n}", 1))
 	for _, generation := range []string{"1", "2"} { // the second one reads what the first one wrote
-		p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-		browse(t, p.printed(addressToOpen))
-		p.wantExit(0, `erp: new token obtained: generation `+generation)
+		p := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+		browse(t, p.Printed(addressToOpen))
+		p.WantExit(0, `erp: new token obtained: generation `+generation)
 		record, err := os.ReadFile(filepath.Join(r.home, "data", "caddy", "oauth2_client", "erp.json"))
 		if err != nil {
 			t.Fatal(err)
@@ -252,7 +231,7 @@ func TestLoginWithoutAnInstanceKeepsTheRecordEncrypted(t *testing.T) {
 			}
 		}
 	}
-	runSidecar(t, r.home, r.address)
+	rig.RunSidecar(t, r.home, r.address)
 	r.wantGranted("the start")
 }
 
@@ -266,21 +245,21 @@ func TestLoginSpendsNoCodeForARecordThatCannotBeRead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys[i] = write(t, r.home, fmt.Sprintf("key%d", i), identity.String()+"\n")
+		keys[i] = rig.Write(t, r.home, fmt.Sprintf("key%d", i), identity.String()+"\n")
 	}
 	config, err := os.ReadFile(filepath.Join(r.home, "Caddyfile"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	encrypt := func(key string) {
-		write(t, r.home, "Caddyfile", strings.Replace(string(config), "scope openid offline_access", "scope openid offline_access\nstore file {\nencryption_key "+key+"\n}", 1))
+		rig.Write(t, r.home, "Caddyfile", strings.Replace(string(config), "scope openid offline_access", "scope openid offline_access\nstore file {\nencryption_key "+key+"\n}", 1))
 	}
 	encrypt(keys[0])
-	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-	browse(t, p.printed(addressToOpen))
-	p.wantExit(0, `erp: new token obtained: generation 1`)
-	if strings.Contains(p.output.String(), "not able to work") {
-		t.Errorf("the log complains of what the log-in is to mend:\n%s", p.output)
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.Printed(addressToOpen))
+	p.WantExit(0, `erp: new token obtained: generation 1`)
+	if strings.Contains(p.Output.String(), "not able to work") {
+		t.Errorf("the log complains of what the log-in is to mend:\n%s", p.Output)
 	}
 	requests := len(r.recordedRequests())
 
@@ -293,10 +272,10 @@ func TestLoginSpendsNoCodeForARecordThatCannotBeRead(t *testing.T) {
 	wantRefused := func(when string) {
 		t.Helper()
 		for _, args := range [][]string{{"--no-browser"}, {"--device"}} {
-			p := start(t, r.home, append([]string{"tokens", "login", "erp"}, args...)...)
-			p.wantExit(1, refused)
-			if strings.Contains(p.output.String(), "http://") {
-				t.Errorf("%s: somebody is sent to log in:\n%s", when, p.output)
+			p := rig.Start(t, r.home, append([]string{"tokens", "login", "erp"}, args...)...)
+			p.WantExit(1, refused)
+			if strings.Contains(p.Output.String(), "http://") {
+				t.Errorf("%s: somebody is sent to log in:\n%s", when, p.Output)
 			}
 		}
 		if now, err := os.ReadFile(path); err != nil || string(now) != string(record) {
@@ -311,7 +290,7 @@ func TestLoginSpendsNoCodeForARecordThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefused("a damaged record")
-	runSidecar(t, r.home, r.address)
+	rig.RunSidecar(t, r.home, r.address)
 	wantRefused("a running instance")
 	if more := len(r.recordedRequests()) - requests; more != 0 {
 		t.Errorf("%d requests to the token endpoint", more)
@@ -324,14 +303,14 @@ func TestLoginExplainsWhatIsMissing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, r.home, "Caddyfile", regexp.MustCompile(`\w*authorization_endpoint.*`).ReplaceAllString(string(config), ""))
+	rig.Write(t, r.home, "Caddyfile", regexp.MustCompile(`\w*authorization_endpoint.*`).ReplaceAllString(string(config), ""))
 	for want, args := range map[string][]string{
 		"no authorization_endpoint: add that setting":        {"login", "erp"},
 		"no device_authorization_endpoint: add that setting": {"login", "erp", "--device"},
 		"has no client nobody; there are: erp":               {"login", "nobody"},
 		"--redirect-uri: write http://127.0.0.1":             {"login", "erp", "--redirect-uri", "https://evil.example/"},
 	} {
-		_, stderr, code := command(t, r.home, append([]string{"tokens"}, args...)...)
+		_, stderr, code := rig.Command(t, r.home, append([]string{"tokens"}, args...)...)
 		if code == 0 || !strings.Contains(stderr, want) {
 			t.Errorf("%v: exit code %d, no %q in:\n%s", args, code, want, stderr)
 		}
@@ -341,16 +320,16 @@ func TestLoginExplainsWhatIsMissing(t *testing.T) {
 func TestRevokeEndsTheGrantAtTheServer(t *testing.T) {
 	r := newLoginRig(t, nil)
 	r.runs()
-	p := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-	browse(t, p.printed(addressToOpen))
-	p.wantExit(0, "")
+	p := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, p.Printed(addressToOpen))
+	p.WantExit(0, "")
 	r.wantGranted("the log-in")
 
-	_, stderr, code := command(t, r.home, "tokens", "revoke", "erp")
+	_, stderr, code := rig.Command(t, r.home, "tokens", "revoke", "erp")
 	if code != 1 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("without a terminal: exit code %d, %s", code, stderr)
 	}
-	stdout, stderr, code := command(t, r.home, "tokens", "revoke", "erp", "--yes")
+	stdout, stderr, code := rig.Command(t, r.home, "tokens", "revoke", "erp", "--yes")
 	if code != 0 || !strings.Contains(stdout, "the grant is revoked") {
 		t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
 	}
@@ -360,15 +339,15 @@ func TestRevokeEndsTheGrantAtTheServer(t *testing.T) {
 	if left != 0 {
 		t.Errorf("%d refresh tokens are alive at the server", left)
 	}
-	if a := get(t, r.address, "/"); a.status != http.StatusServiceUnavailable {
+	if a := rig.Get(t, r.address, "/"); a.Status != http.StatusServiceUnavailable {
 		t.Errorf("after the revocation the answer is %v", a)
 	}
-	_, _, code = command(t, r.home, "tokens", "health")
+	_, _, code = rig.Command(t, r.home, "tokens", "health")
 	if code != 2 {
 		t.Errorf("health exits %d, want 2", code)
 	}
-	again := start(t, r.home, "tokens", "login", "erp", "--no-browser")
-	browse(t, again.printed(addressToOpen))
-	again.wantExit(0, "generation 2")
+	again := rig.Start(t, r.home, "tokens", "login", "erp", "--no-browser")
+	browse(t, again.Printed(addressToOpen))
+	again.WantExit(0, "generation 2")
 	r.wantGranted("the second log-in")
 }

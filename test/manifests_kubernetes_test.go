@@ -16,6 +16,8 @@ import (
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
+
+	"lamplighter/test/internal/rig"
 )
 
 // What an operator has: an application that is rolled out, and one that is not
@@ -85,9 +87,9 @@ func render(t *testing.T) (r rendered) {
 	if err := os.CopyFS(filepath.Join(dir, "lamplighter"), os.DirFS("../examples/kubernetes")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "kustomization.yaml", kustomization)
-	write(t, dir, "application.yaml", application)
-	write(t, dir, "other.yaml", strings.NewReplacer("lamplighter: erp", "lamplighter: none", "legacy-app", "other").Replace(application))
+	rig.Write(t, dir, "kustomization.yaml", kustomization)
+	rig.Write(t, dir, "application.yaml", application)
+	rig.Write(t, dir, "other.yaml", strings.NewReplacer("lamplighter: erp", "lamplighter: none", "legacy-app", "other").Replace(application))
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
 	if err != nil {
 		t.Fatal(err)

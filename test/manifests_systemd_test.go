@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/unit"
+
+	"lamplighter/test/internal/rig"
 )
 
 // service reads the unit's settings, by name.
@@ -65,16 +67,13 @@ func TestSystemdUnitSuppliesWhatTheCaddyfileReads(t *testing.T) {
 // TestSystemdTakesTheUnit asks systemd itself, and lets it judge how much the
 // unit is exposed.
 func TestSystemdTakesTheUnit(t *testing.T) {
-	systemd, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("there is no systemd-analyze here: install systemd")
-	}
+	systemd := rig.Need(t, "systemd-analyze", "install systemd")
 	dir := t.TempDir()
-	installed, err := filepath.Abs(binary)
+	installed, err := filepath.Abs(rig.Binary)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, dir, "lamplighter.service", strings.ReplaceAll(shown(t, "systemd", "lamplighter.service"), "/usr/local/bin/lamplighter", installed))
+	rig.Write(t, dir, "lamplighter.service", strings.ReplaceAll(shown(t, "systemd", "lamplighter.service"), "/usr/local/bin/lamplighter", installed))
 	for _, args := range [][]string{
 		{"verify", "--man=no"},
 		{"security", "--offline=yes", "--no-pager", "--threshold=20"}, // 2.0 of 10

@@ -5,16 +5,18 @@ import (
 	"os"
 	"regexp"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 var noCore = regexp.MustCompile(`(?m)^Max core file size +0 +0 `)
 
 // TestRunningSidecarLeavesNoCoreDump looks from outside, as an operator would.
 func TestRunningSidecarLeavesNoCoreDump(t *testing.T) {
-	dir, address := home(t), freeAddress(t)
-	write(t, dir, "Caddyfile", "http://"+address+" {\n\trespond ok\n}\n")
-	s := runSidecar(t, dir, address)
-	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", s.cmd.Process.Pid))
+	dir, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, dir, "Caddyfile", "http://"+address+" {\n\trespond ok\n}\n")
+	s := rig.RunSidecar(t, dir, address)
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", s.Cmd.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
 	}

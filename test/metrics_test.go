@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"lamplighter/test/internal/rig"
 )
 
 // metrics reads Caddy's metrics.
 func (o *operated) metrics() string {
 	o.t.Helper()
-	res, err := unixClient(filepath.Join(o.home, "data", "caddy", "admin.sock")).Get("http://127.0.0.1/metrics")
+	res, err := rig.UnixClient(filepath.Join(o.home, "data", "caddy", "admin.sock")).Get("http://127.0.0.1/metrics")
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -79,8 +81,8 @@ func TestMetricsSurviveReloads(t *testing.T) {
 	check()
 	for i := range 20 {
 		config := o.caddyfile(o.address)
-		write(t, o.home, "Caddyfile", config+"\n# "+strconv.Itoa(i)+"\n")
-		if stdout, stderr, code := command(t, o.home, "reload", "--force"); code != 0 {
+		rig.Write(t, o.home, "Caddyfile", config+"\n# "+strconv.Itoa(i)+"\n")
+		if stdout, stderr, code := rig.Command(t, o.home, "reload", "--force"); code != 0 {
 			t.Fatalf("reload: %d\n%s%s", code, stdout, stderr)
 		}
 	}
@@ -95,7 +97,7 @@ func TestMetricsSurviveReloads(t *testing.T) {
 func TestMetricsCountUnauthorizedAnswersAndLostGrants(t *testing.T) {
 	o := operate(t, unedited)
 	o.control("revoke", nil)
-	if a := get(t, o.address, "/"); a.status == 200 {
+	if a := rig.Get(t, o.address, "/"); a.Status == 200 {
 		t.Errorf("the revoked token is accepted: %v", a)
 	}
 	o.wantMetric(`unauthorized_total{client="demo"}`, 1)

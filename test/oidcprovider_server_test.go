@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // metadata is how a client is registered (RFC 7591 section 2).
@@ -30,17 +32,11 @@ type oidcProviderStats struct {
 }
 
 // installOIDCProvider installs the locked packages into a directory of the test.
-// Without Node.js the test is skipped, unless LAMPLIGHTER_REQUIRE_NODE is 1.
+// Without Node.js the test is skipped.
 func installOIDCProvider(t *testing.T) (dir string) {
 	t.Helper()
-	miss := t.Skipf
-	if os.Getenv("LAMPLIGHTER_REQUIRE_NODE") == "1" {
-		miss = t.Fatalf
-	}
 	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			miss("oidc-provider needs Node.js: %v", err)
-		}
+		rig.Need(t, tool, "oidc-provider needs Node.js")
 	}
 	dir = t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "oidc-provider"))); err != nil {
@@ -49,7 +45,7 @@ func installOIDCProvider(t *testing.T) (dir string) {
 	npm := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund")
 	npm.Dir = dir
 	if out, err := npm.CombinedOutput(); err != nil {
-		miss("oidc-provider cannot be installed: %v\n%s", err, out)
+		rig.Skip(t, "oidc-provider cannot be installed: %v\n%s", err, out)
 	}
 	return dir
 }
@@ -66,7 +62,7 @@ func startOIDCProvider(t *testing.T, dir string, certificates map[string]string,
 	}
 	cmd := exec.Command("node", "server.mjs")
 	cmd.Dir = dir
-	stdout, stderr := new(output), new(output)
+	stdout, stderr := new(rig.Output), new(rig.Output)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	input, err := cmd.StdinPipe()
 	if err != nil {
@@ -91,7 +87,7 @@ func startOIDCProvider(t *testing.T, dir string, certificates map[string]string,
 		t.Fatal(err)
 	}
 	p := &oidcProvider{t: t}
-	eventually(t, "oidc-provider listens", func() bool {
+	rig.Eventually(t, "oidc-provider listens", func() bool {
 		select {
 		case <-done:
 			t.Fatal("oidc-provider ended")

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"lamplighter/test/internal/rig"
 )
 
 // An identifier and a secret with what encoders get wrong, of the characters
@@ -150,17 +152,17 @@ func testOIDCProviderMutualTLS(t *testing.T, dir string) {
 func (p *oidcProvider) callWithClientCredentials(settings string, files map[string]string) {
 	t := p.t
 	t.Helper()
-	dir, address := home(t), freeAddress(t)
+	dir, address := rig.Home(t), rig.FreeAddress(t)
 	for name, content := range files {
-		write(t, dir, name, content)
+		rig.Write(t, dir, name, content)
 	}
-	write(t, dir, "Caddyfile", sidecarConfig(t, address, p.API, fmt.Sprintf(`
+	rig.Write(t, dir, "Caddyfile", rig.Config(t, address, p.API, fmt.Sprintf(`
 		%s
 		client_id "%s"
 		scope orders.read`, settings, providerClient)))
-	s := runSidecar(t, dir, address)
+	s := rig.RunSidecar(t, dir, address)
 	callThrough(t, s, 3)
-	if err := s.end(terminate); err != nil {
+	if err := s.End(rig.Terminate); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
 	if stats := p.stats(); len(stats.Errors) != 0 || stats.Granted < 3 {
@@ -178,21 +180,21 @@ func testOIDCProviderRotation(t *testing.T, dir string) {
 		"grant_types":    []string{"authorization_code", "refresh_token"},
 		"response_types": []string{"code"}, "redirect_uris": []string{"https://erp.example.com/callback"},
 	}))
-	home, address := home(t), freeAddress(t)
+	home, address := rig.Home(t), rig.FreeAddress(t)
 	seed := p.mint(providerClient)
-	write(t, home, "secret", providerSecret)
-	write(t, home, "seed", seed)
-	write(t, home, "Caddyfile", sidecarConfig(t, address, p.API, fmt.Sprintf(`
+	rig.Write(t, home, "secret", providerSecret)
+	rig.Write(t, home, "seed", seed)
+	rig.Write(t, home, "Caddyfile", rig.Config(t, address, p.API, fmt.Sprintf(`
 		issuer %s
 		client_id "%s"
 		client_secret {file.secret}
 		refresh_token {file.seed}
 		rotation required`, p.Issuer, providerClient)))
 
-	s := runSidecar(t, home, address)
+	s := rig.RunSidecar(t, home, address)
 	last := callThrough(t, s, 4)
-	s.kill()
-	s = runSidecar(t, home, address)
+	s.Kill()
+	s = rig.RunSidecar(t, home, address)
 	callThrough(t, s, last+3)
 	before := p.stats()
 	if len(before.Errors) != 0 || before.Revoked != 0 || before.Granted < 7 || before.Consumed != before.Granted {
@@ -206,8 +208,8 @@ func testOIDCProviderRotation(t *testing.T, dir string) {
 	if after := p.stats(); !slices.Contains(after.Errors, "invalid_grant: grant request is invalid: refresh token already used") {
 		t.Errorf("the provider does not notice reuse: %+v", after)
 	}
-	eventually(t, "the sidecar notices that the grant was revoked", func() bool {
-		out, _, _ := command(t, home, "tokens", "list", "--json")
+	rig.Eventually(t, "the sidecar notices that the grant was revoked", func() bool {
+		out, _, _ := rig.Command(t, home, "tokens", "list", "--json")
 		return strings.Contains(out, `"grant_lost"`)
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"lamplighter/test/internal/rig"
 )
 
 // awkward has every character that some encoder gets wrong.
@@ -19,28 +21,6 @@ const awkward = "s+e/c=r&e%t é+%2B"
 // lifetime is that of access tokens. The provider announces whole seconds,
 // rounded down.
 const lifetime = 4 * time.Second
-
-// sidecarConfig is a Caddyfile with one client.
-func sidecarConfig(t *testing.T, address, api, settings string) string {
-	t.Helper()
-	u, err := url.Parse("http://" + address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf(`{
-	grace_period 5s
-}
-
-http://:%s {
-	bind 127.0.0.1
-	upstream_oauth %s {
-		client erp {
-%s
-		}
-	}
-}
-`, u.Port(), api, settings)
-}
 
 // TestRefreshTokenGrant lets a rotating grant live through rotations and a
 // crash, at a real authorization server.
@@ -64,10 +44,10 @@ func TestRefreshTokenGrant(t *testing.T) {
 			}
 			server := newAuthServer(t, lifetime, client)
 			api := newAPI(t, server)
-			dir, address := home(t), freeAddress(t)
-			write(t, dir, "secret", client.secret+"\n")
-			write(t, dir, "seed", server.login()+"\n")
-			write(t, dir, "Caddyfile", sidecarConfig(t, address, api.URL, fmt.Sprintf(`
+			dir, address := rig.Home(t), rig.FreeAddress(t)
+			rig.Write(t, dir, "secret", client.secret+"\n")
+			rig.Write(t, dir, "seed", server.login()+"\n")
+			rig.Write(t, dir, "Caddyfile", rig.Config(t, address, api.URL, fmt.Sprintf(`
 				token_endpoint %s
 				client_id "%s"
 				client_secret {file.secret}
@@ -76,16 +56,16 @@ func TestRefreshTokenGrant(t *testing.T) {
 				rotation_overlap none
 				%s`, server.tokenEndpoint(), client.id, tt.settings)))
 
-			s := runSidecar(t, dir, address)
-			last := callThrough(t, s, number(t, get(t, s.address, "/orders"))+3)
+			s := rig.RunSidecar(t, dir, address)
+			last := callThrough(t, s, number(t, rig.Get(t, s.Address, "/orders"))+3)
 
-			s.kill()
-			s = runSidecar(t, dir, address)
-			if again := number(t, get(t, s.address, "/orders")); again < last {
+			s.Kill()
+			s = rig.RunSidecar(t, dir, address)
+			if again := number(t, rig.Get(t, s.Address, "/orders")); again < last {
 				t.Errorf("after the restart a call carried token %d, older than %d", again, last)
 			}
 			callThrough(t, s, last+2)
-			if err := s.end(terminate); err != nil {
+			if err := s.End(rig.Terminate); err != nil {
 				t.Errorf("it ended with %v", err)
 			}
 
@@ -123,21 +103,21 @@ func TestClientCredentialsGrant(t *testing.T) {
 			}
 			server := newAuthServer(t, lifetime, client)
 			api := newAPI(t, server)
-			dir, address := home(t), freeAddress(t)
-			write(t, dir, "secret", client.secret)
-			write(t, dir, "Caddyfile", sidecarConfig(t, address, api.URL, fmt.Sprintf(`
+			dir, address := rig.Home(t), rig.FreeAddress(t)
+			rig.Write(t, dir, "secret", client.secret)
+			rig.Write(t, dir, "Caddyfile", rig.Config(t, address, api.URL, fmt.Sprintf(`
 				token_endpoint %s
 				token_endpoint_auth_method %s
 				client_id "%s"
 				client_secret {file.secret}
 				scope orders.read orders.write`, server.tokenEndpoint(), name, client.id)))
 
-			s := runSidecar(t, dir, address)
-			last := callThrough(t, s, number(t, get(t, s.address, "/orders"))+3)
-			s.kill()
-			s = runSidecar(t, dir, address)
+			s := rig.RunSidecar(t, dir, address)
+			last := callThrough(t, s, number(t, rig.Get(t, s.Address, "/orders"))+3)
+			s.Kill()
+			s = rig.RunSidecar(t, dir, address)
 			callThrough(t, s, last+2)
-			if err := s.end(terminate); err != nil {
+			if err := s.End(rig.Terminate); err != nil {
 				t.Errorf("it ended with %v", err)
 			}
 			for _, r := range server.recordedRequests() {
@@ -153,11 +133,11 @@ func TestClientCredentialsGrant(t *testing.T) {
 // callThrough calls the API through the sidecar until a token has that number,
 // and returns its number. Every single call must succeed, with a token that is
 // never older than the one before.
-func callThrough(t *testing.T, s *sidecar, until int) int {
+func callThrough(t *testing.T, s *rig.Sidecar, until int) int {
 	t.Helper()
 	last := 0
-	eventually(t, fmt.Sprintf("a call carries token %d", until), func() bool {
-		n := number(t, get(t, s.address, "/orders"))
+	rig.Eventually(t, fmt.Sprintf("a call carries token %d", until), func() bool {
+		n := number(t, rig.Get(t, s.Address, "/orders"))
 		if n < last {
 			t.Fatalf("a call carried token %d after one with %d", n, last)
 		}

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestTokenEndpointBehindAForwardProxyWithItsOwnAuthority asks a token endpoint
@@ -24,13 +26,13 @@ import (
 // authority of our own vouches for, and that wants a certificate from us.
 func TestTokenEndpointBehindAForwardProxyWithItsOwnAuthority(t *testing.T) {
 	const name = "login.example.com"
-	dir, address := home(t), freeAddress(t)
+	dir, address := rig.Home(t), rig.FreeAddress(t)
 	authority := newAuthority(t)
-	write(t, dir, "ca.pem", authority.pem)
+	rig.Write(t, dir, "ca.pem", authority.pem)
 	cert, key := authority.issue(t, "erp")
-	write(t, dir, "client.pem", cert)
-	write(t, dir, "client.key", key)
-	write(t, dir, "secret", "sidecar-secret")
+	rig.Write(t, dir, "client.pem", cert)
+	rig.Write(t, dir, "client.key", key)
+	rig.Write(t, dir, "secret", "sidecar-secret")
 
 	presented := make(chan string, 10)
 	endpoint := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +61,7 @@ func TestTokenEndpointBehindAForwardProxyWithItsOwnAuthority(t *testing.T) {
 	t.Cleanup(api.Close)
 
 	_, port, _ := strings.Cut(address, ":")
-	write(t, dir, "Caddyfile", fmt.Sprintf(`{
+	rig.Write(t, dir, "Caddyfile", fmt.Sprintf(`{
 	grace_period 5s
 }
 
@@ -78,10 +80,9 @@ http://:%s {
 	}
 }
 `, port, api.URL, name))
-	s := &sidecar{startBinary(t, binary, dir, append(environment(dir), "HTTPS_PROXY="+proxy.URL), "run", "--config", "Caddyfile"), address}
-	eventually(t, "the sidecar listens", func() bool { return listens(address) })
+	s := rig.RunSidecar(t, dir, address, "HTTPS_PROXY="+proxy.URL)
 
-	if got := get(t, s.address, "/"); got.status != 200 || got.body != "Bearer A1" {
+	if got := rig.Get(t, s.Address, "/"); got.Status != 200 || got.Body != "Bearer A1" {
 		t.Errorf("got %s", got)
 	}
 	if got := <-connected; got != "CONNECT "+name+":443" {

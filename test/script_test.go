@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"lamplighter/test/internal/rig"
 )
 
 // secret is what no message may repeat; the scripts' configurations use it where
@@ -44,7 +46,7 @@ func TestScripts(t *testing.T) {
 			if err := os.Mkdir(bin, 0o700); err != nil {
 				return err
 			}
-			if err := os.Symlink(binary, filepath.Join(bin, "lamplighter")); err != nil {
+			if err := os.Symlink(rig.Binary, filepath.Join(bin, "lamplighter")); err != nil {
 				return err
 			}
 			calls, err := countCalls(env)

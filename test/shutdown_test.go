@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/test/internal/rig"
 )
 
 // TestSIGTERMDuringARefreshWaitsForItsRecord ends the process while the token
@@ -14,17 +16,17 @@ import (
 func TestSIGTERMDuringARefreshWaitsForItsRecord(t *testing.T) {
 	t.Parallel()
 	servers := startDemoServers(t, "1h")
-	dir, address := home(t), freeAddress(t)
-	write(t, dir, "Caddyfile", servers.caddyfile(address))
+	dir, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, dir, "Caddyfile", servers.caddyfile(address))
 	servers.fault(`{"kind":"delay_answer","ms":2000}`)
-	s := runSidecar(t, dir, address)
-	eventually(t, "the token endpoint has rotated", func() bool { return servers.stats().Generation == 1 })
-	if err := s.end(terminate); err != nil {
+	s := rig.RunSidecar(t, dir, address)
+	rig.Eventually(t, "the token endpoint has rotated", func() bool { return servers.stats().Generation == 1 })
+	if err := s.End(rig.Terminate); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
 
-	runSidecar(t, dir, address)
-	eventually(t, "the token is served", func() bool { return get(t, address, "/").status == 200 })
+	rig.RunSidecar(t, dir, address)
+	rig.Eventually(t, "the token is served", func() bool { return rig.Get(t, address, "/").Status == 200 })
 	if stats := servers.stats(); stats.TokenRequests != 1 || stats.Spent != 0 {
 		t.Errorf("%+v: the answer was not kept", stats)
 	}
@@ -43,11 +45,11 @@ func TestOpenStreamsDoNotOutliveTheGracePeriod(t *testing.T) {
 		}
 	}))
 	t.Cleanup(endless.Close)
-	dir, address := home(t), freeAddress(t)
+	dir, address := rig.Home(t), rig.FreeAddress(t)
 	config := strings.Replace(servers.caddyfile(address), "grace_period 10s", "grace_period 1s", 1)
 	config = strings.Replace(config, "upstream_oauth "+servers.API, "upstream_oauth "+endless.URL, 1)
-	write(t, dir, "Caddyfile", config)
-	s := runSidecar(t, dir, address)
+	rig.Write(t, dir, "Caddyfile", config)
+	s := rig.RunSidecar(t, dir, address)
 	res, err := http.Get("http://" + address + "/")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +59,7 @@ func TestOpenStreamsDoNotOutliveTheGracePeriod(t *testing.T) {
 		t.Fatalf("%d %v", res.StatusCode, err)
 	}
 	began := time.Now()
-	if err := s.end(terminate); err != nil {
+	if err := s.End(rig.Terminate); err != nil {
 		t.Errorf("it ended with %v", err)
 	}
 	if took := time.Since(began); took > 10*time.Second {

@@ -8,12 +8,14 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"lamplighter/test/internal/rig"
 )
 
 // openStatus opens the status page as 'tokens status --web' does.
 func openStatus(t *testing.T, o *operated) (c *chromium, origin string) {
 	c = newChromium(t)
-	link := start(t, o.home, "tokens", "status", "--web", "--no-browser").printed(addressToOpen)
+	link := rig.Start(t, o.home, "tokens", "status", "--web", "--no-browser").Printed(addressToOpen)
 	origin, _, _ = strings.Cut(link, "/?")
 	c.do(chromedp.Navigate(link))
 	c.eventually("the page with the client", `document.querySelector("h2")?.textContent`, "demo")
@@ -29,7 +31,7 @@ func TestTheStatusPageMovesAndAsksNothingElsewhere(t *testing.T) {
 	if before < 90 || before > 100 {
 		t.Errorf("the bar is at %v of a new token", before)
 	}
-	eventually(t, "the bar goes down", func() bool {
+	rig.Eventually(t, "the bar goes down", func() bool {
 		now, err := strconv.ParseFloat(c.value(barsValue), 64)
 		return err == nil && now < before && now > before-2
 	})
@@ -83,7 +85,7 @@ func TestTheStatusPageWorksWithoutScripts(t *testing.T) {
 	c, _ := openStatus(t, o)
 	tell(c, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	c.do(chromedp.Click(chromedp.CSS("button"), chromedp.NodeVisible))
-	eventually(t, "the token is refreshed", func() bool { return o.stats().TokenRequests == 2 })
+	rig.Eventually(t, "the token is refreshed", func() bool { return o.stats().TokenRequests == 2 })
 }
 
 func TestTheStatusPageIsReadableInLightAndDark(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // browser keeps cookies, and does not follow redirects.
@@ -39,8 +41,8 @@ func (b *browser) page(res *http.Response, err error) (int, string) {
 
 func TestTheStatusPageIsForOneBrowserAndRefreshes(t *testing.T) {
 	o := operate(t, unedited)
-	p := start(t, o.home, "tokens", "status", "--web", "--no-browser")
-	link := p.printed(addressToOpen)
+	p := rig.Start(t, o.home, "tokens", "status", "--web", "--no-browser")
+	link := p.Printed(addressToOpen)
 	origin, _, _ := strings.Cut(link, "/?")
 
 	b := newBrowser(t)

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"lamplighter/test/internal/rig"
 )
 
 // operated is a sidecar for the demo's servers, and an operator at its console.
@@ -15,15 +17,15 @@ type operated struct {
 	*demoServers
 	home    string
 	address string
-	process *process
+	process *rig.Process
 }
 
 func operate(t *testing.T, edit func(caddyfile string) string) *operated {
 	t.Helper()
-	o := &operated{demoServers: startDemoServers(t, "1h"), home: home(t), address: freeAddress(t)}
-	write(t, o.home, "Caddyfile", edit(o.caddyfile(o.address)))
-	o.process = start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
-	eventually(t, "the sidecar answers", func() bool { return listens(o.address) && get(t, o.address, "/").status == 200 })
+	o := &operated{demoServers: startDemoServers(t, "1h"), home: rig.Home(t), address: rig.FreeAddress(t)}
+	rig.Write(t, o.home, "Caddyfile", edit(o.caddyfile(o.address)))
+	o.process = rig.Start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
+	rig.Eventually(t, "the sidecar answers", func() bool { return rig.Listens(o.address) && rig.Get(t, o.address, "/").Status == 200 })
 	return o
 }
 
@@ -52,13 +54,13 @@ func (o *operated) login() (file, token string) {
 		RefreshToken string `json:"refresh_token"`
 	}
 	o.control("grant", &grant)
-	return write(o.t, o.home, "new_refresh_token", grant.RefreshToken+"\n"), grant.RefreshToken
+	return rig.Write(o.t, o.home, "new_refresh_token", grant.RefreshToken+"\n"), grant.RefreshToken
 }
 
 // tokens runs `lamplighter tokens …` and checks its exit code and output.
 func (o *operated) tokens(code int, pattern string, args ...string) string {
 	o.t.Helper()
-	stdout, stderr, got := command(o.t, o.home, append([]string{"tokens"}, args...)...)
+	stdout, stderr, got := rig.Command(o.t, o.home, append([]string{"tokens"}, args...)...)
 	output := stdout + stderr
 	if got != code || !regexp.MustCompile(pattern).MatchString(output) {
 		o.t.Fatalf("tokens %s: exit code %d, want %d; %q does not match:\n%s", strings.Join(args, " "), got, code, pattern, output)
@@ -83,10 +85,10 @@ func TestALostGrantIsFoundExplainedAndCuredWithoutARestart(t *testing.T) {
 	file, token := o.login()
 	o.tokens(0, `demo: new token obtained: generation 2, expires in`, "import", "demo", "--file", file)
 	o.tokens(0, `^$`, "health")
-	if a := get(t, o.address, "/again"); a.status != 200 {
+	if a := rig.Get(t, o.address, "/again"); a.Status != 200 {
 		t.Errorf("the cured client's request is answered %v", a)
 	}
-	for where, text := range map[string]string{"show": o.tokens(0, "import_ordered", "show", "demo", "--json"), "the log": o.process.output.String()} {
+	for where, text := range map[string]string{"show": o.tokens(0, "import_ordered", "show", "demo", "--json"), "the log": o.process.Output.String()} {
 		if strings.Contains(text, token) {
 			t.Errorf("%s holds the imported refresh token", where)
 		}
@@ -128,18 +130,18 @@ func TestImportTakesNothingThatIsNoRefreshToken(t *testing.T) {
 	before := o.stats().TokenRequests
 	for name, content := range map[string]string{"empty": "", "two lines": "abc\ndef\n", "newlines only": "\n\n", "too long": strings.Repeat("x", 65<<10)} {
 		t.Run(name, func(t *testing.T) {
-			file := write(t, o.home, "token", content)
+			file := rig.Write(t, o.home, "token", content)
 			o.tokens(1, `empty|line break|longer than any refresh token`, "import", "demo", "-f", file)
 		})
 	}
 	o.tokens(1, `no such file`, "import", "demo", "--file", "nowhere")
 	o.tokens(1, `accepts 1 arg`, "import", "demo", "a-token-as-argument")
-	o.tokens(1, `there are: demo`, "import", "nobody", "--file", write(t, o.home, "token", "x"))
+	o.tokens(1, `there are: demo`, "import", "nobody", "--file", rig.Write(t, o.home, "token", "x"))
 	used, err := os.ReadFile(o.RefreshTokenFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.tokens(1, `used by this client before`, "import", "demo", "--file", write(t, o.home, "token", string(used)))
+	o.tokens(1, `used by this client before`, "import", "demo", "--file", rig.Write(t, o.home, "token", string(used)))
 	if got := o.stats(); got.TokenRequests != before {
 		t.Errorf("%d token requests were made", got.TokenRequests-before)
 	}
@@ -154,36 +156,36 @@ func TestRefreshHonoursRetryAfterUnlessForced(t *testing.T) {
 }
 
 func TestCommandsFindTheAdminAddress(t *testing.T) {
-	admin := freeAddress(t)
+	admin := rig.FreeAddress(t)
 	o := operate(t, func(c string) string { return strings.Replace(c, "{\n", "{\n\tadmin "+admin+"\n", 1) })
 	o.tokens(3, `no instance answers at unix/.*--address`, "list")
 	o.tokens(0, `demo +valid`, "list", "--address", admin)
 	o.tokens(0, `demo +valid`, "list", "--config", filepath.Join(o.home, "Caddyfile"))
 	o.tokens(0, `new token obtained`, "refresh", "demo", "--address", admin)
-	env := append(environment(o.home), "CADDY_ADMIN="+admin)
-	p := startBinary(t, binary, o.home, env, "tokens", "show", "demo")
-	<-p.done
-	if p.err != nil || !strings.Contains(p.output.String(), "refresh_ordered") {
-		t.Errorf("with CADDY_ADMIN: %v\n%s", p.err, p.output)
+	env := append(rig.Environment(o.home), "CADDY_ADMIN="+admin)
+	p := rig.StartBinary(t, rig.Binary, o.home, env, "tokens", "show", "demo")
+	<-p.Done
+	if p.Err != nil || !strings.Contains(p.Output.String(), "refresh_ordered") {
+		t.Errorf("with CADDY_ADMIN: %v\n%s", p.Err, p.Output)
 	}
 }
 
 func TestANewOperatorGetsFromNothingToALoggedInClient(t *testing.T) {
-	o := &operated{demoServers: startDemoServers(t, "1h"), home: home(t), address: freeAddress(t)}
+	o := &operated{demoServers: startDemoServers(t, "1h"), home: rig.Home(t), address: rig.FreeAddress(t)}
 	config := regexp.MustCompile(`(?m)^\s*refresh_token .*$`).ReplaceAllString(o.caddyfile(o.address),
 		"\t\t\tauthorization_endpoint "+o.AuthorizationServer+"/auth/oauth2/authorize")
-	write(t, o.home, "Caddyfile", config)
-	o.process = start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
-	eventually(t, "the sidecar listens", func() bool { return listens(o.address) })
+	rig.Write(t, o.home, "Caddyfile", config)
+	o.process = rig.Start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
+	rig.Eventually(t, "the sidecar listens", func() bool { return rig.Listens(o.address) })
 	o.tokens(2, `demo: awaiting_grant(?s).*remedy: .*tokens import`, "health")
 
-	p := start(t, o.home, "tokens", "login", "demo", "--no-browser")
-	if status, page := browse(t, p.printed(addressToOpen)); status != http.StatusOK {
+	p := rig.Start(t, o.home, "tokens", "login", "demo", "--no-browser")
+	if status, page := browse(t, p.Printed(addressToOpen)); status != http.StatusOK {
 		t.Errorf("the browser ends on %d %s", status, page)
 	}
-	p.wantExit(0, `demo: new token obtained`)
+	p.WantExit(0, `demo: new token obtained`)
 	o.tokens(0, `^$`, "health")
-	if a := get(t, o.address, "/"); a.status != http.StatusOK {
+	if a := rig.Get(t, o.address, "/"); a.Status != http.StatusOK {
 		t.Errorf("the request is answered %v", a)
 	}
 	if stats := o.stats(); stats.Spent != 0 || stats.Refused != 0 {

@@ -1,0 +1,127 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// Sidecar is a lamplighter that runs a Caddyfile, and is called at an address.
+type Sidecar struct {
+	*Process
+	Address string
+}
+
+// Config is a Caddyfile with one client, erp, for an API.
+func Config(t *testing.T, address, api, settings string) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`{
+	grace_period 5s
+}
+
+http://:%s {
+	bind 127.0.0.1
+	upstream_oauth %s {
+		client erp {
+%s
+		}
+	}
+}
+`, port, api, settings)
+}
+
+// Write writes the Caddyfile of a sidecar and other files below home.
+func Write(t *testing.T, home, name, content string) string {
+	t.Helper()
+	path := filepath.Join(home, name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// RunSidecar starts a sidecar with the file Caddyfile below home, and waits
+// until it listens. env is added to its environment.
+func RunSidecar(t *testing.T, home, address string, env ...string) *Sidecar {
+	t.Helper()
+	run := []string{"run", "--config", "Caddyfile", "--adapter", "caddyfile"}
+	s := &Sidecar{StartBinary(t, Binary, home, append(Environment(home), env...), run...), address}
+	Eventually(t, "the sidecar listens", func() bool {
+		if s.Ended() {
+			t.Fatalf("the sidecar ended: %v", s.Err)
+		}
+		return Listens(address)
+	})
+	return s
+}
+
+// Listens reports whether somebody accepts connections at an address.
+func Listens(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+// FreeAddress returns a loopback address where nothing listens.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// Answer is what a caller of the sidecar gets.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   string
+}
+
+func (a Answer) String() string { return fmt.Sprintf("%d %s", a.Status, a.Body) }
+
+// Get makes the call of a legacy application: plain HTTP, no token.
+func Get(t *testing.T, address, path string) Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Answer{res.StatusCode, res.Header, string(body)}
+}
+
+// UnixClient makes HTTP requests over a unix socket.
+func UnixClient(socket string) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}
+}

@@ -1,0 +1,27 @@
+package rig
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Skip skips a test for which something is missing here. LAMPLIGHTER_REQUIRE=all
+// makes that a failure: whoever sets it, as CI does, has installed everything.
+func Skip(t testing.TB, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("LAMPLIGHTER_REQUIRE") == "all" {
+		t.Fatalf("LAMPLIGHTER_REQUIRE=all, and yet: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// Need returns the path of a tool, or skips the test and names what brings it.
+func Need(t testing.TB, tool, remedy string) string {
+	t.Helper()
+	path, err := exec.LookPath(tool)
+	if err != nil {
+		Skip(t, "there is no %s here: %s", tool, remedy)
+	}
+	return path
+}
