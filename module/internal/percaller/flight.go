@@ -129,7 +129,7 @@ func (c *Cache) launch(now time.Time) {
 			close(f.done)
 			continue
 		}
-		if c.line.underWay >= c.pause.atOnce() {
+		if c.line.underWay >= c.pause.atOnce(f.x.Settings) {
 			return
 		}
 		c.line.call(f)

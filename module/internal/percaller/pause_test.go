@@ -1,6 +1,7 @@
 package percaller
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -92,6 +93,14 @@ func TestAPauseDoesNotHoldForOtherSettings(t *testing.T) {
 			t.Error(err)
 		}
 		s.failure(t, c, "max")
+		x.Ask = func(context.Context) tokenendpoint.Answer { return down("") }
+		for i := range 2 * downAfter { // nor does what happens with those lift it
+			x.Key = KeyOf("another server", fmt.Sprint(i))
+			_, _ = c.Token(t.Context(), wait, x)
+		}
+		asked := s.asked.Load()
+		s.failure(t, c, "moritz")
+		s.wantAsked(t, asked)
 	})
 }
 

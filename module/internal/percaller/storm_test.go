@@ -63,7 +63,7 @@ func (s *storm) exchange(subject string) Exchange {
 // one that has expired, and tokens, refusals and goroutines stay within their bounds.
 func TestNoCallerGetsAnothersTokenInAStorm(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		seed, callers := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 3000).Draw(rt, "callers")
+		seed, callers := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 600).Draw(rt, "callers")
 		synctest.Test(t, func(t *testing.T) {
 			c, s := New(), &storm{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // a test that can be repeated
 			before := runtime.NumGoroutine()
