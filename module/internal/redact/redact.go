@@ -2,10 +2,9 @@
 // server, a certificate, a redirect, a caller or a file says, and that a person or
 // a log may see, is bounded and escaped here, and withheld if it holds a secret.
 //
-// It accepts every byte sequence and never fails.
+// It accepts every byte sequence, never fails, and costs no more than the length
+// of the secrets and 8 KiB of words do.
 package redact
-
-import "slices"
 
 // Secrets are the values of one exchange that must not be printed, in whatever way
 // a server or a library may echo them. The nil *Secrets knows those that the
@@ -22,26 +21,47 @@ const Withheld = "words withheld, because they hold a secret"
 // Add takes further secrets: a part of one, of eight characters or more, withholds
 // the words that hold it. One that is shorter counts whole, and what is shorter
 // than four characters never: it is found in any text.
-func (s *Secrets) Add(values ...string) { s.values = append(s.values, values...) }
+func (s *Secrets) Add(values ...string) {
+	for _, v := range values {
+		s.values = append(s.values, parts(v)...)
+	}
+}
 
 // AddWhole takes values that may be secret or not, like the parameters of a
-// request: of eight characters or more, and found whole only.
-func (s *Secrets) AddWhole(values ...string) { s.whole = append(s.whole, values...) }
+// request: they are found whole only, and not at all if they are ordinary words.
+func (s *Secrets) AddWhole(values ...string) {
+	for _, v := range values {
+		if !isWord(v) {
+			s.whole = append(s.whole, v)
+		}
+	}
+}
 
-// Reveals reports whether a text holds a secret, in any encoding that servers and
-// libraries use, or nested in several of them. What is encoded deeper than that
-// counts as one.
+// Reveals reports whether a text holds a secret, in any of the usual encodings.
+// What is not undone with reasonable work is taken to hold one.
 func (s *Secrets) Reveals(text string) bool {
 	if s == nil {
 		s = new(Secrets)
 	}
-	remembered := remembered.all()
-	if text == "" || len(s.values)+len(s.whole)+len(remembered) == 0 {
+	if len(text) < minSecret || len(s.values)+len(s.whole) == 0 && remembered.empty() {
 		return false
 	}
-	in := newSearch(text)
-	return in.opaque || slices.ContainsFunc(s.values, in.holdsPart) ||
-		slices.ContainsFunc(s.whole, in.holdsWhole) || slices.ContainsFunc(remembered, in.holdsPart)
+	held, undone := undo(text)
+	return !undone || s.in(held) || remembered.in(held)
+}
+
+func (s *Secrets) in(held *grams) bool {
+	for _, v := range s.values {
+		if held.part(v) {
+			return true
+		}
+	}
+	for _, v := range s.whole {
+		if held.whole(v) {
+			return true
+		}
+	}
+	return false
 }
 
 // Quote makes foreign words fit to stand within a sentence of ours: quoted,
@@ -54,7 +74,7 @@ func (s *Secrets) Quote(words string) string {
 }
 
 // Text makes a line that may hold foreign words, like the text of an error, fit to
-// print: escaped and bounded, or withheld.
+// print: escaped and bounded, or withheld. It may pass again.
 func (s *Secrets) Text(text string) string {
 	if s.Reveals(text) {
 		return Withheld

@@ -1,6 +1,9 @@
 package redact
 
-import "sync"
+import (
+	"container/list"
+	"sync"
+)
 
 // What the process remembers is bounded: of so many values, and bytes of them, the
 // newest are kept.
@@ -11,42 +14,60 @@ const (
 
 var remembered memory
 
-// memory keeps the secrets of the whole process. It shares the strings with whoever
-// holds them.
+// memory keeps the secrets of the whole process, the newest first. It shares the
+// strings with whoever holds them.
 type memory struct {
-	mu     sync.Mutex
-	values []string // oldest first; never written to
-	known  map[string]struct{}
+	mu     sync.RWMutex
+	places map[string]*list.Element
+	values list.List // of string
 	bytes  int
 }
 
 // Remember makes values secret for the whole process: those of all clients, of
-// callers, and what is in flight.
-func Remember(values ...string) { remembered.add(values) }
-
-func (m *memory) add(values []string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.known == nil {
-		m.known = make(map[string]struct{})
-	}
-	for _, v := range values {
-		if _, known := m.known[v]; known || len(v) < minSecret {
-			continue
+// callers, and what is in flight. Nobody would learn anything from a placeholder
+// like "client_secret", and all errors would be withheld.
+func Remember(values ...string) {
+	for _, value := range values {
+		for _, v := range parts(value) {
+			if len(v) >= minSecret && !(len(v) >= minPart && ordinary.whole(v)) {
+				remembered.add(v[:min(len(v), maxRememberedBytes/2)])
+			}
 		}
-		m.values = append(m.values, v)
-		m.known[v] = struct{}{}
-		m.bytes += len(v)
-	}
-	for len(m.values) > maxRemembered || m.bytes > maxRememberedBytes && len(m.values) > 1 {
-		m.bytes -= len(m.values[0])
-		delete(m.known, m.values[0])
-		m.values = m.values[1:]
 	}
 }
 
-func (m *memory) all() []string {
+func (m *memory) add(v string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.values[:len(m.values):len(m.values)]
+	if place := m.places[v]; place != nil {
+		m.values.MoveToFront(place)
+		return
+	}
+	if m.places == nil {
+		m.places = map[string]*list.Element{}
+	}
+	m.places[v] = m.values.PushFront(v)
+	m.bytes += len(v)
+	for len(m.places) > maxRemembered || m.bytes > maxRememberedBytes {
+		oldest := m.values.Remove(m.values.Back()).(string)
+		delete(m.places, oldest)
+		m.bytes -= len(oldest)
+	}
+}
+
+func (m *memory) empty() bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.places) == 0
+}
+
+func (m *memory) in(held *grams) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	for e := m.values.Front(); e != nil; e = e.Next() {
+		if held.part(e.Value.(string)) {
+			return true
+		}
+	}
+	return false
 }
