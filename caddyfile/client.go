@@ -86,6 +86,7 @@ import (
 //	    }
 //	    allow                      <origins...>
 //	    allow_http
+//	    proxy                      <url>|none|from_environment
 //	    tls {
 //	        <the tls_ options of the transport http, without tls_>
 //	    }
@@ -234,6 +235,7 @@ func (p *clientParser) texts() map[string]*string {
 		"expires_format":             &c.ExpiresFormat,
 		"rotation":                   &c.Rotation,
 		"rotation_overlap":           &c.RotationOverlap,
+		"proxy":                      &c.Proxy,
 
 		"authorization_endpoint":        &c.AuthorizationEndpoint,
 		"device_authorization_endpoint": &c.DeviceAuthorizationEndpoint,

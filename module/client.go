@@ -12,7 +12,7 @@ import (
 //
 // Values of client_id, client_secret, refresh_token, username, password,
 // private_key, key_id, certificate, claim, assertion, subject_token, actor_token,
-// param and header may hold the placeholders `{env.NAME}` and `{file./path}`. They are
+// param, header and proxy may hold the placeholders `{env.NAME}` and `{file./path}`. They are
 // resolved anew at every token request, so rotated secrets need no reload; one
 // trailing newline of a file is dropped. A literal secret works but shows in
 // the admin API and in saved configurations. Placeholders of requests are
@@ -284,6 +284,14 @@ type Client struct {
 	// readable on the network. Default: `false`.
 	AllowHTTP bool `json:"allow_http,omitempty"`
 
+	// The forward proxy of everything that the client asks of its authorization
+	// server: the URL of one (`http://`, `https://` or `socks5://`), `none`, or
+	// `from_environment` (`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`). Its user and
+	// password may be in the URL, best as placeholders. One that would read secrets,
+	// because the endpoint is plain http, must be named by `allow`. Default:
+	// `from_environment`.
+	Proxy string `json:"proxy,omitempty"`
+
 	// TLS to the token endpoint: certificate authorities, client certificate,
 	// server name. Default: the system's authorities.
 	TLS *reverseproxy.TLSConfig `json:"tls,omitempty"`
@@ -294,7 +302,10 @@ type Client struct {
 	// any port. `http://` is the consent to send the token in the clear, which
 	// others on that network can read. Compared are scheme, port and the name
 	// that the server must prove, which is `tls_server_name` if that is set, and
-	// else the upstream's host. `{env.*}` and `{file.*}` placeholders are
+	// else the upstream's host. A forward proxy that would read the token, because
+	// the upstream is plain http, must be named too, as in
+	// `http://proxy.internal:3128` or `socks5://proxy.internal`: neither a network
+	// nor `*` names one. `{env.*}` and `{file.*}` placeholders are
 	// resolved when the configuration is loaded. Default: the static upstreams
 	// of the handler that uses the client, if they are https, loopback or unix
 	// sockets.

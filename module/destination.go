@@ -139,11 +139,18 @@ func (d *destinations) matches(o origin) bool {
 	return slices.ContainsFunc(d.rules, func(r originRule) bool { return r.matches(o) })
 }
 
+// provenName is the name that a server must prove in place of its host's, if there
+// is one. Where nobody checks the certificate nothing is proven.
+func (d *destinations) provenName() string {
+	if d.tls == nil || d.tls.InsecureSkipVerify {
+		return ""
+	}
+	return d.tls.ServerName
+}
+
 // nameDepends reports whether the name that a server must prove is only known
 // with the request.
-func (d *destinations) nameDepends() bool {
-	return d.tls != nil && strings.Contains(d.tls.ServerName, "{")
-}
+func (d *destinations) nameDepends() bool { return strings.Contains(d.provenName(), "{") }
 
 // scheme is the one that Caddy's transport will use for an address.
 func (d *destinations) scheme(address string) string {
@@ -157,15 +164,15 @@ func (d *destinations) scheme(address string) string {
 }
 
 func (d *destinations) origin(to destination, serverName string) origin {
-	if caddy.IsUnixNetwork(to.network) || caddy.IsFdNetwork(to.network) {
+	if isSocket(to.network) {
 		return origin{scheme: to.scheme, socket: to.address}
 	}
 	host, port, err := net.SplitHostPort(to.address)
 	if err != nil {
 		host, port = to.address, ""
 	}
-	if serverName == "" && d.tls != nil {
-		serverName = d.tls.ServerName
+	if serverName == "" {
+		serverName = d.provenName()
 	}
 	return tcpOrigin(to.scheme, host, port, serverName)
 }
@@ -234,6 +241,9 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 		return located(t.DeclaredAt, fmt.Errorf("client %s: with tls_insecure_skip_verify anybody on the way to the upstream can take the token: use 'tls_trust_pool' with the upstream's authority, or add 'allow_insecure_tls' if this is only a test", t.Client))
 	}
 	t.destinations, err = newDestinations(t.client, t.HTTPTransport, enclosingProxy(ctx))
+	if err == nil {
+		err = resolveProxy(t.HTTPTransport)
+	}
 	if err != nil {
 		return located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
 	}
@@ -242,10 +252,17 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 
 // denied answers a request whose token must not go where it is directed to.
 func (t *Transport) denied(req *http.Request, to origin) *http.Response {
-	why := cause.Of("token_destination_denied").With("origin", to.String(), "client", t.Client)
-	t.logger.Error("the token may not go to this upstream, so the request was not sent",
-		zap.String("client", t.Client), zap.Stringer("upstream", to), zap.String("remedy", why.Remedy))
-	p := &problem{
+	return t.notSent(req, cause.Of("token_destination_denied").With("origin", printable(to.String()), "client", t.Client))
+}
+
+// deniedProxy answers a request whose token would pass a forward proxy in clear.
+func (t *Transport) deniedProxy(req *http.Request, denied *proxyDenied) *http.Response {
+	return t.notSent(req, cause.Of("token_destination_denied", "proxy").With("proxy", printable(denied.proxy.String()), "client", t.Client))
+}
+
+func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
+	t.refusals.log(zap.ErrorLevel, why.Name, why.Sentence, zap.String("client", t.Client), zap.String("remedy", why.Remedy))
+	return t.refuse(req, &problem{
 		Type:       "about:blank",
 		Title:      http.StatusText(http.StatusBadGateway),
 		Status:     http.StatusBadGateway,
@@ -254,8 +271,7 @@ func (t *Transport) denied(req *http.Request, to origin) *http.Response {
 		Cause:      why.Name,
 		Remedy:     why.Remedy,
 		proxyError: "destination_ip_prohibited",
-	}
-	return t.refuse(req, p)
+	})
 }
 
 // refuse answers a request that is not sent.

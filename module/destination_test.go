@@ -23,9 +23,13 @@ func (s *sidecar) upstreams(upstreams, settings, subdirectives string) string {
 
 func validate(t *testing.T, config string) error {
 	t.Helper()
+	return validateJSON(string(adapt(t, config)))
+}
+
+func validateJSON(config string) error {
 	var cfg caddy.Config
-	if err := json.Unmarshal(adapt(t, config), &cfg); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
+		return err
 	}
 	return caddy.Validate(&cfg)
 }
@@ -73,20 +77,24 @@ func deniedDestination(t *testing.T, res *http.Response, body string) {
 
 func TestTokenThatCouldGoAnywhereIsRefusedWithTheLineToAdd(t *testing.T) {
 	for name, tc := range map[string]struct{ upstreams, settings, block, want string }{
-		"plain http beyond loopback":              {"http://api.example.com:8080", "", "", "add 'allow http://api.example.com:8080'"},
-		"plain http to an address":                {"http://10.0.0.7", "", "", "add 'allow http://10.0.0.7'"},
-		"plain http to an IPv6 address":           {"http://[fd00::7]:80", "", "", "add 'allow http://[fd00::7]'"},
-		"an upstream of the request's choice":     {"{http.request.host}:443", "", "", "add 'allow https://<host>'"},
-		"dynamic upstreams":                       {"", "", "dynamic a api.example.com 443", "add 'allow https://<host>'"},
-		"a server name of the request's choice":   {"https://api.example.com", "", "transport http {\ntls_server_name {http.request.host}\n}", "add 'allow https://<host>'"},
-		"an upstream that is not allowed":         {"https://a.example.com https://b.example.com", "allow https://a.example.com", "", "add 'allow https://b.example.com'"},
-		"another port":                            {"https://a.example.com:8443", "allow https://a.example.com", "", "add 'allow https://a.example.com:8443'"},
-		"another server name":                     {"https://a.example.com", "allow https://a.example.com", "transport http {\ntls_server_name b.example.com\n}", "add 'allow https://b.example.com'"},
-		"loopback, when others are allowed":       {"http://127.0.0.1:1", "allow https://a.example.com", "", "add 'allow http://127.0.0.1:1'"},
-		"health checks of another host":           {"https://a.example.com", "", "health_uri /\nhealth_upstream b.example.com:443", "add 'allow https://a.example.com' and 'allow https://b.example.com'"},
-		"health checks in the clear":              {"https://a.example.com", "", "health_uri /\nhealth_port 8080\ntransport http {\ntls_except_ports 8080\n}", "'allow http://a.example.com:8080'"},
-		"a certificate that nobody checks":        {"https://a.example.com", "", "transport http {\ntls_insecure_skip_verify\n}", "add 'allow_insecure_tls'"},
-		"an environment variable to another host": {"{env.LAMPLIGHTER_TEST_UPSTREAM}", "", "", "add 'allow http://api.example.com:8080'"},
+		"plain http beyond loopback":            {"http://api.example.com:8080", "", "", "add 'allow http://api.example.com:8080'"},
+		"plain http to an address":              {"http://10.0.0.7", "", "", "add 'allow http://10.0.0.7'"},
+		"plain http to an IPv6 address":         {"http://[fd00::7]:80", "", "", "add 'allow http://[fd00::7]'"},
+		"an upstream of the request's choice":   {"{http.request.host}:443", "", "", "add 'allow https://<host>'"},
+		"dynamic upstreams":                     {"", "", "dynamic a api.example.com 443", "add 'allow https://<host>'"},
+		"a server name of the request's choice": {"https://api.example.com", "", "transport http {\ntls_server_name {http.request.host}\n}", "add 'allow https://<host>'"},
+		"an upstream that is not allowed":       {"https://a.example.com https://b.example.com", "allow https://a.example.com", "", "add 'allow https://b.example.com'"},
+		"another port":                          {"https://a.example.com:8443", "allow https://a.example.com", "", "add 'allow https://a.example.com:8443'"},
+		"another server name":                   {"https://a.example.com", "allow https://a.example.com", "transport http {\ntls_server_name b.example.com\n}", "add 'allow https://b.example.com'"},
+		"loopback, when others are allowed":     {"http://127.0.0.1:1", "allow https://a.example.com", "", "add 'allow http://127.0.0.1:1'"},
+		"health checks of another host":         {"https://a.example.com", "", "health_uri /\nhealth_upstream b.example.com:443", "add 'allow https://a.example.com' and 'allow https://b.example.com'"},
+		"health checks in the clear":            {"https://a.example.com", "", "health_uri /\nhealth_port 8080\ntransport http {\ntls_except_ports 8080\n}", "'allow http://a.example.com:8080'"},
+		"a certificate that nobody checks":      {"https://a.example.com", "", "transport http {\ntls_insecure_skip_verify\n}", "add 'allow_insecure_tls'"},
+		// Fault D3: a name that nobody checks proves nothing.
+		"a name that is not proven":                    {"https://evil.example.net", "allow https://a.example.com", "allow_insecure_tls\ntransport http {\ntls_insecure_skip_verify\ntls_server_name a.example.com\n}", "add 'allow https://evil.example.net'"},
+		"a name without TLS":                           {"https://evil.example.net:8080", "allow http://a.example.com:8080", "transport http {\ntls_server_name a.example.com\ntls_except_ports 8080\n}", "add 'allow http://evil.example.net:8080'"},
+		"health checks with a name that is not proven": {"https://a.example.com", "allow https://a.example.com", "health_uri /\nhealth_upstream evil.example.net:443\nallow_insecure_tls\ntransport http {\ntls_insecure_skip_verify\ntls_server_name a.example.com\n}", "add 'allow https://evil.example.net'"},
+		"an environment variable to another host":      {"{env.LAMPLIGHTER_TEST_UPSTREAM}", "", "", "add 'allow http://api.example.com:8080'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSidecar(t, newRotating(t))
@@ -229,6 +237,29 @@ func TestServerMustProveTheNameThatTheTokenIsFor(t *testing.T) {
 	}
 	if _, _, unauthorized := as.count(); unauthorized != 0 {
 		t.Errorf("%d requests without a token", unauthorized)
+	}
+}
+
+// Fault D3.
+func TestANameThatNobodyChecksIsNoProof(t *testing.T) {
+	as := newRotating(t)
+	s := newSidecar(t, as)
+	api := httptest.NewTLSServer(http.HandlerFunc(as.serveAPI))
+	defer api.Close()
+	hostport := strings.TrimPrefix(api.URL, "https://")
+	_, port, _ := net.SplitHostPort(hostport)
+	for _, name := range []string{"api.example.com", "{http.request.header.X-Name}"} {
+		block := "allow_insecure_tls\ntransport http {\ntls_insecure_skip_verify\ntls_server_name " + name + "\n}"
+		s.load(s.upstreams("{http.request.header.X-Upstream}", "allow https://api.example.com:"+port, block))
+		res, body := s.do("GET", "/", "", "X-Upstream", hostport, "X-Name", "api.example.com")
+		deniedDestination(t, res, body)
+		if requests, _, _ := as.count(); requests > 1 {
+			t.Errorf("%d token requests", requests)
+		}
+		s.load(s.upstreams("{http.request.header.X-Upstream}", "allow https://127.0.0.1:"+port, block))
+		if res, body := s.do("GET", "/", "", "X-Upstream", hostport, "X-Name", "api.example.com"); res.StatusCode != 200 {
+			t.Errorf("got %d %s", res.StatusCode, body)
+		}
 	}
 }
 

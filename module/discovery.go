@@ -70,7 +70,11 @@ func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
 		if endpoint == "" {
 			continue
 		}
-		if err := c.cfg.checkEndpoint(setting, endpoint); err != nil {
+		err := c.cfg.checkEndpoint(setting, endpoint)
+		if err == nil && setting != "authorization_endpoint" { // which the browser asks
+			err = c.checkProxy(setting, endpoint)
+		}
+		if err != nil {
 			return fmt.Errorf("the metadata of issuer %s: %w", c.cfg.Issuer, err)
 		}
 	}

@@ -69,7 +69,10 @@ func (c *client) resolved(ctx context.Context, setting, raw string) (string, err
 	if r.err != nil {
 		return "", r.err
 	}
-	return endpoint, c.cfg.checkEndpoint(setting, endpoint)
+	if err := c.cfg.checkEndpoint(setting, endpoint); err != nil || setting == "authorization_endpoint" {
+		return endpoint, err
+	}
+	return endpoint, c.checkProxy(setting, endpoint)
 }
 
 // revocation ends a grant at the server (RFC 7009), nil if that is not possible.

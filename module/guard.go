@@ -31,9 +31,11 @@ func init() {
 // - a web page of another origin, as the browser's `Origin` and `Sec-Fetch-Site`
 // say, has no business here (403);
 // - a `Host` that anybody could have registered may be DNS rebinding (421);
-// - `TRACE` would show the token to the caller (405).
+// - `TRACE` and `TRACK` would show the token to the caller (405).
 //
-// A refusal is `application/problem+json` (RFC 9457) with the line to add.
+// A refusal is `application/problem+json` (RFC 9457) with the line to add. Of the
+// refusals with one cause the log has ten lines at once and then one a second,
+// which says how many had none (`not_logged`).
 //
 // The Caddyfile directive `upstream_oauth` puts one before its `reverse_proxy`.
 type Guard struct {
@@ -69,6 +71,7 @@ type Guard struct {
 	hosts   hostRules
 	origins []string
 	logger  *zap.Logger
+	refused *refusals
 }
 
 // CaddyModule returns the Caddy module information.
@@ -82,6 +85,7 @@ func (Guard) CaddyModule() caddy.ModuleInfo {
 // Provision checks and compiles the settings.
 func (g *Guard) Provision(ctx caddy.Context) error {
 	g.logger = ctx.Logger()
+	g.refused = newRefusals(g.logger)
 	for _, compile := range []func() error{g.compileCallers, g.compileSecret, g.compileOrigins} {
 		if err := compile(); err != nil {
 			return located(g.DeclaredAt, err)
@@ -131,19 +135,6 @@ func (g *Guard) compileCallers() error {
 	return nil
 }
 
-func parsePrefix(text string) (netip.Prefix, error) {
-	if strings.Contains(text, "/") {
-		prefix, err := netip.ParsePrefix(text)
-		return prefix.Masked(), err
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	addr = addr.Unmap().WithZone("")
-	return addr.Prefix(addr.BitLen())
-}
-
 func (g *Guard) compileOrigins() error {
 	for _, text := range g.AllowOrigin {
 		if text == "*" || text == "null" {
@@ -165,7 +156,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if p == nil {
 		return next.ServeHTTP(w, r)
 	}
-	g.logger.Warn("refused a request", zap.String("cause", p.Cause), zap.String("caller", r.RemoteAddr), zap.String("remedy", p.Remedy))
+	g.refused.log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", r.RemoteAddr), zap.String("remedy", p.Remedy))
 	if p.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allowedMethods)
 	}
@@ -177,7 +168,7 @@ const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // refusal says why a request is refused, nil if it is not.
 func (g *Guard) refusal(r *http.Request) *problem {
-	if strings.EqualFold(r.Method, http.MethodTrace) {
+	if echoes(r.Method) {
 		return noTrace()
 	}
 	if !g.mayCall(r) {
@@ -191,6 +182,12 @@ func (g *Guard) refusal(r *http.Request) *problem {
 		return refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", printable(origin)))
 	}
 	return g.secret.refusal(r, g.logger)
+}
+
+// echoes reports whether the answer to a method repeats the request. TRACK is
+// Microsoft's TRACE.
+func echoes(method string) bool {
+	return strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, "TRACK")
 }
 
 // noTrace refuses a method whose answer repeats the request: the token too.
@@ -208,12 +205,15 @@ func refused(status int, why cause.Cause) *problem {
 // printable keeps what a caller sent from being more than a word.
 func printable(text string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r <= ' ' || r > '~' || strings.ContainsRune(`'"\{}`, r) {
+		if r <= ' ' || strings.ContainsRune(`'"\{}`, r) || r > '~' && !isLabelRune(r) {
 			return -1
 		}
 		return r
 	}, text)
-	return clean[:min(len(clean), 253)]
+	if len(clean) > 253 {
+		clean = strings.ToValidUTF8(clean[:253], "")
+	}
+	return clean
 }
 
 // mayCall looks at the address of the connection itself.
@@ -291,7 +291,7 @@ type hostRules struct {
 func compileHosts(list []string) (rules hostRules, err error) {
 	for _, text := range list {
 		var r resolver
-		host := strings.ToLower(strings.TrimSuffix(r.value("allow_host", text), "."))
+		host := strings.ToLower(strings.TrimRight(r.value("allow_host", text), "."))
 		if r.err != nil {
 			return rules, r.err
 		}
@@ -334,10 +334,11 @@ func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
 }
 
 // pass reports whether the Host of a request is one that nobody else can have:
-// only names below a public suffix can be registered, and made to point here.
+// only names below a public suffix can be registered, and made to point here. What
+// is no name at all may be read as any.
 func (h *hostRules) pass(r *http.Request) bool {
 	host := requestHost(r.Host)
-	if h.all || !registrable(host) || slices.Contains(h.names, host) ||
+	if h.all || host == "" || isHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
 		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
 		return true
 	}

@@ -137,7 +137,25 @@ func TestCallersThatMustNotUseTheTokenAreRefused(t *testing.T) {
 			{"GET", "Host: 127.0.0.1.nip.io", 421, "unknown_host"},
 			{"GET", "Host: evil.duckdns.org", 421, "unknown_host"},
 			{"GET", "Host: xn--e1afmkfd.xn--p1ai", 421, "unknown_host"},
+			// Fault D8: spellings of the same name, and what is no name at all.
+			{"GET", "Host: evil.com..", 421, "unknown_host"},
+			{"GET", "Host: evil.com.:80", 421, "unknown_host"},
+			{"GET", "Host: evil.com..." + port, 421, "unknown_host"},
+			{"GET", "Host: evil..com", 421, "unknown_host"},
+			{"GET", "Host: .com", 421, "unknown_host"},
+			{"GET", "Host: ev_il.com", 421, "unknown_host"},
+			{"GET", "Host: %65vil.com", 421, "unknown_host"},
+			{"GET", "Host: evil%2ecom", 421, "unknown_host"},
+			{"GET", "Host: evil.com:80:80", 421, "unknown_host"},
+			{"GET", "Host: evil.com,localhost", 421, "unknown_host"},
+			{"GET", "Host: [evil.com]", 421, "unknown_host"},
+			{"GET", "Host: localhost.", 200, ""},
+			{"GET", "Host: [::1%25eth0]" + port, 200, ""},
+			{"GET", "Host: [::ffff:127.0.0.1]", 200, ""},
 			{"TRACE", "", 405, "trace_refused"},
+			{"trace", "", 405, "trace_refused"},
+			{"TRACK", "", 405, "trace_refused"},
+			{"Track", "", 405, "trace_refused"},
 			{"GET", "Origin: https://evil.example", 403, "browser_refused"},
 			{"POST", "Origin: null", 403, "browser_refused"},
 			{"POST", "Origin: http://x\nOrigin: http://evil.example", 403, "browser_refused"},
@@ -161,6 +179,21 @@ func TestCallersThatMustNotUseTheTokenAreRefused(t *testing.T) {
 			{"GET", "", 403, "caller_refused"},
 			{"GET", "X-Forwarded-For: 192.0.2.1\nForwarded: for=192.0.2.1\nX-Real-IP: 192.0.2.1", 403, "caller_refused"},
 		}},
+		"from loopback as IPv6 has it": {"callers ::ffff:127.0.0.0/104", []struct {
+			method, header string
+			status         int
+			cause          string
+		}{{"GET", "", 200, ""}}},
+		"from an address as IPv6 has it": {"callers ::ffff:127.0.0.1", []struct {
+			method, header string
+			status         int
+			cause          string
+		}{{"GET", "", 200, ""}}},
+		"from elsewhere as IPv6 has it": {"callers ::ffff:10.0.0.0/104 ::/0", []struct {
+			method, header string
+			status         int
+			cause          string
+		}{{"GET", "", 403, "caller_refused"}}},
 		"from a private network": {"callers private_ranges", []struct {
 			method, header string
 			status         int
@@ -421,9 +454,11 @@ func TestTraceStraightToTheTransportIsAnswered405(t *testing.T) {
 	if res, body := s.do("GET", "/", ""); res.StatusCode != 200 {
 		t.Fatalf("got %d %s", res.StatusCode, body)
 	}
-	res, body := s.raw("TRACE / HTTP/1.1\nHost: x\nConnection: close\n\n")
-	if cause, _ := problemOf(t, res, body); res.StatusCode != 405 || cause != "trace_refused" || res.Header.Get("Allow") == "" {
-		t.Errorf("got %d %s", res.StatusCode, body)
+	for _, method := range []string{"TRACE", "TRACK", "track"} {
+		res, body := s.raw(method + " / HTTP/1.1\nHost: x\nConnection: close\n\n")
+		if cause, _ := problemOf(t, res, body); res.StatusCode != 405 || cause != "trace_refused" || res.Header.Get("Allow") == "" {
+			t.Errorf("%s: got %d %s", method, res.StatusCode, body)
+		}
 	}
 }
 
@@ -431,6 +466,7 @@ func TestGuardThatCannotWorkIsRefusedWithItsPlace(t *testing.T) {
 	for block, want := range map[string]string{
 		"callers elsewhere":                       "callers",
 		"callers 10.0.0.0/33":                     "callers",
+		"callers ::ffff:0.0.0.0/90":               "callers",
 		"callers {http.request.remote.host}":      "callers",
 		"allow_host https://a.example.com":        "allow_host",
 		"allow_host a:80":                         "allow_host",

@@ -116,7 +116,7 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}
-	k.connection = tokenendpoint.Connection{TLS: tlsConfig}
+	k.connection = tokenendpoint.Connection{TLS: tlsConfig, Proxy: rest.permittedProxy}
 	if k.endpoint, err = tokenendpoint.New(effective.dialect(k.injections.responsePaths), k.connection, time.Now); err != nil {
 		return nil, err
 	}

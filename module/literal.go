@@ -29,6 +29,12 @@ func (c *Client) literalSecrets() (list []string) {
 			list = append(list, literalWarning(setting))
 		}
 	}
+	if i := strings.LastIndexByte(c.Proxy, '@'); i >= 0 {
+		_, userinfo, _ := strings.Cut(c.Proxy[:i], "://")
+		if _, password, _ := strings.Cut(userinfo, ":"); isLiteral(password) {
+			list = append(list, literalWarning("the password of proxy"))
+		}
+	}
 	for setting, values := range map[string]map[string][]string{
 		"param": c.Param, "header": c.Header, "the query of token_endpoint": queryOf(c.TokenEndpoint),
 	} {

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/publicsuffix"
 )
@@ -15,7 +16,7 @@ import (
 // origin is where a request goes: scheme, host and port, as RFC 6454 has it, and
 // the name that the server must prove to have.
 type origin struct {
-	scheme string // http or https
+	scheme string // http or https; of a forward proxy also socks5
 	name   string // tls_server_name if there is one, else the host
 	host   string // what is dialled
 	port   string
@@ -53,7 +54,7 @@ func (o origin) inTheClear() bool {
 
 // plainHost gives the spellings of one host the same form.
 func plainHost(host string) string {
-	host = strings.TrimSuffix(strings.ToLower(withoutBrackets(host)), ".")
+	host = strings.TrimRight(strings.ToLower(withoutBrackets(host)), ".")
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap().String()
 	}
@@ -77,8 +78,11 @@ func bracketed(host string) string {
 }
 
 func defaultPort(scheme string) string {
-	if scheme == "https" {
+	switch scheme {
+	case "https":
 		return "443"
+	case "socks5":
+		return "1080"
 	}
 	return "80"
 }
@@ -95,9 +99,12 @@ type originRule struct {
 
 // parseOriginRule reads a value of `allow`. Errors do not repeat it.
 func parseOriginRule(text string) (originRule, error) {
-	if path, ok := strings.CutPrefix(text, "unix/"); ok {
-		if path == "" {
+	if network, path, ok := strings.Cut(text, "/"); ok && (network == "unix" || network == "unix+h2c") {
+		switch {
+		case path == "":
 			return originRule{}, errors.New("the path of the socket is missing: 'unix//run/api.sock'")
+		case strings.ContainsAny(path, "*?"):
+			return originRule{}, errors.New("a socket is allowed by its whole path, as in 'unix//run/api.sock': * and ? stand for nothing in it")
 		}
 		return originRule{socket: path}, nil
 	}
@@ -108,8 +115,10 @@ func parseOriginRule(text string) (originRule, error) {
 		case "https":
 		case "http", "h2c":
 			r.scheme = "http"
+		case "socks5", "socks5h":
+			r.scheme = "socks5"
 		default:
-			return originRule{}, errors.New("its scheme must be https or http")
+			return originRule{}, errors.New("its scheme must be https or http, or socks5 for a forward proxy")
 		}
 		rest = strings.TrimSuffix(after, "/")
 	}
@@ -122,14 +131,17 @@ func parseOriginRule(text string) (originRule, error) {
 // withNetwork reads what stands around the slash of 10.0.0.0/8 or 10.0.0.0/8:8443.
 func (r originRule) withNetwork(base, bits string) (originRule, error) {
 	bits, port, hasPort := strings.Cut(bits, ":")
-	network, err := netip.ParsePrefix(withoutBrackets(base) + "/" + bits)
+	network, err := parsePrefix(withoutBrackets(base) + "/" + bits)
+	if r.scheme == "socks5" {
+		return originRule{}, errors.New("a forward proxy is allowed by its name or address: no network stands for it")
+	}
 	if err != nil {
 		return originRule{}, errors.New("it is neither an origin such as https://api.example.com nor a network such as 10.0.0.0/8; an origin has no path")
 	}
 	if network.Bits() == 0 {
 		return originRule{}, errors.New("it is the whole internet: a token must not go just anywhere")
 	}
-	r.network = network.Masked()
+	r.network = network
 	if hasPort {
 		return r.withPort(port)
 	}
@@ -143,8 +155,13 @@ func (r originRule) withHost(text string) (originRule, error) {
 	}
 	host = plainHost(host)
 	if domain, found := strings.CutPrefix(host, "*."); found {
-		suffix, icann := publicsuffix.PublicSuffix(domain)
-		if domain == "" || (icann && suffix == domain) {
+		if _, err := netip.ParseAddr(domain); err == nil {
+			return originRule{}, errors.New("no name is below an address: write a network, as in 10.0.0.0/8")
+		}
+		if r.scheme == "socks5" {
+			return originRule{}, errors.New("a forward proxy is allowed by its name or address: * stands for none")
+		}
+		if anybodys(domain) {
 			return originRule{}, errors.New("anybody can have a name there: name the domain that is yours, as in https://*.example.com")
 		}
 		r.suffix = "." + domain
@@ -169,15 +186,62 @@ func (r originRule) withPort(port string) (originRule, error) {
 	return r, nil
 }
 
-// hostname is generous: underscores and other scripts are in use.
-var hostname = regexp.MustCompile(`^[\p{L}\p{N}_-]+(\.[\p{L}\p{N}_-]+)*$`)
-
-// isHostname reports whether a text can only be the name or address of a host.
-func isHostname(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
+// anybodys reports whether names below a domain are given to everybody: by a
+// registry, or by whoever lets customers have one, as github.io does.
+func anybodys(domain string) bool {
+	suffix, icann := publicsuffix.PublicSuffix("a.a." + domain)
+	if !icann && !strings.Contains(suffix, ".") {
+		return false // a domain that no list knows, as internal is
 	}
-	return hostname.MatchString(host)
+	return domain == "" || suffix == domain || strings.HasSuffix(suffix, "."+domain)
+}
+
+// parsePrefix reads an address or a network. One of IPv4 addresses that are written
+// as IPv6 is a network of IPv4 addresses.
+func parsePrefix(text string) (netip.Prefix, error) {
+	if !strings.Contains(text, "/") {
+		addr, err := netip.ParseAddr(text)
+		if err != nil {
+			return netip.Prefix{}, err
+		}
+		addr = addr.Unmap().WithZone("")
+		return addr.Prefix(addr.BitLen())
+	}
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || !prefix.Addr().Is4In6() {
+		return prefix.Masked(), err
+	}
+	if prefix.Bits() < 96 {
+		return netip.Prefix{}, errors.New("it is neither a network of IPv4 nor of IPv6")
+	}
+	return prefix.Addr().Unmap().Prefix(prefix.Bits() - 96)
+}
+
+// isHostname reports whether a text can only be the name or address of a host. It
+// is generous: underscores and other scripts are in use.
+func isHostname(host string) bool {
+	empty := true
+	for _, r := range host {
+		switch {
+		case r == '.' && empty:
+			return false
+		case r == '.':
+			empty = true
+			continue
+		case !isLabelRune(r):
+			_, err := netip.ParseAddr(host)
+			return err == nil
+		}
+		empty = false
+	}
+	return !empty
+}
+
+func isLabelRune(r rune) bool {
+	if r < utf8.RuneSelf {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r)
 }
 
 // matches reports whether the rule covers an origin.
@@ -190,7 +254,7 @@ func (r originRule) matches(o origin) bool {
 	}
 	if r.network.IsValid() {
 		addr, err := netip.ParseAddr(o.host)
-		return err == nil && r.network.Contains(addr)
+		return err == nil && r.network.Contains(addr.WithZone(""))
 	}
 	return r.suffix != "" && strings.HasSuffix(o.name, r.suffix) || r.name != "" && r.name == o.name
 }

@@ -41,6 +41,17 @@ func TestAllowMatchesSchemeNameAndPort(t *testing.T) {
 		{"unix//run/api.sock", origin{scheme: "http", socket: "/run/api.sock"}, true},
 		{"unix//run/api.sock", origin{scheme: "http", socket: "/run/other.sock"}, false},
 		{"unix//run/api.sock", http("run", "80"), false},
+		{"unix+h2c//run/api.sock", origin{scheme: "http", socket: "/run/api.sock"}, true},
+		{"unix/@api", origin{scheme: "http", socket: "@api"}, true},
+		{"https://*.mine.github.io", https("a.mine.github.io", "443"), true},
+		{"http://*.internal", http("a.internal", "80"), true},
+		{"::ffff:10.0.0.0/104", https("10.1.2.3", "443"), true},
+		{"::ffff:10.0.0.0/104", https("::ffff:10.1.2.3", "443"), true},
+		{"https://[fe80::]/10", https("fe80::1%eth0", "443"), true},
+		{"https://api.example.com..", https("api.example.com", "443"), true},
+		{"socks5://proxy.internal", tcpOrigin("socks5", "proxy.internal", "", ""), true},
+		{"socks5h://proxy.internal:1080", tcpOrigin("socks5", "proxy.internal", "1080", ""), true},
+		{"socks5://proxy.internal", http("proxy.internal", "1080"), false},
 		// The name that the certificate must prove counts, not what DNS says.
 		{"https://api.example.com", tcpOrigin("https", "10.0.0.7", "443", "api.example.com"), true},
 		{"https://10.0.0.7", tcpOrigin("https", "10.0.0.7", "443", "api.example.com"), false},
@@ -63,7 +74,14 @@ func TestAllowThatIsNoOriginIsRefused(t *testing.T) {
 	for _, text := range []string{
 		"", "*", "https://*", "https://*.", "https://*.com", "https://*.co.uk", "0.0.0.0/0", "http://[::]/0", "ftp://a", "https://",
 		"https://a/b", "https://a?b", "https://a#b", "https://u@a", "https://a:0", "https://a:x", "https://a:", "https://a:70000",
-		"10.0.0.0/33", "a/8", "https://a*b.example.com", "https://%61", "unix/", "https://a b", "https://[::1", "https://{http.request.host}",
+		"10.0.0.0/33", "a/8", "https://a*b.example.com", "https://%61", "unix/", "https://a b",
+		// Fault D8: anybody can have a name there.
+		"https://*.github.io", "*.github.io", "https://*.github.io.", "https://*.GITHUB.IO:*", "http://*.compute.amazonaws.com", "https://*.eu-west-1.compute.amazonaws.com",
+		"https://*.azurewebsites.net", "https://*.ck", "https://*.s3.amazonaws.com", "https://*.duckdns.org", "https://*.xn--p1ai",
+		// Fault E14: nothing matches these.
+		"unix//*", "unix//run/*.sock", "unix//run/api?.sock", "unix+h2c//*", "https://*.10.0.0.1", "https://*.[::1]", "10.0.0.*", "https://a.*.example.com", "https://*example.com",
+		"::ffff:0:0/96", "::ffff:0:0/90", "socks5://*.internal", "socks5://10.0.0.0/8", "https://*.*.example.com",
+		"https://[::1", "https://{http.request.host}",
 	} {
 		if rule, err := parseOriginRule(text); err == nil {
 			t.Errorf("%q was accepted as %+v", text, rule)

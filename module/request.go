@@ -21,6 +21,9 @@ func (c *client) checkResolved() error {
 	if err != nil {
 		return err
 	}
+	if err := c.checkProxies(req.URL); err != nil {
+		return err
+	}
 	if req.URL == "" {
 		req.URL = c.cfg.Issuer // which is not asked, but is a URL
 	}

@@ -126,6 +126,9 @@ func (c *Client) check() error {
 			return err
 		}
 	}
+	if err := c.checkProxySetting(); err != nil {
+		return err
+	}
 	if err := c.checkCredentials(); err != nil {
 		return err
 	}

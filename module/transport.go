@@ -1,9 +1,10 @@
 package module
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -62,6 +63,7 @@ type Transport struct {
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destinations
 	logger       *zap.Logger
+	refusals     *refusals
 }
 
 // CaddyModule returns the Caddy module information.
@@ -85,9 +87,11 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.logger = ctx.Logger()
+	t.refusals = newRefusals(t.logger)
 	if err := t.checkDestinations(ctx); err != nil {
 		return err
 	}
+	networkProxy := t.NetworkProxyRaw // Caddy takes it away
 	t.checks = activeChecks(ctx)
 	if countsUnavailable(ctx) && !app.(*App).gated(t.client.name, t.DeclaredAt) {
 		t.logger.Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
@@ -98,6 +102,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
+	}
+	t.guardProxy()
+	if err := t.checkProxies(networkProxy); err != nil {
+		return located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
 	}
 	t.presentCertificate()
 	return nil
@@ -142,7 +150,10 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	d.Reset()
-	return t.HTTPTransport.UnmarshalCaddyfile(d)
+	err := t.HTTPTransport.UnmarshalCaddyfile(d)
+	// In a site block Caddy takes {file.name} for a part of the request's path.
+	t.NetworkProxyRaw = bytes.ReplaceAll(t.NetworkProxyRaw, []byte("{http.request.uri.path.file."), []byte("{file."))
+	return err
 }
 
 // RoundTrip sends a request with the client's current token.
@@ -158,7 +169,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		wait = checkWait(ctx, wait)
 	}
 
-	if strings.EqualFold(req.Method, http.MethodTrace) {
+	if echoes(req.Method) {
 		return t.refuse(req, noTrace()), nil
 	}
 	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {
@@ -195,9 +206,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // Nobody above sees the copy of the request that carries it, so nobody can log it.
 func (t *Transport) send(req *http.Request, pass keeper.Pass) (res *http.Response, rejected bool, err error) {
 	out := t.client.inject.into(req, pass.Token)
+	keepHost(out)
 	res, err = t.HTTPTransport.RoundTrip(out)
 	t.client.keeper.Answered(pass)
 	t.record(req, pass.Token, res, err)
+	if denied, ok := errors.AsType[*proxyDenied](err); ok {
+		return t.deniedProxy(req, denied), false, nil
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -1,0 +1,104 @@
+package module
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"lamplighter/module/internal/redact"
+)
+
+// checkProxySetting checks the setting `proxy` as far as it holds no placeholder.
+func (c *Client) checkProxySetting() error {
+	switch c.Proxy {
+	case "", "none", "from_environment":
+		return nil
+	}
+	if strings.Contains(c.Proxy, "{") {
+		return nil
+	}
+	if _, err := parseProxy(c.Proxy); err != nil {
+		return fmt.Errorf("proxy: %w, none or from_environment", err)
+	}
+	return nil
+}
+
+// chooseProxy returns the forward proxy of a request to the authorization server,
+// nil for none. Its placeholders are resolved anew each time.
+func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
+	switch c.Proxy {
+	case "none":
+		return nil, nil
+	case "", "from_environment":
+		return http.ProxyFromEnvironment(req)
+	}
+	var r resolver
+	text := r.value("proxy", c.Proxy)
+	if r.err != nil {
+		return nil, r.err
+	}
+	proxy, err := parseProxy(text)
+	if err != nil {
+		return nil, fmt.Errorf("proxy: %w", err)
+	}
+	return proxy, nil
+}
+
+// permittedProxy is chooseProxy with the rule for what passes one in clear.
+func (c *Client) permittedProxy(req *http.Request) (*url.URL, error) {
+	proxy, err := c.chooseProxy(req)
+	if proxy == nil || err != nil {
+		return nil, err
+	}
+	rememberProxy(proxy)
+	rules, err := compileAllow(c.Allow, true)
+	if err != nil {
+		return nil, err
+	}
+	if err := passes(req.URL.Scheme, proxy, rules); err != nil {
+		return nil, err
+	}
+	return proxy, nil
+}
+
+// rememberProxy keeps the password of a proxy out of whatever is printed.
+func rememberProxy(proxy *url.URL) {
+	if password, ok := proxy.User.Password(); ok {
+		redact.Remember(password)
+	}
+}
+
+// checkProxy returns an error if the secrets for an endpoint would pass a forward
+// proxy in clear.
+func (c *client) checkProxy(setting, endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || endpoint == "" {
+		return nil // others say what is wrong with it
+	}
+	_, err = c.cfg.permittedProxy(&http.Request{Method: http.MethodGet, URL: u})
+	if denied, ok := errors.AsType[*proxyDenied](err); ok {
+		return fmt.Errorf("%[1]s on %[2]s is plain http, and the forward proxy %[3]s on the way would read the secrets: use https, add 'proxy none', or add 'allow %[3]s' if that proxy may read them",
+			setting, u.Host, printable(denied.proxy.String()))
+	}
+	return err
+}
+
+// checkProxies does so for every endpoint that is known before one is asked.
+func (c *client) checkProxies(tokenEndpoint string) error {
+	for _, e := range []struct{ setting, endpoint string }{
+		{"token_endpoint", tokenEndpoint},
+		{"issuer", c.cfg.Issuer},
+		{"device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint},
+		{"revocation_endpoint", c.cfg.RevocationEndpoint},
+	} {
+		if strings.Contains(e.endpoint, "{") {
+			continue // checked when it is asked
+		}
+		if err := c.checkProxy(e.setting, e.endpoint); err != nil {
+			return err
+		}
+	}
+	return nil
+}

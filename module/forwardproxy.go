@@ -1,0 +1,182 @@
+package module
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// A forward proxy reads what passes it in clear, wherever that goes: it is one more
+// party that gets the token or the client secret. So nothing secret passes one in
+// clear unless `allow` names that very proxy, and which proxy it is never depends
+// on the request. Of https it sees nothing but the name of the other end.
+
+// proxyDenied is the error of a request that would pass a forward proxy in clear.
+type proxyDenied struct{ proxy origin }
+
+// Error says what would happen.
+func (e *proxyDenied) Error() string {
+	return "the forward proxy " + printable(e.proxy.String()) + " would read it, because it is plain http"
+}
+
+// passes returns an error if a request of a scheme must not pass a forward proxy.
+// The consent to a network is none to a proxy that happens to be in it.
+func passes(scheme string, proxy *url.URL, rules []originRule) error {
+	if scheme != "http" {
+		return nil
+	}
+	o := proxyOrigin(proxy)
+	if slices.ContainsFunc(rules, func(r originRule) bool { return r.name != "" && r.matches(o) }) {
+		return nil
+	}
+	return &proxyDenied{o}
+}
+
+// proxyOrigin is a forward proxy as `allow` names it: without user and password.
+func proxyOrigin(proxy *url.URL) origin {
+	scheme := strings.ToLower(proxy.Scheme)
+	if scheme == "socks5h" {
+		scheme = "socks5" // it only differs in who looks up names
+	}
+	return tcpOrigin(scheme, proxy.Hostname(), proxy.Port(), "")
+}
+
+// parseProxy reads the URL of a forward proxy. Errors do not repeat it: it may hold
+// a password.
+func parseProxy(text string) (*url.URL, error) {
+	proxy, err := url.Parse(text)
+	if err != nil || proxy.Hostname() == "" || strings.TrimPrefix(proxy.Path, "/") != "" || proxy.RawQuery != "" || proxy.Fragment != "" {
+		return nil, errNoProxy
+	}
+	switch proxy.Scheme {
+	case "http", "https", "socks5", "socks5h":
+		return proxy, nil
+	}
+	return nil, errNoProxy
+}
+
+var errNoProxy = errors.New("it is not the URL of a proxy such as http://proxy.internal:3128, https://… or socks5://…")
+
+// resolveProxy reads which forward proxy the transport is told to use, once: a
+// placeholder of the request would let the caller choose who reads the token.
+func resolveProxy(t *reverseproxy.HTTPTransport) error {
+	if t.ForwardProxyURL != "" {
+		return resolveProxyURL("forward_proxy_url", &t.ForwardProxyURL)
+	}
+	var module struct{ From, URL string }
+	var settings any
+	if len(t.NetworkProxyRaw) == 0 || json.Unmarshal(t.NetworkProxyRaw, &module) != nil || json.Unmarshal(t.NetworkProxyRaw, &settings) != nil {
+		return nil // Caddy says what is wrong with it
+	}
+	if module.From != "url" {
+		return withoutRequest(settings)
+	}
+	if err := resolveProxyURL("network_proxy", &module.URL); err != nil {
+		return err
+	}
+	t.NetworkProxyRaw = caddyconfig.JSON(map[string]string{"from": "url", "url": module.URL}, nil)
+	return nil
+}
+
+func resolveProxyURL(setting string, value *string) error {
+	var r resolver
+	*value = r.value(setting, *value)
+	if r.err != nil {
+		return r.err
+	}
+	proxy, err := parseProxy(*value)
+	if err != nil || strings.Contains(*value, "{") {
+		return fmt.Errorf("%s: %w", setting, errNoProxy)
+	}
+	rememberProxy(proxy)
+	return nil
+}
+
+// withoutRequest looks for placeholders of requests anywhere in the settings of a
+// proxy module.
+func withoutRequest(settings any) error {
+	switch value := settings.(type) {
+	case string:
+		var r resolver
+		r.value("network_proxy", value)
+		return r.err
+	case []any:
+		for _, member := range value {
+			if err := withoutRequest(member); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for _, member := range value {
+			if err := withoutRequest(member); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// guardProxy asks for each request whether it may pass the forward proxy that was
+// chosen for it, in the place of the choice itself: asked again, a proxy module
+// might choose another.
+func (t *Transport) guardProxy() {
+	choose := t.HTTPTransport.Transport.Proxy
+	t.HTTPTransport.Transport.Proxy = func(req *http.Request) (*url.URL, error) {
+		info, dialled := reverseproxy.GetDialInfo(req.Context())
+		if dialled && (isSocket(info.Network) || isHealthCheck(req)) {
+			return nil, nil // Caddy dials the upstream itself then
+		}
+		if dialled && t.ProxyProtocol != "" {
+			req = towards(req, info.Address)
+		}
+		proxy, err := choose(req)
+		if proxy == nil || err != nil {
+			return nil, err
+		}
+		if err := passes(req.URL.Scheme, proxy, t.destinations.rules); err != nil {
+			return nil, err
+		}
+		return proxy, nil
+	}
+}
+
+// towards returns a request with the address that it is sent to. With the PROXY
+// protocol Caddy puts another one there, which NO_PROXY would not know.
+func towards(req *http.Request, address string) *http.Request {
+	u := *req.URL
+	u.Host = address
+	out := *req
+	out.URL = &u
+	return &out
+}
+
+// checkProxies asks the same for static upstreams, before there is a request. What
+// a proxy module of somebody else does is only known with one.
+func (t *Transport) checkProxies(module json.RawMessage) error {
+	var proxy struct{ From string }
+	if json.Unmarshal(module, &proxy) == nil && proxy.From != "url" {
+		return nil
+	}
+	for to := range t.destinations.known {
+		if to.scheme != "http" || isSocket(to.network) {
+			continue
+		}
+		req := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: to.scheme, Host: to.address, Path: "/"}}
+		var denied *proxyDenied
+		if _, err := t.HTTPTransport.Transport.Proxy(req); errors.As(err, &denied) {
+			return fmt.Errorf("upstream %s is plain http, and the forward proxy %[2]s on the way would read the token: use https, add 'allow %[2]s' to the client's settings if that proxy may read it, or 'network_proxy none' to the block 'transport http'",
+				t.destinations.origin(to, ""), denied.proxy)
+		}
+	}
+	return nil
+}
+
+func isSocket(network string) bool { return caddy.IsUnixNetwork(network) || caddy.IsFdNetwork(network) }
