@@ -70,28 +70,6 @@ func FuzzOrigin(f *testing.F) {
 	})
 }
 
-// No spelling of the parameter is left, and nothing else is changed.
-func FuzzWithoutParam(f *testing.F) {
-	for _, seed := range []string{"", "a=1&access_token=x", "access%5ftoken=x;b", "a;;b&&", "%zz=1&access_token", "access_token=&access_token=x&c"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, query string) {
-		left := withoutParam(query, "access_token")
-		for _, part := range strings.FieldsFunc(left, func(r rune) bool { return r == '&' || r == ';' }) {
-			key, _, _ := strings.Cut(part, "=")
-			if decoded, err := url.QueryUnescape(key); err == nil && decoded == "access_token" {
-				t.Errorf("%q leaves %q", query, left)
-			}
-		}
-		if again := withoutParam(left, "access_token"); again != left {
-			t.Errorf("%q becomes %q, and then %q", query, left, again)
-		}
-		if !strings.Contains(query, "%") && !strings.Contains(query, "access_token") && !strings.Contains(query, "+") && left != query {
-			t.Errorf("%q was changed to %q", query, left)
-		}
-	})
-}
-
 // A problem is JSON whatever a server's words are, and its header is one line.
 func FuzzProblem(f *testing.F) {
 	f.Add("invalid_grant", "it said: \"no\"\r\nX: y", "do\x00that")

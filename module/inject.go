@@ -34,6 +34,8 @@ type injections struct {
 type place struct {
 	in, name string
 	template []piece
+	reading  *reading // of the name of a parameter or cookie
+	alike    bool     // another header may be taken for this one
 }
 
 // piece is a literal, or the name of a value of the token.
@@ -91,6 +93,8 @@ func (p *place) check() error {
 		if p.name == "Host" || p.name == "Connection" || p.name == "Content-Length" || p.name == "Transfer-Encoding" {
 			return fmt.Errorf("the header %s cannot carry a token", p.name)
 		}
+		p.alike = strings.ContainsFunc(p.name, func(r rune) bool { return headerByte(byte(r)) == '_' })
+		return nil
 	case "query":
 	case "cookie":
 		if !httpguts.ValidHeaderFieldName(p.name) {
@@ -98,6 +102,9 @@ func (p *place) check() error {
 		}
 	default:
 		return fmt.Errorf("%q is unknown: use header, query or cookie", p.in)
+	}
+	if p.reading = newReading(p.name); p.reading.least == 0 {
+		return fmt.Errorf("%q is not a name", p.name)
 	}
 	return nil
 }
@@ -177,7 +184,7 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	if !in.overwrites {
 		delete(out.Header, "Authorization")
 	}
-	u.RawQuery = withoutParam(u.RawQuery, "access_token")
+	u.RawQuery = withoutParam(u.RawQuery, accessTokenParam)
 	in.withoutCredentialTrailers(out)
 
 	in.subject.removeFrom(out)
@@ -186,74 +193,46 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	for i := range in.places {
 		switch p := &in.places[i]; p.in {
 		case "header":
-			deleteTwins(out.Header, p.name)
+			if p.alike {
+				deleteAlike(out.Header, p.name)
+			}
 			out.Header[p.name] = values[i : i+1 : i+1]
 		case "query":
-			u.RawQuery = withParam(u.RawQuery, p.name, values[i])
+			u.RawQuery = withParam(u.RawQuery, p, values[i])
 		case "cookie":
-			setCookie(out, p.name, values[i])
+			setCookie(out.Header, p, values[i])
 		}
 	}
 	return out
 }
 
-// deleteTwins removes spellings that some servers cannot tell from the header's
-// name: with underscores, which CGI and its heirs make of hyphens.
-func deleteTwins(h http.Header, name string) {
-	if !strings.Contains(name, "-") {
-		return
-	}
+// deleteAlike removes the spellings of a header's name that some servers cannot tell
+// from it.
+func deleteAlike(h http.Header, name string) {
 	for key := range h {
-		if strings.Contains(key, "_") && strings.EqualFold(strings.ReplaceAll(key, "_", "-"), name) {
+		if alikeHeader(key, name) {
 			delete(h, key)
 		}
 	}
 }
 
-// withoutParam removes a parameter from a raw query and leaves every other byte
-// of it alone. Some servers take a semicolon for an ampersand.
-func withoutParam(raw, name string) string {
-	if strings.IndexByte(raw, '%') < 0 && strings.IndexByte(raw, '+') < 0 && !strings.Contains(raw, name) {
-		return raw
-	}
-	var kept strings.Builder
-	separator := ""
-	for more := true; more; {
-		part, next := raw, ""
-		i := strings.IndexAny(raw, "&;")
-		if more = i >= 0; more {
-			part, next, raw = raw[:i], raw[i:i+1], raw[i+1:]
-		}
-		key, _, _ := strings.Cut(part, "=")
-		if decoded, err := url.QueryUnescape(key); err == nil && decoded == name {
-			if separator != "" && next == "&" {
-				separator = next
-			}
-			continue
-		}
-		kept.WriteString(separator)
-		kept.WriteString(part)
-		separator = next
-	}
-	return kept.String()
-}
-
-func withParam(raw, name, value string) string {
-	raw = withoutParam(raw, name)
+func withParam(raw string, p *place, value string) string {
+	raw = withoutParam(raw, p.reading)
 	if raw != "" {
 		raw += "&"
 	}
-	return raw + url.QueryEscape(name) + "=" + url.QueryEscape(value)
+	return raw + url.QueryEscape(p.name) + "=" + url.QueryEscape(value)
 }
 
-// setCookie replaces one cookie and keeps the others.
-func setCookie(req *http.Request, name, value string) {
-	cookies := req.Cookies()
-	req.Header.Del("Cookie")
-	for _, c := range cookies {
-		if c.Name != name {
-			req.AddCookie(c)
-		}
+// setCookie replaces one cookie. The others are the application's, which may write
+// them as it likes, and stay as they are.
+func setCookie(h http.Header, p *place, value string) {
+	lines := withoutCookies(h["Cookie"], p.reading)
+	own := (&http.Cookie{Name: p.name, Value: value}).String()
+	if last := len(lines) - 1; last >= 0 {
+		lines[last] = strings.TrimSuffix(strings.TrimRight(lines[last], " \t"), ";") + "; " + own
+	} else {
+		lines = append(lines, own)
 	}
-	req.AddCookie(&http.Cookie{Name: name, Value: value})
+	h["Cookie"] = lines
 }

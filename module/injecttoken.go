@@ -106,9 +106,9 @@ const injectedVar = "oauth2_client.injected"
 
 // ServeHTTP calls the next handler with a token in the request.
 func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if strings.EqualFold(r.Method, http.MethodTrace) {
+	if echoes(r.Method) {
 		w.Header().Set("Allow", allowedMethods)
-		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New("TRACE would show the access token"))
+		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New(r.Method+" would show the access token"))
 	}
 	c := h.client
 	pass, err := c.token(r, time.Duration(c.cfg.Wait), !isUpgrade(r))
@@ -150,10 +150,10 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 	if !ok || original.URL == nil {
 		return r
 	}
-	clean := h.client.inject.subject.withoutParams(withoutParam(original.URL.RawQuery, "access_token"))
+	clean := h.client.inject.subject.withoutParams(withoutParam(original.URL.RawQuery, accessTokenParam))
 	for _, p := range h.client.inject.places {
 		if p.in == "query" {
-			clean = withoutParam(clean, p.name)
+			clean = withoutParam(clean, p.reading)
 		}
 	}
 	if clean == original.URL.RawQuery {

@@ -18,7 +18,10 @@ import (
 // token is read from ends here, whole and in every spelling; the upstream gets ours.
 // So it can only be read from what can be taken out and leaves the rest of the
 // request as it was, or from what never was a part of it.
-type subject struct{ headers, cookies, params []string }
+type subject struct {
+	headers         []string
+	cookies, params []*reading
+}
 
 var requestPlaceholder = regexp.MustCompile(`\{([^{}]*)\}`)
 
@@ -51,12 +54,12 @@ func (s *subject) add(placeholder string) error {
 	if name, ok := strings.CutPrefix(placeholder, headerPlaceholder); ok {
 		return s.addHeader(name)
 	}
-	if name, ok := strings.CutPrefix(placeholder, cookiePlaceholder); ok && name != "" {
-		s.cookies = append(s.cookies, name)
+	if name, ok := strings.CutPrefix(placeholder, cookiePlaceholder); ok && newReading(name).least > 0 {
+		s.cookies = append(s.cookies, newReading(name))
 		return nil
 	}
-	if name, ok := strings.CutPrefix(placeholder, queryPlaceholder); ok && name != "" {
-		s.params = append(s.params, name)
+	if name, ok := strings.CutPrefix(placeholder, queryPlaceholder); ok && newReading(name).least > 0 {
+		s.params = append(s.params, newReading(name))
 		return nil
 	}
 	switch {
@@ -129,18 +132,19 @@ func (s *subject) removeFrom(out *http.Request) {
 		return
 	}
 	for _, name := range s.headers {
-		out.Header.Del(name)
-		deleteTwins(out.Header, name)
+		deleteAlike(out.Header, name)
 	}
 	out.URL.RawQuery = s.withoutParams(out.URL.RawQuery)
-	if len(s.cookies) > 0 {
-		s.removeCookies(out.Header)
+	for _, name := range s.cookies {
+		if out.Header["Cookie"] = withoutCookies(out.Header["Cookie"], name); len(out.Header["Cookie"]) == 0 {
+			delete(out.Header, "Cookie")
+		}
 	}
 }
 
-// isHeader reports whether a header of that name, its case aside, is one of them.
+// isHeader reports whether a header may be taken for one of them.
 func (s *subject) isHeader(name string) bool {
-	return s != nil && slices.ContainsFunc(s.headers, func(own string) bool { return strings.EqualFold(own, name) })
+	return s != nil && slices.ContainsFunc(s.headers, func(own string) bool { return alikeHeader(own, name) })
 }
 
 // withoutParams takes the caller's token out of a raw query.
@@ -152,29 +156,4 @@ func (s *subject) withoutParams(raw string) string {
 		raw = withoutParam(raw, name)
 	}
 	return raw
-}
-
-// removeCookies takes cookies out of the header, also those that Go cannot parse,
-// and leaves every other byte of it alone. Caddy reads their names in any case.
-func (s *subject) removeCookies(header http.Header) {
-	var lines []string
-	for _, line := range header["Cookie"] {
-		cookies := strings.Split(line, ";")
-		kept := slices.DeleteFunc(slices.Clone(cookies), func(cookie string) bool {
-			name, _, _ := strings.Cut(cookie, "=")
-			name = strings.Trim(name, " \t")
-			return slices.ContainsFunc(s.cookies, func(own string) bool { return strings.EqualFold(own, name) })
-		})
-		switch {
-		case len(kept) == len(cookies):
-			lines = append(lines, line)
-		case len(kept) > 0:
-			lines = append(lines, strings.TrimLeft(strings.Join(kept, ";"), " \t"))
-		}
-	}
-	if lines == nil {
-		delete(header, "Cookie")
-		return
-	}
-	header["Cookie"] = lines
 }

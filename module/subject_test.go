@@ -103,7 +103,8 @@ func arriving(target string, header http.Header) *http.Request {
 
 // Fault C7: whatever is taken out, every other byte of cookies and query stays.
 func TestTheRestOfCookiesAndQueryStaysAsItWas(t *testing.T) {
-	s := &subject{cookies: []string{"tok"}, params: []string{"tok"}, headers: []string{"X-User-Token"}}
+	tok := newReading("tok")
+	s := &subject{cookies: []*reading{tok}, params: []*reading{tok}, headers: []string{"X-User-Token"}}
 	for _, c := range [][2]string{
 		{`tok=abc`, ``},
 		{`TOK=abc`, ``},

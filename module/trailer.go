@@ -3,7 +3,6 @@ package module
 import (
 	"io"
 	"net/http"
-	"strings"
 )
 
 // withoutCredentialTrailers keeps callers from sending a credential behind the
@@ -36,17 +35,16 @@ func (b *cleanTrailerBody) Read(p []byte) (int, error) {
 
 func (in *injector) cleanTrailer(trailer http.Header) {
 	for key := range trailer {
-		name := strings.ReplaceAll(key, "_", "-")
-		if strings.EqualFold(name, "Authorization") || strings.EqualFold(name, "Proxy-Authorization") {
+		if alikeHeader(key, "Authorization") || alikeHeader(key, "Proxy-Authorization") {
 			delete(trailer, key)
 			continue
 		}
-		if in.subject.isHeader(name) {
+		if in.subject.isHeader(key) {
 			delete(trailer, key)
 			continue
 		}
 		for i := range in.places {
-			if in.places[i].in == "header" && strings.EqualFold(name, in.places[i].name) {
+			if in.places[i].in == "header" && alikeHeader(key, in.places[i].name) {
 				delete(trailer, key)
 			}
 		}
