@@ -55,13 +55,13 @@ func (s *callerSecret) resolved() *resolvedSecret {
 
 // refusal says why a request is refused, nil if it brings the secret. The secret
 // is taken out of the request, so that nothing behind passes it on.
-func (s *callerSecret) refusal(r *http.Request, logger *zap.Logger) *problem {
+func (s *callerSecret) refusal(r *http.Request, log *refusals) *problem {
 	if s == nil {
 		return nil
 	}
 	secret := s.resolved()
 	if secret.err != nil {
-		logger.Error("the secret of callers cannot be read", zap.Error(secret.err))
+		log.log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.Error(secret.err))
 		return refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
 	}
 	known := false

@@ -242,7 +242,7 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 	}
 	t.destinations, err = newDestinations(t.client, t.HTTPTransport, enclosingProxy(ctx))
 	if err == nil {
-		err = resolveProxy(t.HTTPTransport)
+		err = t.resolveProxy()
 	}
 	if err != nil {
 		return located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
 )
 
 // A forward proxy reads what passes it in clear, wherever that goes: it is one more
@@ -67,9 +68,9 @@ var errNoProxy = errors.New("it is not the URL of a proxy such as http://proxy.i
 
 // resolveProxy reads which forward proxy the transport is told to use, once: a
 // placeholder of the request would let the caller choose who reads the token.
-func resolveProxy(t *reverseproxy.HTTPTransport) error {
+func (t *Transport) resolveProxy() error {
 	if t.ForwardProxyURL != "" {
-		return resolveProxyURL("forward_proxy_url", &t.ForwardProxyURL)
+		return t.resolveProxyURL("forward_proxy_url", &t.ForwardProxyURL)
 	}
 	var module struct{ From, URL string }
 	var settings any
@@ -79,14 +80,17 @@ func resolveProxy(t *reverseproxy.HTTPTransport) error {
 	if module.From != "url" {
 		return withoutRequest(settings)
 	}
-	if err := resolveProxyURL("network_proxy", &module.URL); err != nil {
+	if err := t.resolveProxyURL("network_proxy", &module.URL); err != nil {
 		return err
 	}
 	t.NetworkProxyRaw = caddyconfig.JSON(map[string]string{"from": "url", "url": module.URL}, nil)
 	return nil
 }
 
-func resolveProxyURL(setting string, value *string) error {
+func (t *Transport) resolveProxyURL(setting string, value *string) error {
+	if hasLiteralPassword(*value) {
+		t.logger.Warn(literalWarning("the password of "+setting), zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+	}
 	var r resolver
 	*value = r.value(setting, *value)
 	if r.err != nil {

@@ -181,7 +181,7 @@ func (g *Guard) refusal(r *http.Request) *problem {
 	if origin, ok := g.foreign(r); ok {
 		return refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", printable(origin)))
 	}
-	return g.secret.refusal(r, g.logger)
+	return g.secret.refusal(r, g.refused)
 }
 
 // echoes reports whether the answer to a method repeats the request. TRACK is

@@ -29,11 +29,8 @@ func (c *Client) literalSecrets() (list []string) {
 			list = append(list, literalWarning(setting))
 		}
 	}
-	if i := strings.LastIndexByte(c.Proxy, '@'); i >= 0 {
-		_, userinfo, _ := strings.Cut(c.Proxy[:i], "://")
-		if _, password, _ := strings.Cut(userinfo, ":"); isLiteral(password) {
-			list = append(list, literalWarning("the password of proxy"))
-		}
+	if hasLiteralPassword(c.Proxy) {
+		list = append(list, literalWarning("the password of proxy"))
 	}
 	for setting, values := range map[string]map[string][]string{
 		"param": c.Param, "header": c.Header, "the query of token_endpoint": queryOf(c.TokenEndpoint),
@@ -47,6 +44,14 @@ func (c *Client) literalSecrets() (list []string) {
 		}
 	}
 	return list
+}
+
+// hasLiteralPassword reports whether a URL holds a password itself.
+func hasLiteralPassword(place string) bool {
+	i := strings.LastIndexByte(place, '@')
+	_, userinfo, _ := strings.Cut(place[:max(i, 0)], "://")
+	_, password, _ := strings.Cut(userinfo, ":")
+	return isLiteral(password)
 }
 
 func queryOf(raw string) map[string][]string {
