@@ -2,10 +2,12 @@ package module
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
+	"lamplighter/module/cause"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -75,7 +77,7 @@ func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
 			err = c.checkProxy(setting, endpoint)
 		}
 		if err != nil {
-			return fmt.Errorf("the metadata of issuer %s: %w", c.cfg.Issuer, err)
+			return tokenendpoint.Misnamed(c.cfg.Issuer, err)
 		}
 	}
 	return nil
@@ -87,20 +89,29 @@ func (c *client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
 		return nil
 	}
 	m, err := c.metadata(ctx)
-	ask.URL = m.TokenEndpoint
+	ask.URL, ask.Setting, ask.AuthMethodsSupported = m.TokenEndpoint, "issuer", m.TokenEndpointAuthMethodsSupported
 	return err
 }
 
 // do makes one token request.
 func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
 	if err := c.locate(ctx, &ask); err != nil {
-		return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: "discovery_failed", Detail: err.Error()}
+		return notLocated(err)
 	}
 	answer, again := c.authenticated(ctx, c.endpoint, ask)
 	if again && c.cfg.perCaller() { // no keeper asks again, and no refresh token is presented
 		answer, _ = c.authenticated(ctx, c.endpoint, ask)
 	}
 	return answer
+}
+
+// notLocated is what comes of a token request for which no place is known.
+func notLocated(err error) tokenendpoint.Answer {
+	a := tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: tokenendpoint.CauseUnreachable, Detail: redact.Text(err.Error())}
+	if why, ok := errors.AsType[*tokenendpoint.Undiscovered](err); ok {
+		a.Cause, a.Detail, a.Remedy, a.Passes = why.Cause, why.Detail, why.Remedy, why.Passes
+	}
+	return a
 }
 
 // authenticated makes one request with the client secret that is in use, and
@@ -126,6 +137,7 @@ func (c *client) changeSecret(a *tokenendpoint.Answer, next bool) (changed bool)
 		return false // both are refused
 	}
 	a.Outcome = tokenendpoint.Unavailable
+	a.Remedy, a.Passes = cause.Code("transient").Remedy, true
 	a.Detail += "; the other client_secret is tried"
 	return true
 }

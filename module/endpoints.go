@@ -32,7 +32,7 @@ func (c *client) special(ctx context.Context, endpoint string, edit func(*tokene
 		return tokenendpoint.Answer{}, err
 	}
 	if endpoint != "" {
-		ask.AssertionAudience, ask.URL = ask.URL, endpoint
+		ask.AssertionAudience, ask.URL, ask.Setting = ask.URL, endpoint, "the setting of that endpoint"
 	}
 	ask.Params = params
 	ask.Username, ask.Password, ask.Assertion = "", "", ""

@@ -170,7 +170,7 @@ func TestMetadataOfAnotherIssuerIsNotBelieved(t *testing.T) {
 	var body string
 	eventually(t, "the reason", func() bool {
 		_, body = sc.do("GET", "/", "")
-		return strings.Contains(body, "discovery_failed")
+		return strings.Contains(body, "issuer_mismatch")
 	})
 	if !strings.Contains(body, "names the issuer") || len(s.requests()) != 0 {
 		t.Errorf("%s, %d token requests", body, len(s.requests()))

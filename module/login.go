@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -85,6 +86,7 @@ type loginUnderWay struct {
 	redirectURI string
 	verifier    string
 	deviceCode  string
+	trouble     string // why the last answer was no help, "" if it was one
 	interval    time.Duration
 	ends        time.Time
 }
@@ -195,7 +197,7 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 		params["scope"] = []string{scope}
 	}
 	a, err := c.special(ctx, endpoint, func(d *tokenendpoint.Dialect) {
-		d.GrantType, d.Method, d.ParamsIn = "-", http.MethodPost, "form"
+		d.GrantType, d.Method, d.ParamsIn, d.NamesClient = "-", http.MethodPost, "form", true
 		d.AccessTokenPath, d.ExpiresPath, d.ExpiresFormat, d.DefaultExpiresIn = "device_code", "expires_in", "seconds", loginLifetime
 		d.IgnoreRefreshToken = true
 		d.ResponsePaths = []string{"user_code", "verification_uri", "verification_uri_complete", "interval"}
@@ -204,8 +206,8 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 		return nil, err
 	}
 	if a.Outcome != tokenendpoint.Granted || a.Response["user_code"] == "" || a.Response["verification_uri"] == "" {
-		return nil, fmt.Errorf("client %s: the device authorization endpoint began no log-in: %s; check that setting, and that the client may use this grant", c.name,
-			strings.ReplaceAll(a.Detail, "token endpoint", "device authorization endpoint"))
+		return nil, fmt.Errorf("client %s: the device authorization endpoint began no log-in: %s; %s", c.name,
+			strings.ReplaceAll(a.Detail, "token endpoint", "device authorization endpoint"), deviceRemedy(a))
 	}
 	under := &loginUnderWay{client: c.name, deviceCode: a.AccessToken, interval: deviceInterval, ends: time.Now().Add(a.ExpiresIn)}
 	if s, err := strconv.ParseFloat(a.Response["interval"], 64); err == nil && s > 0 {
@@ -230,11 +232,22 @@ func (c *client) pollDevice(ctx context.Context, state string, under *loginUnder
 	case a.Cause == "slow_down": // RFC 8628 section 3.5
 		under.interval += deviceInterval
 		fallthrough
-	case a.Cause == "authorization_pending", a.Outcome == tokenendpoint.Unavailable, a.Outcome == tokenendpoint.NotSent:
+	case a.Cause == "authorization_pending":
+		under.trouble = ""
+		return &LoginAnswer{State: state, Interval: under.interval.Seconds()}, nil
+	case a.RefreshToken == "" && mayAskAgain(a):
+		under.trouble = a.Detail
 		return &LoginAnswer{State: state, Interval: under.interval.Seconds()}, nil
 	}
 	delete(logins.byState, state)
 	return c.loggedIn(ctx, a)
+}
+
+// mayAskAgain reports whether an answer to a device code leaves hope: whatever the
+// server says of the request itself ends the log-in, in whatever words.
+func mayAskAgain(a tokenendpoint.Answer) bool {
+	ofTheRequest := a.Status >= 400 && a.Status < 500 && a.Status != http.StatusRequestTimeout && a.Status != http.StatusTooManyRequests
+	return a.Passes && !ofTheRequest
 }
 
 // exchange trades a code for a refresh token, and imports that.
@@ -256,7 +269,9 @@ func (c *client) ask(ctx context.Context, grantType string, params map[string][]
 			params[name] = values
 		}
 	}
-	return c.special(ctx, "", func(d *tokenendpoint.Dialect) { d.GrantType = grantType }, params)
+	return c.special(ctx, "", func(d *tokenendpoint.Dialect) {
+		d.GrantType, d.NamesClient = grantType, grantType == deviceCodeType
+	}, params)
 }
 
 func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAnswer, error) {
@@ -264,7 +279,7 @@ func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAn
 		if a.Outcome == tokenendpoint.Granted {
 			return nil, fmt.Errorf("client %s: the server issued an access token but no refresh token: ask for one, often with 'scope offline_access', or by the client's registration", c.name)
 		}
-		return nil, fmt.Errorf("client %s: the log-in failed: %s", c.name, a.Detail)
+		return nil, fmt.Errorf("client %s: the log-in failed: %s", c.name, c.loginFailure(a))
 	}
 	res, err := c.keeper.Import(ctx, a.RefreshToken, true)
 	if err != nil {
@@ -272,6 +287,31 @@ func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAn
 	}
 	result := orderResult(c, res)
 	return &LoginAnswer{Result: &result}, nil
+}
+
+// loginFailure says why the server gave nothing, and what to do.
+func (c *client) loginFailure(a tokenendpoint.Answer) string {
+	switch a.Cause {
+	case "access_denied", "expired_token": // RFC 8628 section 3.5
+		why := cause.Of(a.Cause, "log-in").With("client", c.name)
+		return why.Sentence + " (" + a.Detail + "); " + why.Remedy
+	}
+	switch {
+	case a.Remedy == "":
+		return a.Detail
+	case a.Passes: // a log-in is not repeated by itself
+		return a.Detail + "; " + cause.Of(tokenendpoint.CauseRequestRejected).With().Remedy
+	}
+	return a.Detail + "; " + a.Remedy
+}
+
+// deviceRemedy is what to do about a device authorization that did not begin.
+func deviceRemedy(a tokenendpoint.Answer) string {
+	const general = "check the setting device_authorization_endpoint, and that the client may use this grant"
+	if a.Remedy == "" || a.Cause == tokenendpoint.CauseRedirect || a.Status > 0 && !a.ClientRefused && !a.Passes {
+		return general
+	}
+	return a.Remedy
 }
 
 // remember keeps a log-in and returns the state that names it.
@@ -300,6 +340,9 @@ func continueLogin(state, client string) (*loginUnderWay, error) {
 	logins.Lock()
 	defer logins.Unlock()
 	under := logins.byState[state]
+	if under != nil && under.client == client && under.trouble != "" && time.Now().After(under.ends) {
+		return nil, fmt.Errorf("client %s: the time of the log-in is over, and this came of the last question: %s", client, under.trouble)
+	}
 	if under == nil || under.client != client || time.Now().After(under.ends) {
 		return nil, fmt.Errorf("client %s: there is no such log-in under way, or its time is over: begin again with 'lamplighter tokens login %s'", client, client)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"net/http"
 	"net/url"
 	"slices"
@@ -98,9 +99,10 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		return keeper.Inputs{}, err
 	}
 	return keeper.Inputs{
-		Seed:    seed,
-		Binding: c.binding(req),
-		Revoke:  c.revocation(),
+		Seed:        seed,
+		Binding:     c.binding(req),
+		Credentials: c.credentials(req),
+		Revoke:      c.revocation(),
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
@@ -137,6 +139,20 @@ func (c *client) binding(req *tokenendpoint.Request) store.Binding {
 	// Most clients have these in common with very many others.
 	b.Request, b.TokenEndpoint = unique.Make(b.Request).Value(), unique.Make(b.TokenEndpoint).Value()
 	return b
+}
+
+var credentialsSeed = maphash.MakeSeed()
+
+// credentials stand, within this process, for all that a token request is made of
+// but the refresh token.
+func (c *client) credentials(req *tokenendpoint.Request) uint64 {
+	d := c.cfg.dialect(nil)
+	b, _ := json.Marshal([]any{
+		req.URL, c.cfg.Issuer, req.ClientID, req.ClientSecret, req.ClientSecretNext, req.PrivateKey, req.KeyID, req.Certificate, req.Claims,
+		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header,
+		d.Method, d.ParamsIn, d.AuthMethod, d.SigningAlg, d.BasicEncoding, d.GrantType, d.ParamNames,
+	})
+	return maphash.Bytes(credentialsSeed, b)
 }
 
 func fingerprint(values ...any) store.Fingerprint {

@@ -61,11 +61,11 @@ var table = []Cause{
 		"this machine does not let the sidecar connect to {host}",
 		"let it connect: look at the firewall of this machine, its network policy, and at IPAddressDeny in the systemd unit"},
 	{"host_not_found", "", TokenEndpoint, false,
-		"the host of {host} does not exist",
-		"correct the host in {setting}; if it is right, let the name servers of this machine (/etc/resolv.conf) know it"},
+		"{host} is not known to the name servers of this machine",
+		"correct the host in {setting}; if it is right, let the name servers (/etc/resolv.conf) know it"},
 	{"dns_failed", "", TokenEndpoint, true,
-		"the name servers of this machine do not answer for the host of {host}",
-		"none needed if it passes; otherwise look at the name servers of this machine (/etc/resolv.conf), and the way to them"},
+		"the name servers of this machine give no answer about {host}",
+		"none needed if it passes; otherwise look at /etc/resolv.conf, and at the way to the name servers"},
 	{"connect_timeout", "", TokenEndpoint, true,
 		"no connection to {host} came about in time",
 		"none needed if it passes; otherwise find out whether a firewall drops what is sent to {host}, or a forward proxy is needed to get there; raise timeout if the network is that slow"},
@@ -114,7 +114,7 @@ var table = []Cause{
 		"the forward proxy {proxy} cannot be reached",
 		"none needed if it passes; otherwise correct the proxy in " + proxySetting + ", or let {host} be asked without it"},
 	{"proxy_not_found", "", Proxy, false,
-		"the host of the forward proxy {proxy} does not exist",
+		"the forward proxy {proxy} is not known to the name servers of this machine",
 		"correct the proxy in " + proxySetting},
 	{"proxy_auth_required", "", Proxy, false,
 		"the forward proxy {proxy} demands a user name and a password, or refuses those that it was given",
@@ -131,6 +131,9 @@ var table = []Cause{
 	{"proxy_invalid", "", Proxy, false,
 		"the forward proxy is no URL that can be used",
 		"write it as http://, https:// or socks5:// with host and port, in " + proxySetting},
+	{"proxy_invalid", "answer", Proxy, false,
+		"what answers at the forward proxy {proxy} is no proxy of the kind that its URL names",
+		"correct scheme (http, https, socks5), host and port of the proxy, in " + proxySetting},
 
 	// The issuer's metadata.
 	{"issuer_mismatch", "", Metadata, false,
@@ -151,10 +154,6 @@ var table = []Cause{
 	{"metadata_unavailable", "", Metadata, true,
 		"the server does not give the metadata of issuer {issuer} just now",
 		"none needed if it passes: it is asked for again; otherwise set token_endpoint in the place of issuer"},
-
-	{"discovery_failed", "", Metadata, true,
-		"the metadata of issuer {issuer} cannot be read",
-		"none needed if it passes; otherwise set token_endpoint in the place of issuer"},
 
 	// What the token endpoint answers.
 	{"no_answer", "", TokenEndpoint, true,

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -107,9 +108,9 @@ func (k *Keeper) judge(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, se
 			k.failBeside(f, p, a)
 			return
 		}
-		k.fail(f, Trouble{
-			State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyConfig,
-		}, a.RetryAfter)
+		t := Trouble{State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyOf(a, "configuration")}
+		k.suspectGrant(&t, in, p, a)
+		k.fail(f, t, a.RetryAfter)
 	case tokenendpoint.NotSent:
 		if f.ctx.Err() != nil {
 			k.settleAttempt(f)
@@ -129,10 +130,34 @@ func (k *Keeper) judge(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, se
 			k.failBeside(f, p, a)
 			return
 		}
-		k.fail(f, Trouble{
-			State: StateBackoff, Cause: a.Cause, Detail: a.Detail, Remedy: remedyWait,
-		}, a.RetryAfter)
+		k.fail(f, Trouble{State: StateBackoff, Cause: a.Cause, Detail: a.Detail, Remedy: remedyOf(a, "transient")}, a.RetryAfter)
 	}
+}
+
+// remedyOf is the remedy of an answer, or of its kind if it names none.
+func remedyOf(a tokenendpoint.Answer, kind string) string {
+	if a.Remedy != "" {
+		return a.Remedy
+	}
+	return cause.Code(kind).Remedy
+}
+
+// suspectGrant says of an answer that blames the settings that it rather means the
+// refresh token, if the same settings have worked before.
+func (k *Keeper) suspectGrant(t *Trouble, in *Inputs, p plan, a tokenendpoint.Answer) {
+	k.mu.Lock()
+	rec, same := k.record, k.accepted != 0 && k.accepted == in.Credentials
+	k.mu.Unlock()
+	if a.DeadGrant == "" || rec.Token == nil || p.present != rec.RefreshToken || rec.Binding.Grant != in.Binding.Grant {
+		return
+	}
+	kind := "perhaps a dead grant"
+	if same {
+		kind = "dead grant"
+	}
+	why := cause.Code(kind).With("client", k.name, "lines", a.DeadGrant, "when", "at "+rec.Token.ObtainedAt.UTC().Format(time.RFC3339))
+	t.Detail += "; " + why.Sentence
+	t.Remedy = why.Remedy
 }
 
 // settleAttempt takes back the journal of a request that consumed nothing, as
@@ -170,7 +195,7 @@ func (k *Keeper) refused(f *flight, p plan, a tokenendpoint.Answer) {
 	fp := store.FingerprintOf(p.present)
 	if p.present == "" {
 		// No refresh token to lose: a password or a client that is not accepted.
-		k.fail(f, Trouble{State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyConfig}, a.RetryAfter)
+		k.fail(f, Trouble{State: StateMisconfigured, Cause: a.Cause, Detail: a.Detail, Remedy: remedyOf(a, "configuration")}, a.RetryAfter)
 		return
 	}
 	k.mu.Lock()
@@ -202,7 +227,7 @@ func (k *Keeper) refused(f *flight, p plan, a tokenendpoint.Answer) {
 		f.seedRefused = Trouble{
 			State: StateMisconfigured, Cause: CauseSeedUsed, At: wall,
 			Detail: "the new refresh token " + origin + " was refused; the one in use stays: " + a.Detail,
-			Remedy: "supply a refresh token that was never used, or restore the former one",
+			Remedy: cause.Of(CauseSeedUsed, "beside").Remedy,
 		}
 		e.Cause, e.Detail, e.Remedy = f.seedRefused.Cause, f.seedRefused.Detail, f.seedRefused.Remedy
 		f.note(e)

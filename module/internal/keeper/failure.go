@@ -1,8 +1,9 @@
 package keeper
 
 import (
-	"fmt"
 	"time"
+
+	"lamplighter/module/cause"
 )
 
 // blocked records trouble that no time heals by itself: nothing more is asked
@@ -12,9 +13,9 @@ func (k *Keeper) blocked(f *flight, t Trouble) {
 	mono, wall := k.clock.now()
 	switch {
 	case t.needsGrant() && f.settings.Rotating:
-		t.Remedy = fmt.Sprintf(remedyNewGrant, k.name)
+		t.Remedy = cause.Of(t.Cause).With("client", k.name).Remedy
 	case t.needsGrant(): // there is nothing to log in for, or to import
-		t.Remedy = remedyNewInput
+		t.Remedy = cause.Of(CauseRefused, "without rotation").Remedy
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

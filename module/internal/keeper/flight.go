@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -144,7 +145,7 @@ func (k *Keeper) safeRound(f *flight) {
 		k.fail(f, Trouble{
 			State: StateBackoff, Cause: CauseInternal,
 			Detail: fmt.Sprintf("a %T panic while refreshing", r),
-			Remedy: "report this as a bug",
+			Remedy: cause.Of(CauseInternal).Remedy,
 		}, 0)
 	}()
 	k.round(f)
@@ -208,14 +209,14 @@ func (k *Keeper) round(f *flight) {
 	}
 	in, err := f.settings.Resolve()
 	if notYet, ok := errors.AsType[*NotYet](err); ok {
-		t := Trouble{State: StateBackoff, Cause: CauseNotYet, Detail: notYet.Detail, Remedy: remedyWait, local: true}
+		t := Trouble{State: StateBackoff, Cause: CauseNotYet, Detail: notYet.Detail, Remedy: cause.Of(CauseNotYet).Remedy, local: true}
 		k.fail(f, t, 0)
 		return
 	}
 	if err != nil {
 		k.blocked(f, Trouble{
 			State: StateMisconfigured, Cause: CauseUnresolved, Detail: err.Error(),
-			Remedy: "make the named file or environment variable available; it is read again at each attempt",
+			Remedy: cause.Of(CauseUnresolved).Remedy,
 		})
 		return
 	}

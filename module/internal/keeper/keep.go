@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -79,7 +80,7 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 		return
 	}
 	k.schedule.succeed(sent, a.ExpiresIn, &f.settings, mono)
-	k.trouble = Trouble{}
+	k.trouble, k.accepted = Trouble{}, in.Credentials
 	k.forced.renewed(k.record.Generation, same, mono, f.settings.MinRefreshInterval, func() *pauses { return &k.setback().forced })
 	f.note(k.tokenEvent(TokenObtained))
 	if rotated {
@@ -95,7 +96,7 @@ func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool, wall 
 		e := k.tokenEvent(RotationMissing)
 		e.Cause = CauseRotationMissing
 		e.Detail = "the answer holds no new refresh token although rotation is required; the old one is kept"
-		e.Remedy = "if the server does not rotate refresh tokens, set rotation optional"
+		e.Remedy = cause.Of(CauseRotationMissing).Remedy
 		f.note(e)
 	}
 	if a.ExpiresDefaulted != "" {
@@ -112,7 +113,7 @@ func (k *Keeper) complain(f *flight, a tokenendpoint.Answer, rotated bool, wall 
 	if a.Unusable != "" {
 		k.trouble = Trouble{
 			State: StateMisconfigured, Cause: CauseUnusable, Detail: "the access token cannot be injected: " + a.Unusable,
-			Remedy: remedyConfig, At: wall,
+			Remedy: cause.Of(CauseUnusable).With().Remedy, At: wall,
 		}
 		f.note(k.troubleEvent(Troubled))
 	}
@@ -142,7 +143,7 @@ func (k *Keeper) commit(f *flight, rec store.Record, err error) {
 	if !f.settings.Rotating {
 		// Only a cache: the token is used, and the next answer tries again.
 		if !k.cacheFailed {
-			f.note(k.storeEvent(StoreFailed, err, "tokens are obtained anew after a restart until this is mended"))
+			f.note(k.storeEvent(StoreFailed, err, cause.Of(CauseStore, "cache").Remedy))
 		}
 		k.cacheFailed = true
 		return
@@ -151,7 +152,7 @@ func (k *Keeper) commit(f *flight, rec store.Record, err error) {
 	saving := &k.setback().saving
 	saving.retryNow()
 	saving.fail(time.Now(), retryMin, retryMax, 0)
-	f.note(k.storeEvent(StoreFailed, err, "make it writable soon: until then the newest refresh token is only in memory, and a restart would lose the grant"))
+	f.note(k.storeEvent(StoreFailed, err, cause.Of(CauseStore, "unsaved").Remedy))
 }
 
 func (k *Keeper) storeEvent(kind EventKind, err error, remedy string) Event {
@@ -254,7 +255,7 @@ func (k *Keeper) saveLastChance(tell func(Event)) {
 		if err == nil && len(k.settings) == 0 {
 			k.record, k.unsaved = rec, false
 		}
-		e := k.storeEvent(StoreFailed, err, "the newest refresh token is lost with this process: log in again, or hand a new one over, when the record can be written")
+		e := k.storeEvent(StoreFailed, err, cause.Of(CauseStore, "stopped").Remedy)
 		k.mu.Unlock()
 		if err != nil && tell != nil && !k.restarted() {
 			k.history.Add(e)

@@ -86,6 +86,10 @@ type Inputs struct {
 	// Binding ties the record to this configuration.
 	Binding store.Binding
 
+	// Credentials stand for what the request is made of, the refresh token apart:
+	// those that worked before are not to blame. 0 if nobody knows.
+	Credentials uint64
+
 	// Revoke ends the grant of a refresh token at the server (RFC 7009). Nil if
 	// the client has no revocation endpoint.
 	Revoke func(ctx context.Context, refreshToken string) error
@@ -123,6 +127,7 @@ type Keeper struct {
 	unsaved  bool        // record is newer than what the store holds
 	lease    store.Lease // kept while unsaved, or nil
 	schedule schedule
+	accepted uint64  // Inputs.Credentials of the last success
 	trouble  Trouble // why things are not well; zero if they are
 	settled  bool    // a round has ended
 	setbacks *setbacks

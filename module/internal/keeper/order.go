@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -212,32 +213,17 @@ func (k *Keeper) dismiss() {
 }
 
 var (
-	stoppedTrouble = Trouble{
-		State: StateStarting, Cause: CauseStopped, Detail: "no running configuration has this client, so nothing was sent",
-		Remedy: "start the instance, or reload a configuration that has the client",
-	}
-	overtakenTrouble = Trouble{
-		State: StateBackoff, Cause: CauseContested,
-		Detail: "the authorization server refused the refresh token, because another process has exchanged it meanwhile; its token is used now",
-		Remedy: "none needed; make sure that all processes that share the record see the same locks",
-	}
-	notRotatingTrouble = Trouble{
-		State: StateMisconfigured, Cause: CauseNotRotating,
-		Detail: "the client keeps no refresh token of its own, so none can be imported",
-		Remedy: "change the client's settings: a grant without rotation reads its input from them at every token request",
-	}
-	knownTrouble = Trouble{
-		State: StateMisconfigured, Cause: CauseSeedUsed,
-		Detail: "this refresh token was used by this client before, so it was not sent: a server may end the whole grant when it sees it again",
-		Remedy: "import a refresh token that was never used; 'tokens login' or a new log-in yields one",
-	}
+	stoppedTrouble     = told(StateStarting, cause.Of(CauseStopped))
+	overtakenTrouble   = told(StateBackoff, cause.Of(CauseContested, "overtaken"))
+	notRotatingTrouble = told(StateMisconfigured, cause.Of(CauseNotRotating))
+	knownTrouble       = told(StateMisconfigured, cause.Of(CauseSeedUsed, "known"))
 )
 
 func retryAfterTrouble(wait time.Duration) Trouble {
 	return Trouble{
 		State: StateBackoff, Cause: CauseRetryAfter,
 		Detail: fmt.Sprintf("the authorization server asked not to be asked for another %s (Retry-After)", wait.Round(time.Second)),
-		Remedy: "wait that long, or ask all the same with --force",
+		Remedy: cause.Of(CauseRetryAfter).Remedy,
 	}
 }
 

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/store"
 )
 
@@ -17,17 +18,11 @@ func (k *Keeper) Revoke(ctx context.Context) (Result, error) {
 // refresh token meanwhile.
 func (k *Keeper) revoke(f *flight, in *Inputs) {
 	if !f.settings.Rotating {
-		f.order.refused = Trouble{
-			State: StateMisconfigured, Cause: CauseNotRotating, Detail: "the client keeps no refresh token, so there is no grant to revoke",
-			Remedy: "disable the client at the authorization server, and remove it from the configuration",
-		}
+		f.order.refused = told(StateMisconfigured, cause.Of(CauseNotRotating, "revoke"))
 		return
 	}
 	if in.Revoke == nil {
-		f.order.refused = Trouble{
-			State: StateMisconfigured, Cause: CauseNoRevocation, Detail: "the client has no revocation_endpoint",
-			Remedy: "add the setting revocation_endpoint if the authorization server has one (RFC 7009), or revoke the grant in its console",
-		}
+		f.order.refused = told(StateMisconfigured, cause.Of(CauseNoRevocation, "no endpoint"))
 		return
 	}
 	lease, ok := k.takeLease(f)
@@ -55,7 +50,7 @@ func (k *Keeper) revoke(f *flight, in *Inputs) {
 	if err := in.Revoke(ctx, rec.RefreshToken); err != nil {
 		f.order.refused = Trouble{
 			State: StateBackoff, Cause: CauseNoRevocation, Detail: "the grant was not revoked: " + err.Error(),
-			Remedy: "try again, or revoke it in the console of the authorization server",
+			Remedy: cause.Of(CauseNoRevocation).Remedy,
 		}
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/store"
 )
 
@@ -74,13 +75,6 @@ func (t Trouble) needsGrant() bool {
 	return t.State == StateAwaitingGrant || t.State == StateGrantLost
 }
 
-const (
-	remedyNewGrant = "log in with 'lamplighter tokens login %[1]s', or hand a new refresh token over with 'lamplighter tokens import %[1]s', or put one into the file that the refresh_token setting reads; none of them needs a restart"
-	remedyNewInput = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
-	remedyWait     = "none needed if it passes: the token request is repeated"
-	remedyConfig   = "correct the client's settings, or register the client at the authorization server as they say, and reload"
-)
-
 func lostTrouble(l *store.Loss) Trouble {
 	return Trouble{State: StateGrantLost, Cause: l.Cause, Detail: l.Detail, At: l.At}
 }
@@ -89,7 +83,7 @@ func noGrantTrouble(place string) Trouble {
 	return Trouble{
 		State:  StateAwaitingGrant,
 		Cause:  CauseNoGrant,
-		Detail: fmt.Sprintf("the configuration names no refresh_token, and there is no record at %s", place),
+		Detail: cause.Of(CauseNoGrant).With("place", place).Sentence,
 	}
 }
 
@@ -99,35 +93,34 @@ func reboundTrouble(rec *store.Record, place string) Trouble {
 		Cause: CauseRebound,
 		Detail: fmt.Sprintf("the refresh token in %s was obtained from %s with another client_id or token_endpoint than the configuration has now; it is not sent there",
 			place, rec.Binding.TokenEndpoint),
-		Remedy: "restore the former token_endpoint and client_id, or supply a new refresh token for the new ones",
+		Remedy: cause.Of(CauseRebound).Remedy,
 	}
 }
 
 // recordTrouble is that of a record which cannot be read. known says that this
 // process has read it before, and holds the grant in memory.
 func recordTrouble(err error, place string, known bool) Trouble {
-	t := Trouble{State: StateMisconfigured, Cause: CauseRecord, Detail: err.Error()}
+	why := cause.Of(CauseRecord)
 	switch {
 	case errors.Is(err, store.ErrNewer):
-		t.Remedy = "start the version that wrote it, or a newer one; do not move it away, for the refresh token in it may be the only living one"
+		why = cause.Of(CauseRecord, "newer")
 	case errors.Is(err, store.ErrExposed):
-		t.Remedy = "set its owner and mode right, as the error says; the record itself is whole"
+		why = cause.Of(CauseRecord, "exposed")
 	case known:
-		t.Remedy = fmt.Sprintf("do not restart: move %s away, and it is written again from memory", place)
-	default:
-		t.Remedy = fmt.Sprintf("restore %s from a backup that is newer than its last refresh; only if there is none, move it away and supply a new refresh token", place)
+		why = cause.Of(CauseRecord, "known")
 	}
-	return t
+	return Trouble{State: StateMisconfigured, Cause: CauseRecord, Detail: err.Error(), Remedy: why.With("place", place).Remedy}
 }
 
 func contestedTrouble(place string, at time.Time) Trouble {
-	return Trouble{
-		State:  StateBackoff,
-		Cause:  CauseContested,
-		Detail: fmt.Sprintf("another process that keeps %s asks for another scope, audience, resource or param, and each undoes the other's token", place),
-		Remedy: "give both processes the same settings, or one of them a client name, a store and a grant of its own",
-		At:     at,
-	}
+	t := told(StateBackoff, cause.Of(CauseContested).With("place", place))
+	t.At = at
+	return t
+}
+
+// told is trouble in the words of the table alone.
+func told(state State, why cause.Cause) Trouble {
+	return Trouble{State: state, Cause: why.Name, Detail: why.Sentence, Remedy: why.Remedy}
 }
 
 func storeTrouble(err error, place string) Trouble {
@@ -150,22 +143,13 @@ func memoryTrouble(place string) Trouble {
 
 // remedyStore names the directory, since the error names the file.
 func remedyStore(place string) string {
-	return fmt.Sprintf("let this process read, write and lock what the error names, in the directory of %s, on a disk with space", place)
+	return cause.Of(CauseStore).With("place", place).Remedy
 }
 
-var leasingTrouble = Trouble{
-	State:  StateRefreshing,
-	Cause:  CauseLeaseHeld,
-	Detail: "another process that uses the same record is refreshing it, and this one waits for what it writes",
-	Remedy: "none needed if it passes; otherwise find the other process, which may be hanging",
-}
-
-var queuedTrouble = Trouble{
-	State:  StateRefreshing,
-	Cause:  CauseQueued,
-	Detail: "as many token requests as are allowed run at the client's authorization server, and this one waits for its turn",
-	Remedy: "none needed if it passes; raise max_concurrent_refreshes if the authorization server bears more, and look for clients whose token requests hang",
-}
+var (
+	leasingTrouble = told(StateRefreshing, cause.Of(CauseLeaseHeld))
+	queuedTrouble  = told(StateRefreshing, cause.Of(CauseQueued))
+)
 
 // Status is what operators see of a client. It holds no secret.
 type Status struct {

@@ -42,6 +42,9 @@ func (k *Keeper) failBeside(f *flight, p plan, a tokenendpoint.Answer) {
 	if p.imported {
 		what, remedy = "that was imported", "import another one, or none if it passes"
 	}
+	if a.Remedy != "" && a.DeadGrant == "" {
+		remedy = a.Remedy // it is not the new refresh token that is to blame
+	}
 	t := Trouble{
 		State: StateBackoff, Cause: a.Cause, At: wall,
 		Detail: fmt.Sprintf("the new refresh token %s could not be exchanged, and the one in use stays until it can: %s", what, a.Detail),

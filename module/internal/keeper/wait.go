@@ -3,6 +3,8 @@ package keeper
 import (
 	"context"
 	"time"
+
+	"lamplighter/module/cause"
 )
 
 // Pass is the permission to send one request with a token.
@@ -156,9 +158,8 @@ func (k *Keeper) unavailable() error {
 		u.Trouble = queuedTrouble
 	}
 	if u.Trouble.Cause == "" {
-		u.Trouble.Cause = CauseStarting
-		u.Trouble.Detail = "no token has been obtained yet"
-		u.Trouble.Remedy = remedyWait
+		why := cause.Of(CauseStarting)
+		u.Trouble.Cause, u.Trouble.Detail, u.Trouble.Remedy = why.Name, why.Sentence, why.Remedy
 	}
 	return u
 }

@@ -19,6 +19,8 @@ type Failure struct {
 	Cause, Detail string
 	At            time.Time
 	RetryAfter    time.Duration
+
+	told string // the remedy that the answer has itself, "" if the usual one is as good
 }
 
 // Remedy says what to do about it.
@@ -26,6 +28,8 @@ func (f *Failure) Remedy() string {
 	switch {
 	case f.Refused:
 		return cause.Code("caller").Remedy
+	case f.told != "":
+		return f.told
 	case f.Misconfigured:
 		return cause.Code("exchange configuration").Remedy
 	}

@@ -3,6 +3,7 @@ package percaller
 import (
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -99,6 +100,9 @@ func failureOf(a *tokenendpoint.Answer, now time.Time) *Failure {
 		f.Refused = true
 	case a.Outcome == tokenendpoint.Misconfigured:
 		f.Misconfigured = true
+	}
+	if !a.Passes && a.Remedy != cause.Code("configuration").Remedy {
+		f.told = a.Remedy
 	}
 	return f
 }

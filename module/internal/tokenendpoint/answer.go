@@ -87,13 +87,22 @@ type Answer struct {
 	// the same. Somebody should mend the settings, or the server.
 	Remarks []string
 
+	// Remedy says what to do about a failure, and Passes that it may pass without
+	// anybody's help. "" if that depends on the grant: on a refusal of it.
+	Remedy string
+	Passes bool
+
+	// DeadGrant is set if an answer that says nothing of the grant may well mean
+	// that the refresh token is dead: the settings that would have said so.
+	DeadGrant string
+
 	// RetryAfter is the answer's Retry-After, capped at an hour; 0 if none.
 	RetryAfter time.Duration
 }
 
 // Causes that do not come from the answer's error code.
 const (
-	CauseUnreachable     = "unreachable"      // NotSent: DNS, dial, TLS, proxy
+	CauseUnreachable     = "unreachable"      // NotSent, and no word fits better: see package cause
 	CauseCanceled        = "canceled"         // NotSent: BeforeSend refused or ctx ended first
 	CauseNoAnswer        = "no_answer"        // Unanswered: cut off, deadline, unreadable
 	CauseRedirect        = "redirect"         // Unavailable: 3xx, never followed

@@ -21,6 +21,9 @@ type Client struct {
 	now           func() time.Time
 }
 
+// authMethods are the methods of client authentication, the default first.
+var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "none"}
+
 // New checks a dialect and fills in its defaults. now is the clock that SentAt
 // is read from.
 func New(d Dialect, connection Connection, now func() time.Time) (*Client, error) {
@@ -31,9 +34,7 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 	}{
 		{"method", &d.Method, []string{"POST", "GET"}},
 		{"params_in", &d.ParamsIn, []string{"form", "query", "json"}},
-		{"token_endpoint_auth_method", &d.AuthMethod, []string{
-			"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "none",
-		}},
+		{"token_endpoint_auth_method", &d.AuthMethod, authMethods},
 		{"signing_alg", &d.SigningAlg, append([]string{""}, signingAlgs...)},
 		{"basic_encoding", &d.BasicEncoding, []string{"form", "raw"}},
 		{"expires_format", &d.ExpiresFormat, []string{"seconds", "milliseconds", "rfc3339", "unix", "unix_ms", "duration", "jwt", "none"}},

@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
 )
 
@@ -21,9 +23,24 @@ type Metadata struct {
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
 	RevocationEndpoint          string `json:"revocation_endpoint"`
 
+	// TokenEndpointAuthMethodsSupported are how clients may authenticate. The
+	// default of the RFC, client_secret_basic, is not filled in.
+	TokenEndpointAuthMethodsSupported names `json:"token_endpoint_auth_methods_supported"`
+
 	// MTLSEndpointAliases are the endpoints for clients with a certificate (RFC
 	// 8705 section 5), nil if they are the same.
 	MTLSEndpointAliases *Metadata `json:"mtls_endpoint_aliases"`
+}
+
+// names is a list that is of use only if it is one.
+type names []string
+
+// UnmarshalJSON leaves what is no list of names alone.
+func (n *names) UnmarshalJSON(b []byte) error {
+	if json.Unmarshal(b, (*[]string)(n)) != nil {
+		*n = nil
+	}
+	return nil
 }
 
 // ForMutualTLS returns the metadata for a client that presents a certificate.
@@ -45,39 +62,94 @@ func (m Metadata) ForMutualTLS() Metadata {
 	return m
 }
 
+// Undiscovered is the error of metadata that cannot be had, or not be believed.
+type Undiscovered struct {
+	// Cause, Detail, Remedy and Passes are those of an [Answer].
+	Cause, Detail, Remedy string
+	Passes                bool
+}
+
+// Error returns detail and remedy.
+func (e *Undiscovered) Error() string { return e.Detail + "; " + e.Remedy }
+
+// Misnamed is the error of metadata that names what the rules for settings forbid.
+func Misnamed(issuer string, err error) *Undiscovered {
+	return undiscovered(issuer, cause.Of("metadata_invalid").With("issuer", issuer), redact.Text(err.Error()))
+}
+
+func undiscovered(issuer string, why cause.Cause, detail string) *Undiscovered {
+	return &Undiscovered{
+		Cause: why.Name, Detail: "the metadata of issuer " + issuer + " cannot be used: " + detail, Remedy: why.Remedy, Passes: why.Passes,
+	}
+}
+
+// unfit is why one document of metadata is of no use, within the sentence.
+type unfit struct {
+	why    cause.Cause
+	detail string
+}
+
+func (u *unfit) Error() string { return u.detail }
+
+func unfitFor(name, detail string, facts ...string) *unfit {
+	return &unfit{cause.Of(name).With(facts...), detail}
+}
+
 // Discover reads the metadata of an issuer: of OAuth 2.0 (RFC 8414), else of
-// OpenID Connect Discovery. It follows no redirect, and believes only a document
-// that names the very same issuer.
+// OpenID Connect Discovery. It follows redirects within its origin alone, and
+// believes only a document that names the very same issuer. Its error is
+// *Undiscovered.
 func Discover(ctx context.Context, issuer string, how Connection) (Metadata, error) {
 	places, err := wellKnown(issuer)
 	if err != nil {
-		return Metadata{}, err
+		return Metadata{}, Misnamed(issuer, err)
 	}
 	var problems []string
+	var worst *unfit
 	for _, place := range places {
-		m, err := fetchMetadata(ctx, place, how)
-		if err == nil {
-			err = m.check(issuer)
+		m, problem := fetchMetadata(ctx, issuer, place, how)
+		if problem == nil {
+			problem = m.check(issuer)
 		}
-		if err == nil {
+		if problem == nil {
 			return m, nil
 		}
-		problems = append(problems, strings.TrimPrefix(place, origin(place))+" "+err.Error())
+		problems = append(problems, strings.TrimPrefix(place, origin(place))+" "+problem.detail)
+		if worst == nil || problem.tells() > worst.tells() {
+			worst = problem
+		}
 		if ctx.Err() != nil {
 			break // nobody waits for another
 		}
 	}
-	return Metadata{}, fmt.Errorf("the metadata of issuer %s cannot be used: %s", issuer, strings.Join(problems, "; "))
+	return Metadata{}, undiscovered(issuer, worst.why, strings.Join(problems, "; "))
 }
 
-// check returns an error if the document is not the issuer's own (RFC 8414 section
-// 3.3), or of no use. What it names is quoted as a server's words are.
-func (m *Metadata) check(issuer string) error {
+// tells says how much a problem of one place says of the issuer: most issuers have
+// nothing at one of the two, and some answer anything there.
+func (u *unfit) tells() int {
+	switch u.why.Name {
+	case "metadata_not_found":
+		return 0
+	case "metadata_invalid":
+		return 1
+	case "issuer_mismatch":
+		return 3
+	}
+	return 2
+}
+
+// check says why the document is not the issuer's own (RFC 8414 section 3.3), or of
+// no use. What it names is quoted as a server's words are.
+func (m *Metadata) check(issuer string) *unfit {
 	switch {
+	case m.Issuer == "":
+		return unfitFor("metadata_invalid", "names no issuer", "issuer", issuer)
 	case m.Issuer != issuer:
-		return fmt.Errorf("names the issuer %s", redact.Quote(m.Issuer))
+		named := redact.Quote(m.Issuer)
+		return unfitFor("issuer_mismatch", "names the issuer "+named, "issuer", redact.Quote(issuer), "named", named)
 	case m.TokenEndpoint == "":
-		return errors.New("names no token_endpoint")
+		return unfitFor("metadata_invalid", "names no token_endpoint", "issuer", issuer)
 	}
 	return nil
 }
@@ -106,27 +178,99 @@ func wellKnown(issuer string) ([]string, error) {
 	}, nil
 }
 
-func fetchMetadata(ctx context.Context, place string, how Connection) (m Metadata, err error) {
+// maxRedirects bounds how often metadata may be somewhere else.
+const maxRedirects = 3
+
+// fetchMetadata reads one document. A redirect within the origin is followed: the
+// request holds no secret, and who answers is the same.
+func fetchMetadata(ctx context.Context, issuer, place string, how Connection) (m Metadata, problem *unfit) {
+	for range maxRedirects + 1 {
+		var r *reply
+		if r, problem = getMetadata(ctx, place, how); problem != nil {
+			return m, problem
+		}
+		if r.status < 300 || r.status >= 400 {
+			return readMetadata(issuer, r)
+		}
+		next, ok := sameOrigin(place, r.header.Get("Location"))
+		if !ok {
+			return m, unfitFor("metadata_redirect", fmt.Sprintf("answered %d with a redirect%s", r.status, redirectTarget(r.header, nil)), "issuer", issuer)
+		}
+		place = next
+	}
+	return m, unfitFor("metadata_redirect", "is redirected again and again", "issuer", issuer)
+}
+
+// sameOrigin resolves a redirect, if it leads to the same origin over TLS, or on
+// this machine.
+func sameOrigin(place, location string) (string, bool) {
+	from, err := url.Parse(place)
+	if err != nil || location == "" {
+		return "", false
+	}
+	to, err := from.Parse(location)
+	if err != nil || to.User != nil || to.Scheme != from.Scheme || !strings.EqualFold(to.Hostname(), from.Hostname()) || port(to) != port(from) {
+		return "", false
+	}
+	to.Host, to.Fragment = from.Host, ""
+	return to.String(), to.Scheme == "https" || isLoopback(to.Hostname())
+}
+
+func port(u *url.URL) string {
+	switch {
+	case u.Port() != "":
+		return u.Port()
+	case u.Scheme == "http":
+		return "80"
+	}
+	return "443"
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func getMetadata(ctx context.Context, place string, how Connection) (*reply, *unfit) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
-		return m, errors.New("is no URL that can be asked")
+		return nil, unfitFor("metadata_invalid", "is no URL that can be asked")
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "lamplighter")
-	x := &exchange{now: time.Now}
+	x := &exchange{way: way{setting: "issuer"}, now: time.Now}
 	resp, err := x.roundTrip(req, how)
-	if err != nil {
-		return m, errors.New("cannot be reached: " + unreachable(err))
+	if err == nil {
+		defer resp.Body.Close()
+		r := readReply(resp)
+		if why, ok := x.misdirected(r.status, r.body); ok {
+			return nil, &unfit{why, fmt.Sprintf("answered %d: %s", r.status, why.Sentence)}
+		}
+		return r, nil
 	}
-	defer resp.Body.Close()
-	body, err := readCapped(resp.Body)
-	switch {
-	case resp.StatusCode != http.StatusOK:
-		return m, fmt.Errorf("answered %d", resp.StatusCode)
-	case err != nil:
-		return m, errors.New("cannot be read: " + reason(err))
-	case json.Unmarshal(body, &m) != nil:
-		return m, errors.New("is no JSON object of metadata")
+	if x.seal() {
+		return nil, &unfit{x.unanswered(err), "gave no answer: " + redact.Text(reason(err)) + x.afterwards()}
+	}
+	why, detail := x.ended(err, nil)
+	return nil, &unfit{why, "cannot be read: " + detail}
+}
+
+// readMetadata reads an answer that is no redirect.
+func readMetadata(issuer string, r *reply) (m Metadata, problem *unfit) {
+	answered := fmt.Sprintf("answered %d", r.status)
+	switch status := r.status; {
+	case status == http.StatusNotFound, status == http.StatusGone, status == http.StatusMethodNotAllowed:
+		return m, unfitFor("metadata_not_found", answered, "issuer", issuer)
+	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
+		return m, unfitFor("metadata_unavailable", answered, "issuer", issuer)
+	case status >= 400:
+		return m, unfitFor("metadata_refused", answered, "issuer", issuer)
+	case status != http.StatusOK:
+		return m, unfitFor("metadata_invalid", answered, "issuer", issuer)
+	case r.err != nil:
+		return m, unfitFor("metadata_invalid", "cannot be read: "+redact.Text(reason(r.err)), "issuer", issuer)
+	case json.Unmarshal(r.body, &m) != nil:
+		return Metadata{}, unfitFor("metadata_invalid", "is no JSON object of metadata", "issuer", issuer)
 	}
 	return m, nil
 }

@@ -75,7 +75,7 @@ func TestMetadataThatCannotBeBelievedIsRefused(t *testing.T) {
 		}, "names no token_endpoint"},
 		"elsewhere": {func(w http.ResponseWriter, r *http.Request, url string) {
 			if strings.HasPrefix(r.URL.Path, "/.well-known") {
-				http.Redirect(w, r, "/moved", http.StatusFound)
+				http.Redirect(w, r, strings.Replace(url, "127.0.0.1", "localhost", 1)+"/moved", http.StatusFound)
 				return
 			}
 			fmt.Fprintf(w, `{"issuer":"%s","token_endpoint":"https://as.example.com/token"}`, url)

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/url"
 	"strings"
 
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/redact"
 )
@@ -20,19 +20,19 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	r, err := c.withAssertions(r)
 	secrets := secretsOf(&r)
 	if err != nil {
-		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error())}
+		return unmade(err, secrets)
 	}
 	how, err := c.connect(&r)
 	if err != nil {
-		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error())}
+		return unmade(err, secrets)
 	}
 	req, err := c.build(ctx, &r)
 	if err != nil {
-		return Answer{Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error())}
+		return unmade(err, secrets)
 	}
 	addCredentials(secrets, req.Header.Get("Authorization"))
 
-	x := &exchange{beforeSend: r.BeforeSend, now: c.now}
+	x := &exchange{way: way{setting: r.Setting}, beforeSend: r.BeforeSend, now: c.now}
 	resp, err := x.roundTrip(req, how)
 	if err != nil {
 		return x.failed(ctx, err, secrets)
@@ -44,7 +44,15 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	failpoint.At("after-body")
 	held := c.hold(reply, x.sentAt, valuesOf(&r))
 	secrets.Add(held.RefreshToken, held.AccessToken, held.IDToken)
-	return c.described(held, reply, secrets)
+	return c.advised(c.described(held, reply, secrets), x, &r, reply)
+}
+
+// unmade is what comes of settings that no request can be made of.
+func unmade(err error, secrets *redact.Secrets) Answer {
+	return Answer{
+		Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error()),
+		Remedy: cause.Of(CauseInvalidRequest).Remedy,
+	}
 }
 
 // connect returns how to reach the token endpoint: with the client's certificate
@@ -72,16 +80,23 @@ func (x *exchange) failed(ctx context.Context, err error, secrets *redact.Secret
 	sent := x.seal()
 	switch {
 	case x.refusal != nil:
-		return Answer{Outcome: NotSent, Cause: CauseCanceled, Detail: "not sent: " + x.refusal.Error()}
+		return calledOff("not sent: " + x.refusal.Error())
 	case !sent && errors.Is(ctx.Err(), context.Canceled):
-		return Answer{Outcome: NotSent, Cause: CauseCanceled, Detail: "called off before the request was sent"}
+		return calledOff("called off before the request was sent")
 	case !sent:
-		return Answer{Outcome: NotSent, Cause: CauseUnreachable, Detail: "the token endpoint cannot be reached: " + secrets.Text(unreachable(err))}
+		why, detail := x.ended(err, secrets)
+		return Answer{Outcome: NotSent, Cause: why.Name, Detail: detail, Remedy: why.Remedy, Passes: why.Passes}
 	}
+	why := x.unanswered(err)
 	return Answer{
-		Outcome: Unanswered, SentAt: x.sentAt, Cause: CauseNoAnswer,
-		Detail: "the request was sent and no answer came: " + secrets.Text(reason(err)),
+		Outcome: Unanswered, SentAt: x.sentAt, Cause: why.Name, Remedy: why.Remedy, Passes: why.Passes,
+		Detail: "the request was sent and no answer came: " + secrets.Text(reason(err)) + x.afterwards(),
 	}
+}
+
+func calledOff(detail string) Answer {
+	why := cause.Of(CauseCanceled)
+	return Answer{Outcome: NotSent, Cause: why.Name, Detail: detail, Remedy: why.Remedy, Passes: why.Passes}
 }
 
 // reason tells why there is no answer, or only a part of one. Errors of parsing
@@ -103,16 +118,4 @@ func reason(err error) string {
 		return op.Err.Error()
 	}
 	return "what came is no HTTP"
-}
-
-// unreachable tells why no connection came about. The URL that net/http puts
-// into some errors is dropped: it may be full of secrets.
-func unreachable(err error) string {
-	if withURL, ok := errors.AsType[*url.Error](err); ok {
-		err = withURL.Err
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "the timeout is over"
-	}
-	return err.Error()
 }

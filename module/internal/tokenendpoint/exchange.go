@@ -17,6 +17,8 @@ import (
 // whether a byte of the request was written, which net/http does not tell, and
 // lets the caller look once more before the first one is.
 type exchange struct {
+	way
+
 	ctx        context.Context // of the request
 	beforeSend func() error
 	now        func() time.Time
@@ -35,7 +37,9 @@ var errSealed = errors.New("given up before it was sent")
 // reuses a connection or tries twice: each could present a refresh token where
 // or when the caller does not know of it.
 func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response, error) {
-	x.ctx = req.Context()
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
+	x.trace(trace)
+	x.ctx = httptrace.WithClientTrace(req.Context(), trace)
 	dial := how.Dial
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
@@ -52,6 +56,7 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 			if err != nil {
 				return nil, err
 			}
+			x.dialled.Store(true)
 			over := context.AfterFunc(x.ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) //nolint:contextcheck // see above
 			return &wire{Conn: conn, exchange: x, over: over}, nil
 		},
@@ -62,8 +67,8 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: 16 << 20, // whatever a gateway adds, the tokens behind it count
 	}
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
-	return transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	x.watch(transport, req)
+	return transport.RoundTrip(req.WithContext(x.ctx))
 }
 
 func (x *exchange) arm() {
@@ -115,12 +120,23 @@ func (x *exchange) seal() (sent bool) {
 type wire struct {
 	net.Conn
 	exchange *exchange
+	answered bool
 	over     func() (stopped bool) // ends the watch for the end of the request
 }
 
 func (w *wire) Close() error {
 	w.over()
 	return w.Conn.Close()
+}
+
+// Read notes an answer that is a record of TLS: an alert, or its handshake.
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if n > 0 && !w.answered {
+		w.answered = true
+		w.exchange.spokeTLS.Store(n > 2 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 3)
+	}
+	return n, err
 }
 
 func (w *wire) Write(b []byte) (int, error) {

@@ -39,7 +39,7 @@ func (c *Client) params(r *Request) []param {
 		}
 	}
 	inParams := c.dialect.AuthMethod == "client_secret_post"
-	if inParams || c.dialect.AuthMethod == "none" || c.dialect.AuthMethod == "tls_client_auth" {
+	if c.dialect.NamesClient || inParams || c.dialect.AuthMethod == "none" || c.dialect.AuthMethod == "tls_client_auth" {
 		add("client_id", r.ClientID)
 	}
 	if c.dialect.GrantType != "-" {

@@ -44,6 +44,10 @@ type Dialect struct {
 	// sends none.
 	GrantType string
 
+	// NamesClient puts client_id among the parameters, however the client
+	// authenticates (RFC 8628 section 3.1).
+	NamesClient bool
+
 	// ParamNames renames parameters: canonical name to wire name, "-" omits it.
 	ParamNames map[string]string
 
@@ -99,8 +103,13 @@ type Connection struct {
 // Request is one token request, every value resolved. It is made of secrets:
 // never print one.
 type Request struct {
-	// URL is the token endpoint. Its query is kept.
-	URL string
+	// URL is the token endpoint. Its query is kept. Setting is what names it to
+	// the operator, for remedies. Default: token_endpoint.
+	URL, Setting string
+
+	// AuthMethodsSupported are those of the server's metadata, nil if it is not
+	// known. They are for the remedy alone.
+	AuthMethodsSupported []string
 
 	// ClientID and ClientSecret authenticate the client. ClientSecretNext is for
 	// the caller, who may put it into the place of ClientSecret; it is never sent

@@ -1,0 +1,140 @@
+package tokenendpoint
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"lamplighter/module/cause"
+	"lamplighter/module/internal/redact"
+)
+
+// advised returns the answer with what to do about it. Whatever goes wrong with
+// that, the answer stays.
+func (c *Client) advised(described Answer, x *exchange, r *Request, body *reply) (a Answer) {
+	defer func() {
+		if recover() != nil {
+			a = described
+		}
+	}()
+	a = described
+	c.advise(&a, x, r, body.body)
+	return a
+}
+
+// advise gives an answer that grants nothing its remedy, and a truer cause where
+// the exchange tells one.
+func (c *Client) advise(a *Answer, x *exchange, r *Request, body []byte) {
+	if a.Outcome == Granted || a.Outcome == Refused {
+		return
+	}
+	why, misdirected := x.misdirected(a.Status, body)
+	switch {
+	case misdirected:
+		a.Cause, a.Detail = why.Name, why.Sentence+": "+a.Detail
+	case a.Status >= 300 && a.Status < 400:
+		why = cause.Of(CauseRedirect).With()
+	case a.ClientRefused:
+		why = c.clientRefused(r)
+	case known(a.Cause):
+		why = cause.Of(a.Cause).With("setting", x.setting)
+	case a.Outcome == Misconfigured:
+		why = cause.Code("configuration").With()
+	default:
+		why = cause.Code("transient").With()
+	}
+	a.Remedy, a.Passes = why.Remedy, why.Passes
+	if c.mayBeDead(a, r) {
+		a.DeadGrant = c.terminalLines(a)
+	}
+}
+
+// known reports whether a cause is in the table, and not a code of the server's.
+func known(name string) bool {
+	return slices.ContainsFunc(cause.Causes(), func(c cause.Cause) bool { return c.Name == name && c.Case == "" })
+}
+
+// clientRefused looks for what is conspicuous about how the client authenticates.
+// Nothing of a secret is told but its form.
+func (c *Client) clientRefused(r *Request) cause.Cause {
+	const name = "invalid_client"
+	method := c.dialect.AuthMethod
+	for _, s := range []struct{ setting, value string }{{"client_id", r.ClientID}, {"client_secret", r.ClientSecret}} {
+		secret := s.setting == "client_secret"
+		if secret && !strings.HasPrefix(method, "client_secret") {
+			continue
+		}
+		switch {
+		case s.value == "":
+			return cause.Of(name, "empty").With("setting", s.setting)
+		case strings.TrimSpace(s.value) != s.value:
+			return cause.Of(name, "spaces").With("setting", s.setting)
+		}
+	}
+	if methods := usableMethods(r.AuthMethodsSupported); len(methods) > 0 && !slices.Contains(r.AuthMethodsSupported, method) {
+		return cause.Of(name, "method").With("method", strings.Join(methods, " or "))
+	}
+	if method == "client_secret_basic" && (url.QueryEscape(r.ClientID) != r.ClientID || url.QueryEscape(r.ClientSecret) != r.ClientSecret) {
+		other := "raw"
+		if c.dialect.BasicEncoding == "raw" {
+			other = "form"
+		}
+		return cause.Of(name, "encoding").With("method", other)
+	}
+	if plain, err := url.PathUnescape(r.ClientSecret); err == nil && plain != r.ClientSecret {
+		return cause.Of(name, "escaped").With("setting", "client_secret")
+	}
+	if method == "none" {
+		return cause.Of(name, "public").With()
+	}
+	return cause.Of(name).With()
+}
+
+// usableMethods are those of a server's metadata that a client may be set to.
+func usableMethods(supported []string) []string {
+	var usable []string
+	for _, method := range authMethods {
+		if slices.Contains(supported, method) {
+			usable = append(usable, method)
+		}
+	}
+	return usable
+}
+
+// mayBeDead reports whether an answer is of the kind with which servers refuse a
+// dead refresh token without saying so.
+func (c *Client) mayBeDead(a *Answer, r *Request) bool {
+	if a.Outcome != Misconfigured || a.ClientRefused || r.RefreshToken == "" {
+		return false
+	}
+	switch a.Cause {
+	case "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target", CauseInvalidRequest, "proxy_auth_required", "https_expected":
+		return false
+	case CauseRequestRejected: // no code: other statuses are of gateways, or of other addresses
+		return a.Status == http.StatusBadRequest || a.Status == http.StatusUnauthorized
+	}
+	return true
+}
+
+// terminalLines are the lines that let such an answer count as a refusal: those that
+// hold already, and the one that is missing.
+func (c *Client) terminalLines(a *Answer) string {
+	missing := fmt.Sprint(a.Status)
+	if a.Status < http.StatusBadRequest {
+		missing = "" // an error in a success: the code alone
+	}
+	switch {
+	case a.Cause == CauseRequestRejected:
+	case strings.ContainsAny(a.Cause, " \t"):
+		missing += " " + redact.Quote(a.Cause)
+	default:
+		missing += " " + a.Cause
+	}
+	var lines []string
+	for _, line := range append(slices.Clone(c.dialect.TerminalErrors), strings.TrimSpace(missing)) {
+		lines = append(lines, "'terminal_errors "+line+"'")
+	}
+	return strings.Join(lines, " and ")
+}
