@@ -1,8 +1,11 @@
 package tokenendpoint
 
 import (
+	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -116,5 +119,109 @@ func TestAnIssuerThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
 	_, err := Discover(ctx, url, Connection{})
 	if err == nil || strings.Count(err.Error(), "the timeout is over") != 1 || len(asked()) != 1 {
 		t.Error(err)
+	}
+}
+
+// Fault E13. The request holds no secret, but who answers must stay the same.
+func TestRedirectsOfMetadataAreFollowedWithinTheirOriginAlone(t *testing.T) {
+	for name, test := range map[string]struct {
+		to    func(url string, r *http.Request) string
+		cause string // "" if it is found
+	}{
+		"a slash more":    {func(_ string, r *http.Request) string { return r.URL.Path + "/" }, ""},
+		"another path":    {func(string, *http.Request) string { return "/metadata/" }, ""},
+		"an absolute URL": {func(url string, _ *http.Request) string { return url + "/metadata/" }, ""},
+		"upper case": {func(url string, _ *http.Request) string {
+			return strings.Replace(url, "http:", "HTTP:", 1) + "/metadata/"
+		}, ""},
+		"two steps": {func(_ string, r *http.Request) string {
+			return map[bool]string{true: "/b", false: "/metadata/"}[r.URL.Path != "/b"]
+		}, ""},
+		"around in a circle": {func(_ string, r *http.Request) string { return r.URL.Path + "x" }, "metadata_redirect"},
+		"another name": {func(url string, _ *http.Request) string {
+			return strings.Replace(url, "127.0.0.1", "localhost", 1) + "/metadata/"
+		}, "metadata_redirect"},
+		"another port": {func(string, *http.Request) string { return "http://127.0.0.1:1/metadata/" }, "metadata_redirect"},
+		"another scheme": {func(url string, _ *http.Request) string {
+			return strings.Replace(url, "http:", "https:", 1) + "/metadata/"
+		}, "metadata_redirect"},
+		"with a user": {func(url string, _ *http.Request) string {
+			return strings.Replace(url, "//", "//user:pw@", 1) + "/metadata/"
+		}, "metadata_redirect"},
+		"no host": {func(string, *http.Request) string { return "http:///metadata/" }, "metadata_redirect"},
+		"nowhere": {func(string, *http.Request) string { return "" }, "metadata_redirect"},
+		"no URL":  {func(string, *http.Request) string { return "http://[\u202e" }, "metadata_redirect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, asked := issuing(t, func(w http.ResponseWriter, r *http.Request, url string) {
+				if strings.HasSuffix(r.URL.Path, "/") {
+					fmt.Fprintf(w, `{"issuer":"%s","token_endpoint":"https://as.example.com/token"}`, url)
+					return
+				}
+				w.Header().Set("Location", test.to(url, r))
+				w.WriteHeader(http.StatusMovedPermanently)
+			})
+			_, err := Discover(t.Context(), url, Connection{})
+			none, _ := errors.AsType[*Undiscovered](err)
+			if test.cause == "" && err != nil || test.cause != "" && (none == nil || none.Cause != test.cause || strings.Contains(err.Error(), "\u202e") || strings.Contains(err.Error(), "pw")) {
+				t.Error(err)
+			}
+			if n := len(asked()); n > 2*(maxRedirects+1) {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
+// Fault A9, and what is told of a place that has no metadata.
+func TestWhatAnIssuerAnswersIsToldApart(t *testing.T) {
+	zip := func(s string) string {
+		var b strings.Builder
+		w := gzip.NewWriter(&b)
+		_, _ = w.Write([]byte(s))
+		_ = w.Close()
+		return b.String()
+	}
+	const good = `{"issuer":"%s","token_endpoint":"https://as.example.com/token","token_endpoint_auth_methods_supported":"none"}`
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		cause  string // "" if it is believed
+		passes bool
+	}{
+		"gzip":            {200, good, "", false},
+		"a BOM":           {200, "\ufeff" + good, "", false},
+		"404":             {404, "", "metadata_not_found", false},
+		"401":             {401, "", "metadata_refused", false},
+		"403":             {403, "<html>", "metadata_refused", false},
+		"500":             {500, "", "metadata_unavailable", true},
+		"429":             {429, "", "metadata_unavailable", true},
+		"a page":          {200, "<html>", "metadata_invalid", false},
+		"nothing":         {200, "", "metadata_invalid", false},
+		"another":         {200, `{"issuer":"https://other.example.com"}`, "issuer_mismatch", false},
+		"no issuer":       {200, `{"token_endpoint":"https://as.example.com"}`, "metadata_invalid", false},
+		"no endpoint":     {200, `{"issuer":"%s"}`, "metadata_invalid", false},
+		"a list":          {200, `[]`, "metadata_invalid", false},
+		"another's words": {200, `{"issuer":"\u001b[2J\u202e"}`, "issuer_mismatch", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := issuing(t, func(w http.ResponseWriter, _ *http.Request, url string) {
+				w.WriteHeader(test.status)
+				body := strings.ReplaceAll(test.body, "%s", url)
+				if name == "gzip" {
+					body = zip(body)
+				}
+				_, _ = io.WriteString(w, body)
+			})
+			_, err := Discover(t.Context(), url, Connection{})
+			none, _ := errors.AsType[*Undiscovered](err)
+			switch {
+			case test.cause == "" && err != nil, test.cause != "" && none == nil:
+				t.Fatal(err)
+			case none == nil:
+			case none.Cause != test.cause || none.Passes != test.passes || strings.Contains(none.Remedy, "none needed") != test.passes || strings.ContainsAny(err.Error(), "\x1b\u202e"):
+				t.Errorf("%+v", none)
+			}
+		})
 	}
 }
