@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -101,6 +102,9 @@ func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoin
 	answer, again := c.authenticated(ctx, c.endpoint, ask)
 	if again && c.cfg.perCaller() { // no keeper asks again, and no refresh token is presented
 		answer, _ = c.authenticated(ctx, c.endpoint, ask)
+	}
+	if answer.Outcome == tokenendpoint.Granted && answer.Unusable == "" {
+		answer.Unusable = c.inject.unusable(&keeper.Token{AccessToken: answer.AccessToken, IDToken: answer.IDToken, Response: answer.Response})
 	}
 	return answer
 }

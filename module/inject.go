@@ -135,19 +135,28 @@ func compileTemplate(text string) ([]piece, error) {
 	return pieces, nil
 }
 
+// of returns what a piece stands for.
+func (p *piece) of(t *keeper.Token) string {
+	switch p.value {
+	case "":
+		return p.literal
+	case "access_token":
+		return t.AccessToken
+	case "id_token":
+		return t.IDToken
+	}
+	return t.Response[strings.TrimPrefix(p.value, responsePrefix)]
+}
+
+// render returns what goes into a place, "" if something of it is not there.
 func (p *place) render(t *keeper.Token) string {
 	var b strings.Builder
-	for _, piece := range p.template {
-		switch piece.value {
-		case "":
-			b.WriteString(piece.literal)
-		case "access_token":
-			b.WriteString(t.AccessToken)
-		case "id_token":
-			b.WriteString(t.IDToken)
-		default:
-			b.WriteString(t.Response[strings.TrimPrefix(piece.value, responsePrefix)])
+	for i := range p.template {
+		text := p.template[i].of(t)
+		if text == "" {
+			return ""
 		}
+		b.WriteString(text)
 	}
 	return b.String()
 }
@@ -196,7 +205,9 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 			if p.alike {
 				deleteAlike(out.Header, p.name)
 			}
-			out.Header[p.name] = values[i : i+1 : i+1]
+			if out.Header[p.name] = values[i : i+1 : i+1]; values[i] == "" {
+				delete(out.Header, p.name)
+			}
 		case "query":
 			u.RawQuery = withParam(u.RawQuery, p, values[i])
 		case "cookie":
@@ -218,6 +229,9 @@ func deleteAlike(h http.Header, name string) {
 
 func withParam(raw string, p *place, value string) string {
 	raw = withoutParam(raw, p.reading)
+	if value == "" {
+		return raw
+	}
 	if raw != "" {
 		raw += "&"
 	}
@@ -228,6 +242,10 @@ func withParam(raw string, p *place, value string) string {
 // them as it likes, and stay as they are.
 func setCookie(h http.Header, p *place, value string) {
 	lines := withoutCookies(h["Cookie"], p.reading)
+	if value == "" {
+		h["Cookie"] = lines
+		return
+	}
 	own := (&http.Cookie{Name: p.name, Value: value}).String()
 	if last := len(lines) - 1; last >= 0 {
 		lines[last] = strings.TrimSuffix(strings.TrimRight(lines[last], " \t"), ";") + "; " + own

@@ -245,3 +245,20 @@ func testRevocation(t *testing.T, j judge, s *server) {
 		t.Error("a dead refresh token was presented again")
 	}
 }
+
+// Fault E13. django-oauth-toolkit redirects its metadata to the same address with a
+// slash.
+func TestMetadataThatIsRedirectedToItsOwnServerIsFound(t *testing.T) {
+	t.Parallel()
+	s := judges["django-oauth-toolkit"].start(t)
+	home, address := rig.Home(t), rig.FreeAddress(t)
+	rig.Write(t, home, "secret", clientSecret)
+	rig.Write(t, home, "seed", s.login(t))
+	rig.Write(t, home, "Caddyfile", rig.Config(t, address, s.API, fmt.Sprintf(
+		"issuer %s\nclient_id %s\nclient_secret {file.secret}\nrefresh_token {file.seed}\nrotation_overlap none\n", s.Issuer, clientID)))
+	c := &sidecar{rig.RunSidecar(t, home, address), home}
+	c.wantState(t, "ok", "")
+	if got := rig.Get(t, address, "/orders"); got.Status != http.StatusOK {
+		t.Errorf("%s", got)
+	}
+}
