@@ -9,11 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"lamplighter/module/internal/redact"
 )
 
 // adminClient talks to the admin API of a running instance, for the commands.
@@ -99,6 +102,7 @@ func (a *adminClient) call(method, uri string, body, into any) error {
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
 		return fmt.Errorf("reading the answer of the admin API: %w", err)
 	}
+	makeVisible(reflect.ValueOf(into))
 	return nil
 }
 
@@ -114,5 +118,28 @@ func refusal(res *http.Response) error {
 	if res.StatusCode == http.StatusNotFound && strings.Contains(answer.Error, "404 page not found") {
 		return errors.New("the program that answers knows no tokens: it is something else, or a Caddy without this module; choose another with --address, --config or CADDY_ADMIN")
 	}
-	return errors.New(answer.Error)
+	return errors.New(redact.Text(answer.Error))
+}
+
+// makeVisible escapes all texts of an answer: it may be another program's, or be
+// about what another has written.
+func makeVisible(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			makeVisible(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			makeVisible(v.Index(i))
+		}
+	case reflect.Struct:
+		for _, field := range v.Fields() {
+			makeVisible(field)
+		}
+	case reflect.String:
+		if v.CanSet() {
+			v.SetString(redact.Visible(v.String()))
+		}
+	}
 }

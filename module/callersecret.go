@@ -12,6 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/cause"
+
+	"lamplighter/module/internal/redact"
 )
 
 // callerSecret is what callers must bring. A nil one asks for nothing.
@@ -48,6 +50,7 @@ func (s *callerSecret) resolved() *resolvedSecret {
 	}
 	var r resolver
 	value := r.value("caller_secret", s.setting)
+	redact.Remember(value)
 	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), err: r.err}
 	s.current.Store(fresh)
 	return fresh
@@ -61,7 +64,7 @@ func (s *callerSecret) refusal(r *http.Request, log *refusals) *problem {
 	}
 	secret := s.resolved()
 	if secret.err != nil {
-		log.log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.Error(secret.err))
+		log.log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.String("error", redact.Text(secret.err.Error())))
 		return refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
 	}
 	known := false

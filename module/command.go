@@ -1,6 +1,7 @@
 package module
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
 )
 
 func init() {
@@ -55,7 +57,9 @@ func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
 		code := healthy
 		err := caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
 			var err error
-			code, err = f(fl)
+			if code, err = f(fl); err != nil {
+				err = errors.New(redact.Text(err.Error()))
+			}
 			return code, err
 		})(cmd, args)
 		if code != healthy {

@@ -19,6 +19,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"lamplighter/module/internal/redact"
 )
 
 func tokensLoginCommand() *cobra.Command {
@@ -174,6 +176,9 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*Lo
 	if err != nil {
 		return nil, err
 	}
+	if !isWebAddress(began.AuthorizationURL) {
+		return nil, fmt.Errorf("authorization_endpoint is no address that a browser opens: %s", redact.Quote(began.AuthorizationURL))
+	}
 	fmt.Fprintf(os.Stderr, "Log in at\n\n  %s\n\n", began.AuthorizationURL)
 	if !fl.Bool("no-browser") {
 		openBrowser(began.AuthorizationURL)
@@ -253,15 +258,20 @@ func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "The log-in failed. The terminal says why.")
-	// Quoted: it is anybody's text.
-	err := fmt.Errorf("the authorization server refused the log-in: %q %q", cut(q.Get("error")), cut(q.Get("error_description")))
+	err := fmt.Errorf("the authorization server refused the log-in: %s %s", redact.Quote(q.Get("error")), redact.Quote(q.Get("error_description")))
 	select {
 	case v.failures <- err:
 	default:
 	}
 }
 
-func cut(s string) string { return s[:min(len(s), 200)] }
+// isWebAddress reports whether a browser opens an address as a web page, and it can
+// be read as it is.
+func isWebAddress(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil &&
+		!strings.Contains(address, " ") && redact.Visible(address) == address
+}
 
 // openBrowser tries to. The address is printed anyway.
 func openBrowser(address string) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -86,6 +87,7 @@ func (c *client) revocation() func(ctx context.Context, refreshToken string) err
 		if err != nil {
 			return err
 		}
+		redact.Remember(refreshToken)
 		a, err := c.special(ctx, endpoint, func(d *tokenendpoint.Dialect) {
 			d.GrantType, d.Method, d.ParamsIn = "-", http.MethodPost, "form"
 		}, map[string][]string{"token": {refreshToken}, "token_type_hint": {"refresh_token"}})

@@ -8,6 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"lamplighter/module/internal/redact"
 )
 
 func init() {
@@ -93,7 +95,7 @@ func (g *Gate) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	if p == nil {
 		return err
 	}
-	g.logger.Error("the upstream gave no answer", zap.String("client", g.Client), zap.String("cause", p.Cause), zap.Error(err))
+	g.logger.Error("the upstream gave no answer", zap.String("client", g.Client), zap.String("cause", p.Cause), zap.String("error", redact.Text(err.Error())))
 	return p.write(w)
 }
 

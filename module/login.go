@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -105,7 +106,7 @@ func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error
 	}
 	answer, err := c.login(r.Context(), req)
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: printableErr(err)}
 	}
 	return writeJSON(w, http.StatusOK, answer)
 }
@@ -132,6 +133,7 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 	if under.deviceCode != "" {
 		return c.pollDevice(ctx, req.State, under)
 	}
+	redact.Remember(req.Code, under.verifier)
 	endLogin(req.State) // a code is good for one attempt
 	return c.exchange(ctx, "authorization_code", map[string][]string{
 		"code": {req.Code}, "redirect_uri": {under.redirectURI}, "code_verifier": {under.verifier},
@@ -209,16 +211,38 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 		return nil, fmt.Errorf("client %s: the device authorization endpoint began no log-in: %s; %s", c.name,
 			strings.ReplaceAll(a.Detail, "token endpoint", "device authorization endpoint"), deviceRemedy(a))
 	}
+	complete := a.Response["verification_uri_complete"]
+	if !isWebAddress(complete) || redact.Text(complete) != complete {
+		complete = "" // it is only for convenience
+	}
+	if err := checkDevice(a.Response["user_code"], a.Response["verification_uri"]); err != nil {
+		return nil, fmt.Errorf("client %s: the device authorization endpoint began no log-in that anybody could finish: %w", c.name, err)
+	}
 	under := &loginUnderWay{client: c.name, deviceCode: a.AccessToken, interval: deviceInterval, ends: time.Now().Add(a.ExpiresIn)}
 	if s, err := strconv.ParseFloat(a.Response["interval"], 64); err == nil && s > 0 {
 		under.interval = time.Duration(s * float64(time.Second))
 	}
 	return &LoginAnswer{
 		State: remember(under), UserCode: a.Response["user_code"], VerificationURI: a.Response["verification_uri"],
-		VerificationURIComplete: a.Response["verification_uri_complete"],
+		VerificationURIComplete: complete,
 		ExpiresIn:               a.ExpiresIn.Seconds(), Interval: under.interval.Seconds(),
 	}, nil
 }
+
+// checkDevice returns an error if a person could not open the address or enter the
+// code, because they are something else, or hold a secret.
+func checkDevice(code, address string) error {
+	if redact.Text(code) != code || strings.TrimSpace(code) == "" || len(code) > maxUserCode {
+		return fmt.Errorf("its user_code is %s", redact.Quote(code))
+	}
+	if !isWebAddress(address) || redact.Text(address) != address {
+		return fmt.Errorf("its verification_uri is %s, and no http or https address", redact.Quote(address))
+	}
+	return nil
+}
+
+// maxUserCode is longer than anything that is to be typed.
+const maxUserCode = 128
 
 // pollDevice asks once whether the user is done.
 func (c *client) pollDevice(ctx context.Context, state string, under *loginUnderWay) (*LoginAnswer, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
 )
 
 // maxImport bounds the body of an import: a refresh token and a little JSON.
@@ -65,6 +66,7 @@ func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *client) err
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("client %s: %w", c.name, err)}
 	}
+	redact.Remember(token)
 	if other := c.app.holder(token, c); other != nil {
 		return caddy.APIError{
 			HTTPStatus: http.StatusConflict,

@@ -66,13 +66,11 @@ func (c *client) notifyOfCallers(e keeper.Event) {
 func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
 	req, err := c.resolve()
 	if err != nil {
-		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: keeper.CauseUnresolved, Detail: err.Error()}
+		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: keeper.CauseUnresolved, Detail: redact.Text(err.Error())}
 	}
 	req.SubjectToken = subject
-	redact.Remember(subject) // whatever is said of it
 	ctx, done := c.traces.span(ctx, c)
 	answer := c.do(ctx, *req)
-	redact.Remember(answer.AccessToken, answer.IDToken, answer.RefreshToken)
 	done(answer)
 	return answer
 }

@@ -11,6 +11,7 @@ import (
 	"unique"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -67,6 +68,7 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 	if !cfg.perCaller() {
 		req.SubjectToken = r.value("subject_token", cfg.SubjectToken)
 	}
+	redact.Remember(req.ClientSecret, req.ClientSecretNext, req.Password, req.PrivateKey, req.Assertion, req.ActorToken, req.SubjectToken)
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -91,13 +93,14 @@ func (c *client) otherToken(name string) (string, error) {
 func (c *client) inputs() (keeper.Inputs, error) {
 	req, err := c.resolve()
 	if err != nil {
-		return keeper.Inputs{}, err
+		return keeper.Inputs{}, printableErr(err)
 	}
 	// A seed that is gone is none: the record goes on without it.
 	seed, err := c.ownSeed()
 	if err != nil && !c.cfg.rotating() {
-		return keeper.Inputs{}, err
+		return keeper.Inputs{}, printableErr(err)
 	}
+	redact.Remember(seed)
 	return keeper.Inputs{
 		Seed:        seed,
 		Binding:     c.binding(req),

@@ -46,7 +46,7 @@ func (a *App) useStore(c *client) error {
 // open opens the store with the keys of its records. Nothing may read or write a
 // record before.
 func (u *storeUse) open(ctx context.Context) {
-	if file, ok := u.store.(*store.File); ok {
+	if file, ok := u.store.(printableStore).Store.(*store.File); ok {
 		u.close = file.Encrypt(u.keys)
 	}
 	u.err = u.store.Open(ctx)
@@ -97,7 +97,7 @@ func storeDir(cfg *StoreConfig) (string, error) {
 // to be given back.
 func sharedStore(dir string) (store.Store, error) {
 	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
-		return pooled[store.Store]{value: store.NewFile(dir)}, nil
+		return pooled[store.Store]{value: printableStore{store.NewFile(dir)}}, nil
 	})
 	if err != nil {
 		return nil, err

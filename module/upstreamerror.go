@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/redact"
 )
 
 // What a caller is told of an upstream that gave no answer. It was an error within
@@ -37,7 +38,7 @@ func upstreamProblem(req *http.Request, client string, err error) *problem {
 	upstream := "the upstream"
 	if repl, ok := req.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		if address, ok := repl.GetString("http.reverse_proxy.upstream.hostport"); ok {
-			upstream += " " + address
+			upstream += " " + redact.Text(address)
 		}
 	}
 	var what string

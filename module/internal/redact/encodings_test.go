@@ -245,6 +245,18 @@ func TestTheProcessRemembersTheNewestSecrets(t *testing.T) {
 	}
 }
 
+// BenchmarkAFullMemory is a usual error while the process remembers as much as it may.
+func BenchmarkAFullMemory(b *testing.B) {
+	b.Cleanup(func() { remembered = memory{} })
+	for range maxRemembered {
+		Remember(fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		Quote("invalid refresh token")
+	}
+}
+
 func BenchmarkAMegabyte(b *testing.B) {
 	random := func(n int) string {
 		raw := make([]byte, n)

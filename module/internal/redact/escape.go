@@ -14,6 +14,9 @@ const (
 	maxText  = 1000
 )
 
+// Visible makes all characters of a text visible, and cuts or withholds nothing.
+func Visible(text string) string { return escape(text, len(text), false) }
+
 // escape makes all characters visible that are not: controls, what turns the
 // direction of writing, separators of lines, what has no width, and bytes that are
 // no UTF-8. Everything else stays as it is; with quoting, quotes and backslashes
@@ -48,4 +51,6 @@ func escape(text string, limit int, quoting bool) string {
 
 // visible reports whether a character shows as itself and leaves its neighbours
 // alone. Of the blanks only the space does.
-func visible(r rune) bool { return unicode.IsPrint(r) }
+func visible(r rune) bool {
+	return unicode.IsPrint(r) && !unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
+}

@@ -105,25 +105,27 @@ func (g *grams) grow() {
 // part reports whether the text holds eight characters of a secret in a row, or
 // the whole of one that is shorter or an ordinary word.
 func (g *grams) part(secret string) bool {
-	if len(secret) < minPart || ordinary.whole(secret) {
-		return g.whole(secret)
+	if len(secret) >= minPart && isPlain(secret) {
+		return g.run(secret) || g.base64Of(secret) || ordinary.whole(secret) && g.whole(secret)
 	}
 	for _, form := range forms(secret) {
-		if len(form) < minPart {
-			if g.all(form) {
-				return true
-			}
-			continue
-		}
-		var gram uint64
-		for i := range len(form) {
-			gram = gram<<8 | uint64(folded[form[i]])
-			if i+1 >= minPart && g.has(long(gram)) && !ordinary.has(long(gram)) {
-				return true
-			}
+		if g.run(form) || len(form) < minPart && g.all(form) {
+			return true
 		}
 	}
-	return g.base64Of(secret)
+	return g.base64Of(secret) || ordinary.whole(secret) && g.whole(secret)
+}
+
+// run reports whether eight characters in a row are there that are not ordinary.
+func (g *grams) run(secret string) bool {
+	var gram uint64
+	for i := range len(secret) {
+		gram = gram<<8 | uint64(folded[secret[i]])
+		if i+1 >= minPart && g.has(long(gram)) && !ordinary.has(long(gram)) {
+			return true
+		}
+	}
+	return false
 }
 
 // base64Of finds six bytes of a secret as eight characters of base64, which a change
@@ -157,7 +159,11 @@ func (g *grams) whole(value string) bool {
 	if len(value) < minSecret {
 		return false
 	}
-	for _, form := range forms(value[:min(len(value), maxWhole)]) {
+	value = value[:min(len(value), maxWhole)]
+	if isPlain(value) {
+		return g.all(value)
+	}
+	for _, form := range forms(value) {
 		if g.all(form) {
 			return true
 		}

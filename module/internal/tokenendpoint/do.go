@@ -44,6 +44,7 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	failpoint.At("after-body")
 	held := c.hold(reply, x.sentAt, valuesOf(&r))
 	secrets.Add(held.RefreshToken, held.AccessToken, held.IDToken)
+	redact.Remember(held.RefreshToken, held.AccessToken, held.IDToken)
 	return c.advised(c.described(held, reply, secrets), x, &r, reply)
 }
 

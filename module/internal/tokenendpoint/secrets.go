@@ -11,8 +11,12 @@ import (
 // anything, and so may the query of its address.
 func secretsOf(r *Request) *redact.Secrets {
 	s := &redact.Secrets{}
-	s.Add(r.ClientSecret, r.ClientSecretNext, r.RefreshToken, r.Password, r.Assertion, r.SubjectToken, r.ActorToken,
-		r.PrivateKey, r.clientAssertion, r.signed)
+	secrets := []string{
+		r.ClientSecret, r.ClientSecretNext, r.RefreshToken, r.Password, r.Assertion, r.SubjectToken, r.ActorToken,
+		r.PrivateKey, r.clientAssertion, r.signed,
+	}
+	s.Add(secrets...)
+	redact.Remember(secrets...)
 	s.AddWhole(r.Username)
 	for _, values := range r.Params {
 		s.AddWhole(values...)

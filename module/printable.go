@@ -1,0 +1,62 @@
+package module
+
+import (
+	"context"
+
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/store"
+)
+
+// printableError is an error whose text is fit to print. It is still the one that it
+// was for errors.Is and errors.As.
+type printableError struct {
+	text string
+	err  error
+}
+
+func (e *printableError) Error() string { return e.text }
+func (e *printableError) Unwrap() error { return e.err }
+
+// printableErr makes the text of an error fit to print, whatever it quotes.
+func printableErr(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := redact.Text(err.Error())
+	if text == err.Error() {
+		return err
+	}
+	return &printableError{text, err}
+}
+
+// printableStore hands on records and errors of a store that are fit to be talked
+// about: what they hold is known as secret, and what they say for people, which
+// another version or somebody else may have written, is escaped.
+type printableStore struct{ store.Store }
+
+func (s printableStore) Open(ctx context.Context) error {
+	return printableErr(s.Store.Open(ctx))
+}
+
+func (s printableStore) Load(ctx context.Context, name string) (store.Record, error) {
+	rec, err := s.Store.Load(ctx, name)
+	redact.Remember(rec.RefreshToken, rec.Imported)
+	if t := rec.Token; t != nil {
+		redact.Remember(t.AccessToken, t.IDToken)
+		t.Unusable = redact.Text(t.Unusable)
+	}
+	if l := rec.Lost; l != nil {
+		l.Cause, l.Detail = redact.Text(l.Cause), redact.Text(l.Detail)
+	}
+	rec.Binding.TokenEndpoint = redact.Text(rec.Binding.TokenEndpoint)
+	return rec, printableErr(err)
+}
+
+func (s printableStore) Save(ctx context.Context, name string, rec store.Record, ifRevision uint64) error {
+	return printableErr(s.Store.Save(ctx, name, rec, ifRevision))
+}
+
+func (s printableStore) Lease(ctx context.Context, name string) (store.Lease, error) {
+	lease, err := s.Store.Lease(ctx, name)
+	return lease, printableErr(err)
+}

@@ -1,0 +1,133 @@
+package module
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/store"
+)
+
+// hostile are characters that steer a terminal, or turn what is read around it.
+const hostile = "\x1b[2J\u009b31m\u202e\u2066\u200f\u061c\u200b\u2028\x00\x7f\xff"
+
+// checkPrintable fails if a text holds a character that does not show. Lines are
+// those of our own.
+func checkPrintable(t *testing.T, what, text string) {
+	t.Helper()
+	for _, r := range text {
+		if r != '\n' && !unicode.IsPrint(r) {
+			t.Errorf("%s: prints %U: %q", what, r, text)
+			return
+		}
+	}
+}
+
+// Fault A14.
+func TestADeviceAnswerThatIsHostileIsRefused(t *testing.T) {
+	redact.Remember("the-device-code-of-this")
+	for _, d := range []struct{ code, address string }{
+		{"ABCD" + hostile, "https://as.example/device"}, {"", "https://as.example/device"}, {" ", "https://as.example/device"},
+		{strings.Repeat("A", 1000), "https://as.example/device"}, {"the-device-code-of-this", "https://as.example/device"},
+		{"ABCD", "https://as.example/" + hostile}, {"ABCD", "javascript:alert(1)"}, {"ABCD", "file:///etc/passwd"}, {"ABCD", "as.example/device"},
+		{"ABCD", "https://user@as.example/"}, {"ABCD", "https://as.example/the-device-code-of-this"}, {"ABCD", "https://as.example/ or something else"},
+	} {
+		err := checkDevice(d.code, d.address)
+		if err == nil {
+			t.Errorf("%q at %q is shown", d.code, d.address)
+			continue
+		}
+		checkPrintable(t, "the error", err.Error())
+		if strings.Contains(err.Error(), "the-device-code") {
+			t.Errorf("prints %v", err)
+		}
+	}
+	if err := checkDevice("WDJB-MJHT", "https://as.example/device?lang=de"); err != nil {
+		t.Error(err)
+	}
+	if err := checkDevice("123 456", "http://localhost:8080/gerät"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Fault A14.
+func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
+	status := http.StatusOK
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		if status != http.StatusOK {
+			_ = json.NewEncoder(w).Encode(map[string]string{"error": "no " + hostile})
+			return
+		}
+		_ = json.NewEncoder(w).Encode(ClientStatus{
+			Client: "erp" + hostile, Token: hostile, State: hostile, Cause: hostile, Detail: hostile, Remedy: hostile, Record: hostile,
+			GrantType: hostile, TokenEndpoint: hostile, DeclaredAt: hostile, History: []ClientEvent{{Event: hostile, Cause: hostile, Detail: hostile}},
+		})
+	}))
+	defer server.Close()
+	api := &adminClient{origin: server.URL, http: server.Client()}
+	var s ClientStatus
+	if err := api.call(http.MethodGet, "/", nil, &s); err != nil {
+		t.Fatal(err)
+	}
+	var shown strings.Builder
+	if err := errors.Join(printClient(terminal{Writer: &shown}, s), printClients(terminal{Writer: &shown}, []ClientStatus{s}), printJSON(&shown, s)); err != nil {
+		t.Fatal(err)
+	}
+	checkPrintable(t, "the commands", shown.String())
+	if !strings.Contains(shown.String(), `\x1b[2J`) {
+		t.Errorf("shows nothing: %s", shown.String())
+	}
+	status = http.StatusBadGateway
+	err := api.call(http.MethodGet, "/", nil, &s)
+	if err == nil {
+		t.Fatal("no error")
+	}
+	checkPrintable(t, "an error", err.Error())
+}
+
+// Fault A14.
+func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
+	st := printableStore{store.NewFile(filepath.Join(t.TempDir(), "records"))}
+	if err := st.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	rec := store.Record{
+		Client: "erp", RefreshToken: "refresh-token-of-the-record",
+		Token:   &store.Token{AccessToken: "access-token-of-the-record", Unusable: hostile},
+		Lost:    &store.Loss{Cause: hostile, Detail: "it was refresh-token-of-the-record"},
+		Binding: store.Binding{TokenEndpoint: "https://as.example/" + hostile},
+	}
+	if err := st.Store.Save(t.Context(), "erp", rec, 0); err != nil {
+		t.Fatal(err)
+	}
+	got, err := st.Load(t.Context(), "erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Lost.Detail != redact.Withheld {
+		t.Errorf("says %s", got.Lost.Detail)
+	}
+	for _, text := range []string{got.Lost.Cause, got.Token.Unusable, got.Binding.TokenEndpoint} {
+		checkPrintable(t, "a record", text)
+	}
+	if redact.Text("oh, access-token-of-the-record") != redact.Withheld {
+		t.Error("its token is not remembered")
+	}
+}
+
+func TestAnErrorThatIsFitToPrintIsStillTheSame(t *testing.T) {
+	err := printableErr(fmt.Errorf("reading %s: %w", hostile, fs.ErrNotExist))
+	checkPrintable(t, "an error", err.Error())
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Error("is another")
+	}
+}
