@@ -176,7 +176,7 @@ var table = []Cause{
 		"set access_token_path to where the answer has it, and error_path to where it has an error"},
 	{"token_unusable", "", TokenEndpoint, false,
 		"the access token cannot be injected",
-		config},
+		"check access_token_path and the values that inject names; a token of another type than Bearer is sent all the same if inject says how; then reload"},
 	{"invalid_client", "", TokenEndpoint, false,
 		"the token endpoint does not accept the client",
 		"check client_id, client_secret and token_endpoint_auth_method, and that the client is registered there as they say; then reload"},
