@@ -9,24 +9,19 @@ import (
 
 // printableError is an error whose text is fit to print. It is still the one that it
 // was for errors.Is and errors.As.
-type printableError struct {
-	text string
-	err  error
-}
+// The text is only made when somebody wants it: at the first start of very many
+// clients there is an error for each, that it has no record, which nobody prints.
+type printableError struct{ err error }
 
-func (e *printableError) Error() string { return e.text }
-func (e *printableError) Unwrap() error { return e.err }
+func (e printableError) Error() string { return redact.Text(e.err.Error()) }
+func (e printableError) Unwrap() error { return e.err }
 
 // printableErr makes the text of an error fit to print, whatever it quotes.
 func printableErr(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := redact.Text(err.Error())
-	if text == err.Error() {
-		return err
-	}
-	return &printableError{text, err}
+	return printableError{err}
 }
 
 // printableStore hands on records and errors of a store that are fit to be talked
@@ -34,10 +29,12 @@ func printableErr(err error) error {
 // another version or somebody else may have written, is escaped.
 type printableStore struct{ store.Store }
 
+// Open is that of the store.
 func (s printableStore) Open(ctx context.Context) error {
 	return printableErr(s.Store.Open(ctx))
 }
 
+// Load is that of the store.
 func (s printableStore) Load(ctx context.Context, name string) (store.Record, error) {
 	rec, err := s.Store.Load(ctx, name)
 	redact.Remember(rec.RefreshToken, rec.Imported)
@@ -48,14 +45,15 @@ func (s printableStore) Load(ctx context.Context, name string) (store.Record, er
 	if l := rec.Lost; l != nil {
 		l.Cause, l.Detail = redact.Text(l.Cause), redact.Text(l.Detail)
 	}
-	rec.Binding.TokenEndpoint = redact.Text(rec.Binding.TokenEndpoint)
 	return rec, printableErr(err)
 }
 
+// Save is that of the store.
 func (s printableStore) Save(ctx context.Context, name string, rec store.Record, ifRevision uint64) error {
 	return printableErr(s.Store.Save(ctx, name, rec, ifRevision))
 }
 
+// Lease is that of the store.
 func (s printableStore) Lease(ctx context.Context, name string) (store.Lease, error) {
 	lease, err := s.Store.Lease(ctx, name)
 	return lease, printableErr(err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 )
 
@@ -92,7 +93,7 @@ func reboundTrouble(rec *store.Record, place string) Trouble {
 		State: StateMisconfigured,
 		Cause: CauseRebound,
 		Detail: fmt.Sprintf("the refresh token in %s was obtained from %s with another client_id or token_endpoint than the configuration has now; it is not sent there",
-			place, rec.Binding.TokenEndpoint),
+			place, redact.Text(rec.Binding.TokenEndpoint)),
 		Remedy: cause.Of(CauseRebound).Remedy,
 	}
 }
