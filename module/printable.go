@@ -2,6 +2,7 @@ package module
 
 import (
 	"context"
+	"strings"
 
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
@@ -13,7 +14,10 @@ import (
 // clients there is an error for each, that it has no record, which nobody prints.
 type printableError struct{ err error }
 
+// Error returns the text, fit to print.
 func (e printableError) Error() string { return redact.Text(e.err.Error()) }
+
+// Unwrap returns the error.
 func (e printableError) Unwrap() error { return e.err }
 
 // printableErr makes the text of an error fit to print, whatever it quotes.
@@ -44,6 +48,10 @@ func (s printableStore) Load(ctx context.Context, name string) (store.Record, er
 	}
 	if l := rec.Lost; l != nil {
 		l.Cause, l.Detail = redact.Text(l.Cause), redact.Text(l.Detail)
+	}
+	// A look at a record must cost little where nothing is odd.
+	if strings.ContainsFunc(rec.Binding.TokenEndpoint, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		rec.Binding.TokenEndpoint = redact.Text(rec.Binding.TokenEndpoint)
 	}
 	return rec, printableErr(err)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 )
 
@@ -93,7 +92,7 @@ func reboundTrouble(rec *store.Record, place string) Trouble {
 		State: StateMisconfigured,
 		Cause: CauseRebound,
 		Detail: fmt.Sprintf("the refresh token in %s was obtained from %s with another client_id or token_endpoint than the configuration has now; it is not sent there",
-			place, redact.Text(rec.Binding.TokenEndpoint)),
+			place, rec.Binding.TokenEndpoint),
 		Remedy: cause.Of(CauseRebound).Remedy,
 	}
 }
