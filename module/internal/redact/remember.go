@@ -24,12 +24,12 @@ type memory struct {
 }
 
 // Remember makes values secret for the whole process: those of all clients, of
-// callers, and what is in flight. Nobody would learn anything from a placeholder
-// like "client_secret", and all errors would be withheld.
+// callers, and what is in flight. Words are none of them: of a client whose secret
+// is "secret" or "client_secret" the errors of all others know nothing.
 func Remember(values ...string) {
 	for _, value := range values {
 		for _, v := range parts(value) {
-			if len(v) >= minSecret && !(len(v) >= minPart && ordinary.whole(v)) {
+			if len(v) >= minSecret && !isWord(v) {
 				remembered.add(v[:min(len(v), maxRememberedBytes/2)])
 			}
 		}
