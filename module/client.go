@@ -123,7 +123,8 @@ type Client struct {
 
 	// Whether upstreams are shown the client's certificate too, with
 	// `tls_client_auth`: tokens may be bound to it (RFC 8705 section 3). `on` or
-	// `off`. Default: `on`.
+	// `off`. Each token travels on connections with the certificate that it was obtained
+	// with. Default: `on`.
 	UpstreamCertificate string `json:"upstream_certificate,omitempty"`
 
 	// Claims of the assertion that is signed, laid over `iss` (the client_id),
@@ -293,7 +294,8 @@ type Client struct {
 	Proxy string `json:"proxy,omitempty"`
 
 	// TLS to the token endpoint: certificate authorities, client certificate,
-	// server name. Default: the system's authorities.
+	// server name. The client certificate's files are read again for each handshake.
+	// Default: the system's authorities.
 	TLS *reverseproxy.TLSConfig `json:"tls,omitempty"`
 
 	// Where the token may go: origins such as `https://api.example.com`,

@@ -23,6 +23,7 @@ type kind struct {
 	connection tokenendpoint.Connection
 	injections *injections
 	rejections *rejections
+	pair       *keyPair // of certificate and private_key, nil without
 	storeDir   string
 	keys       *store.Keys
 }
@@ -111,10 +112,13 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	}
 	var tlsConfig *tls.Config
 	if effective.TLS != nil {
-		own := *effective.TLS // loading its modules empties it, and other clients' are compared with it
-		if tlsConfig, err = own.MakeTLSClientConfig(ctx); err != nil {
+		// A copy: loading its modules empties it, and other clients' are compared with it.
+		if tlsConfig, err = clientTLS(ctx, *effective.TLS); err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
+	}
+	if effective.Certificate != "" && effective.PrivateKey != "" {
+		k.pair = pairOfSettings(rest, ctx.Logger())
 	}
 	k.connection = tokenendpoint.Connection{TLS: tlsConfig, Proxy: rest.permittedProxy}
 	if k.endpoint, err = tokenendpoint.New(effective.dialect(k.injections.responsePaths), k.connection, time.Now); err != nil {

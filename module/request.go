@@ -48,9 +48,7 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 		ClientSecretNext:   r.value("client_secret_next", cfg.ClientSecretNext),
 		Username:           r.value("username", cfg.Username),
 		Password:           r.value("password", cfg.Password),
-		PrivateKey:         r.value("private_key", cfg.PrivateKey),
 		KeyID:              r.value("key_id", cfg.KeyID),
-		Certificate:        r.value("certificate", cfg.Certificate),
 		Claims:             r.each("claim", cfg.Claim),
 		Assertion:          r.value("assertion", cfg.Assertion),
 		ActorToken:         r.value("actor_token", cfg.ActorToken),
@@ -61,6 +59,11 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 		Resource:           r.values("resource", cfg.Resource),
 		Params:             r.multi("param", cfg.Param),
 		Header:             http.Header(r.multi("header", cfg.Header)),
+	}
+	if pair, err := c.pair.load(); err == nil && pair != nil {
+		req.Certificate, req.PrivateKey, req.Pair = pair.chain, pair.key, pair.certificate
+	} else {
+		req.Certificate, req.PrivateKey = r.value("certificate", cfg.Certificate), r.value("private_key", cfg.PrivateKey)
 	}
 	if cfg.SubjectToken != "" {
 		req.SubjectTokenType = cfg.SubjectTokenType

@@ -58,7 +58,8 @@ type Transport struct {
 
 	*reverseproxy.HTTPTransport
 
-	audit        *zap.Logger // nil without Audit
+	audit        *zap.Logger       // nil without Audit
+	bound        *boundConnections // nil without a certificate
 	client       *client
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destinations
@@ -100,6 +101,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if t.Audit {
 		t.audit = t.logger.Named("audit")
 	}
+	var own *keyPair
+	if t.TLS != nil {
+		own = pairOfFiles(t.TLS, t.logger)
+	}
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err
 	}
@@ -107,8 +112,16 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err := t.checkProxies(networkProxy); err != nil {
 		return located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
 	}
-	t.presentCertificate()
+	if err := t.presentCertificate(own); err != nil {
+		return located(t.DeclaredAt, fmt.Errorf("client %s: tls_%w", t.Client, err))
+	}
 	return nil
+}
+
+// Cleanup closes idle connections.
+func (t *Transport) Cleanup() error {
+	t.bound.close()
+	return t.HTTPTransport.Cleanup()
 }
 
 // UnmarshalCaddyfile sets up the transport from Caddyfile tokens. Syntax:
@@ -207,7 +220,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 func (t *Transport) send(req *http.Request, pass keeper.Pass) (res *http.Response, rejected bool, err error) {
 	out := t.client.inject.into(req, pass.Token)
 	keepHost(out)
-	res, err = t.HTTPTransport.RoundTrip(out)
+	if t.bound == nil {
+		res, err = t.HTTPTransport.RoundTrip(out)
+	} else {
+		t.SetScheme(out)
+		res, err = t.bound.of(pass.Token).RoundTrip(out)
+	}
 	t.client.keeper.Answered(pass)
 	t.record(req, pass.Token, res, err)
 	if denied, ok := errors.AsType[*proxyDenied](err); ok {

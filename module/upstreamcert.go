@@ -1,50 +1,189 @@
 package module
 
 import (
+	"context"
+	"crypto/sha256"
 	"crypto/tls"
-	"errors"
-	"fmt"
+	"crypto/x509"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"lamplighter/module/internal/keeper"
 )
 
-// presentCertificate lets the transport show the client's certificate to
-// upstreams: an access token that was obtained with it is bound to it (RFC 8705
-// section 3). The files are read again for each handshake.
-func (t *Transport) presentCertificate() {
+// An access token may be bound to the certificate that it was obtained with (RFC 8705
+// section 3). So a connection to an upstream belongs to the certificate of the tokens
+// that it carries: each certificate has connections of its own. When it is replaced, the
+// token that was obtained with the old one, and its connections, are used until there is
+// a new token.
+
+// presentCertificate lets the transport show a certificate to upstreams: that of its own
+// options, or else the client's. Without one it does nothing, and costs nothing.
+func (t *Transport) presentCertificate(own *keyPair) error {
+	base := t.HTTPTransport.Transport
+	if t.TLS == nil {
+		return nil
+	}
+	certificate := t.client.certificate
 	cfg := t.client.cfg
-	config := t.HTTPTransport.Transport.TLSClientConfig
-	if cfg.TokenEndpointAuthMethod != "tls_client_auth" || cfg.UpstreamCertificate == "off" || config == nil {
+	switch {
+	case own != nil:
+		config, err := own.presentedBy(base.TLSClientConfig)
+		if err != nil {
+			return err
+		}
+		base.TLSClientConfig = config
+		certificate = own.present
+	case cfg.TokenEndpointAuthMethod != "tls_client_auth" || cfg.UpstreamCertificate == "off" || t.TLS.ClientCertificateAutomate != "":
+		return nil
+	case base.TLSClientConfig == nil:
+		base.TLSClientConfig = new(tls.Config)
+	}
+	base.TLSClientConfig.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if bound, ok := asked.Context().Value(boundTo{}).(*tls.Certificate); ok {
+			return bound, nil
+		}
+		return certificate(asked)
+	}
+	if !slices.Contains(t.Versions, "3") { // which Caddy keeps for itself
+		t.bound = &boundConnections{base: base, own: own}
+	}
+	return nil
+}
+
+// boundTo is the key of the certificate that a connection is dialled for.
+type boundTo struct{}
+
+// certificate returns the client's certificate: its own, or that of the tls options
+// of the token endpoint.
+func (c *client) certificate(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if c.cfg.TokenEndpointAuthMethod == "tls_client_auth" && c.pair != nil {
+		pair, err := c.pair.load()
+		if err != nil {
+			return nil, err
+		}
+		return pair.certificate, nil
+	}
+	if own := c.connection.TLS; own != nil && own.GetClientCertificate != nil {
+		return own.GetClientCertificate(asked)
+	}
+	return new(tls.Certificate), nil
+}
+
+// maxBound is how many certificates have connections at the same time: the present one,
+// those before it whose tokens callers still have, and one to come.
+const maxBound = 4
+
+// boundConnections are the connections of a transport by certificate.
+type boundConnections struct {
+	base *http.Transport
+	own  *keyPair // of the transport's options, nil if the client's certificate is presented
+
+	latest atomic.Pointer[boundToken]
+	mu     sync.Mutex
+	kept   []*boundTransport // the one that was used last is the first
+}
+
+// boundToken is a token, and the connections that it travels on.
+type boundToken struct {
+	token     *keeper.Token
+	transport *http.Transport
+	until     time.Time // the certificate's end
+}
+
+type boundTransport struct {
+	*http.Transport
+	certificate [sha256.Size]byte
+}
+
+// of returns the connections for a token. Those without a certificate are for tokens that
+// were obtained without, or of which that is not known; they present the certificate of
+// the moment in which they are made.
+func (b *boundConnections) of(t *keeper.Token) *http.Transport {
+	if known := b.latest.Load(); known != nil && known.token == t && time.Now().Before(known.until) {
+		return known.transport
+	}
+	if t.Certificate == nil {
+		return b.base
+	}
+	certificate := t.Certificate
+	if b.own != nil {
+		if pair, err := b.own.load(); err == nil {
+			certificate = pair.certificate
+		}
+	}
+	leaf := certificate.Leaf
+	if leaf == nil {
+		leaf, _ = x509.ParseCertificate(certificate.Certificate[0])
+	}
+	if leaf == nil || time.Now().After(leaf.NotAfter) {
+		return b.base // nobody accepts it any more
+	}
+	bound := &boundToken{t, b.with(certificate), leaf.NotAfter}
+	b.latest.Store(bound)
+	return bound.transport
+}
+
+// with returns the connections of a certificate.
+func (b *boundConnections) with(certificate *tls.Certificate) *http.Transport {
+	sum := sha256.Sum256(certificate.Certificate[0])
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := slices.IndexFunc(b.kept, func(k *boundTransport) bool { return k.certificate == sum }); i >= 0 {
+		known := b.kept[i]
+		b.kept = slices.Insert(slices.Delete(b.kept, i, i+1), 0, known)
+		return known.Transport
+	}
+	// Whatever is idle was for a token that is replaced now. Requests under way go on,
+	// and close their connections when they are through.
+	b.closeIdle()
+	made := &boundTransport{b.dialling(certificate), sum}
+	b.kept = slices.Insert(b.kept, 0, made)
+	b.kept = b.kept[:min(len(b.kept), maxBound)]
+	return made.Transport
+}
+
+// dialling returns a transport like the base whose connections present a certificate.
+func (b *boundConnections) dialling(certificate *tls.Certificate) *http.Transport {
+	t := b.base.Clone()
+	t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		return certificate, nil
+	}
+	if dial := b.base.DialTLSContext; dial != nil { // Caddy's own, which has the base's configuration
+		t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dial(context.WithValue(ctx, boundTo{}, certificate), network, address)
+		}
+	}
+	if _, speaksH2 := t.TLSNextProto["h2"]; speaksH2 {
+		// The clone's is the base's, with the base's connections.
+		delete(t.TLSNextProto, "h2")
+		if _, err := http2.ConfigureTransports(t); err != nil {
+			return b.base
+		}
+	}
+	return t
+}
+
+// closeIdle closes what no request uses. Called with b.mu held.
+func (b *boundConnections) closeIdle() {
+	b.base.CloseIdleConnections()
+	for _, k := range b.kept {
+		k.CloseIdleConnections()
+	}
+}
+
+// close closes all connections that no request uses. It may be called on nil.
+func (b *boundConnections) close() {
+	if b == nil {
 		return
 	}
-	if len(config.Certificates) > 0 || config.GetClientCertificate != nil {
-		return // the transport's own options name one
-	}
-	config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		return t.client.certificate()
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closeIdle()
 }
-
-// certificate reads the client's certificate: its own, or that of the tls options
-// of the token endpoint.
-func (c *client) certificate() (*tls.Certificate, error) {
-	if c.cfg.Certificate == "" {
-		if own := c.connection.TLS; own != nil && len(own.Certificates) > 0 {
-			return &own.Certificates[0], nil
-		}
-		if own := c.connection.TLS; own != nil && own.GetClientCertificate != nil {
-			return own.GetClientCertificate(new(tls.CertificateRequestInfo))
-		}
-		return new(tls.Certificate), nil
-	}
-	var r resolver
-	chain, key := r.value("certificate", c.cfg.Certificate), r.value("private_key", c.cfg.PrivateKey)
-	if r.err != nil {
-		return nil, fmt.Errorf("client %s: %w", c.name, r.err)
-	}
-	pair, err := tls.X509KeyPair([]byte(chain), []byte(key))
-	if err != nil {
-		return nil, fmt.Errorf("client %s: %w", c.name, errPair)
-	}
-	return &pair, nil
-}
-
-var errPair = errors.New("certificate and private_key are no pair of PEM texts that belong together")

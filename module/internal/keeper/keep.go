@@ -73,7 +73,13 @@ func (k *Keeper) keep(f *flight, in *Inputs, p plan, a tokenendpoint.Answer, sen
 	if !granted {
 		expires = k.current.Load().expiry(expires)
 	}
-	k.held = tokenOf(&k.record, expires)
+	before := k.held
+	if k.held = tokenOf(&k.record, expires); k.held != nil {
+		k.held.Certificate = a.Certificate
+		if before != nil && before.AccessToken == k.held.AccessToken {
+			k.held.Certificate = before.Certificate // it was not issued just now
+		}
+	}
 	k.publish(k.held)
 	if !granted {
 		k.schedule.refresh = instant{} // an access token is still to be had

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"crypto/tls"
 	"time"
 
 	"lamplighter/module/internal/store"
@@ -16,6 +17,10 @@ type Token struct {
 
 	// Response holds further values of the answer, by path, for injection.
 	Response map[string]string
+
+	// Certificate is the one that the token was obtained with, and may be bound to.
+	// nil if there was none, or if another process obtained the token.
+	Certificate *tls.Certificate
 
 	// ExpiresAt is when it must no longer be used, by the wall clock.
 	ExpiresAt time.Time

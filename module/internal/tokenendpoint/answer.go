@@ -1,6 +1,9 @@
 package tokenendpoint
 
-import "time"
+import (
+	"crypto/tls"
+	"time"
+)
 
 // Outcome sorts what a token request came to by what the caller may do next.
 type Outcome int
@@ -66,6 +69,10 @@ type Answer struct {
 	// Unusable says why the access token must not be injected: a token_type
 	// that is not Bearer, or characters that no header field may hold. "" if it may be.
 	Unusable string
+
+	// Certificate is the one that the client presented in the TLS handshake, to which
+	// the server may have bound the access token (RFC 8705 section 3). nil if none was.
+	Certificate *tls.Certificate
 
 	// Response has the values of Dialect.ResponsePaths that were there.
 	Response map[string]string

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
@@ -32,6 +33,7 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	}
 	addCredentials(secrets, req.Header.Get("Authorization"))
 
+	how, presented := how.watched()
 	x := &exchange{way: way{setting: r.Setting}, beforeSend: r.BeforeSend, now: c.now}
 	resp, err := x.roundTrip(req, how)
 	if err != nil {
@@ -43,6 +45,7 @@ func (c *Client) Do(ctx context.Context, r Request) Answer {
 	reply := readReply(resp)
 	failpoint.At("after-body")
 	held := c.hold(reply, x.sentAt, valuesOf(&r))
+	held.Certificate = presented.Load()
 	secrets.Add(held.RefreshToken, held.AccessToken, held.IDToken)
 	redact.Remember(held.RefreshToken, held.AccessToken, held.IDToken)
 	return c.advised(c.described(held, reply, secrets), x, &r, reply)
@@ -56,6 +59,25 @@ func unmade(err error, secrets *redact.Secrets) Answer {
 	}
 }
 
+// watched returns the connection so that it tells which certificate the client
+// presents, if it has one and is asked for it.
+func (c Connection) watched() (Connection, *atomic.Pointer[tls.Certificate]) {
+	presented := new(atomic.Pointer[tls.Certificate])
+	if c.TLS == nil || c.TLS.GetClientCertificate == nil {
+		return c, presented
+	}
+	choose := c.TLS.GetClientCertificate
+	c.TLS = c.TLS.Clone()
+	c.TLS.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		cert, err := choose(asked)
+		if err == nil && len(cert.Certificate) > 0 {
+			presented.Store(cert)
+		}
+		return cert, err
+	}
+	return c, presented
+}
+
 // connect returns how to reach the token endpoint: with the client's certificate
 // if that is how it authenticates (RFC 8705 section 2).
 func (c *Client) connect(r *Request) (Connection, error) {
@@ -63,15 +85,25 @@ func (c *Client) connect(r *Request) (Connection, error) {
 	if c.dialect.AuthMethod != "tls_client_auth" || r.Certificate == "" {
 		return how, nil
 	}
-	pair, err := tls.X509KeyPair([]byte(r.Certificate), []byte(r.PrivateKey))
-	if err != nil {
-		return how, errors.New("certificate and private_key are no pair of PEM texts that belong together")
+	pair := r.Pair
+	if pair == nil {
+		made, err := tls.X509KeyPair([]byte(r.Certificate), []byte(r.PrivateKey))
+		if err != nil {
+			return how, errors.New("certificate and private_key are no pair of PEM texts that belong together")
+		}
+		pair = &made
 	}
 	config := how.TLS.Clone()
 	if config == nil {
 		config = new(tls.Config)
 	}
-	config.Certificates, config.GetClientCertificate = []tls.Certificate{pair}, nil
+	config.Certificates = nil
+	config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if asked.SupportsCertificate(pair) != nil {
+			return new(tls.Certificate), nil
+		}
+		return pair, nil
+	}
 	how.TLS = config
 	return how, nil
 }

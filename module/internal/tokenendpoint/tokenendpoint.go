@@ -129,6 +129,10 @@ type Request struct {
 	// With tls_client_auth both are for the TLS handshake.
 	PrivateKey, KeyID, Certificate string
 
+	// Pair is Certificate and PrivateKey as TLS wants them, so that requests share it. It
+	// is made of them if it is nil.
+	Pair *tls.Certificate
+
 	// AssertionAudience is the audience of assertions. Default: URL without its
 	// query. Requests to another endpoint than the token endpoint name that here,
 	// because servers know themselves by it (RFC 7523 section 3).
