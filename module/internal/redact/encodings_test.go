@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -314,6 +315,9 @@ func FuzzSecretIsWithheld(f *testing.F) {
 		var names []string
 		for _, n := range []uint8{a, b, c} {
 			e := encoders[int(n)%len(encoders)]
+			if e.name == "lines" && (slices.Contains(names, "lines") || strings.ContainsFunc(echo, func(r rune) bool { return r >= utf8.RuneSelf })) {
+				return // nobody breaks lines amid a character, or amid a line break
+			}
 			echo = e.encode(echo)
 			names = append(names, e.name)
 		}
