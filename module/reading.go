@@ -15,7 +15,8 @@ import (
 //   - cutting at a NUL, and trimming blanks, quotes and brackets around it;
 //   - mapping what PHP cannot have in the name of a variable: dots, blanks and a
 //     bracket that is not closed are underscores, and where one is closed an array
-//     begins, which has the name before it;
+//     begins, which has the name before it; a bracket that nothing opened ends a
+//     name too, for Rack;
 //   - and folding case.
 //
 // Of the names of headers, CGI leaves letters and digits only: see alikeHeader.
@@ -45,7 +46,7 @@ func (r *reading) of(raw string) bool {
 		return true
 	}
 	for i, c := range name {
-		if c == '[' && bytes.EqualFold(bytes.TrimRight(name[:i], "_"), r.name) {
+		if (c == '[' || c == ']') && bytes.EqualFold(bytes.TrimRight(name[:i], "_"), r.name) {
 			return true
 		}
 	}

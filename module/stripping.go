@@ -118,7 +118,7 @@ func innerCookie(part string, begin int, name *reading) (from, to int, found boo
 		}
 		equals := skipBlanks(part, i+word)
 		if equals < len(part) && part[equals] == '=' && name.of(part[i:i+word]) {
-			return skipGapBack(part, i), endOfValue(part, skipBlanks(part, equals+1)), true
+			return max(begin, skipGapBack(part, i)), endOfValue(part, skipBlanks(part, equals+1)), true
 		}
 		i += word
 	}
