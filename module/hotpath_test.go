@@ -6,10 +6,14 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
@@ -149,5 +153,35 @@ func BenchmarkGuard(b *testing.B) {
 		if p := g.refusal(req); p != nil {
 			b.Fatal(p)
 		}
+	}
+}
+
+// BenchmarkLookAtItsExpiry is what each request costs more, and BenchmarkLate what one
+// costs whose token is chosen again when its connection is there.
+func BenchmarkLookAtItsExpiry(b *testing.B) {
+	t := &Transport{HTTPTransport: new(reverseproxy.HTTPTransport)}
+	token := &keeper.Token{ExpiresAt: time.Now().Add(time.Hour)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if t.mayOutlast(token) {
+			b.Fatal("it may")
+		}
+	}
+}
+
+// BenchmarkLate has a request as Caddy's reverse_proxy makes it, which is traced already.
+func BenchmarkLate(b *testing.B) {
+	c, req := clientWithToken(b, "erp", false), requestOfAnApplication()
+	t := &Transport{HTTPTransport: new(reverseproxy.HTTPTransport), client: c}
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil }}))
+	token := c.keeper.Current()
+	b.ReportAllocs()
+	for b.Loop() {
+		l := &late{transport: t, req: req, out: req, token: token}
+		sink.Store(l.watch())
+		if err := l.choose(); err != nil {
+			b.Fatal(err)
+		}
+		l.callOff(nil)
 	}
 }

@@ -197,7 +197,13 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	in.withoutCredentialTrailers(out)
 
 	in.subject.removeFrom(out)
+	in.put(out, t)
+	return out
+}
 
+// put sets what the token is put into, in a request that into returned, also if another
+// token is there.
+func (in *injector) put(out *http.Request, t *keeper.Token) {
 	values := in.values(t)
 	for i := range in.places {
 		switch p := &in.places[i]; p.in {
@@ -209,12 +215,11 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 				delete(out.Header, p.name)
 			}
 		case "query":
-			u.RawQuery = withParam(u.RawQuery, p, values[i])
+			out.URL.RawQuery = withParam(out.URL.RawQuery, p, values[i])
 		case "cookie":
 			setCookie(out.Header, p, values[i])
 		}
 	}
-	return out
 }
 
 // deleteAlike removes the spellings of a header's name that some servers cannot tell

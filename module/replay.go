@@ -18,14 +18,14 @@ const keptAnswer = 64 << 10
 
 // afterRejection decides whether a request whose token was rejected, by a 401 or
 // what else counts as one, is sent again, and returns it anew if so.
-func (t *Transport) afterRejection(req *http.Request, res *http.Response, pass keeper.Pass, body *recording, wait time.Duration) (*http.Request, bool) {
+func (t *Transport) afterRejection(req *http.Request, res *http.Response, rejected *keeper.Token, body *recording, wait time.Duration) (*http.Request, bool) {
 	t.client.counts.unauthorized.Add(1)
 	ctx := req.Context()
 	replayable := !hasBody(req) || body != nil // a rejection upgraded nothing
 	if !replayable {
 		wait = 0 // the token is refreshed for the next request
 	}
-	verdict := t.client.unauthorized(req, pass.Token, wait)
+	verdict := t.client.unauthorized(req, rejected, wait)
 	if !replayable || verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}

@@ -198,11 +198,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	first, body := recordBody(req, *c.cfg.ReplayBuffer)
 	defer body.end()
 
-	res, rejected, err := t.send(first, pass)
-	if !rejected {
+	res, rejected, err := t.send(first, pass, wait)
+	if rejected == nil {
 		return res, err
 	}
-	again, ok := t.afterRejection(req, res, pass, body, wait)
+	again, ok := t.afterRejection(req, res, rejected, body, wait)
 	if !ok {
 		return res, nil
 	}
@@ -211,34 +211,52 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return t.withoutToken(again, err)
 	}
-	res, _, err = t.send(again, pass)
+	res, _, err = t.send(again, pass, wait)
 	return res, err
 }
 
-// send makes one round trip with a token, and tells whether the answer rejects that.
-// Nobody above sees the copy of the request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, pass keeper.Pass) (res *http.Response, rejected bool, err error) {
+// send makes one round trip with a token, and returns the one that the answer rejects, if
+// it does. Nobody above sees the copy of the request that carries it, so nobody can log it.
+func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration) (res *http.Response, rejected *keeper.Token, err error) {
 	out := t.client.inject.into(req, pass.Token)
 	keepHost(out)
-	if t.bound == nil {
+	var bound *http.Transport
+	if t.bound != nil {
+		bound = t.bound.of(pass.Token)
+	}
+	var l *late
+	if t.mayOutlast(pass.Token) {
+		l = &late{transport: t, req: req, out: out, token: pass.Token, wait: wait, bound: bound}
+		out = l.watch()
+	}
+	if bound == nil {
 		res, err = t.HTTPTransport.RoundTrip(out)
 	} else {
 		t.SetScheme(out)
-		res, err = t.bound.of(pass.Token).RoundTrip(out)
+		res, err = bound.RoundTrip(out)
 	}
 	t.client.keeper.Answered(pass)
-	t.record(req, pass.Token, res, err)
+	sent := pass.Token
+	if l != nil {
+		sent = l.token
+	}
+	if err != nil && l != nil && l.err != nil {
+		res, err = t.withoutToken(req, l.err)
+		return res, nil, err
+	}
+	t.record(req, sent, res, err)
 	if denied, ok := errors.AsType[*proxyDenied](err); ok {
-		return t.deniedProxy(req, denied), false, nil
+		return t.deniedProxy(req, denied), nil, nil
 	}
 	if err != nil {
-		return nil, false, err
-	}
-	if rejected = t.client.rejections.holds(req, res); !rejected {
-		t.client.keeper.Accepted(pass.Token)
+		return nil, nil, err
 	}
 	res.Request = req
-	return res, rejected, nil
+	if t.client.rejections.holds(req, res) {
+		return res, sent, nil
+	}
+	t.client.keeper.Accepted(sent)
+	return res, nil, nil
 }
 
 // withoutToken answers a request for which there is no token.

@@ -1,0 +1,89 @@
+package module
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"time"
+
+	"lamplighter/module/internal/keeper"
+)
+
+// A request may wait for a connection, and its token may expire or be replaced
+// meanwhile. So the token is chosen again when the connection is there, for each attempt
+// that net/http makes. That costs more than all the rest, and is left out where nobody
+// waits for so long.
+
+// connectionPatience is how long a request waits for a connection at the very most, unless
+// the number of connections is limited: a dial and a TLS handshake take less.
+const connectionPatience = time.Minute
+
+// mayOutlast reports whether a request may still wait for its connection when the token
+// expires.
+func (t *Transport) mayOutlast(token *keeper.Token) bool {
+	mayWait := t.MaxConnsPerHost > 0 || time.Until(token.ExpiresAt) < connectionPatience
+	return mayWait && !slices.Contains(t.Versions, "3") // whose connections nobody is shown
+}
+
+// late chooses the token of a request again when its connection is there.
+type late struct {
+	transport *Transport
+	req, out  *http.Request // as it came, and as it is sent
+	token     *keeper.Token // the one that is sent
+	wait      time.Duration
+	bound     *http.Transport // the connections of the token's certificate, nil without
+	callOff   context.CancelCauseFunc
+	err       error // there was no token: nothing was sent
+}
+
+// watch returns the request so that its token is chosen again.
+func (l *late) watch() *http.Request {
+	ctx, callOff := context.WithCancelCause(l.out.Context()) // ends with the caller's
+	l.callOff = callOff
+	l.out = l.out.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: l.gotConn}))
+	return l.out
+}
+
+// gotConn is called in the goroutine of the round trip, before anything is written.
+func (l *late) gotConn(info httptrace.GotConnInfo) {
+	if l.err == nil {
+		l.err = l.choose()
+	}
+	if l.err == nil {
+		return
+	}
+	// HTTP/2 writes nothing for a request that is called off, and HTTP/1 has the
+	// connection for this request alone.
+	l.callOff(l.err)
+	if !l.isHTTP2(info.Conn) {
+		_ = info.Conn.Close()
+	}
+}
+
+func (l *late) choose() error {
+	c := l.transport.client
+	fresh, err := c.token(l.req, l.wait, false)
+	switch {
+	case err != nil:
+		return err
+	case fresh.Token == l.token:
+		return nil
+	case l.bound == nil || l.transport.bound.of(fresh.Token) == l.bound:
+		l.token = fresh.Token
+		c.inject.put(l.out, fresh.Token)
+		return nil
+	case time.Now().Before(l.token.ExpiresAt):
+		return nil // the connection is that of its certificate
+	}
+	return &keeper.Unavailable{Status: c.state(), RetryAfter: time.Second}
+}
+
+func (l *late) isHTTP2(conn net.Conn) bool {
+	if secure, ok := conn.(*tls.Conn); ok {
+		return secure.ConnectionState().NegotiatedProtocol == "h2"
+	}
+	return slices.Contains(l.transport.Versions, "h2c")
+}
