@@ -62,6 +62,7 @@ func providerSection(t *testing.T, name string) string {
 	t.Helper()
 	var fixture struct {
 		About, Supply, Upstream string
+		Source                  string
 		Pages, Unverified       []string
 		Settings                module.Client
 	}
@@ -88,6 +89,9 @@ func providerSection(t *testing.T, name string) string {
 		fmt.Fprintf(&b, " <%s>", page)
 	}
 	b.WriteString("\n")
+	if what, recorded := strings.CutPrefix(fixture.Source, "recorded: "); recorded {
+		fmt.Fprintf(&b, "- **Recorded:** %s\n", what)
+	}
 	for _, fact := range fixture.Unverified {
 		fmt.Fprintf(&b, "- **Not verified:** %s\n", fact)
 	}

@@ -20,11 +20,12 @@ import (
 type Client struct {
 	// The name of a preset for a known token API, whose settings hold unless
 	// they are given here too; `param`, `header` and `param_names` add to those
-	// of the preset. Presets: `amazon_sp`, `auth0`, `baidu_ai`, `dingtalk`,
+	// of the preset. Presets: `amazon_sp`, `apigee`, `auth0`, `authelia`,
+	// `authentik`, `baidu_ai`, `dex`, `dingtalk`, `django_oauth_toolkit`,
 	// `docker_registry`, `entra`, `feishu`, `github_app`, `gitlab`, `google_sa`,
 	// `huawei_iam`, `hydra`, `keycloak`, `okta`, `salesforce`, `shopify_cc`,
-	// `smart_backend`, `tencent_ciam`, `tencent_eiam`, `wechat_mp_stable`,
-	// `wecom`, `zoho`, `zoom_s2s`.
+	// `smart_backend`, `tencent_ciam`, `tencent_eiam`, `wechat_mp_stable`, `wecom`,
+	// `zitadel`, `zoho`, `zoom_s2s`.
 	Provider string `json:"provider,omitempty"`
 
 	// The base URL of the provider, for presets that need one: for

@@ -39,9 +39,10 @@ var presetFiles = map[string]string{
 // presetNow is when the exchanges of the fixtures happen.
 var presetNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// presetFixture is an exchange with a token API as its vendor documents it.
+// presetFixture is an exchange with a token API.
 type presetFixture struct {
 	About, Supply     string // for docs/providers.md, which is made of them
+	Source            string // where it is from: "documented", on the pages, or "recorded: …"
 	Pages, Unverified []string
 
 	Settings json.RawMessage // what a user writes, the provider's name included
@@ -99,6 +100,9 @@ func readFixture(t *testing.T, name string) (f presetFixture, user Client) {
 	settings := bytes.ReplaceAll(f.Settings, []byte("/run/secrets"), []byte(secretsDir(t)))
 	if err := caddy.StrictUnmarshalJSON(settings, &user); err != nil {
 		t.Fatal(err)
+	}
+	if f.Source != "documented" && !strings.HasPrefix(f.Source, "recorded: ") {
+		t.Fatalf("its source is %q: it says neither that it is documented nor how it was recorded", f.Source)
 	}
 	if user.Provider != name || len(f.Pages) == 0 {
 		t.Fatalf("it is of the provider %q, as documented in %v", user.Provider, f.Pages)

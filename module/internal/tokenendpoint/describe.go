@@ -56,7 +56,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 	switch {
 	case e.description != "":
 		a.Detail += " (" + secrets.Quote(e.description) + ")"
-	case e.code == "" && !success && r.form != isHTML && len(r.body) > 0:
+	case e.code == "" && !success && r.form != isHTML && len(r.body) > 0 && !labelled.Match(r.body):
 		a.Detail += " with " + secrets.Quote(string(r.body[:min(len(r.body), 1<<10)]))
 	}
 
@@ -131,7 +131,7 @@ const maxCode = 256
 // Many APIs name one in a success too: zeros, the status 200, false and words of
 // success are none.
 func (r *reply) answerError(path string) (e answerError) {
-	messages := []string{"error_description|errmsg|message|msg"}
+	messages := []string{"error_description|errmsg|message|msg|Error"}
 	e.code = r.find(path)
 	for at := range strings.SplitSeq(path, "|") {
 		if e.code == "" {
@@ -172,6 +172,9 @@ func (c *Client) retryAfter(h http.Header) time.Duration {
 	}
 	return min(max(d, 0), time.Hour)
 }
+
+// labelled finds what may be a token in words that nobody could read as an answer.
+var labelled = regexp.MustCompile(`(?i)token\W{0,8}[:=]`)
 
 // keys names what a JSON answer holds at its top, for a message about what it
 // does not hold. Whatever looks like anything but a name is left out.

@@ -44,6 +44,12 @@ func tokenOf(value any) string {
 		if text = value.String(); strings.Trim(text, "0123456789") != "" {
 			return ""
 		}
+	case map[string]any: // some servers write the lifetime beside it
+		for _, name := range []string{"value", "token"} {
+			if inner, ok := value[name].(string); ok && text == "" {
+				text = strings.TrimSpace(inner)
+			}
+		}
 	case []any:
 		if len(value) == 1 {
 			if _, list := value[0].([]any); !list {

@@ -130,7 +130,7 @@ func pairsOf(text string, names []string) map[string]any {
 			}
 			alone := at == 0 || !isNameByte(rest[at-1])
 			rest = rest[at+len(name)+1:]
-			end := strings.IndexAny(rest, "& \t\r\n\"'<>,;")
+			end := strings.IndexAny(rest, "& \t\r\n\"'<>,;})]")
 			if end < 0 {
 				break
 			}
