@@ -358,12 +358,13 @@ func TestAnUnknownAuthorityBehindAProxyNamesBoth(t *testing.T) {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		w.WriteHeader(http.StatusOK)
-		conn, _, err := http.NewResponseController(w).Hijack()
+		// By hand, and with what was read ahead: the first byte of the handshake may be.
+		conn, ahead, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
-		go func() { _, _ = io.Copy(to, conn); to.Close() }()
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(to, ahead); to.Close() }()
 		_, _ = io.Copy(conn, to)
 		conn.Close()
 	}))
