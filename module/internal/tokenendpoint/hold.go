@@ -49,7 +49,8 @@ func (c *Client) findTokens(a *Answer, r *reply, own map[string]bool) {
 			a.Remarks = append(a.Remarks, fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, refreshTokenMember))
 		}
 	}
-	if r.whole() && (d.IgnoreRefreshToken || a.RefreshToken != "") {
+	// A whole answer that has its access token where it should be hides nothing.
+	if r.whole() && (d.IgnoreRefreshToken || a.RefreshToken != "" || a.AccessToken != "") {
 		return
 	}
 	h := c.hidden(r, own)

@@ -223,6 +223,26 @@ func TestValuesOfTheRequestAreNoRotation(t *testing.T) {
 	}
 }
 
+// What describes tokens has their names, and is none.
+func TestWhatDescribesTokensIsNone(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"access_token":"A2","expires":{"refresh_token":86400,"access_token":300}}`:                              "",
+		`{"access_token":"A2","types":{"refresh_token":"opaque","access_token":"jwt"}}`:                           "",
+		`Warning {"access_token":"A2","expires":{"refresh_token":86400,"access_token":300}}`:                      "",
+		`Warning {"access_token":"A2","refresh_token":"R2","expires":{"refresh_token":86400,"access_token":300}}`: "R2",
+		`Warning {"refresh_token":"the-refresh-..."} {"access_token":"A2"}`:                                       "",
+		`Warning {"refresh_token":"****"} {"access_token":"A2"}`:                                                  "",
+		"access_token=A2&refresh_token=R2\n<!-- refresh_token=the-refresh-token& -->":                             "R2",
+		"Notice: x\naccess_token=A2&expires_in=60&refresh_token=R2":                                               "R2",
+	} {
+		r := refresh
+		r.URL = answering(t, 200, nil, body)
+		if a := ask(t, Dialect{}, r); a.Outcome != Granted || a.AccessToken != "A2" || a.RefreshToken != want {
+			t.Errorf("%s: %+v", body, a)
+		}
+	}
+}
+
 // Fault A5.
 func TestTypesThatMeanBearerAreUsed(t *testing.T) {
 	for tokenType, bearer := range map[string]bool{

@@ -22,6 +22,8 @@ type reply struct {
 	form   forms
 	tree   any   // of JSON or a form; what was complete of it, if err is set
 	err    error // why the answer is not complete or not readable
+
+	endless bool // nobody knows whether the body was to go on
 }
 
 // forms are the kinds of a body. They show by how it begins: a Content-Type is
@@ -83,6 +85,7 @@ func (m mortal) Read(b []byte) (int, error) {
 // parse finds out what a body is. Of one that ends with the connection nobody
 // knows whether it was to go on.
 func (r *reply) parse(endsWithConnection bool) {
+	r.endless = endsWithConnection
 	switch {
 	case len(r.body) == 0:
 	case r.body[0] == '{', r.body[0] == '[':
@@ -92,7 +95,7 @@ func (r *reply) parse(endsWithConnection bool) {
 		r.form = isHTML
 	case bytes.IndexByte(r.body, '=') > 0 && !bytes.ContainsAny(r.body, " \t\r\n<>{}\"'"):
 		r.form = isForm
-		r.parseForm(endsWithConnection)
+		r.parseForm()
 	}
 }
 
@@ -111,9 +114,9 @@ func (r *reply) parseJSON() {
 	}
 }
 
-func (r *reply) parseForm(endsWithConnection bool) {
+func (r *reply) parseForm() {
 	whole := r.body
-	if endsWithConnection && r.err == nil {
+	if r.endless && r.err == nil {
 		r.err = unreadable("it may have been cut off: it has no length, and ends with the connection")
 	}
 	if r.err != nil { // the last pair may be half of one

@@ -19,20 +19,15 @@ type tokens struct {
 }
 
 // hidden looks for tokens in whatever a server's runtime, debugger or gateway made
-// of an answer. Of several the last whole one with both tokens counts; a value of
-// our own request is none.
+// of an answer. Of several objects the last whole one with both tokens counts. A
+// refresh token alone counts only where no object has an access token: it may be a
+// masked one that a debugger shows. A value of our own request is none.
 func (c *Client) hidden(r *reply, own map[string]bool) (best tokens) {
 	rank := 0
-	c.search(string(r.body), 0, own, func(found tokens) {
-		at := 0
-		for _, has := range []bool{found.refreshToken != "", found.whole, found.accessToken != ""} {
-			at *= 2
-			if has {
-				at++
-			}
-		}
+	c.search(string(r.body), r.err == nil && !r.endless, 0, own, func(found tokens) {
+		at := found.rank()
 		other := best.otherRotation || found.refreshToken != "" && best.refreshToken != "" && best.refreshToken != found.refreshToken
-		if (found.refreshToken != "" || found.whole) && at >= rank {
+		if at > 0 && at >= rank {
 			best, rank = found, at
 		}
 		best.otherRotation = other
@@ -40,12 +35,29 @@ func (c *Client) hidden(r *reply, own map[string]bool) (best tokens) {
 	return best
 }
 
+// rank says which of several objects counts, 0 for one that does not.
+func (t *tokens) rank() int {
+	switch both := t.refreshToken != "" && t.accessToken != ""; {
+	case both && t.whole:
+		return 5
+	case both:
+		return 4
+	case t.accessToken != "" && t.whole:
+		return 3
+	case t.refreshToken != "" && t.whole:
+		return 2
+	case t.refreshToken != "":
+		return 1
+	}
+	return 0
+}
+
 // maxWrappings is how many texts within texts are looked into.
 const maxWrappings = 4
 
 // search calls found for everything in a text that may be tokens: JSON objects,
 // also in texts of others or escaped as in a page, and pairs as in a form.
-func (c *Client) search(text string, depth int, own map[string]bool, found func(tokens)) {
+func (c *Client) search(text string, ends bool, depth int, own map[string]bool, found func(tokens)) {
 	if depth == maxWrappings {
 		return
 	}
@@ -54,24 +66,28 @@ func (c *Client) search(text string, depth int, own map[string]bool, found func(
 	}
 	if strings.Contains(text, "&") {
 		if plain := html.UnescapeString(text); plain != text {
-			c.search(plain, depth+1, own, found)
+			c.search(plain, ends, depth+1, own, found)
 		}
 	}
 	if strings.Contains(text, `\"`) {
-		c.search(unquote([]byte(text)), depth+1, own, found)
+		c.search(unquote([]byte(text)), ends, depth+1, own, found)
 	}
 	names := lastNames(c.dialect.AccessTokenPath + "|" + c.dialect.RefreshTokenPath)
-	if pairs := pairsOf(text, strings.Split(names, "|")); len(pairs) > 0 {
+	if pairs := pairsOf(text, ends, strings.Split(names, "|"), own); len(pairs) > 0 {
 		c.walk(pairs, true, maxWrappings, own, found)
 	}
 }
 
-// walk looks for tokens in a value, at the paths of the dialect or at any depth.
+// walk looks for tokens in a value, at the paths of the dialect or at any depth. What
+// stands within an object that has an access token itself says something about its
+// tokens, such as their lifetimes or types, under the same names.
 func (c *Client) walk(value any, whole bool, depth int, own map[string]bool, found func(tokens)) {
 	switch value := value.(type) {
 	case map[string]any:
 		if t := c.tokensIn(value, whole, own); t.refreshToken != "" || t.accessToken != "" {
-			found(t)
+			if found(t); t.accessToken != "" {
+				return
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(value)) {
 			c.walk(value[name], whole, depth, own, found)
@@ -82,7 +98,7 @@ func (c *Client) walk(value any, whole bool, depth int, own map[string]bool, fou
 		}
 	case string:
 		if depth < maxWrappings && strings.ContainsAny(value, "{=") {
-			c.search(value, depth+1, own, found)
+			c.search(value, whole, depth+1, own, found)
 		}
 	}
 }
@@ -119,8 +135,10 @@ func lastNames(path string) string {
 	return strings.Join(names, "|")
 }
 
-// pairsOf reads the pairs name=value that stand in a text, and that something ends.
-func pairsOf(text string, names []string) map[string]any {
+// pairsOf reads the pairs name=value that stand in a text, and that something ends;
+// the end of the text does only if that is known to be the end. Of several pairs of a
+// name the last counts that is none of our own.
+func pairsOf(text string, ends bool, names []string, own map[string]bool) map[string]any {
 	pairs := make(map[string]any)
 	for _, name := range names {
 		for rest := text; name != ""; {
@@ -131,10 +149,13 @@ func pairsOf(text string, names []string) map[string]any {
 			alone := at == 0 || !isNameByte(rest[at-1])
 			rest = rest[at+len(name)+1:]
 			end := strings.IndexAny(rest, "& \t\r\n\"'<>,;})]")
-			if end < 0 {
+			if end < 0 && !ends {
 				break
 			}
-			if value, err := url.PathUnescape(rest[:end]); alone && err == nil {
+			if end < 0 {
+				end = len(rest)
+			}
+			if value, err := url.PathUnescape(rest[:end]); alone && err == nil && !own[value] {
 				pairs[name] = value
 			}
 		}
