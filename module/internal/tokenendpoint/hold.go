@@ -44,6 +44,10 @@ func (c *Client) findTokens(a *Answer, r *reply, own map[string]bool) {
 	a.AccessToken, a.IDToken = r.findToken(d.AccessTokenPath), r.findToken(d.IDTokenPath)
 	if !d.IgnoreRefreshToken {
 		a.RefreshToken = r.findToken(d.RefreshTokenPath)
+		if twin := r.twin(d.RefreshTokenPath, own); twin != "" && own[a.RefreshToken] {
+			a.RefreshToken = twin
+			a.Remarks = append(a.Remarks, "the answer holds two refresh tokens under one name; the one that was not presented is used")
+		}
 		if member := r.findToken(refreshTokenMember); a.RefreshToken == "" && member != "" && !own[member] {
 			a.RefreshToken = member
 			a.Remarks = append(a.Remarks, fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, refreshTokenMember))
@@ -65,6 +69,18 @@ func (c *Client) findTokens(a *Answer, r *reply, own map[string]bool) {
 		r.tree, r.err = h.in, nil
 		a.IDToken = r.findToken(d.IDTokenPath)
 	}
+}
+
+// twin returns a token that stood under a name that a later member repeats.
+func (r *reply) twin(path string, own map[string]bool) string {
+	for name := range strings.SplitSeq(lastNames(path), "|") {
+		for _, value := range r.twins[name] {
+			if token := tokenOf(value); token != "" && !own[token] {
+				return token
+			}
+		}
+	}
+	return ""
 }
 
 const refreshTokenMember = "refresh_token" // RFC 6749 section 5.1

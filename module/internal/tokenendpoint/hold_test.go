@@ -223,6 +223,19 @@ func TestValuesOfTheRequestAreNoRotation(t *testing.T) {
 	}
 }
 
+func TestOfTwoMembersOfOneNameTheNewTokenCounts(t *testing.T) {
+	for body, remarked := range map[string]bool{
+		`{"access_token":"A2","refresh_token":"R2","refresh_token":"the-refresh-token"}`: true,
+		`{"access_token":"A2","refresh_token":"the-refresh-token","refresh_token":"R2"}`: false,
+	} {
+		r := refresh
+		r.URL = answering(t, 200, nil, body)
+		if a := ask(t, Dialect{}, r); a.Outcome != Granted || a.RefreshToken != "R2" || (len(a.Remarks) > 0) != remarked {
+			t.Errorf("%s: %+v", body, a)
+		}
+	}
+}
+
 // What describes tokens has their names, and is none.
 func TestWhatDescribesTokensIsNone(t *testing.T) {
 	for body, want := range map[string]string{

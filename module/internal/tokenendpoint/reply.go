@@ -23,7 +23,8 @@ type reply struct {
 	tree   any   // of JSON or a form; what was complete of it, if err is set
 	err    error // why the answer is not complete or not readable
 
-	endless bool // nobody knows whether the body was to go on
+	twins   map[string][]any // what members of a name held that another one displaced
+	endless bool             // nobody knows whether the body was to go on
 }
 
 // forms are the kinds of a body. They show by how it begins: a Content-Type is
@@ -104,7 +105,7 @@ func (r *reply) parse(endsWithConnection bool) {
 func (r *reply) parseJSON() {
 	s := scanner{text: r.body}
 	tree, whole := s.value(0)
-	r.tree = tree
+	r.tree, r.twins = tree, s.twins
 	switch {
 	case r.err != nil:
 	case !whole:

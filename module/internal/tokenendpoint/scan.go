@@ -19,6 +19,8 @@ const maxDepth = 64
 type scanner struct {
 	text []byte
 	at   int
+
+	twins map[string][]any // what members of a name held that another one displaced
 }
 
 // value reads one value. What is complete of an object or a list comes back even
@@ -58,6 +60,7 @@ func (s *scanner) object(depth int) (object map[string]any, whole bool) {
 		s.at++
 		value, ok := s.value(depth + 1)
 		if !saysNothing(value) || object[name] == nil {
+			s.displace(name, object[name])
 			object[name] = value // the last of several, unless it says nothing
 		}
 		if !ok || !s.more('}') {
@@ -86,6 +89,16 @@ func (s *scanner) array(depth int) (array []any, whole bool) {
 			return array, false
 		}
 	}
+}
+
+func (s *scanner) displace(name string, value any) {
+	if saysNothing(value) {
+		return
+	}
+	if s.twins == nil {
+		s.twins = make(map[string][]any)
+	}
+	s.twins[name] = append(s.twins[name], value)
 }
 
 // saysNothing recognises what a second member of the same name does not replace
