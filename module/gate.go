@@ -1,6 +1,7 @@
 package module
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -90,6 +91,12 @@ func (g *Gate) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	err := next.ServeHTTP(watched, r)
 	if err == nil || watched.written || g.errorsHandled || handlesErrors(r, err) {
 		return err
+	}
+	if r.Context().Err() != nil { // what failed was reading from the caller, who has gone away
+		if failed, ok := errors.AsType[caddyhttp.HandlerError](err); ok {
+			err = failed.Err // whose status Error would keep
+		}
+		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
 	p := upstreamProblem(r, g.Client, err)
 	if p == nil {
