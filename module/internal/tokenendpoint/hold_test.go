@@ -66,6 +66,7 @@ func TestOnlyTextAndDigitsAreTokens(t *testing.T) {
 		`"null"`: "", `"NULL"`: "", `"nil"`: "", `"None"`: "", `"undefined"`: "", `"NaN"`: "", `"False"`: "", `" true "`: "", `"0"`: "",
 		`{}`: "", `[]`: "", `{"a":1}`: "", `[false]`: "", `["a","b"]`: "", `[["R2"]]`: "",
 		`{"value":"R2","expires_in":60}`: "R2", `{"token":"R2"}`: "R2", `{"value":{}}`: "",
+		`"****"`: "", `"-"`: "", `"(null)"`: "", `"N/A"`: "", `"[object Object]"`: "", `"[FILTERED]"`: "", `"REDACTED"`: "", `"<redacted>"`: "", `"a*"`: "a*",
 	} {
 		body := fmt.Sprintf(`{"access_token":"A2","refresh_token":%s,"id_token":%[1]s,"expires_in":60}`, value)
 		a := ask(t, Dialect{}, Request{URL: answering(t, 200, nil, body)})

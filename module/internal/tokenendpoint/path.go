@@ -33,8 +33,8 @@ func (r *reply) findToken(path string) string {
 }
 
 // tokenOf returns a value that is a token: text, or the digits of a number, alone or
-// as the one element of a list. A token has no blanks around it, and none of the
-// words that stand for nothing.
+// as the one element of a list. A token has no blanks around it, and is none of the
+// words and signs that stand for nothing, or for what somebody hid.
 func tokenOf(value any) string {
 	text := ""
 	switch value := value.(type) {
@@ -58,10 +58,11 @@ func tokenOf(value any) string {
 		}
 	}
 	switch strings.ToLower(text) {
-	case "null", "nil", "none", "undefined", "nan", "true", "false":
+	case "null", "nil", "none", "undefined", "nan", "true", "false",
+		"(null)", "n/a", "[object object]", "redacted", "[redacted]", "<redacted>", "[filtered]", "***redacted***":
 		return ""
 	}
-	if strings.Trim(text, "0") == "" {
+	if strings.Trim(text, "0") == "" || strings.Trim(text, "*•-.") == "" {
 		return ""
 	}
 	return text
