@@ -36,6 +36,8 @@ func TestCurl(t *testing.T) {
 		{"/hello", "hello", nil},
 		{"/hello", "hello", []string{"--http2"}},
 		{"/hello", "hello", []string{"--http1.0"}},
+		{"/hello", "hello", []string{"--http2-prior-knowledge"}},
+		{"/digest", digest, []string{"--http2-prior-knowledge", "--data-binary", "@" + body}},
 		{"/digest", digest, []string{"--data-binary", "@" + body}},
 		{"/digest", digest, []string{"--http2", "--data-binary", "@" + body}},
 		{"/digest", digest, []string{"--http1.1", "--data-binary", "@" + body, "--header", "Expect: 100-continue"}},

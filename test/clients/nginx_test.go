@@ -15,13 +15,14 @@ import (
 	"lamplighter/test/internal/rig"
 )
 
-// TestNginxAsUpstream calls nginx with HTTP/2 over TLS, and with connections that it
-// closes after every other request.
+// TestNginxAsUpstream calls nginx on a unix socket, where it wants a Host as
+// everywhere else, with HTTP/2 over TLS, and with connections that it closes after
+// every other request. Fault D10.
 func TestNginxAsUpstream(t *testing.T) {
 	t.Parallel()
 	nginx := rig.Need(t, "nginx", "install nginx")
 	dir := rig.Home(t)
-	secure, brief := rig.FreeAddress(t), rig.FreeAddress(t)
+	socket, secure, brief := filepath.Join(dir, "api.sock"), rig.FreeAddress(t), rig.FreeAddress(t)
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.StartTLS()
 	certificate.Close()
@@ -30,6 +31,7 @@ func TestNginxAsUpstream(t *testing.T) {
 	var sites []*site
 	var servers strings.Builder
 	for _, s := range []struct{ name, listen, upstream, block, proto string }{
+		{"unix socket", "listen unix:" + socket, "unix/" + socket, "", "HTTP/1.1"},
 		{"HTTP/2 over TLS", "ssl_certificate server.pem; ssl_certificate_key server.key; listen " + secure + " ssl http2", "https://" + secure, trusting(t, certificate), "HTTP/2.0"},
 		{"brief connections", "keepalive_requests 2; listen " + brief, "http://" + brief, "", "HTTP/1.1"},
 	} {
@@ -38,7 +40,7 @@ func TestNginxAsUpstream(t *testing.T) {
 		fmt.Fprintf(&servers, nginxServer, s.listen, s.proto, app.URL)
 		sites = append(sites, &site{name: s.name, upstream: s.upstream, block: s.block, issuer: is, overlap: "none"})
 	}
-	startNginx(t, nginx, dir, servers.String(), secure, brief)
+	startNginx(t, nginx, dir, servers.String(), socket, secure, brief)
 	runSites(t, sites...)
 	upload := strings.Repeat("a line of an upload\n", 1000)
 	for _, s := range sites {
