@@ -22,7 +22,7 @@ func TestNginxAsUpstream(t *testing.T) {
 	t.Parallel()
 	nginx := rig.Need(t, "nginx", "install nginx")
 	dir := rig.Home(t)
-	socket, secure, brief := filepath.Join(dir, "api.sock"), rig.FreeAddress(t), rig.FreeAddress(t)
+	socket, secure, brief := filepath.Join(dir, "api.sock"), quietAddress(t), quietAddress(t)
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.StartTLS()
 	certificate.Close()
@@ -32,7 +32,7 @@ func TestNginxAsUpstream(t *testing.T) {
 	var servers strings.Builder
 	for _, s := range []struct{ name, listen, upstream, block, proto string }{
 		{"unix socket", "listen unix:" + socket, "unix/" + socket, "", "HTTP/1.1"},
-		{"HTTP/2 over TLS", "ssl_certificate server.pem; ssl_certificate_key server.key; listen " + secure + " ssl http2", "https://" + secure, trusting(t, certificate), "HTTP/2.0"},
+		{"HTTP/2 over TLS", "ssl_certificate server.pem; ssl_certificate_key server.key; listen " + secure + " ssl http2", "https://" + secure, strings.Replace(trusting(t, certificate), "\n", "\n\t\t\ttls_server_name example.com\n", 1), "HTTP/2.0"},
 		{"brief connections", "keepalive_requests 2; listen " + brief, "http://" + brief, "", "HTTP/1.1"},
 	} {
 		is := newIssuer(t, false)

@@ -37,12 +37,12 @@ func addresses(sites []*site) (list []string) {
 // caddyfile is what the site is in a Caddyfile, and the global options that it
 // needs.
 func (s *site) caddyfile(name string) (global, block string) {
-	_, port, _ := net.SplitHostPort(s.address)
+	host, port, _ := net.SplitHostPort(s.address)
 	if s.options != "" {
-		global = fmt.Sprintf("\tservers 127.0.0.1:%s {\n%s\n\t}\n", port, s.options)
+		global = fmt.Sprintf("\tservers %s {\n%s\n\t}\n", s.address, s.options)
 	}
 	return global, fmt.Sprintf(`http://:%s {
-	bind 127.0.0.1
+	bind %s
 	upstream_oauth %s {
 		client %s {
 			token_endpoint %s/token
@@ -57,7 +57,7 @@ func (s *site) caddyfile(name string) (global, block string) {
 %s
 	}
 }
-`, port, s.upstream, name, s.issuer.URL, name, s.overlap, s.settings, s.block)
+`, port, host, s.upstream, name, s.issuer.URL, name, s.overlap, s.settings, s.block)
 }
 
 // runSites starts a sidecar with sites, and waits until each has a token.
@@ -67,7 +67,7 @@ func runSites(t *testing.T, sites ...*site) {
 	rig.Write(t, dir, "secret", "secret-of-the-application")
 	var global, blocks strings.Builder
 	for i, s := range sites {
-		s.address = rig.FreeAddress(t)
+		s.address = quietAddress(t)
 		name := fmt.Sprintf("app-%d", i)
 		rig.Write(t, dir, name+".seed", s.issuer.seed)
 		options, block := s.caddyfile(name)
@@ -84,6 +84,18 @@ func runSites(t *testing.T, sites ...*site) {
 			return rig.Listens(s.address) && s.issuer.generation() > 0
 		})
 	}
+}
+
+// quietAddress returns an address where nothing listens, on a loopback address of
+// its own: the many connections of the clients take their ports from 127.0.0.1.
+func quietAddress(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.2:0")
+	if err != nil {
+		return rig.FreeAddress(t) // not Linux
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // rotations is how many replacements of its token a client must get through.
