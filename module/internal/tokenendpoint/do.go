@@ -11,44 +11,70 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/redact"
 )
 
 // Do makes one token request and reads its answer. It returns when there is an
 // answer or ctx ends; nothing is written afterwards. It never fails otherwise:
 // what went wrong is in the Answer.
-func (c *Client) Do(ctx context.Context, r Request) Answer {
+//
+// A panic, which is a bug of ours, ends here and prints nothing of the request. What
+// the answer holds is kept if it came so far.
+func (c *Client) Do(ctx context.Context, r Request) (a Answer) {
+	x := &exchange{way: way{setting: r.Setting}, beforeSend: r.BeforeSend, now: c.now}
+	if bug := panics.Contain(func() { c.do(ctx, r, x, &a) }); bug != nil && a.Outcome == 0 {
+		a = x.broken(bug)
+	}
+	return a
+}
+
+// do fills in the answer as far as it gets: first what it holds.
+func (c *Client) do(ctx context.Context, r Request, x *exchange, a *Answer) {
 	r, err := c.withAssertions(r)
 	secrets := secretsOf(&r)
 	if err != nil {
-		return unmade(err, secrets)
+		*a = unmade(err, secrets)
+		return
 	}
 	how, err := c.connect(&r)
 	if err != nil {
-		return unmade(err, secrets)
+		*a = unmade(err, secrets)
+		return
 	}
 	req, err := c.build(ctx, &r)
 	if err != nil {
-		return unmade(err, secrets)
+		*a = unmade(err, secrets)
+		return
 	}
 	addCredentials(secrets, req.Header.Get("Authorization"))
 
 	how, presented := how.watched()
-	x := &exchange{way: way{setting: r.Setting}, beforeSend: r.BeforeSend, now: c.now}
 	resp, err := x.roundTrip(req, how)
 	if err != nil {
-		return x.failed(ctx, err, secrets)
+		*a = x.failed(ctx, err, secrets)
+		return
 	}
 	defer resp.Body.Close()
 	x.seal()
 	failpoint.At("after-headers")
 	reply := readReply(resp)
 	failpoint.At("after-body")
-	held := c.hold(reply, x.sentAt, valuesOf(&r))
-	held.Certificate = presented.Load()
-	secrets.Add(held.RefreshToken, held.AccessToken, held.IDToken)
-	redact.Remember(held.RefreshToken, held.AccessToken, held.IDToken)
-	return c.advised(c.described(held, reply, secrets), x, &r, reply)
+	*a = c.hold(reply, x.sentAt, valuesOf(&r))
+	a.Certificate = presented.Load()
+	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
+	redact.Remember(a.RefreshToken, a.AccessToken, a.IDToken)
+	*a = c.advised(c.described(*a, reply, secrets), x, &r, reply)
+}
+
+// broken is what comes of a panic before there is an answer.
+func (x *exchange) broken(bug error) Answer {
+	why := cause.Of(CauseInternal)
+	a := Answer{Outcome: Misconfigured, Cause: why.Name, Detail: "the token request cannot be made: " + bug.Error(), Remedy: why.Remedy, Passes: why.Passes}
+	if x.seal() {
+		a.Outcome, a.SentAt, a.Detail = Unanswered, x.sentAt, "the answer cannot be read: "+bug.Error()
+	}
+	return a
 }
 
 // unmade is what comes of settings that no request can be made of.

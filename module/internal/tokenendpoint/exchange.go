@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/panics"
 )
 
 // exchange is one request on one connection of its own. It knows for certain
@@ -91,7 +92,11 @@ func (x *exchange) permit() error {
 		return errSealed
 	}
 	if x.beforeSend != nil {
-		if x.refusal = x.beforeSend(); x.refusal != nil {
+		// On a goroutine of net/http, which guards none.
+		if bug := panics.Contain(func() { x.refusal = x.beforeSend() }); bug != nil {
+			x.refusal = bug
+		}
+		if x.refusal != nil {
 			return x.refusal
 		}
 	}
@@ -129,12 +134,16 @@ func (w *wire) Close() error {
 	return w.Conn.Close()
 }
 
-// Read notes an answer that is a record of TLS: an alert, or its handshake.
+// Read notes an answer that is a record of TLS: an alert, or its handshake. One in
+// HTTP/2 ends here: that server waits for more, and nobody would say it.
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if n > 0 && !w.answered {
 		w.answered = true
 		w.exchange.spokeTLS.Store(n > 2 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 3)
+		if isHTTP2(b[:n]) {
+			return 0, errHTTP2
+		}
 	}
 	return n, err
 }

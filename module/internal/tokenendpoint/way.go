@@ -71,6 +71,9 @@ func (w *way) watch(t *http.Transport, req *http.Request) {
 	if t.TLSClientConfig == nil {
 		t.TLSClientConfig = new(tls.Config)
 	}
+	// Most servers without it say so then, before they are sent anything (RFC 7301
+	// section 3.2).
+	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	w.certificate = len(t.TLSClientConfig.Certificates) > 0 || t.TLSClientConfig.GetClientCertificate != nil
 	if !w.certificate {
 		t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -190,8 +193,19 @@ func (w *way) unanswered(err error) cause.Cause {
 		return w.row("https_expected")
 	case strings.HasPrefix(alert, "client_certificate"):
 		return w.row(alert)
+	case errors.Is(err, errHTTP2), strings.HasPrefix(err.Error(), `malformed HTTP response "\x00\x00`):
+		return w.row("http2_only")
 	}
 	return w.row(CauseNoAnswer)
+}
+
+// errHTTP2 is the end of a connection on which the server speaks HTTP/2 unasked.
+var errHTTP2 = unreadable("it is HTTP/2, in which nobody asked")
+
+// isHTTP2 recognises the SETTINGS frame that a server begins with (RFC 9113 section
+// 3.4). No HTTP/1.1 begins with a zero.
+func isHTTP2(b []byte) bool {
+	return len(b) > 4 && b[0] == 0 && b[3] == 4 && b[4] == 0
 }
 
 // afterwards adds to such a request what may explain it.
@@ -241,7 +255,7 @@ func proxyTrouble(name string) string {
 	switch {
 	case name == "host_not_found":
 		return "proxy_not_found"
-	case strings.Contains(name, "certificate"), strings.Contains(name, "tls"), name == "unknown_authority":
+	case strings.Contains(name, "certificate"), strings.Contains(name, "tls"), name == "unknown_authority", name == "http2_only":
 		return "proxy_tls_failed"
 	}
 	return "proxy_unreachable"
@@ -339,6 +353,10 @@ var aboutCertificates = []tls.AlertError{42, 43, 44, 45, 46, 48, 49, 116}
 // handshakeFailure is also what some servers say of a certificate that is missing.
 const handshakeFailure = tls.AlertError(40)
 
+// noApplicationProtocol is what a server says that does not speak HTTP/1.1 (RFC 7301
+// section 3.2).
+const noApplicationProtocol = tls.AlertError(120)
+
 // tlsTrouble names why TLS did not come about, "" if that is not it.
 func tlsTrouble(err error, w *way) string {
 	if is[tls.RecordHeaderError](err) {
@@ -365,6 +383,8 @@ func (w *way) alert(err error) string {
 	}
 	for _, alert := range append(aboutCertificates, handshakeFailure) {
 		switch {
+		case op.Err.Error() == noApplicationProtocol.Error():
+			return "http2_only"
 		case op.Err.Error() != alert.Error():
 		case alert == handshakeFailure && !w.asked.Load():
 		case w.certificate:
