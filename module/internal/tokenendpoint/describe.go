@@ -32,7 +32,11 @@ func (c *Client) described(held Answer, r *reply, secrets *redact.Secrets) (a An
 func (c *Client) explain(a *Answer, r *reply, secrets *redact.Secrets) {
 	if a.Outcome != Granted {
 		a.Cause = ""
-		c.refuse(a, r, r.answerError(c.dialect.ErrorPath), secrets)
+		e := r.answerError(c.dialect.ErrorPath)
+		if e.code == "" && !r.whole() {
+			e = r.wrappedError(c.dialect.ErrorPath)
+		}
+		c.refuse(a, r, e, secrets)
 		return
 	}
 	if a.Unusable != "" && fitsHeader(a.AccessToken) {
@@ -78,7 +82,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 		set(Unavailable, CauseRateLimited, "")
 	case r.status >= 500, r.status == http.StatusRequestTimeout, e.isTransient():
 		set(Unavailable, CauseServerError, "")
-	case r.form == isHTML:
+	case r.form == isHTML && e.code == "":
 		set(Unavailable, CauseServerError, " with an HTML page, as gateways do")
 	case r.err != nil && success:
 		set(Unanswered, CauseNoAnswer, ", but "+secrets.Text(reason(r.err)))
@@ -147,6 +151,25 @@ func (r *reply) answerError(path string) (e answerError) {
 	e.code = strings.TrimSpace(e.code)
 	if len(e.code) > maxCode || strings.Trim(e.code, "0") == "" || e.code == "200" && r.status == http.StatusOK {
 		e.code = ""
+	}
+	return e
+}
+
+// wrappedError reads the error of an answer around which a server's runtime has
+// written something, such as a warning: of the last whole object that names one. A
+// page of HTML is somebody else's.
+func (r *reply) wrappedError(path string) (e answerError) {
+	head := strings.ToLower(string(r.body[:min(len(r.body), 16)]))
+	for _, page := range []string{"<!doctype", "<html", "<?xml"} {
+		if strings.HasPrefix(head, page) {
+			return e
+		}
+	}
+	for o := range objects(r.body) {
+		within := reply{status: r.status, tree: o.tree}
+		if found := within.answerError(path); o.whole && found.code != "" {
+			e = found
+		}
 	}
 	return e
 }

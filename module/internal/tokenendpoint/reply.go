@@ -127,10 +127,10 @@ func (r *reply) parseForm() {
 }
 
 // readForm reads a form. Its values are as they were written, but for what is
-// percent-encoded: a plus sign in a token is one.
+// percent-encoded: a plus sign in a token is one, and a semicolon too.
 func readForm(body string) map[string]any {
 	tree := make(map[string]any)
-	for pair := range strings.FieldsFuncSeq(body, func(c rune) bool { return c == '&' || c == ';' }) {
+	for pair := range strings.SplitSeq(body, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		name, nameErr := url.QueryUnescape(name)
 		value, valueErr := url.PathUnescape(value)

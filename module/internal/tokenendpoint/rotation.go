@@ -61,15 +61,22 @@ func (c *Client) search(text string, ends bool, depth int, own map[string]bool, 
 	if depth == maxWrappings {
 		return
 	}
+	within := 0 // the end of one that was cut and has an access token: see walk
 	for o := range objects([]byte(text)) {
+		if o.start < within {
+			continue
+		}
 		c.walk(o.tree, o.whole, depth, own, found)
+		if object, ok := o.tree.(map[string]any); ok && !o.whole && c.tokensIn(object, false, own).accessToken != "" {
+			within = o.end
+		}
 	}
 	if strings.Contains(text, "&") {
 		if plain := html.UnescapeString(text); plain != text {
 			c.search(plain, ends, depth+1, own, found)
 		}
 	}
-	if strings.Contains(text, `\"`) {
+	if strings.Contains(text, `\"`) || strings.Contains(text, `\u0022`) {
 		c.search(unquote([]byte(text)), ends, depth+1, own, found)
 	}
 	names := lastNames(c.dialect.AccessTokenPath + "|" + c.dialect.RefreshTokenPath)

@@ -233,7 +233,8 @@ func unquote(raw []byte) string {
 		return string(raw)
 	}
 	var text string
-	if json.Unmarshal(append(append([]byte{'"'}, raw...), '"'), &text) == nil {
+	// Of bytes of another encoding, which may be a token's, it would make other ones.
+	if utf8.Valid(raw) && json.Unmarshal(append(append([]byte{'"'}, raw...), '"'), &text) == nil {
 		return text
 	}
 	var b strings.Builder

@@ -44,11 +44,13 @@ func addCredentials(s *redact.Secrets, authorization string) {
 func valuesOf(r *Request) map[string]bool {
 	values := map[string]bool{
 		r.RefreshToken: true, r.ClientSecret: true, r.Password: true, r.Assertion: true, r.SubjectToken: true, r.ActorToken: true,
-		r.clientAssertion: true, r.signed: true,
+		r.clientAssertion: true, r.signed: true, r.ClientID: true, r.ClientSecretNext: true, r.Username: true,
 	}
-	for _, list := range r.Params {
-		for _, value := range list {
-			values[value] = true
+	for _, all := range []map[string][]string{r.Params, r.Header} {
+		for _, list := range all {
+			for _, value := range list {
+				values[value] = true
+			}
 		}
 	}
 	return values
