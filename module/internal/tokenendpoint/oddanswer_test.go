@@ -71,6 +71,7 @@ func TestAServerThatSpeaksHTTP2AloneIsToldSo(t *testing.T) {
 				if errors.Is(err, net.ErrClosed) {
 					return
 				}
+				_, _ = conn.Read(make([]byte, 1)) // else it may come before the request does
 				_, _ = io.WriteString(conn, settings)
 				conn.Close()
 			}

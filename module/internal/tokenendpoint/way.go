@@ -193,7 +193,7 @@ func (w *way) unanswered(err error) cause.Cause {
 		return w.row("https_expected")
 	case strings.HasPrefix(alert, "client_certificate"):
 		return w.row(alert)
-	case errors.Is(err, errHTTP2), strings.HasPrefix(err.Error(), `malformed HTTP response "\x00\x00`):
+	case errors.Is(err, errHTTP2), strings.Contains(err.Error(), `malformed HTTP response "\x00\x00`):
 		return w.row("http2_only")
 	}
 	return w.row(CauseNoAnswer)
