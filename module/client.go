@@ -218,8 +218,9 @@ type Client struct {
 	ErrorPath string `json:"error_path,omitempty"`
 
 	// How the lifetime is written: `seconds`, `milliseconds`, `rfc3339`, `unix`,
-	// `unix_ms`, `duration`, `jwt` (the access token's own `exp`) or `none`.
-	// Default: `seconds`.
+	// `unix_ms`, `duration`, `jwt` (the access token's own `exp`) or `none`. Times
+	// count by the server's clock, which the `Date` of its answer tells, or by this
+	// machine's, whichever leaves less. Default: `seconds`.
 	ExpiresFormat string `json:"expires_format,omitempty"`
 
 	// The lifetime of an access token whose answer names none, or nonsense.
@@ -230,7 +231,8 @@ type Client struct {
 	// of the form `[<status>] [<code> [<description>]]`. A code with blanks stands in
 	// quotes, as in `400 "Bad Request"`. Three digits from 400 to 599 alone are a
 	// status, and with `*` before them an error code: `* 401`. Without a status, or
-	// with `*`, any below 500 counts. Default: `invalid_grant`.
+	// with `*`, any below 500 counts. What `error_path` takes for no error is an error
+	// here. Default: `invalid_grant`.
 	TerminalErrors []string `json:"terminal_errors,omitempty"`
 
 	// What a success without a new refresh token means: `optional` (nothing),

@@ -144,15 +144,21 @@ func (r *reply) answerError(path string) (e answerError) {
 		messages = append(messages, at+".message")
 	}
 	e.description = r.find(strings.Join(messages, "|"))
-	switch strings.ToLower(e.code) {
-	case "false", "ok", "success":
-		e.code = ""
-	}
 	e.code = strings.TrimSpace(e.code)
-	if len(e.code) > maxCode || strings.Trim(e.code, "0") == "" || e.code == "200" && r.status == http.StatusOK {
+	if isNoError(e.code) || e.code == "200" && r.status == http.StatusOK {
 		e.code = ""
 	}
 	return e
+}
+
+// isNoError recognises what stands in the place of an error code when there is none:
+// words of success, zeros, and what is no code.
+func isNoError(code string) bool {
+	switch strings.ToLower(code) {
+	case "false", "ok", "success":
+		return true
+	}
+	return len(code) > maxCode || strings.Trim(code, "0") == ""
 }
 
 // wrappedError reads the error of an answer around which a server's runtime has

@@ -149,7 +149,7 @@ func (x *exchange) failed(ctx context.Context, err error, secrets *redact.Secret
 	why := x.unanswered(err)
 	return Answer{
 		Outcome: Unanswered, SentAt: x.sentAt, Cause: why.Name, Remedy: why.Remedy, Passes: why.Passes,
-		Detail: "the request was sent and no answer came: " + secrets.Text(reason(err)) + x.afterwards(),
+		Detail: "the request was sent and no answer came that can be read: " + secrets.Text(reason(err)) + x.afterwards(),
 	}
 }
 
@@ -167,6 +167,8 @@ func reason(err error) string {
 	switch {
 	case errors.As(err, &own):
 		return own.Error()
+	case hasLongHeaders(err):
+		return "its headers are longer than 2 MiB"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "the timeout is over"
 	case errors.Is(err, context.Canceled):

@@ -88,7 +88,7 @@ const refreshTokenMember = "refresh_token" // RFC 6749 section 5.1
 // holdAccessToken fills in what came with an access token.
 func (c *Client) holdAccessToken(a *Answer, r *reply) {
 	a.Outcome, a.Cause, a.Detail = Granted, "", ""
-	a.ExpiresIn, a.ExpiresDefaulted = c.lifetime(r, a.AccessToken, a.SentAt)
+	a.ExpiresIn, a.ExpiresDefaulted = c.lifetime(a, r)
 	a.TokenType, a.Scope = r.text("token_type"), r.text("scope")
 	switch {
 	case !fitsHeader(a.AccessToken):

@@ -1,6 +1,7 @@
 package tokenendpoint
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"compress/zlib"
@@ -12,6 +13,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -434,5 +436,27 @@ func hasTwins(text []byte) bool {
 			}
 			names[name] = true
 		}
+	}
+}
+
+// Fault A7. Beyond the bound nothing is read, and that is said.
+func TestHeadersWithoutEndCostBoundedMemory(t *testing.T) {
+	server := serveRaw(t, func(conn net.Conn, _ string) {
+		out := bufio.NewWriterSize(conn, 64<<10)
+		_, err := io.WriteString(out, "HTTP/1.1 200 OK\r\n")
+		for i := 0; err == nil && i < 64<<20; i += 8 {
+			_, err = fmt.Fprintf(out, "%x:\r\n", i)
+		}
+		_ = out.Flush()
+	})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a := ask(t, Dialect{}, refreshAt(server.address))
+	runtime.ReadMemStats(&after)
+	if a.Outcome != Unanswered || a.Cause != "headers_too_long" || !strings.Contains(a.Detail, "2 MiB") || a.Passes || a.Remedy == "" {
+		t.Errorf("%+v", a)
+	}
+	if spent := (after.TotalAlloc - before.TotalAlloc) >> 20; spent > 88 {
+		t.Errorf("%d MiB were allocated", spent)
 	}
 }

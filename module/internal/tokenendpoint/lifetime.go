@@ -15,65 +15,86 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 
 // lifetime reads how long the access token lives, counted from sentAt. nonsense
 // says why the default holds instead, "" if the answer told.
-func (c *Client) lifetime(r *reply, accessToken string, sentAt time.Time) (d time.Duration, nonsense string) {
+func (c *Client) lifetime(a *Answer, r *reply) (d time.Duration, nonsense string) {
 	if c.dialect.ExpiresFormat == "none" {
 		return c.dialect.DefaultExpiresIn, ""
 	}
-	var ok bool
-	what := c.dialect.ExpiresPath
 	if c.dialect.ExpiresFormat == "jwt" {
-		what = "the exp of the access token"
-		d, ok = jwtLifetime(accessToken, sentAt)
-	} else {
-		text := strings.TrimSpace(r.find(c.dialect.ExpiresPath))
-		if text == "" {
-			if !c.knowsLifetime {
-				nonsense = what + " is missing or empty"
-			}
-			return c.sinceIssued(r, c.dialect.DefaultExpiresIn), nonsense
+		return c.jwtLifetime(a, r)
+	}
+	what := c.dialect.ExpiresPath
+	text := strings.TrimSpace(r.find(what))
+	if text == "" {
+		if !c.knowsLifetime {
+			nonsense = what + " is missing or empty"
 		}
-		d, ok = parseLifetime(text, c.dialect.ExpiresFormat, sentAt)
+		return c.sinceIssued(a, r, c.dialect.DefaultExpiresIn), nonsense
 	}
-	switch {
-	case !ok:
-		return c.dialect.DefaultExpiresIn, what + " is not in the format " + c.dialect.ExpiresFormat
-	case d <= 0:
-		return c.dialect.DefaultExpiresIn, what + " is not positive"
-	case d > maxLifetime:
-		return c.dialect.DefaultExpiresIn, what + " is longer than ten years"
+	d, ok := c.parseLifetime(a, r, text)
+	if nonsense = absurd(d, ok, c.dialect.ExpiresFormat); nonsense != "" {
+		return c.dialect.DefaultExpiresIn, what + nonsense
 	}
-	return c.sinceIssued(r, d), ""
+	return c.sinceIssued(a, r, d), ""
 }
 
-// sinceIssued returns what is left of the lifetime of a token that was issued
-// earlier, as a server tells that hands it out again. Its age is counted by the
-// server's own clock if the answer has a Date, so that it does not matter if that is
-// wrong. An age that no token can have is none.
-func (c *Client) sinceIssued(r *reply, lifetime time.Duration) time.Duration {
+// absurd says what is wrong with a lifetime, "" if it may be one.
+func absurd(d time.Duration, ok bool, format string) string {
+	switch {
+	case !ok:
+		return " is not in the format " + format
+	case d <= 0:
+		return " is not positive"
+	case d > maxLifetime:
+		return " is longer than ten years"
+	}
+	return ""
+}
+
+// until returns how long it is until a time that a server names, counted from
+// SentAt: by its own clock if the answer has a Date, or by ours, whichever leaves
+// less, if it leaves anything. So neither harms that is wrong, nor an old Date.
+func until(at time.Time, a *Answer, r *reply) time.Duration {
+	left := at.Sub(a.SentAt)
+	if answered, err := http.ParseTime(r.header.Get("Date")); err == nil {
+		if there := at.Sub(answered); left <= 0 || there > 0 && there < left {
+			left = there
+		}
+	}
+	return left
+}
+
+// remaining returns what is left of the lifetime of a token that may have been
+// issued earlier, as when a server hands it out again. An age that no token can have
+// is none.
+func remaining(lifetime time.Duration, issued time.Time, a *Answer, r *reply) time.Duration {
+	left := until(issued.Add(lifetime), a, r)
+	if left <= 0 {
+		a.Remarks = append(a.Remarks, "by its own dates the access token had expired when it came; the clock of the server or of this machine is wrong, or the server hands out old tokens")
+		return lifetime
+	}
+	return min(left, lifetime)
+}
+
+// sinceIssued lets a lifetime count from where IssuedAtPath says, if it does.
+func (c *Client) sinceIssued(a *Answer, r *reply, lifetime time.Duration) time.Duration {
 	if c.dialect.IssuedAtPath == "" {
 		return lifetime
 	}
 	text := strings.TrimSpace(r.find(c.dialect.IssuedAtPath))
-	issued, err := time.Parse(time.RFC3339, text)
-	if seconds, notSeconds := strconv.ParseFloat(text, 64); notSeconds == nil {
-		issued, err = time.UnixMilli(int64(min(max(seconds, 0), 1e11)*1000)), nil
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return remaining(lifetime, timeOf(seconds), a, r)
 	}
-	answered, noDate := http.ParseTime(r.header.Get("Date"))
-	if noDate != nil {
-		answered = c.now()
+	if issued, err := time.Parse(time.RFC3339, text); err == nil {
+		return remaining(lifetime, issued, a, r)
 	}
-	age := answered.Sub(issued)
-	if err != nil || age <= 0 || age >= lifetime {
-		return lifetime
-	}
-	return lifetime - age
+	return lifetime
 }
 
-func parseLifetime(text, format string, sentAt time.Time) (time.Duration, bool) {
-	switch format {
+func (c *Client) parseLifetime(a *Answer, r *reply, text string) (time.Duration, bool) {
+	switch c.dialect.ExpiresFormat {
 	case "rfc3339":
 		at, err := time.Parse(time.RFC3339, text)
-		return at.Sub(sentAt), err == nil
+		return until(at, a, r), err == nil
 	case "duration":
 		d, err := time.ParseDuration(text)
 		return d, err == nil
@@ -82,13 +103,13 @@ func parseLifetime(text, format string, sentAt time.Time) (time.Duration, bool) 
 	if err != nil || math.IsNaN(number) {
 		return 0, false
 	}
-	switch format {
+	switch c.dialect.ExpiresFormat {
 	case "milliseconds":
 		return seconds(number / 1000), true
 	case "unix":
-		return seconds(number - unix(sentAt)), true
+		return until(timeOf(number), a, r), true
 	case "unix_ms":
-		return seconds(number/1000 - unix(sentAt)), true
+		return until(timeOf(number/1000), a, r), true
 	}
 	return seconds(number), true
 }
@@ -99,37 +120,59 @@ func seconds(s float64) time.Duration {
 	return time.Duration(min(max(s, -limit), limit) * float64(time.Second))
 }
 
-func unix(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+// timeOf converts seconds since 1970 likewise: no year is beyond 4 digits.
+func timeOf(s float64) time.Time {
+	if math.IsNaN(s) {
+		s = 0
+	}
+	return time.UnixMilli(int64(min(max(s, 0), 2e11) * 1000))
+}
 
-// jwtLifetime reads exp, and iat if it is there, so that a server whose clock
-// differs from ours does no harm (RFC 7519 section 4.1). The signature is the
-// upstream's to check.
-func jwtLifetime(token string, sentAt time.Time) (time.Duration, bool) {
+// jwtLifetime reads exp, and iat if it is there, which says how long the token lives
+// at most, and when it is that its server hands out a second time (RFC 7519 section
+// 4.1). The signature is the upstream's to check.
+func (c *Client) jwtLifetime(a *Answer, r *reply) (time.Duration, string) {
+	const what = "the exp of the access token"
+	exp, iat, ok := jwtDates(a.AccessToken)
+	switch {
+	case !ok:
+		return c.dialect.DefaultExpiresIn, what + absurd(0, false, "jwt")
+	case iat == nil:
+		d := until(timeOf(exp), a, r)
+		if nonsense := absurd(d, true, ""); nonsense != "" {
+			return c.dialect.DefaultExpiresIn, what + nonsense
+		}
+		return d, ""
+	}
+	d := seconds(exp - *iat)
+	if nonsense := absurd(d, true, ""); nonsense != "" {
+		return c.dialect.DefaultExpiresIn, what + nonsense
+	}
+	return remaining(d, timeOf(*iat), a, r), ""
+}
+
+func jwtDates(token string) (exp float64, iat *float64, ok bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return 0, false
+		return 0, nil, false
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil {
-		return 0, false
+		return 0, nil, false
 	}
 	var claims struct{ Exp, Iat *float64 }
 	if json.Unmarshal(payload, &claims) != nil || claims.Exp == nil {
-		return 0, false
+		return 0, nil, false
 	}
-	if claims.Iat != nil {
-		return seconds(*claims.Exp - *claims.Iat), true
-	}
-	return seconds(*claims.Exp - unix(sentAt)), true
+	return *claims.Exp, claims.Iat, true
 }
 
 // refreshTokenLifetime reads the names that servers give to the lifetime of the
 // refresh token itself.
 func refreshTokenLifetime(r *reply) time.Duration {
-	text := r.find("refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in")
-	d, ok := parseLifetime(text, "seconds", time.Time{})
-	if !ok || d <= 0 || d > maxLifetime {
-		return 0
+	number, err := strconv.ParseFloat(r.find("refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in"), 64)
+	if d := seconds(number); err == nil && !math.IsNaN(number) && d > 0 && d <= maxLifetime {
+		return d
 	}
-	return d
+	return 0
 }

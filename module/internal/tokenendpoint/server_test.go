@@ -84,10 +84,11 @@ func (s *rawServer) seen() []string {
 	return append([]string(nil), s.requests...)
 }
 
-// answering serves the same answer to everybody.
+// answering serves the same answer to everybody, by the clock of the tests.
 func answering(t testing.TB, status int, header http.Header, body string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", now.Format(http.TimeFormat))
 		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"lamplighter/module/internal/redact"
 )
 
 // matcher recognises an error that ends a grant.
@@ -40,6 +42,9 @@ func parseMatcher(line string) (m matcher, err error) {
 	}
 	if m.code == "" {
 		return m, errors.New("an error code is empty: write '[<status>] [<code> [<description>]]', such as 'invalid_grant', '401' or '401 invalid_request'")
+	}
+	if isNoError(m.code) {
+		return m, fmt.Errorf("%q cannot match: %s is how answers say that there is no error, and too long a sentence is no code; match a status alone, or name another member in error_path", line, redact.Quote(m.code))
 	}
 	m.description = strings.Join(strings.Fields(rest), " ")
 	return m, nil

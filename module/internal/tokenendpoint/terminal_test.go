@@ -1,8 +1,11 @@
 package tokenendpoint
 
 import (
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Fault A10.
@@ -40,7 +43,8 @@ func TestTheEndOfAGrantIsRecognisedByStatusCodeAndDescription(t *testing.T) {
 }
 
 func TestMatchersThatCannotMatchAreErrors(t *testing.T) {
-	for _, line := range []string{"", " ", `""`, `400 ""`, `" "`, "200 invalid_grant", "399", "099 x", "*", `400 "Bad Request`} {
+	for _, line := range []string{"", " ", `""`, `400 ""`, `" "`, "200 invalid_grant", "399", "099 x", "*", `400 "Bad Request`,
+		"* ok", "OK", "* success", "Success revoked", "* false", "* 0", "0", "0000", "000", `400 "ok"`, `400 " OK "`, "400 0", "* " + strings.Repeat("x", 257)} {
 		if _, err := New(Dialect{TerminalErrors: []string{line}}, Connection{}, nil); err == nil || !strings.Contains(err.Error(), "terminal_errors") {
 			t.Errorf("%q: %v", line, err)
 		}
@@ -66,6 +70,52 @@ func TestALifetimeCountsFromWhenTheTokenWasIssued(t *testing.T) {
 		a := ask(t, registry, Request{URL: answering(t, 200, header, `{"token":"A2","expires_in":300,"issued_at":"`+test.issued+`"}`)})
 		if a.Outcome != Granted || int(a.ExpiresIn.Seconds()) != test.want {
 			t.Errorf("issued %s: %s, want %d s", name, a.ExpiresIn, test.want)
+		}
+	}
+}
+
+// Fault A12. A token that a server hands out a second time is no fresh one, however its
+// lifetime is written, and whichever clock is wrong.
+func TestADateCountsByTheClockOfItsServer(t *testing.T) {
+	const hour = 3600
+	for name, test := range map[string]struct {
+		server, exp, iat int // seconds after now; iat 1: none
+		want             int
+		remarked         bool
+	}{
+		"fresh":                            {0, hour, 0, hour, false},
+		"handed out again":                 {0, 600, -3000, 600, false},
+		"by a clock that is behind":        {-86400, -86400 + 600, -86400 - 3000, 600, false},
+		"by a clock that is ahead":         {86400, 86400 + 600, 86400 - 3000, 600, false},
+		"issued in the future":             {0, hour + 30, 30, hour, false},
+		"over":                             {0, -60, -60 - hour, hour, true},
+		"over, by two clocks":              {7200, -60, -60 - hour, hour, true},
+		"without iat":                      {0, 600, 1, 600, false},
+		"without iat, by a clock behind":   {-86400, -86400 + 600, 1, 600, false},
+		"without iat, by a clock ahead":    {86400, 86400 + 600, 1, 600, false},
+		"a Date that a cache made old":     {-hour, 600, -3000, 600, false},
+		"without iat, a Date of yesterday": {-86400, 600, 1, 600, false},
+	} {
+		at := func(seconds int) time.Time { return now.Add(time.Duration(seconds) * time.Second) }
+		date := http.Header{"Date": {at(test.server).Format(http.TimeFormat)}}
+		claims := fmt.Sprintf(`{"exp":%d,"iat":%d}`, at(test.exp).Unix(), at(test.iat).Unix())
+		if test.iat == 1 {
+			claims = fmt.Sprintf(`{"exp":%d}`, at(test.exp).Unix())
+		}
+		a := ask(t, Dialect{ExpiresFormat: "jwt"}, Request{URL: answering(t, 200, date, `{"access_token":"`+jwt(claims)+`"}`)})
+		if a.Outcome != Granted || int(a.ExpiresIn.Seconds()) != test.want || (len(a.Remarks) > 0) != test.remarked {
+			t.Errorf("%s: %+v", name, a)
+		}
+		if test.exp-test.server < 0 || test.iat == 30 {
+			continue // these formats say nothing of when it was issued
+		}
+		for format, expiry := range map[string]string{
+			"unix": fmt.Sprint(at(test.exp).Unix()), "unix_ms": fmt.Sprint(at(test.exp).UnixMilli()), "rfc3339": fmt.Sprintf("%q", at(test.exp).Format(time.RFC3339)),
+		} {
+			a := ask(t, Dialect{ExpiresFormat: format}, Request{URL: answering(t, 200, date, `{"access_token":"A2","expires_in":`+expiry+`}`)})
+			if a.Outcome != Granted || a.ExpiresDefaulted != "" || int(a.ExpiresIn.Seconds()) != test.want {
+				t.Errorf("%s, %s: %+v", name, format, a)
+			}
 		}
 	}
 }

@@ -195,12 +195,19 @@ func (w *way) unanswered(err error) cause.Cause {
 		return w.row(alert)
 	case errors.Is(err, errHTTP2), strings.Contains(err.Error(), `malformed HTTP response "\x00\x00`):
 		return w.row("http2_only")
+	case hasLongHeaders(err):
+		return w.row("headers_too_long")
 	}
 	return w.row(CauseNoAnswer)
 }
 
 // errHTTP2 is the end of a connection on which the server speaks HTTP/2 unasked.
 var errHTTP2 = unreadable("it is HTTP/2, in which nobody asked")
+
+// hasLongHeaders recognises net/http's error, which has no type.
+func hasLongHeaders(err error) bool {
+	return strings.Contains(err.Error(), "response headers exceeded")
+}
 
 // isHTTP2 recognises the SETTINGS frame that a server begins with (RFC 9113 section
 // 3.4). No HTTP/1.1 begins with a zero.
