@@ -39,6 +39,9 @@ func (c *Client) explain(a *Answer, r *reply, secrets *redact.Secrets) {
 		c.refuse(a, r, e, secrets)
 		return
 	}
+	if a.ExpiresDefaulted != "" {
+		a.ExpiresDefaulted += c.elsewhere(r, secrets)
+	}
 	if a.Unusable != "" && fitsHeader(a.AccessToken) {
 		a.Unusable = fmt.Sprintf("its token_type is %s, not Bearer; the setting inject says how to send it all the same", secrets.Quote(a.TokenType))
 	}
@@ -83,7 +86,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 	case r.status >= 500, r.status == http.StatusRequestTimeout, e.isTransient():
 		set(Unavailable, CauseServerError, "")
 	case r.form == isHTML && e.code == "":
-		set(Unavailable, CauseServerError, " with an HTML page, as gateways do")
+		set(Unavailable, CauseServerError, " with "+r.looksLike())
 	case r.err != nil && success:
 		set(Unanswered, CauseNoAnswer, ", but "+secrets.Text(reason(r.err)))
 	case r.err != nil:
@@ -93,7 +96,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 	case success && len(r.body) == 0:
 		set(Unanswered, CauseNoAnswer, " with an empty body")
 	case success && r.tree == nil:
-		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form")
+		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form, but "+r.looksLike())
 	case success:
 		set(Unavailable, CauseNoAccessToken, c.missing(r, secrets))
 	default:
@@ -106,7 +109,7 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 
 // missing says where the access token was looked for, and what was there.
 func (c *Client) missing(r *reply, secrets *redact.Secrets) string {
-	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, secrets.Text(r.keys()))
+	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, secrets.Text(r.keys())) + c.elsewhere(r, secrets)
 }
 
 // answerError is the error that an answer names (RFC 6749 section 5.2).
@@ -166,10 +169,8 @@ func isNoError(code string) bool {
 // page of HTML is somebody else's.
 func (r *reply) wrappedError(path string) (e answerError) {
 	head := strings.ToLower(string(r.body[:min(len(r.body), 16)]))
-	for _, page := range []string{"<!doctype", "<html", "<?xml"} {
-		if strings.HasPrefix(head, page) {
-			return e
-		}
+	if r.form == isXML || strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<?xml") {
+		return e
 	}
 	for o := range objects(r.body) {
 		within := reply{status: r.status, tree: o.tree}

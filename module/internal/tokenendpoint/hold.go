@@ -52,6 +52,10 @@ func (c *Client) findTokens(a *Answer, r *reply, own map[string]bool) {
 			a.RefreshToken = member
 			a.Remarks = append(a.Remarks, fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, refreshTokenMember))
 		}
+		if member, token := r.besideAccessToken(d.AccessTokenPath, d.RefreshTokenPath); a.RefreshToken == "" && token != "" && !own[token] {
+			a.RefreshToken = token
+			a.Remarks = append(a.Remarks, fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, member))
+		}
 	}
 	// A whole answer that has its access token where it should be hides nothing.
 	if r.whole() && (d.IgnoreRefreshToken || a.RefreshToken != "" || a.AccessToken != "") {

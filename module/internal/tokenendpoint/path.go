@@ -22,7 +22,7 @@ func (r *reply) find(path string) string {
 func (r *reply) findToken(path string) string {
 	for alternative := range strings.SplitSeq(path, "|") {
 		alternative = strings.TrimSpace(alternative)
-		if alternative == "@body" && (r.form == isJSON || r.form == isHTML) {
+		if alternative == "@body" && (r.form == isJSON || r.form == isHTML || r.form == isXML) {
 			continue
 		}
 		if text := tokenOf(r.value(alternative)); text != "" {

@@ -36,6 +36,7 @@ const (
 	isJSON
 	isForm
 	isHTML
+	isXML
 )
 
 // unreadable says what is wrong with an answer, without a word of it.
@@ -93,7 +94,7 @@ func (r *reply) parse(endsWithConnection bool) {
 		r.form = isJSON
 		r.parseJSON()
 	case r.body[0] == '<':
-		r.form = isHTML
+		r.form = markup(r.body)
 	case bytes.IndexByte(r.body, '=') > 0 && !bytes.ContainsAny(r.body, " \t\r\n<>{}\"'"):
 		r.form = isForm
 		r.parseForm()

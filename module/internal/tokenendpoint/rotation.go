@@ -23,15 +23,27 @@ type tokens struct {
 // refresh token alone counts only where no object has an access token: it may be a
 // masked one that a debugger shows. A value of our own request is none.
 func (c *Client) hidden(r *reply, own map[string]bool) (best tokens) {
-	rank := 0
-	c.search(string(r.body), r.err == nil && !r.endless, 0, own, func(found tokens) {
+	rank, text, ends := 0, string(r.body), r.err == nil && !r.endless
+	consider := func(found tokens) {
 		at := found.rank()
 		other := best.otherRotation || found.refreshToken != "" && best.refreshToken != "" && best.refreshToken != found.refreshToken
 		if at > 0 && at >= rank {
 			best, rank = found, at
 		}
 		best.otherRotation = other
-	})
+	}
+	if r.form == isForm {
+		c.walk(r.tree, r.err == nil, maxWrappings, own, consider)
+	}
+	c.search(text, ends, 0, own, consider)
+	if rank == 0 {
+		if ends {
+			text += "\n"
+		}
+		if t, ok := c.labelled(text, own); ok {
+			return t
+		}
+	}
 	return best
 }
 
@@ -110,7 +122,8 @@ func (c *Client) walk(value any, whole bool, depth int, own map[string]bool, fou
 	}
 }
 
-// tokensIn reads an object: where the dialect has its tokens, or by their own names.
+// tokensIn reads an object: where the dialect has its tokens, or by their own names, in
+// any spelling.
 func (c *Client) tokensIn(object map[string]any, whole bool, own map[string]bool) tokens {
 	r := &reply{tree: object}
 	t := tokens{in: object, whole: whole}
@@ -120,6 +133,11 @@ func (c *Client) tokensIn(object map[string]any, whole bool, own map[string]bool
 		}
 		if text := r.findToken(lastNames(path)); text != "" && !own[text] {
 			return text
+		}
+		for name := range strings.SplitSeq(lastNames(path), "|") {
+			if text := tokenOf(object[spelled(object, name, isToken)]); text != "" && !own[text] {
+				return text
+			}
 		}
 		return ""
 	}
