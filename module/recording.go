@@ -2,32 +2,33 @@ package module
 
 import (
 	"bytes"
-	"context"
 	"io"
 	"net/http"
 	"sync"
-	"time"
 )
 
-// replayPatience is how long a second attempt waits until the first has let go
-// of the request's body.
-const replayPatience = 5 * time.Second
-
 // recording keeps what was read of a request's body, up to a bound, so that the
-// request can be sent again. It costs nothing for requests without a body.
+// request can be sent again, even while its caller still sends it. It costs nothing
+// for requests without a body.
 type recording struct {
 	source io.ReadCloser
 	limit  int64
-	turn   chan struct{} // holds one element: whoever took it may read the source
-	closed chan struct{} // the first attempt has let go
-	once   sync.Once
+	first  attempt
 
-	kept *bytes.Buffer // guarded by turn; nil once the bound was passed
-	err  error         // guarded by turn; the source's end, io.EOF if it is complete
+	mu      sync.Mutex
+	changed sync.Cond     // a read of the source has ended, or the current attempt is another
+	current *attempt      // the one that may read, nil if it has let go
+	reading bool          // somebody reads the source, and nobody else may
+	kept    *bytes.Buffer // what was read and may be wanted; nil once the bound was passed
+	err     error         // with which the source ended, io.EOF if it is complete
+	last    bool          // no other attempt follows
+	closed  bool          // the source
+}
 
-	mu    sync.Mutex
-	over  bool // the round trip has ended
-	taken bool // a second attempt has the source
+// attempt is the body of one of the two attempts to send a request.
+type attempt struct {
+	*recording
+	at int // how much of what was kept it has read
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
@@ -38,16 +39,12 @@ func recordBody(req *http.Request, limit int64) (*http.Request, *recording) {
 	if !hasBody(req) || limit == 0 || req.ContentLength > limit {
 		return req, nil
 	}
-	r := &recording{
-		source: req.Body,
-		limit:  limit,
-		turn:   make(chan struct{}, 1),
-		closed: make(chan struct{}),
-		kept:   buffers.Get().(*bytes.Buffer),
-	}
+	r := &recording{source: req.Body, limit: limit, kept: buffers.Get().(*bytes.Buffer)}
 	r.kept.Reset()
-	r.turn <- struct{}{}
-	return withBody(req, r), r
+	r.changed.L = &r.mu
+	r.first.recording = r
+	r.current = &r.first
+	return withBody(req, &r.first), r
 }
 
 func withBody(req *http.Request, body io.ReadCloser) *http.Request {
@@ -59,39 +56,19 @@ func withBody(req *http.Request, body io.ReadCloser) *http.Request {
 
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-// Read reads from the source and keeps what it read.
-func (r *recording) Read(p []byte) (int, error) {
-	<-r.turn
-	defer func() { r.turn <- struct{}{} }()
-	select {
-	case <-r.closed:
-		return 0, http.ErrBodyReadAfterClose
-	default:
-	}
-	n, err := r.source.Read(p)
-	if r.kept != nil {
-		if int64(r.kept.Len()+n) > r.limit {
-			r.drop()
-		} else {
-			r.kept.Write(p[:n])
-		}
-	}
-	if err != nil {
-		r.err = err
-	}
-	return n, err
-}
-
-// Close says that the first attempt needs the body no more. The source stays
-// open while a second attempt may want the rest of it.
-func (r *recording) Close() error {
-	r.once.Do(func() { close(r.closed) })
+// again returns the whole body for a second attempt: what was kept, and then the
+// rest of the source. The first attempt reads no more from here on. A read of its
+// that is under way feeds the second one when it ends: the source can be neither
+// interrupted nor read by two.
+func (r *recording) again() (io.ReadCloser, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over && !r.taken {
-		return r.source.Close()
+	if r.last || r.kept == nil || r.err != nil && r.err != io.EOF {
+		return nil, false
 	}
-	return nil
+	second := &attempt{recording: r}
+	r.current, r.last = second, true
+	return second, true
 }
 
 // end says that there will be no second attempt any more.
@@ -100,63 +77,94 @@ func (r *recording) end() {
 		return
 	}
 	r.mu.Lock()
-	r.over = true
-	taken := r.taken
-	r.mu.Unlock()
-	select {
-	case <-r.closed:
-	default:
-		return // still being sent: Close does the rest
-	}
-	if !taken {
-		_ = r.source.Close()
-	}
-	select {
-	case <-r.turn:
-		r.drop()
-		r.turn <- struct{}{}
-	default:
-	}
+	r.last = true
+	_ = r.unlockAndClose()
 }
 
-// drop gives the buffer back. The caller holds the turn.
+// Read reads what was kept, and then the source.
+func (a *attempt) Read(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for a.current == a && !a.behind() && a.err == nil && a.reading {
+		a.changed.Wait()
+	}
+	switch {
+	case a.current != a:
+		return 0, http.ErrBodyReadAfterClose
+	case a.behind():
+		n := copy(p, a.kept.Bytes()[a.at:])
+		a.at += n
+		return n, nil
+	case a.err != nil:
+		return 0, a.err
+	}
+	if a.last {
+		a.drop() // nobody else wants it, and this attempt has it
+	}
+	n, err := a.read(p)
+	if a.current != a {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	a.at += n
+	return n, err
+}
+
+// behind reports whether something was kept that the attempt has not read.
+func (a *attempt) behind() bool { return a.kept != nil && a.at < a.kept.Len() }
+
+// Close says that the attempt needs the body no more. The source stays open while
+// another may want the rest of it.
+func (a *attempt) Close() error {
+	a.mu.Lock()
+	if a.current == a {
+		a.current = nil
+		a.changed.Broadcast()
+	}
+	return a.unlockAndClose()
+}
+
+// read reads the source, unlocked meanwhile, and keeps what it read: of another
+// attempt that has come meanwhile too. One byte more than may be kept tells whether
+// the bound is passed.
+func (r *recording) read(p []byte) (n int, err error) {
+	if r.kept != nil {
+		p = p[:min(int64(len(p)), r.limit-int64(r.kept.Len())+1)]
+	}
+	r.reading = true
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		r.reading, r.err = false, err
+		r.changed.Broadcast()
+		if r.kept == nil {
+			return
+		}
+		r.kept.Write(p[:n])
+		if !r.last && int64(r.kept.Len()) > r.limit {
+			r.drop()
+		}
+	}()
+	return r.source.Read(p)
+}
+
+// unlockAndClose closes the source when nobody needs it any more.
+func (r *recording) unlockAndClose() error {
+	over := r.current == nil && r.last && !r.closed
+	if over {
+		r.closed = true
+		r.drop()
+	}
+	r.mu.Unlock()
+	if !over {
+		return nil
+	}
+	return r.source.Close() // which may wait for a read that is under way
+}
+
+// drop gives the buffer back.
 func (r *recording) drop() {
 	if r.kept != nil {
 		buffers.Put(r.kept)
 		r.kept = nil
 	}
-}
-
-// again returns the whole body for a second attempt: what was kept, and then
-// the rest of the source. It waits until the first attempt has let go of it.
-func (r *recording) again(ctx context.Context) (io.ReadCloser, bool) {
-	patience := time.NewTimer(replayPatience)
-	defer patience.Stop()
-	for _, ready := range []<-chan struct{}{r.closed, r.turn} {
-		select {
-		case <-ready:
-		case <-patience.C:
-			return nil, false
-		case <-ctx.Done():
-			return nil, false
-		}
-	}
-	defer func() { r.turn <- struct{}{} }()
-	if r.kept == nil || (r.err != nil && r.err != io.EOF) {
-		return nil, false
-	}
-	r.mu.Lock()
-	r.taken = true
-	r.mu.Unlock()
-	kept := bytes.NewReader(bytes.Clone(r.kept.Bytes()))
-	if r.err == io.EOF {
-		return struct {
-			io.Reader
-			io.Closer
-		}{kept, r.source}, true
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(kept, r.source), r.source}, true
 }

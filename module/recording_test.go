@@ -2,7 +2,6 @@ package module
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -44,7 +44,7 @@ func TestAnyBodyWithinTheBoundIsReplayedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = req.Body.Close()
-		whole, ok := r.again(context.Background())
+		whole, ok := r.again()
 		if !ok {
 			t.Fatal("it is not replayed")
 		}
@@ -69,7 +69,7 @@ func TestBodyBeyondTheBoundIsNotKept(t *testing.T) {
 		t.Fatalf("the first attempt reads %q, %v", got, err)
 	}
 	_ = req.Body.Close()
-	if _, ok := r.again(context.Background()); ok {
+	if _, ok := r.again(); ok {
 		t.Error("a body that was not kept whole is replayed")
 	}
 	r.end()
@@ -84,7 +84,7 @@ func TestBodyThatFailedIsNotReplayed(t *testing.T) {
 		t.Fatal("the failure is hidden from the first attempt")
 	}
 	_ = req.Body.Close()
-	if _, ok := r.again(context.Background()); ok {
+	if _, ok := r.again(); ok {
 		t.Error("half a body is replayed")
 	}
 	r.end()
@@ -94,39 +94,54 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("the caller went away") }
 
-func TestReplayWaitsUntilTheFirstAttemptHasLetGo(t *testing.T) {
+// A stream of gRPC waits for an answer before it sends more: the first attempt's read
+// of it ends only when the second has its answer.
+func TestAReplayTakesOverTheReadThatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		req, r, _ := recorded(strings.NewReader("12345"), 5, 100)
-		got := make(chan string)
-		go func() {
-			whole, ok := r.again(t.Context())
-			if !ok {
-				got <- "nothing"
-				return
-			}
-			b, _ := io.ReadAll(whole)
-			got <- string(b)
-		}()
-		synctest.Wait()
-		select {
-		case <-got:
-			t.Fatal("it did not wait")
-		default:
+		caller, source := io.Pipe()
+		defer caller.Close()
+		req, r, _ := recorded(caller, -1, 100)
+		first := make(chan error)
+		go func() { _, err := io.Copy(io.Discard, req.Body); first <- err }()
+		_, _ = io.WriteString(source, "ping")
+		synctest.Wait() // the next read is under way
+		began := time.Now()
+		second, ok := r.again()
+		if !ok {
+			t.Fatal("it is not replayed")
 		}
-		if _, err := io.CopyN(io.Discard, req.Body, 2); err != nil {
-			t.Fatal(err)
+		b := make([]byte, 10)
+		if n, err := second.Read(b); string(b[:n]) != "ping" || err != nil || time.Since(began) > 0 {
+			t.Errorf("the second attempt begins with %q, %v, after %v", b[:n], err, time.Since(began))
 		}
-		_ = req.Body.Close()
-		if body := <-got; body != "12345" {
-			t.Errorf("replayed %q", body)
+		go func() { _, _ = io.WriteString(source, "pong"); _ = source.Close() }()
+		if rest, err := io.ReadAll(second); string(rest) != "pong" || err != nil {
+			t.Errorf("and goes on with %q, %v", rest, err)
 		}
-		if _, err := req.Body.Read(make([]byte, 1)); err == nil {
-			t.Error("the first attempt reads on after it closed")
+		if err := <-first; err != http.ErrBodyReadAfterClose {
+			t.Errorf("the first attempt ends with %v", err)
 		}
+	})
+}
 
-		_, stuck, _ := recorded(strings.NewReader("1"), 1, 100)
-		if _, ok := stuck.again(t.Context()); ok {
-			t.Error("it is replayed although the first attempt never let go")
+func TestASecondAttemptThatLetsGoWaitsForNoRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		caller, source := io.Pipe()
+		req, r, closes := recorded(caller, -1, 100)
+		go func() { _, _ = req.Body.Read(make([]byte, 1)) }()
+		synctest.Wait()
+		second, _ := r.again()
+		ended := make(chan error)
+		go func() { _, err := second.Read(make([]byte, 1)); ended <- err }()
+		synctest.Wait()
+		_ = second.Close()
+		if err := <-ended; err != http.ErrBodyReadAfterClose {
+			t.Errorf("the read ends with %v", err)
 		}
+		r.end()
+		if closes.closed != 1 {
+			t.Errorf("the caller's body was closed %d times", closes.closed)
+		}
+		_ = source.Close()
 	})
 }

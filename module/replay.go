@@ -16,11 +16,13 @@ import (
 // second attempt cannot be made.
 const keptAnswer = 64 << 10
 
+// replayPatience is how long the answer that may be replaced is waited for to its end.
+const replayPatience = 5 * time.Second
+
 // afterRejection decides whether a request whose token was rejected, by a 401 or
 // what else counts as one, is sent again, and returns it anew if so.
 func (t *Transport) afterRejection(req *http.Request, res *http.Response, rejected *keeper.Token, body *recording, wait time.Duration) (*http.Request, bool) {
 	t.client.counts.unauthorized.Add(1)
-	ctx := req.Context()
 	replayable := !hasBody(req) || body != nil // a rejection upgraded nothing
 	if !replayable {
 		wait = 0 // the token is refreshed for the next request
@@ -35,7 +37,7 @@ func (t *Transport) afterRejection(req *http.Request, res *http.Response, reject
 	if body == nil {
 		return req, true
 	}
-	whole, ok := body.again(ctx)
+	whole, ok := body.again()
 	if !ok {
 		return nil, false
 	}

@@ -76,6 +76,34 @@ func TestA401WhileTheBodyIsStillSentIsReplayedWithTheWholeBody(t *testing.T) {
 	}
 }
 
+// A caller may wait for an answer to its first half before it sends the second, as
+// streams of gRPC do.
+func TestA401WhileTheCallerIsSilentIsReplayedWithWhatItSentSoFar(t *testing.T) {
+	as := newRotating(t)
+	s := newSidecar(t, as)
+	s.load(s.config("min_refresh_interval 10ms", ""))
+	s.do("GET", "/", "")
+	time.Sleep(20 * time.Millisecond) // a forced refresh obeys min_refresh_interval
+	replayed, echo := make(chan string, 1), as.handler
+	as.handler = func(w http.ResponseWriter, r *http.Request) {
+		first := make([]byte, len("hello "))
+		n, _ := io.ReadFull(r.Body, first)
+		replayed <- string(first[:n])
+		echo(w, r)
+	}
+	refused := as.refuseOnce()
+	res, body := s.sendInTwo("PUT", "hello ", func() {
+		<-refused
+		eventually(t, "a second attempt", func() bool { return len(replayed) > 0 })
+		if first := <-replayed; first != "hello " {
+			t.Errorf("the second attempt began with %q", first)
+		}
+	}, "world")
+	if res.StatusCode != 200 || !strings.HasSuffix(body, " /orders world") {
+		t.Errorf("got %d %q", res.StatusCode, body)
+	}
+}
+
 func TestA401WhileABodyTooLongToKeepIsStillSentPassesThrough(t *testing.T) {
 	as := newRotating(t)
 	s := newSidecar(t, as)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -54,24 +55,11 @@ func onService(run func(context.Context, testgrpc.TestServiceClient, ...grpc.Cal
 // the other, while the token is replaced.
 func TestGRPCInteroperability(t *testing.T) {
 	t.Parallel()
-	cases := make(map[*site][]interopCase)
 	var sites []*site
 	for _, overlap := range []string{"none", "until_expiry"} {
 		is := newIssuer(t, overlap != "none")
-		sites = append(sites, &site{name: "overlap " + overlap, upstream: "h2c://" + startGRPC(t, is), issuer: is, overlap: overlap, options: "\t\tprotocols h1 h2 h2c"})
+		sites = append(sites, &site{name: "overlap " + overlap, upstream: "h2c://" + startGRPC(t, is.mayCall), issuer: is, overlap: overlap, options: "\t\tprotocols h1 h2 h2c"})
 	}
-	for _, s := range sites {
-		cases[s] = interopCases
-	}
-	// Here gRPC itself says that a token is dead: calls whose messages are kept are
-	// made again.
-	is := newIssuer(t, false)
-	rejecting := &site{
-		name: "rejected by a status of gRPC", upstream: "h2c://" + startGRPC(t, is), issuer: is, overlap: "until_expiry",
-		options:  "\t\tprotocols h1 h2 h2c",
-		settings: "\t\t\treplay_buffer 1MiB\n\t\t\trejected {\n\t\t\t\tstatus 200\n\t\t\t\theader Grpc-Status 16\n\t\t\t}",
-	}
-	sites, cases[rejecting] = append(sites, rejecting), interopCases[:2]
 	runSites(t, sites...)
 	for _, s := range sites {
 		t.Run(s.name, func(t *testing.T) {
@@ -82,8 +70,8 @@ func TestGRPCInteroperability(t *testing.T) {
 			}
 			defer conn.Close()
 			calls, done := 0, rotated(s)
-			for calls < len(cases[s]) || !done() {
-				c := cases[s][calls%len(cases[s])]
+			for calls < len(interopCases) || !done() {
+				c := interopCases[calls%len(interopCases)]
 				ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
 				err := caught(func() { c.run(ctx, conn, testgrpc.NewTestServiceClient(conn)) })
 				cancel()
@@ -97,19 +85,62 @@ func TestGRPCInteroperability(t *testing.T) {
 	}
 }
 
-// startGRPC starts gRPC's own server for these cases, which wants a token.
-func startGRPC(t *testing.T, is *issuer) (address string) {
+// TestGRPCCallsAreMadeAgainWhenTheirTokenDiesUnderWay runs the cases against a server
+// that looks at the token of each case's first call when another has taken its place,
+// and says with a status of gRPC that it is dead. The client of a stream in both
+// directions is silent by then: it waits for an answer. Fault D7.
+func TestGRPCCallsAreMadeAgainWhenTheirTokenDiesUnderWay(t *testing.T) {
+	t.Parallel()
+	is := newIssuer(t, false)
+	var seen sync.Map
+	upstream := startGRPC(t, func(ctx context.Context) error {
+		md, _ := metadata.FromIncomingContext(ctx)
+		if _, again := seen.LoadOrStore(md.Get("user-agent")[0], true); !again {
+			is.outlived(ctx, md.Get("authorization")[0])
+		}
+		return is.mayCall(ctx)
+	})
+	s := &site{
+		upstream: "h2c://" + upstream, issuer: is, overlap: "until_expiry",
+		options:  "\t\tprotocols h1 h2 h2c",
+		settings: "\t\t\treplay_buffer 1MiB\n\t\t\trejected {\n\t\t\t\tstatus 200\n\t\t\t\theader Grpc-Status 16\n\t\t\t}",
+	}
+	runSites(t, s)
+	for _, c := range interopCases {
+		t.Run(c.name, func(t *testing.T) {
+			conn, err := grpc.NewClient(s.address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithUserAgent(c.name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), rig.Patience)
+			defer cancel()
+			if err := caught(func() { c.run(ctx, conn, testgrpc.NewTestServiceClient(conn)) }); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	if is.refused() < 9 {
+		t.Errorf("only %d calls were rejected", is.refused())
+	}
+}
+
+// mayCall is what a server of gRPC asks before it looks at a call.
+func (is *issuer) mayCall(ctx context.Context) error {
+	md, _ := metadata.FromIncomingContext(ctx)
+	if is.accepts(md.Get("authorization")...) {
+		return nil
+	}
+	return status.Error(codes.Unauthenticated, "the access token is not valid")
+}
+
+// startGRPC starts gRPC's own server for these cases, which asks whether a call may
+// be made.
+func startGRPC(t *testing.T, check func(context.Context) error) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
-	}
-	check := func(ctx context.Context) error {
-		md, _ := metadata.FromIncomingContext(ctx)
-		if is.accepts(md.Get("authorization")...) {
-			return nil
-		}
-		return status.Error(codes.Unauthenticated, "the access token is not valid")
 	}
 	server := grpc.NewServer(
 		grpc.UnaryInterceptor(func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {

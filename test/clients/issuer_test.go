@@ -104,6 +104,13 @@ func (is *issuer) accepts(authorization ...string) bool {
 	return false
 }
 
+// refused is how many requests had an access token that no API accepts.
+func (is *issuer) refused() int {
+	is.mu.Lock()
+	defer is.mu.Unlock()
+	return is.rejected
+}
+
 // protect is an API that looks at the token before anything else, as all do.
 func (is *issuer) protect(api http.Handler) http.Handler {
 	return is.guard(api, func(r *http.Request) []string { return r.Header.Values("Authorization") })
