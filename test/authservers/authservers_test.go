@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -69,6 +70,7 @@ func TestAuthorizationServers(t *testing.T) {
 			t.Run("kill amid a request", func(t *testing.T) { testKill(t, j, s) })
 			t.Run("wrong secret", func(t *testing.T) { testWrongSecret(t, j, s) })
 			t.Run("revocation", func(t *testing.T) { testRevocation(t, j, s) })
+			t.Run("dead grant", func(t *testing.T) { testDeadGrant(t, j, s) })
 		})
 	}
 }
@@ -254,6 +256,41 @@ func testRevocation(t *testing.T, j judge, s *server) {
 	if s.way.count() != asked {
 		t.Error("a dead refresh token was presented again")
 	}
+}
+
+// testDeadGrant looks at what everybody is told of a grant that died: the operator who
+// asks, the log, the probe, and the application.
+func testDeadGrant(t *testing.T, j judge, s *server) {
+	c := start(t, j, s, s.login(t))
+	c.wantState(t, "ok", "")
+	s.revoke(t)
+	lost := c.wantState(t, "grant_lost", "refused")
+	if !strings.Contains(lost.Remedy, "tokens login") || !strings.Contains(lost.Remedy, "tokens import") {
+		t.Errorf("its remedy is %q", lost.Remedy)
+	}
+	if !regexp.MustCompile(`"level":"error".*"event":"grant_lost".*"cause":"refused"|"level":"error".*"msg":"[^"]*lost.*"cause":"refused"`).MatchString(c.Output.String()) {
+		t.Errorf("the log has no error about it")
+	}
+	for _, command := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"list"}, 0, `(?m)^erp +\S+ +grant_lost`},
+		{[]string{"show", "erp"}, 0, `(?s)grant_lost.*refused.*tokens import`},
+		{[]string{"health"}, 2, `erp.*grant_lost`},
+		{[]string{"refresh", "erp"}, 1, `(?s)refused.*tokens import`},
+	} {
+		out, errs, code := rig.Command(t, c.home, append([]string{"tokens"}, command.args...)...)
+		if code != command.code || !regexp.MustCompile(command.says).MatchString(out+errs) {
+			t.Errorf("tokens %q: exit code %d, want %d and %s: %s%s", command.args, code, command.code, command.says, out, errs)
+		}
+	}
+	// The access token may live on at a server that leaves it alone.
+	rig.Eventually(t, "the application is told", func() bool {
+		got := rig.Get(t, c.Address, "/orders")
+		return got.Status == http.StatusServiceUnavailable && strings.Contains(got.Body, "tokens import")
+	})
 }
 
 // Fault E13. django-oauth-toolkit redirects its metadata to the same address with a
