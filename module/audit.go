@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
 )
 
 // record writes the audit line of one round trip: who used which token against
@@ -21,11 +22,11 @@ func (t *Transport) record(req *http.Request, token *keeper.Token, res *http.Res
 		caller = req.RemoteAddr // a unix socket
 	}
 	fields := []zap.Field{
-		zap.String("caller", caller),
+		zap.String("caller", redact.Text(caller)),
 		zap.String("client", t.client.name),
 		zap.Uint64("generation", token.Generation),
-		zap.String("upstream", req.URL.Host),
-		zap.String("method", req.Method),
+		zap.String("upstream", redact.Text(req.URL.Host)),
+		zap.String("method", redact.Text(req.Method)),
 	}
 	if err != nil {
 		t.audit.Info("token used", append(fields, zap.Bool("answered", false))...)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/redact"
 )
 
 func init() {
@@ -31,7 +32,10 @@ func init() {
 // - a web page of another origin, as the browser's `Origin` and `Sec-Fetch-Site`
 // say, has no business here (403);
 // - a `Host` that anybody could have registered may be DNS rebinding (421);
-// - `TRACE` and `TRACK` would show the token to the caller (405).
+// - `TRACE` and `TRACK` would show the token to the caller, and `CONNECT` asks for a
+// tunnel, unless it opens a WebSocket over HTTP/2 or HTTP/3 (405);
+// - a target that is neither a path nor a URL, such as `a:http://example.com/`, could
+// name another server to the upstream (400).
 //
 // A refusal is `application/problem+json` (RFC 9457) with the line to add. Of the
 // refusals with one cause the log has ten lines at once and then one a second,
@@ -156,7 +160,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if p == nil {
 		return next.ServeHTTP(w, r)
 	}
-	g.refused.log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", r.RemoteAddr), zap.String("remedy", p.Remedy))
+	g.refused.log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", redact.Text(r.RemoteAddr)), zap.String("remedy", p.Remedy))
 	if p.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allowedMethods)
 	}
@@ -168,8 +172,8 @@ const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // refusal says why a request is refused, nil if it is not.
 func (g *Guard) refusal(r *http.Request) *problem {
-	if echoes(r.Method) {
-		return noTrace()
+	if p := unfit(r); p != nil {
+		return p
 	}
 	if !g.mayCall(r) {
 		return refused(http.StatusForbidden, cause.Of("caller_refused"))
@@ -182,17 +186,6 @@ func (g *Guard) refusal(r *http.Request) *problem {
 		return refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", printable(origin)))
 	}
 	return g.secret.refusal(r, g.refused)
-}
-
-// echoes reports whether the answer to a method repeats the request. TRACK is
-// Microsoft's TRACE.
-func echoes(method string) bool {
-	return strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, "TRACK")
-}
-
-// noTrace refuses a method whose answer repeats the request: the token too.
-func noTrace() *problem {
-	return refused(http.StatusMethodNotAllowed, cause.Of("trace_refused"))
 }
 
 func refused(status int, why cause.Cause) *problem {
@@ -351,7 +344,7 @@ func (h *hostRules) pass(r *http.Request) bool {
 // registrable reports whether a name is below a public suffix: one that ICANN
 // knows, or a domain below it whose owner gives names to everybody.
 func registrable(host string) bool {
-	if !strings.Contains(host, ".") {
+	if !strings.Contains(host, ".") || strings.HasSuffix(host, ".home.arpa") { // RFC 8375
 		return false
 	}
 	if _, err := netip.ParseAddr(host); err == nil {

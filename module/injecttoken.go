@@ -106,9 +106,11 @@ const injectedVar = "oauth2_client.injected"
 
 // ServeHTTP calls the next handler with a token in the request.
 func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if echoes(r.Method) {
-		w.Header().Set("Allow", allowedMethods)
-		return caddyhttp.Error(http.StatusMethodNotAllowed, errors.New(r.Method+" would show the access token"))
+	if p := unfit(r); p != nil {
+		if p.Status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", allowedMethods)
+		}
+		return caddyhttp.Error(p.Status, errors.New(p.Detail))
 	}
 	c := h.client
 	pass, err := c.token(r, time.Duration(c.cfg.Wait), !isUpgrade(r))

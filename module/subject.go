@@ -135,16 +135,28 @@ func (s *subject) removeFrom(out *http.Request) {
 		deleteAlike(out.Header, name)
 	}
 	out.URL.RawQuery = s.withoutParams(out.URL.RawQuery)
-	for _, name := range s.cookies {
-		if out.Header["Cookie"] = withoutCookies(out.Header["Cookie"], name); len(out.Header["Cookie"]) == 0 {
-			delete(out.Header, "Cookie")
-		}
+	if s.cookies == nil {
+		return
+	}
+	if out.Header["Cookie"] = s.withoutCookies(out.Header["Cookie"]); len(out.Header["Cookie"]) == 0 {
+		delete(out.Header, "Cookie")
 	}
 }
 
 // isHeader reports whether a header may be taken for one of them.
 func (s *subject) isHeader(name string) bool {
 	return s != nil && slices.ContainsFunc(s.headers, func(own string) bool { return alikeHeader(own, name) })
+}
+
+// withoutCookies takes the caller's token out of the values of a Cookie header.
+func (s *subject) withoutCookies(lines []string) []string {
+	if s == nil {
+		return lines
+	}
+	for _, name := range s.cookies {
+		lines = withoutCookies(lines, name)
+	}
+	return lines
 }
 
 // withoutParams takes the caller's token out of a raw query.

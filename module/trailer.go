@@ -43,10 +43,27 @@ func (in *injector) cleanTrailer(trailer http.Header) {
 			delete(trailer, key)
 			continue
 		}
+		if alikeHeader(key, "Cookie") {
+			in.cleanCookieTrailer(trailer, key)
+		}
 		for i := range in.places {
 			if in.places[i].in == "header" && alikeHeader(key, in.places[i].name) {
 				delete(trailer, key)
 			}
 		}
+	}
+}
+
+// cleanCookieTrailer takes out the cookies that a token goes into, or came by.
+func (in *injector) cleanCookieTrailer(trailer http.Header, key string) {
+	lines := trailer[key]
+	for i := range in.places {
+		if in.places[i].in == "cookie" {
+			lines = withoutCookies(lines, in.places[i].reading)
+		}
+	}
+	lines = in.subject.withoutCookies(lines)
+	if trailer[key] = lines; len(lines) == 0 {
+		delete(trailer, key)
 	}
 }

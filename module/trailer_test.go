@@ -28,3 +28,19 @@ func credentialsInTrailers(t *testing.T, s *sidecar) {
 		}
 	}
 }
+
+func TestACookieInATrailerDoesNotCompeteWithTheTokens(t *testing.T) {
+	s := newSidecar(t, echoing(t))
+	s.load(s.config("inject cookie sess\ninject header Authorization \"Bearer {access_token}\"", ""))
+	for trailer, want := range map[string]string{
+		"Cookie: a=1; sess=evil; b=2": "map[Cookie:[a=1; b=2]]",
+		"Cookie: sess=evil":           "map[]",
+		"cookie: SESS =evil":          "map[]",
+		"Cookie: a=1":                 "map[Cookie:[a=1]]",
+	} {
+		res, body := s.raw("POST / HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\nTrailer: Cookie\nConnection: close\n\n0\n" + trailer + "\n\n")
+		if _, got, _ := strings.Cut(body, "trailer "); res.StatusCode != 200 || strings.Contains(got, "evil") || got != want && want != "map[]" {
+			t.Errorf("%s: got %d %s", trailer, res.StatusCode, body)
+		}
+	}
+}

@@ -182,8 +182,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		wait = checkWait(ctx, wait)
 	}
 
-	if echoes(req.Method) {
-		return t.refuse(req, noTrace()), nil
+	if p := unfit(req); p != nil {
+		return t.refuse(req, p), nil
 	}
 	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {
 		return t.refuse(req, injectedTwice(t.Client, other)), nil
