@@ -235,6 +235,9 @@ func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration
 		t.SetScheme(out)
 		res, err = bound.RoundTrip(out)
 	}
+	if err == nil {
+		err = checkAnswer(req, res)
+	}
 	t.client.keeper.Answered(pass)
 	sent := pass.Token
 	if l != nil {

@@ -20,6 +20,7 @@ import (
 const (
 	causeUnreachable = "upstream_unreachable" // no connection came about
 	causeNoReply     = "upstream_no_answer"   // one was there, and no answer came
+	causeBroken      = "upstream_broken_answer"
 )
 
 // upstreamProblem explains the error with which a reverse_proxy ended, nil if it is
@@ -59,6 +60,10 @@ func upstreamFailure(failed caddyhttp.HandlerError) (name, proxyError, what stri
 		return causeUnreachable, "tls_certificate_error", "has a certificate that is not trusted"
 	case isA[tls.RecordHeaderError](err), isA[tls.AlertError](err):
 		return causeUnreachable, "tls_protocol_error", "could not be spoken to over TLS"
+	case tlsAlert(err) != "":
+		return causeUnreachable, "tls_alert_received", "refused the TLS connection: " + tlsAlert(err)
+	case breaksHTTP(err):
+		return causeBroken, "http_protocol_error", "answered what is no valid HTTP"
 	case failed.StatusCode == http.StatusGatewayTimeout:
 		return causeNoReply, "http_response_timeout", "did not answer in time"
 	}

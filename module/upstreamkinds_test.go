@@ -1,9 +1,12 @@
 package module_test
 
 import (
+	"bufio"
+	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -154,6 +157,23 @@ func (s *sidecar) asGlobal(config string) string {
 func TestAnUpstreamThatGivesNoAnswerIsExplained(t *testing.T) {
 	hangsUp := func(conn net.Conn) { _ = conn.Close() }
 	noTLS := func(conn net.Conn) { fmt.Fprint(conn, "HTTP/1.1 400 Bad Request\r\n\r\n"); _ = conn.Close() }
+	says := func(answer string) func(net.Conn) {
+		return func(conn net.Conn) {
+			go func() {
+				if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+					_, _ = io.WriteString(conn, answer)
+				}
+			}()
+		}
+	}
+	wantsCertificate := httptest.NewUnstartedServer(http.NotFoundHandler())
+	wantsCertificate.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	wantsCertificate.StartTLS()
+	t.Cleanup(wantsCertificate.Close)
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: wantsCertificate.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(untrusted.Close)
 	for name, test := range map[string]struct {
@@ -167,6 +187,19 @@ func TestAnUpstreamThatGivesNoAnswerIsExplained(t *testing.T) {
 		"it proves another":      {untrusted.URL, "", 502, "upstream_unreachable", "tls_certificate_error"},
 		"it says nothing":        {"http://" + listenAnd(t, func(net.Conn) {}), "transport http {\nresponse_header_timeout 50ms\n}", 504, "upstream_no_answer", "http_response_timeout"},
 		"it is no socket":        {"unix//nowhere/api.sock", "", 502, "upstream_unreachable", "destination_unavailable"},
+		"it refuses our TLS":     {wantsCertificate.URL, "transport http {\ntls_trust_pool file " + ca + "\n}", 502, "upstream_unreachable", "tls_alert_received"},
+		"a status below 100":     {"http://" + listenAnd(t, says("HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"a status of zeros":      {"http://" + listenAnd(t, says("HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"a status above 999":     {"http://" + listenAnd(t, says("HTTP/1.1 1000 Odd\r\nContent-Length: 0\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"another protocol":       {"http://" + listenAnd(t, says("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"no other protocol":      {"http://" + listenAnd(t, says("HTTP/1.1 101 Switching Protocols\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"it speaks SSH":          {"http://" + listenAnd(t, says("SSH-2.0-OpenSSH_9.2p1\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"it speaks TLS":          {"http://" + listenAnd(t, says("\x15\x03\x01\x00\x02\x02\x46\n\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"a header is none":       {"http://" + listenAnd(t, says("HTTP/1.1 200 OK\r\nnone\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"a control character":    {"http://" + listenAnd(t, says("HTTP/1.1 200 OK\r\nX: \x01\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"two lengths":            {"http://" + listenAnd(t, says("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n")), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"headers without an end": {"http://" + listenAnd(t, says("HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 11<<20))), "", 502, "upstream_broken_answer", "http_protocol_error"},
+		"half an answer":         {"http://" + listenAnd(t, func(conn net.Conn) { go halfAnAnswer(conn) }), "", 502, "upstream_no_answer", "http_response_incomplete"},
 		"it is marked unhealthy": {"http://" + deadAddress(t), "fail_duration 1m\nlb_retries 1", 503, "upstream_unreachable", "destination_unavailable"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +227,14 @@ func TestAnUpstreamThatGivesNoAnswerIsExplained(t *testing.T) {
 			}
 		})
 	}
+}
+
+// halfAnAnswer hangs up in the middle of the headers.
+func halfAnAnswer(conn net.Conn) {
+	if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n")
+	}
+	_ = conn.Close()
 }
 
 func TestHandleErrorsAnswersForAnUpstreamThatGivesNone(t *testing.T) {
