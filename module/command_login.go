@@ -184,7 +184,7 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*Lo
 		openBrowser(began.AuthorizationURL)
 	}
 
-	visit := &visitor{path: redirect.Path, state: began.State, codes: make(chan string, 1), failures: make(chan error, 1)}
+	visit := &visitor{path: redirect.Path, state: began.State, codes: make(chan string, 1), failures: make(chan LoginRequest, 1)}
 	server := &http.Server{Handler: visit, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer func() {
@@ -195,8 +195,8 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*Lo
 	select {
 	case code := <-visit.codes:
 		return step(ctx, LoginRequest{State: began.State, Code: code})
-	case err := <-visit.failures:
-		return nil, err
+	case refused := <-visit.failures:
+		return step(ctx, refused)
 	case <-time.After(time.Duration(began.ExpiresIn * float64(time.Second))):
 		return nil, errors.New("nobody has logged in within the time for that")
 	case <-ctx.Done():
@@ -231,8 +231,11 @@ func listenForBrowser(redirectURI string) (net.Listener, *url.URL, error) {
 type visitor struct {
 	path, state string
 	codes       chan string
-	failures    chan error
+	failures    chan LoginRequest
 }
+
+// maxBrought bounds the words of an error that are looked at.
+const maxBrought = 4 << 10
 
 // ServeHTTP takes the authorization response (RFC 6749 section 4.1.2).
 func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -258,9 +261,9 @@ func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "The log-in failed. The terminal says why.")
-	err := fmt.Errorf("the authorization server refused the log-in: %s %s", redact.Quote(q.Get("error")), redact.Quote(q.Get("error_description")))
+	brought := func(name string) string { return q.Get(name)[:min(len(q.Get(name)), maxBrought)] }
 	select {
-	case v.failures <- err:
+	case v.failures <- LoginRequest{State: v.state, Error: brought("error"), ErrorDescription: brought("error_description")}:
 	default:
 	}
 }

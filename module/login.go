@@ -28,7 +28,7 @@ import (
 //
 // The first step is either {"redirect_uri": …} (authorization code with PKCE, RFC
 // 6749 section 4.1 and RFC 7636) or {"device": true} (RFC 8628). The second one
-// repeats its state, and has the code if there is one.
+// repeats its state, and has the code, or the error, if there is one.
 type LoginRequest struct {
 	// RedirectURI is where the browser comes back: a loopback address (RFC 8252
 	// section 7.3).
@@ -42,6 +42,11 @@ type LoginRequest struct {
 
 	// Code is the authorization code that the browser brought.
 	Code string `json:"code,omitempty"`
+
+	// Error and ErrorDescription are what it brought in its place (RFC 6749 section
+	// 4.1.2.1). The instance knows what must not be printed of them.
+	Error            string `json:"error,omitempty"`
+	ErrorDescription string `json:"error_description,omitempty"`
 }
 
 // LoginAnswer is what comes of a step.
@@ -135,6 +140,9 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 	}
 	redact.Remember(req.Code, under.verifier)
 	endLogin(req.State) // a code is good for one attempt
+	if req.Code == "" {
+		return nil, c.loginRefused(req)
+	}
 	return c.exchange(ctx, "authorization_code", map[string][]string{
 		"code": {req.Code}, "redirect_uri": {under.redirectURI}, "code_verifier": {under.verifier},
 	})
@@ -227,6 +235,15 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 		VerificationURIComplete: complete,
 		ExpiresIn:               a.ExpiresIn.Seconds(), Interval: under.interval.Seconds(),
 	}, nil
+}
+
+// loginRefused is the error of a log-in that the browser brought an error from.
+func (c *client) loginRefused(req LoginRequest) error {
+	// Whoever refuses may repeat secrets that no request was made with so far.
+	if _, err := c.resolve(); err != nil {
+		return fmt.Errorf("the authorization server refused the log-in, and what it says is not printed, since the client's secrets are not known: %w", err)
+	}
+	return fmt.Errorf("the authorization server refused the log-in: %s %s", redact.Quote(req.Error), redact.Quote(req.ErrorDescription))
 }
 
 // checkDevice returns an error if a person could not open the address or enter the
