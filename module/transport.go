@@ -195,12 +195,13 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return t.withoutToken(req, err)
 	}
+	req, callers := watchBody(req)
 	first, body := recordBody(req, *c.cfg.ReplayBuffer)
 	defer body.end()
 
 	res, rejected, err := t.send(first, pass, wait)
 	if rejected == nil {
-		return res, err
+		return t.answer(req, callers, res, err)
 	}
 	again, ok := t.afterRejection(req, res, rejected, body, wait)
 	if !ok {
@@ -212,7 +213,18 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.withoutToken(again, err)
 	}
 	res, _, err = t.send(again, pass, wait)
-	return res, err
+	return t.answer(req, callers, res, err)
+}
+
+// answer is the outcome of a round trip, unless it failed for the caller's body.
+func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Response, err error) (*http.Response, error) {
+	if err == nil {
+		return res, nil
+	}
+	if p := callers.problem(req); p != nil {
+		return t.refuse(req, p), nil
+	}
+	return nil, err
 }
 
 // send makes one round trip with a token, and returns the one that the answer rejects, if
