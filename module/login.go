@@ -43,9 +43,11 @@ type LoginRequest struct {
 	// Code is the authorization code that the browser brought.
 	Code string `json:"code,omitempty"`
 
-	// Error and ErrorDescription are what it brought in its place (RFC 6749 section
-	// 4.1.2.1). The instance knows what must not be printed of them.
-	Error            string `json:"error,omitempty"`
+	// Error is what it brought in its place (RFC 6749 section 4.1.2.1). The instance
+	// knows what must not be printed of it.
+	Error string `json:"error,omitempty"`
+
+	// ErrorDescription is what it said of that.
 	ErrorDescription string `json:"error_description,omitempty"`
 }
 
