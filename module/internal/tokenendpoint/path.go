@@ -103,6 +103,9 @@ func (r *reply) value(path string) any {
 // lookup follows a dotted path. A key that itself holds dots is found too, and
 // the elements of arrays by their index.
 func lookup(node any, path string) any {
+	if path == "" {
+		return nil // whatever a server calls so, no setting names it
+	}
 	switch node := node.(type) {
 	case map[string]any:
 		if value, ok := node[path]; ok {

@@ -135,7 +135,8 @@ func (c *Client) tokensIn(object map[string]any, whole bool, own map[string]bool
 			return text
 		}
 		for name := range strings.SplitSeq(lastNames(path), "|") {
-			if text := tokenOf(object[spelled(object, name, isToken)]); text != "" && !own[text] {
+			member := spelled(object, name, isToken)
+			if text := tokenOf(object[member]); member != "" && text != "" && !own[text] {
 				return text
 			}
 		}

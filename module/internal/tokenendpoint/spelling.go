@@ -29,6 +29,9 @@ func folded(name string) string {
 // otherwise than we know it, such as refreshToken or Refresh-Token. "" if there is none.
 func spelled(object map[string]any, name string, is func(any) bool) string {
 	name = folded(name)
+	if name == "" {
+		return "" // a setting that names nothing finds nothing
+	}
 	for _, other := range slices.Sorted(maps.Keys(object)) {
 		if folded(other) == name && is(object[other]) {
 			return other
