@@ -386,7 +386,7 @@ func (p *clientParser) terminalError() error {
 		code = 1
 	}
 	if code < len(args) && (args[code] == "" || strings.ContainsAny(args[code], " \t\"")) {
-		args[code] = strconv.Quote(args[code]) // with blanks in it it is one word all the same
+		args[code] = strconv.Quote(args[code]) // one word all the same, if there are blanks in it
 	}
 	p.client.TerminalErrors = append(p.client.TerminalErrors, strings.Join(args, " "))
 	return nil

@@ -141,5 +141,6 @@ func makeVisible(v reflect.Value) {
 		if v.CanSet() {
 			v.SetString(redact.Visible(v.String()))
 		}
+	default: // holds no text
 	}
 }

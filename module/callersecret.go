@@ -12,7 +12,6 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/cause"
-
 	"lamplighter/module/internal/redact"
 )
 

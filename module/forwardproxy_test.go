@@ -247,7 +247,7 @@ func TestProxiesOfTheEnvironmentAreHeldToTheSameRule(t *testing.T) {
 	if proxyURL == "" {
 		as := newRotating(t)
 		proxy := newForwardProxy(t, strings.TrimPrefix(as.api.URL, "http://"))
-		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v") //nolint:gosec // this very test
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 		child.Env = append(os.Environ(), "LAMPLIGHTER_TEST_PROXY="+proxy.URL, "HTTP_PROXY="+proxy.URL, "NO_PROXY=", "no_proxy=")
 		out, err := child.CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "--- PASS") {

@@ -93,7 +93,7 @@ func (p *place) check() error {
 		if p.name == "Host" || p.name == "Connection" || p.name == "Content-Length" || p.name == "Transfer-Encoding" {
 			return fmt.Errorf("the header %s cannot carry a token", p.name)
 		}
-		p.alike = strings.ContainsFunc(p.name, func(r rune) bool { return headerByte(byte(r)) == '_' })
+		p.alike = strings.ContainsFunc(p.name, func(r rune) bool { return headerByte(byte(r)) == '_' }) //nolint:gosec // names of fields are ASCII
 		return nil
 	case "query":
 	case "cookie":

@@ -35,10 +35,18 @@ func checkPrintable(t *testing.T, what, text string) {
 func TestADeviceAnswerThatIsHostileIsRefused(t *testing.T) {
 	redact.Remember("the-device-code-of-this")
 	for _, d := range []struct{ code, address string }{
-		{"ABCD" + hostile, "https://as.example/device"}, {"", "https://as.example/device"}, {" ", "https://as.example/device"},
-		{strings.Repeat("A", 1000), "https://as.example/device"}, {"the-device-code-of-this", "https://as.example/device"},
-		{"ABCD", "https://as.example/" + hostile}, {"ABCD", "javascript:alert(1)"}, {"ABCD", "file:///etc/passwd"}, {"ABCD", "as.example/device"},
-		{"ABCD", "https://user@as.example/"}, {"ABCD", "https://as.example/the-device-code-of-this"}, {"ABCD", "https://as.example/ or something else"},
+		{"ABCD" + hostile, "https://as.example/device"},
+		{"", "https://as.example/device"},
+		{" ", "https://as.example/device"},
+		{strings.Repeat("A", 1000), "https://as.example/device"},
+		{"the-device-code-of-this", "https://as.example/device"},
+		{"ABCD", "https://as.example/" + hostile},
+		{"ABCD", "javascript:alert(1)"},
+		{"ABCD", "file:///etc/passwd"},
+		{"ABCD", "as.example/device"},
+		{"ABCD", "https://user@as.example/"},
+		{"ABCD", "https://as.example/the-device-code-of-this"},
+		{"ABCD", "https://as.example/ or something else"},
 	} {
 		err := checkDevice(d.code, d.address)
 		if err == nil {

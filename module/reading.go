@@ -102,7 +102,7 @@ func decodeOnce(name []byte) []byte {
 		case c == '+':
 			c = ' '
 		case c == '%' && i+5 < len(name) && (name[i+1] == 'u' || name[i+1] == 'U') && isHex(name[i+2:i+6]):
-			r, _ := strconv.ParseUint(string(name[i+2:i+6]), 16, 32)
+			r, _ := strconv.ParseInt(string(name[i+2:i+6]), 16, 32)
 			out = utf8.AppendRune(out, rune(r))
 			i += 6
 			continue

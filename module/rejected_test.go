@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -222,9 +223,7 @@ func TestWhatARejectionIs(t *testing.T) {
 			}
 			req := &http.Request{Method: test.method}
 			header := http.Header{"Content-Type": {"application/json"}}
-			for field, values := range test.header {
-				header[field] = values
-			}
+			maps.Copy(header, test.header)
 			res := &http.Response{StatusCode: test.status, Header: header, Body: io.NopCloser(strings.NewReader(test.body))}
 			if got := r.holds(req, res); got != test.want {
 				t.Errorf("it is: %v", got)

@@ -136,7 +136,7 @@ var cookieReaders = map[string]func(line string) (names []string){
 		return names
 	},
 	"RFC 6265, as PHP, Django and Express do": func(line string) (names []string) {
-		for _, part := range strings.Split(line, ";") {
+		for part := range strings.SplitSeq(line, ";") {
 			name, _, _ := strings.Cut(part, "=")
 			names = append(names, readers["PHP: php_register_variable_ex"](strings.Trim(name, " \t")))
 		}

@@ -163,7 +163,7 @@ func (b *boundConnections) dialling(certificate *tls.Certificate) *http.Transpor
 	if _, speaksH2 := t.TLSNextProto["h2"]; speaksH2 {
 		// The clone's is the base's, with the base's connections.
 		delete(t.TLSNextProto, "h2")
-		if _, err := http2.ConfigureTransports(t); err != nil {
+		if _, err := http2.ConfigureTransports(t); err != nil { //nolint:staticcheck // Protocols alone do not replace what the base had
 			return b.base
 		}
 	}

@@ -80,6 +80,7 @@ func newBinding(t *testing.T, kind string) *binding {
 			b.open.Add(1)
 		case http.StateClosed, http.StateHijacked:
 			b.open.Add(-1)
+		default: // as open as before
 		}
 	}
 	b.api.EnableHTTP2 = kind == "https with http/2"
@@ -211,7 +212,7 @@ func TestATokenTravelsOnAConnectionOfItsOwnCertificate(t *testing.T) {
 					}
 				}
 				works(first)
-				socket := s.upgrade()
+				s.upgrade()
 
 				// Replaced in two steps, and not at once for a token that lives.
 				cert, key, second := newPair(t)
@@ -228,7 +229,7 @@ func TestATokenTravelsOnAConnectionOfItsOwnCertificate(t *testing.T) {
 					s.do("GET", "/", "")
 				}
 				works(first)
-				socket = s.upgrade() // Caddy closes the other one at a reload
+				socket := s.upgrade() // Caddy closes the other one at a reload
 				b.kill()
 				eventually(t, "a token of the new certificate", func() bool { // a second forced refresh is not made at once
 					res, body := s.do("GET", "/", "")

@@ -70,8 +70,7 @@ func TestMoreExchangesThanMayWaitAreRefusedAtOnce(t *testing.T) {
 				x.MaxEntries = 10000
 				x.Notify = func(e keeper.Event) { told = append(told, e) }
 				_, err := c.Token(t.Context(), time.Minute, x)
-				var f *Failure
-				if errors.As(err, &f) {
+				if f, ok := errors.AsType[*Failure](err); ok {
 					mu.Lock()
 					defer mu.Unlock()
 					if refusedAtOnce++; f.Cause != causeTooMany || f.RetryAfter <= 0 || f.Refused || time.Since(began) != 0 {

@@ -65,7 +65,7 @@ func TestNoCallerGetsAnothersTokenInAStorm(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		seed, callers := rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(1, 600).Draw(rt, "callers")
 		synctest.Test(t, func(t *testing.T) {
-			c, s := New(), &storm{random: rand.New(rand.NewPCG(seed, 0))} //nolint:gosec // a test that can be repeated
+			c, s := New(), &storm{random: rand.New(rand.NewPCG(seed, 0))}
 			before := runtime.NumGoroutine()
 			var all sync.WaitGroup
 			for i := range callers {

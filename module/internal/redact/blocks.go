@@ -86,7 +86,7 @@ func join(decoded, run []byte, width uint) []byte {
 		bits, n = bits<<width|uint(v), n+width
 		if n >= 8 {
 			n -= 8
-			decoded = append(decoded, byte(bits>>n))
+			decoded = append(decoded, byte(bits>>n)) //nolint:gosec // the lowest eight bits
 		}
 	}
 	return decoded

@@ -33,7 +33,7 @@ func replace(text, mark string, decode func(rest string) (string, int)) []string
 func percentEncoding(text string) []string {
 	return replace(text, "%", func(rest string) (string, int) {
 		if len(rest) > 0 && rest[0]|0x20 == 'u' {
-			return numbered(rest, 1, 4)
+			return numbered(rest, 4)
 		}
 		return octet(rest, 0)
 	})
@@ -110,14 +110,14 @@ func backslashEscaping(text string) []string {
 			if character, n := octet(rest, 1); n > 0 {
 				return character, n
 			}
-			return numbered(rest, 1, 0) // \x{e4}
+			return numbered(rest, 0) // \x{e4}
 		case rest[0] == 'U' && strings.HasPrefix(rest[1:], "00"):
-			if character, n := numbered(rest, 1, 8); n > 0 {
+			if character, n := numbered(rest, 8); n > 0 {
 				return character, n
 			}
-			return numbered(rest, 1, 4) // \u0041 in capitals
+			return numbered(rest, 4) // \u0041 in capitals
 		case c == 'u':
-			return numbered(rest, 1, 4)
+			return numbered(rest, 4)
 		case strings.IndexByte("abfnrtv", c) >= 0:
 			return string("\a\b\f\n\r\t\v"[strings.IndexByte("abfnrtv", c)]), 1
 		case rest[0] >= '0' && rest[0] <= '3' && len(rest) > 2 && isDigit(rest[1], 8) && isDigit(rest[2], 8):
@@ -151,10 +151,10 @@ func octet(rest string, at int) (string, int) {
 	return string([]byte{high<<4 | low}), at + 2
 }
 
-// numbered reads a character by its number, in as many hexadecimal digits or
+// numbered reads a character by its number, after a letter, in as many hexadecimal digits or
 // within braces. Halves of what UTF-16 writes as two are put together.
-func numbered(rest string, at, digits int) (string, int) {
-	r, n := hexNumber(rest, at, digits)
+func numbered(rest string, digits int) (string, int) {
+	r, n := hexNumber(rest, 1, digits)
 	if n == 0 {
 		return "", 0
 	}

@@ -62,7 +62,7 @@ func latin1(text string) string {
 		for rest := text[at:]; rest != ""; {
 			r, size := utf8.DecodeRuneInString(rest)
 			if size == 2 && r <= 0xff {
-				b.WriteByte(byte(r))
+				b.WriteByte(byte(r)) //nolint:gosec // at most 0xff
 			} else {
 				b.WriteString(rest[:size])
 			}

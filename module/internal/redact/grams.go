@@ -1,6 +1,9 @@
 package redact
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 const (
 	// minSecret is the length from which a value can be told from any other word,
@@ -65,7 +68,7 @@ func (g *grams) bit(gram uint64) (at uint64, mask byte) {
 }
 
 func (g *grams) slot(gram uint64) int {
-	i := int(hash(gram) >> g.shift)
+	i := int(hash(gram) >> g.shift) //nolint:gosec // less than there are slots
 	for g.slots[i] != 0 && g.slots[i] != gram {
 		i = (i + 1) & (len(g.slots) - 1)
 	}
@@ -163,12 +166,7 @@ func (g *grams) whole(value string) bool {
 	if isPlain(value) {
 		return g.all(value)
 	}
-	for _, form := range forms(value) {
-		if g.all(form) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(forms(value), g.all)
 }
 
 // all reports whether every sequence of a value is there.

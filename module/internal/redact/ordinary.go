@@ -12,7 +12,7 @@ var ordinary = func() *grams {
 access_token refresh_token id_token subject_token actor_token requested_token_type token_type token type
 access token refresh token expires_in expired token invalid token bearer token
 client_id client_secret client_assertion client_assertion_type client credentials client_credentials client secret
-client authentication authorization authorization code authorization_code authorization_pending authorization header
+client authentication authorization_code authorization code authorization_pending authorization header
 device_code device code code_verifier code_challenge redirect_uri response_type grant_type grant type
 urn:ietf:params:oauth:grant-type:token-exchange urn:ietf:params:oauth:grant-type:device_code
 urn:ietf:params:oauth:grant-type:jwt-bearer urn:ietf:params:oauth:client-assertion-type:jwt-bearer

@@ -6,6 +6,8 @@
 // of the secrets and 8 KiB of words do.
 package redact
 
+import "slices"
+
 // Secrets are the values of one exchange that must not be printed, in whatever way
 // a server or a library may echo them. The nil *Secrets knows those that the
 // process remembers, as every other does too.
@@ -51,17 +53,7 @@ func (s *Secrets) Reveals(text string) bool {
 }
 
 func (s *Secrets) in(held *grams) bool {
-	for _, v := range s.values {
-		if held.part(v) {
-			return true
-		}
-	}
-	for _, v := range s.whole {
-		if held.whole(v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.values, held.part) || slices.ContainsFunc(s.whole, held.whole)
 }
 
 // Quote makes foreign words fit to stand within a sentence of ours: quoted,

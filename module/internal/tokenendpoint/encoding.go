@@ -7,6 +7,7 @@ import (
 	"compress/zlib"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httputil"
@@ -43,7 +44,7 @@ func decompress(body []byte, header http.Header) ([]byte, error) {
 			if len(plain) > 0 {
 				body = plain
 			}
-			if own, ok := err.(unreadable); ok {
+			if own, ok := errors.AsType[unreadable](err); ok {
 				return body, own
 			}
 			return body, unreadable("its compression is damaged")

@@ -73,7 +73,7 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 		MaxResponseHeaderBytes: maxHeader,
 	}
 	x.watch(transport, req)
-	return transport.RoundTrip(req.WithContext(x.ctx))
+	return transport.RoundTrip(req.WithContext(x.ctx)) //nolint:contextcheck // see above
 }
 
 func (x *exchange) arm() {

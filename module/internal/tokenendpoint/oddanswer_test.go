@@ -77,7 +77,7 @@ func TestAServerThatSpeaksHTTP2AloneIsToldSo(t *testing.T) {
 			}
 		}()
 		c := newClient(t, Dialect{})
-		c.connection.TLS = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // of this test
+		c.connection.TLS = &tls.Config{InsecureSkipVerify: true}
 		r := refresh
 		r.URL = "https://" + listener.Addr().String()
 		if a := c.Do(t.Context(), r); a.Outcome != outcome || a.Cause != "http2_only" || a.Passes {

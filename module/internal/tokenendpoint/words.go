@@ -132,9 +132,9 @@ func (c *Client) terminalLines(a *Answer) string {
 	default:
 		missing += " " + a.Cause
 	}
-	var lines []string
-	for _, line := range append(slices.Clone(c.dialect.TerminalErrors), strings.TrimSpace(missing)) {
-		lines = append(lines, "'terminal_errors "+line+"'")
+	lines := append(slices.Clone(c.dialect.TerminalErrors), strings.TrimSpace(missing))
+	for i, line := range lines {
+		lines[i] = "'terminal_errors " + line + "'"
 	}
 	return strings.Join(lines, " and ")
 }
