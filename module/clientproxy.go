@@ -7,7 +7,10 @@ import (
 	"net/url"
 	"strings"
 
+	"lamplighter/module/cause"
+	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint"
 )
 
 // checkProxySetting checks the setting `proxy` as far as it holds no placeholder.
@@ -37,7 +40,7 @@ func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
 	var r resolver
 	text := r.value("proxy", c.Proxy)
 	if r.err != nil {
-		return nil, r.err
+		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(keeper.CauseUnresolved).With(), Err: r.err}
 	}
 	proxy, err := parseProxy(text)
 	if err != nil {
@@ -58,7 +61,8 @@ func (c *Client) permittedProxy(req *http.Request) (*url.URL, error) {
 		return nil, err
 	}
 	if err := passes(req.URL.Scheme, proxy, rules); err != nil {
-		return nil, err
+		named := printable(proxyOrigin(proxy).String())
+		return nil, &tokenendpoint.ProxyError{Cause: cause.Of("token_destination_denied", "secrets").With("proxy", named), Err: err}
 	}
 	return proxy, nil
 }

@@ -41,6 +41,17 @@ type way struct {
 // told: there may be a password in it.
 var errProxy = errors.New("the forward proxy is no URL that can be used")
 
+// ProxyError is why a Connection's Proxy yields none, in a row of the table and in
+// words that hold no secret.
+type ProxyError struct {
+	Cause cause.Cause
+	Err   error
+}
+
+func (e *ProxyError) Error() string { return e.Err.Error() }
+
+func (e *ProxyError) Unwrap() error { return e.Err }
+
 // proxyStatus is a proxy's answer to CONNECT that is no success.
 type proxyStatus int
 
@@ -55,6 +66,9 @@ func (w *way) watch(t *http.Transport, req *http.Request) {
 	choose := t.Proxy
 	t.Proxy = func(r *http.Request) (*url.URL, error) {
 		proxy, err := choose(r)
+		if is[*ProxyError](err) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, errProxy
 		}
@@ -149,6 +163,9 @@ func reasonOf(err error) string {
 
 // why finds the row.
 func (w *way) why(err error) cause.Cause {
+	if chosen, ok := errors.AsType[*ProxyError](err); ok {
+		return chosen.Cause
+	}
 	name, which := w.name(err)
 	return w.row(name, which...)
 }

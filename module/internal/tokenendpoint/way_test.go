@@ -315,6 +315,7 @@ func TestFaultsOfAProxyNameTheProxy(t *testing.T) {
 		"429":                {serveProxy(t, "HTTP/1.1 429 Too Many Requests\r\n\r\n"), "proxy_failed", true, "429"},
 		"no answer":          {serveProxy(t, ""), "proxy_failed", true, "as.example.com"},
 		"no HTTP":            {serveProxy(t, "SSH-2.0-OpenSSH\r\n"), "proxy_invalid", false, "scheme"},
+		"TLS, in an alert":   {serveProxy(t, "\x15\x03\x01\x00\x02\x02\x46"), "proxy_invalid", false, "scheme"},
 		"an unknown scheme":  {&url.URL{Scheme: "ftp", Host: "proxy.example.com:21", User: user}, "proxy_invalid", false, "socks5"},
 		"no host":            {&url.URL{Scheme: "http", Opaque: "proxy-user:proxy-password@x"}, "proxy_invalid", false, "http://"},
 		"https of a plain":   {&url.URL{Scheme: "https", Host: plain.Host, User: user}, "proxy_tls_failed", false, plain.Host},
