@@ -456,7 +456,7 @@ func TestHeadersWithoutEndCostBoundedMemory(t *testing.T) {
 	if a.Outcome != Unanswered || a.Cause != "headers_too_long" || !strings.Contains(a.Detail, "2 MiB") || a.Passes || a.Remedy == "" {
 		t.Errorf("%+v", a)
 	}
-	if spent := (after.TotalAlloc - before.TotalAlloc) >> 20; spent > 88 {
+	if spent := (after.TotalAlloc - before.TotalAlloc) >> 20; spent > 128 { // it was 450, and the race detector adds its own
 		t.Errorf("%d MiB were allocated", spent)
 	}
 }
