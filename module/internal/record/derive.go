@@ -1,0 +1,275 @@
+package record
+
+import "slices"
+
+// Lives reports whether the record has a grant of that binding that holds a
+// refresh token.
+func (r *Record) Lives(binding Fingerprint) bool { return r.Current(binding) != nil }
+
+// Grant returns the lineage that stands for a binding: the one that the newest
+// log-in began or, as long as no answer has begun one, the candidate that was
+// judged last. nil if there is none.
+func (r *Record) Grant(binding Fingerprint) *Lineage {
+	var found *Lineage
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if l.Binding != binding || l.Since == 0 && l.Loss == nil {
+			continue
+		}
+		if found == nil || newer(l, found) {
+			found = l
+		}
+	}
+	return found
+}
+
+// newer reports whether a lineage displaces another one.
+func newer(a, b *Lineage) bool {
+	if a.Since != b.Since {
+		return a.Since > b.Since
+	}
+	if x, y := a.lossNumber(), b.lossNumber(); a.Since == 0 && x != y {
+		return x > y
+	}
+	return a.ID > b.ID
+}
+
+func (l *Lineage) lossNumber() uint32 {
+	if l.Loss == nil {
+		return 0
+	}
+	return l.Loss.Number
+}
+
+// Ended reports whether a revocation ended the lineage.
+func (l *Lineage) Ended() bool { return l.Since > 0 && l.Revoked >= l.Since }
+
+// Current returns the refresh token that a binding's grant has, nil if it is lost
+// or there never was one.
+func (r *Record) Current(binding Fingerprint) *Token {
+	l := r.Grant(binding)
+	if l == nil {
+		return nil
+	}
+	return l.Current()
+}
+
+// Current returns the held token with the highest number, nil if there is none.
+func (l *Lineage) Current() *Token {
+	if l.Ended() {
+		return nil
+	}
+	for i := len(l.Tokens) - 1; i >= 0; i-- {
+		if l.Tokens[i].Said == Held {
+			return &l.Tokens[i]
+		}
+	}
+	return nil
+}
+
+// LastRefused returns the refused token of a lost lineage whose secret is kept: an
+// operator may have it presented once more.
+func (l *Lineage) LastRefused() *Token {
+	for i := len(l.Tokens) - 1; i >= 0; i-- {
+		if t := &l.Tokens[i]; t.Said == Refused && t.RefreshToken != "" {
+			return t
+		}
+	}
+	return nil
+}
+
+// Candidate returns a refresh token that was supplied and that no answer has
+// judged: the imported one, or else the one of the configuration. nil if there is
+// none.
+func (r *Record) Candidate(binding Fingerprint, imported bool) *Token {
+	var found *Token
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if l.Binding != binding {
+			continue
+		}
+		for j := range l.Tokens {
+			if t := &l.Tokens[j]; t.Said == Candidate && t.RefreshToken != "" && t.Imported == imported && (found == nil || t.Number > found.Number) {
+				found = t
+			}
+		}
+	}
+	return found
+}
+
+// Lost returns the lineage whose loss was noticed last, of a binding that has no
+// current refresh token; nil if there is none.
+func (r *Record) Lost(binding Fingerprint) *Lineage {
+	found := r.Grant(binding)
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if l.Binding == binding && l.Loss != nil && (found == nil || l.Loss.Number > found.lossNumber()) {
+			found = l
+		}
+	}
+	return found
+}
+
+// Elsewhere returns a lineage of another binding that holds a refresh token, or had
+// one that was refused; the newest, nil if there is none.
+func (r *Record) Elsewhere(binding Fingerprint) *Lineage {
+	var found *Lineage
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if l.Binding == binding || r.Grant(l.Binding) != l || l.Current() == nil && l.LastRefused() == nil {
+			continue
+		}
+		if found == nil || newer(l, found) {
+			found = l
+		}
+	}
+	return found
+}
+
+// Verdict is what a record knows of a refresh token.
+type Verdict uint8
+
+// What a record may know. Only a token that is Unjudged or Living may be presented.
+const (
+	Unknown    Verdict = iota // nothing
+	Unjudged                  // it is a candidate
+	Living                    // the current token of its lineage, or a spare
+	WasRefused                // the server refused it
+	WasOther                  // it is of a lineage that ended, or that a newer one displaced
+	WasUsed                   // an answer consumed it
+)
+
+// Of returns what the record knows of a refresh token.
+func (r *Record) Of(f Fingerprint) Verdict {
+	known := Unknown
+	if slices.ContainsFunc(r.Forgotten, func(m Mark) bool { return m.Of(f) }) {
+		known = WasUsed
+	}
+	for i := range r.Lineages {
+		known = max(known, r.of(&r.Lineages[i], f))
+	}
+	return known
+}
+
+func (r *Record) of(l *Lineage, f Fingerprint) Verdict {
+	if l.consumed(f) {
+		return WasUsed
+	}
+	for i := range l.Tokens {
+		t := &l.Tokens[i]
+		switch {
+		case t.Fingerprint != f:
+		case t.Said == Refused:
+			return WasRefused
+		case t.Said == Candidate:
+			return Unjudged
+		case l.Ended() || r.Grant(l.Binding) != l:
+			return WasOther
+		default:
+			return Living
+		}
+	}
+	if l.ID == f {
+		return WasUsed // and forgotten
+	}
+	return Unknown
+}
+
+// RefusedElsewhere reports whether all that is known of a refresh token is that
+// somebody else than the binding's server refused it: who never issued it.
+func (r *Record) RefusedElsewhere(f, binding Fingerprint) bool {
+	l := r.Lineage(f)
+	return l != nil && l.Since == 0 && l.Binding != binding && r.Of(f) == WasRefused
+}
+
+func (l *Lineage) consumed(f Fingerprint) bool {
+	return slices.ContainsFunc(l.Consumed, func(m Mark) bool { return m.Of(f) })
+}
+
+// horizon is the number below which a token counts as consumed: what is known of
+// older ones was forgotten.
+func (l *Lineage) horizon() uint32 {
+	if len(l.Consumed) < keptMarks {
+		return 0
+	}
+	return l.Consumed[0].Number
+}
+
+// Open returns the attempt with a refresh token whose outcome nobody knows, nil if
+// there is none.
+func (r *Record) Open(f Fingerprint) *Attempt {
+	for i := range r.Attempts {
+		if a := &r.Attempts[i]; a.Fingerprint == f && a.Open() {
+			return a
+		}
+	}
+	return nil
+}
+
+// Journals reports whether the record was written for a request that was about to be
+// sent, and whose outcome it does not have.
+func (r *Record) Journals() bool {
+	return slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.Number == r.Number && !a.Settled })
+}
+
+// Made reports whether the record knows of an attempt by its ID.
+func (r *Record) Made(id string) bool {
+	return slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.ID == id })
+}
+
+// Open reports whether the outcome of the attempt, or of one before it with the
+// same refresh token, is unknown.
+func (a *Attempt) Open() bool { return !a.Settled || !a.Unanswered.IsZero() }
+
+// Access returns the newest access token of a request binding, nil if there is
+// none that a living grant could have. A grant without a refresh token of its own
+// is that of lineage 0.
+func (r *Record) Access(request Fingerprint) *AccessToken {
+	for i := range r.AccessTokens {
+		t := &r.AccessTokens[i]
+		if t.Request != request {
+			continue
+		}
+		if l := r.Lineage(t.Lineage); t.AccessToken == "" || t.Lineage != 0 && (l == nil || l.Ended() || r.Grant(l.Binding) != l) {
+			return nil
+		}
+		return t
+	}
+	return nil
+}
+
+// Newest returns the access token of the newest attempt, whatever it was asked for
+// with; nil if there is none that a living grant could have.
+func (r *Record) Newest() (found *AccessToken) {
+	for i := range r.AccessTokens {
+		if t := r.Access(r.AccessTokens[i].Request); t != nil && (found == nil || t.Number > found.Number) {
+			found = t
+		}
+	}
+	return found
+}
+
+// Lineage returns the lineage of that ID, nil if there is none.
+func (r *Record) Lineage(id Fingerprint) *Lineage {
+	for i := range r.Lineages {
+		if r.Lineages[i].ID == id && id != 0 {
+			return &r.Lineages[i]
+		}
+	}
+	return nil
+}
+
+// LineageOf returns the lineage that a refresh token belongs to, by what the record
+// still knows of it; 0 if it is of none.
+func (r *Record) LineageOf(f Fingerprint) Fingerprint {
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if l.ID == f || l.consumed(f) || slices.ContainsFunc(l.Tokens, func(t Token) bool { return t.Fingerprint == f }) {
+			return l.ID
+		}
+	}
+	return 0
+}
+
+// Knows reports whether the record knows of a lineage.
+func (r *Record) Knows(lineage Fingerprint) bool { return r.Lineage(lineage) != nil }
