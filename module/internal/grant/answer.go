@@ -1,0 +1,291 @@
+package grant
+
+import (
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// answered acts on an answer. Whatever else it says, a new refresh token in it is
+// kept first.
+func (m *machine) answered(a *Answer) {
+	if m.phase == Connecting { // nothing was sent
+		m.plan.answer = a
+		m.giveTurn()
+		if m.settings != nil {
+			m.failed(a)
+		}
+		m.keepImport()
+		return
+	}
+	if m.phase != Asking {
+		return
+	}
+	p := m.plan
+	p.answer = a
+	m.giveTurn() // before the answer is written
+	rotating := p.settings.Rotating
+	if !rotating {
+		p.number = m.record.Number + 1
+	}
+	p.rotated = rotating && a.RefreshToken != "" && a.RefreshToken != p.RefreshToken
+	switch {
+	case a.Outcome == Granted || p.rotated:
+		m.keep(a)
+	case a.Outcome == RefusedGrant && p.RefreshToken != "":
+		m.refuse(a)
+	case settles(a) && rotating:
+		m.failed(a)
+		m.settle()
+	default:
+		// A success without a token, or a 5xx of a server or gateway, may have
+		// consumed the token all the same: the attempt stays open.
+		m.failed(a)
+		m.finish()
+	}
+}
+
+// keepImport keeps a refresh token that was supplied by hand although the server
+// could not be reached: whoever obtained it has no other. It is tried again.
+func (m *machine) keepImport() {
+	p := m.plan
+	if !p.Imported || m.record.Of(record.FingerprintOf(p.RefreshToken)) != record.Unknown {
+		m.finish()
+		return
+	}
+	m.record = m.record.Supply(m.record.Number+1, p.Presented)
+	p.write = settle
+	m.save()
+}
+
+// settles reports whether an answer tells that it consumed nothing.
+func settles(a *Answer) bool {
+	switch a.Outcome {
+	case NotSent, Misconfigured, RefusedGrant:
+		return true
+	case Unavailable:
+		return a.Status >= 300 && a.Status < 500
+	}
+	return false
+}
+
+// keep writes what an answer brought, and publishes it: a grant that rotates after
+// its new refresh token was written, or could not be; any other before, for its
+// record is only a cache.
+func (m *machine) keep(a *Answer) {
+	p := m.plan
+	p.sent = p.sent.seenFrom(m.now)
+	sent := time.Unix(0, p.sent.Wall).UTC()
+	rec, lineage := m.record, record.Fingerprint(0)
+	if p.settings.Rotating {
+		brought := record.Token{ObtainedAt: sent}
+		if p.rotated {
+			brought.RefreshToken = a.RefreshToken
+		}
+		if a.RefreshExpiresIn > 0 {
+			brought.ExpiresAt = sent.Add(a.RefreshExpiresIn)
+		}
+		rec = rec.Answered(p.number, p.Presented, brought)
+		lineage = rec.LineageOf(record.FingerprintOf(p.RefreshToken))
+	}
+	former := m.record.Access(m.binding.Request)
+	switch {
+	case a.Outcome == Granted:
+		p.same = former != nil && former.AccessToken == a.Access.AccessToken && !p.revived
+		t := a.Access
+		t.Request, t.Grant, t.Lineage, t.Number = p.Binding.Request, p.Binding.Grant, lineage, p.number
+		t.ObtainedAt, t.ExpiresAt = sent, sent.Add(a.ExpiresIn)
+		if p.same && a.ExpiresDefaulted != "" && former.ExpiresAt.After(m.now.Time()) {
+			// Repeated without a usable lifetime: it still ends when it was to end.
+			t.ObtainedAt, t.ExpiresAt = former.ObtainedAt, former.ExpiresAt
+		}
+		rec = rec.Obtain(t)
+	case p.settings.Drain: // the old access token died, and none came
+		rec = rec.Obtain(record.AccessToken{Request: p.Binding.Request, Grant: p.Binding.Grant, Lineage: lineage, Number: p.number})
+	}
+	if !p.same || p.rotated {
+		rec = rec.Count()
+	}
+	m.record, p.write = rec, keep
+	if p.settings.Rotating {
+		m.unsaved = true
+	} else {
+		m.present()
+	}
+	m.save()
+}
+
+// present publishes what an answer brought, and plans what follows.
+func (m *machine) present() {
+	p, a := m.plan, m.plan.answer
+	if a.Outcome != Granted {
+		if t := m.record.Access(m.binding.Request); t == nil {
+			m.live = nil
+		}
+		m.schedule.atOnce() // an access token is still to be had
+		m.failed(a)
+		return
+	}
+	t := m.record.Access(p.Binding.Request)
+	expires := p.sent.Add(a.ExpiresIn)
+	lifetime := a.ExpiresIn
+	if t != nil && m.live != nil && p.same && t.ExpiresAt.Equal(m.live.Token.ExpiresAt) {
+		expires, lifetime = m.live.Expires, time.Duration(m.live.Expires.Mono-p.sent.Mono)
+	}
+	switch {
+	case t == nil, t.Unusable != "":
+		m.live = nil
+	default:
+		m.publish(t, expires)
+	}
+	set := p.settings
+	m.schedule.succeed(p.sent, lifetime, set, m.now)
+	if set.Rotating {
+		m.beforeGrantEnds()
+	}
+	m.trouble, m.accepted = Trouble{}, m.credits
+	m.renewed(p.same)
+	m.tell(TokenObtained, Trouble{})
+	if p.rotated {
+		m.tell(RefreshTokenRotated, Trouble{})
+	}
+	m.complain(a)
+}
+
+// complain tells what is odd about an answer that was kept.
+func (m *machine) complain(a *Answer) {
+	if m.plan.settings.RequireRotation && !m.plan.rotated {
+		m.tell(RotationMissing, Trouble{})
+	}
+	if a.ExpiresDefaulted != "" {
+		m.tell(LifetimeMissing, Trouble{Facts: &Facts{Detail: a.ExpiresDefaulted}})
+	}
+	for _, remark := range a.Remarks {
+		m.tell(AnswerRemarked, Trouble{Facts: &Facts{Detail: remark}})
+	}
+	if a.Access.Unusable != "" {
+		m.trouble = Trouble{Condition: Misconfiguration, Cause: CauseUnusable, Facts: &Facts{Detail: a.Access.Unusable}, At: m.now.Wall}
+		m.tell(Troubled, m.trouble)
+	}
+}
+
+// failed records what an answer says that brought no access token.
+func (m *machine) failed(a *Answer) {
+	p := m.plan
+	t := Trouble{Condition: Backoff, Cause: a.Cause, Facts: a.Facts}
+	if a.Outcome == Misconfigured || a.Outcome == RefusedGrant {
+		t.Condition = Misconfiguration
+	}
+	if p.beside && !p.rotated {
+		m.failedBeside(t, a)
+		return
+	}
+	if t.Condition == Misconfiguration {
+		t.Facts = m.suspect(a)
+	}
+	m.fail(t, a.RetryAfter)
+}
+
+// suspect adds what is known of an answer that blames the settings and rather means
+// the refresh token, if the same settings have worked before.
+func (m *machine) suspect(a *Answer) *Facts {
+	p, t := m.plan, m.record.Newest()
+	current := m.record.Current(m.binding.Grant)
+	if a.Facts == nil || a.Facts.DeadGrant == "" {
+		return a.Facts
+	}
+	f := *a.Facts
+	if t == nil || current == nil || current.RefreshToken != p.RefreshToken {
+		f.DeadGrant = ""
+		return &f
+	}
+	f.Since, f.Accepted = t.ObtainedAt, m.accepted != 0 && m.accepted == m.credits
+	return &f
+}
+
+// failedBeside records that a candidate could not be tried beside a grant that
+// lives.
+func (m *machine) failedBeside(t Trouble, a *Answer) {
+	p, r := m.plan, m.seldom()
+	lo, hi := retryMin, retryMax
+	if t.Condition == Misconfiguration {
+		lo, hi = slowRetryMin, slowRetryMax
+		if p.Imported { // whoever made it has the answer, and may make it again
+			m.record = m.record.Withdraw(max(p.number, m.record.Number), record.FingerprintOf(p.RefreshToken))
+		}
+	}
+	if f := record.FingerprintOf(p.RefreshToken); r.trial.token != f {
+		r.trial = trial{token: f}
+	}
+	r.trial.fail(m.now, lo, hi, a.RetryAfter)
+	m.schedule.retryAfter = r.trial.retryAfter // it is the same server
+	facts := Facts{}
+	if a.Facts != nil {
+		facts = *a.Facts
+	}
+	facts.Imported = p.Imported
+	t.Case, t.Facts, t.At, t.beside = caseBeside, &facts, m.now.Wall, true
+	m.trouble = t
+	m.tell(TokenRefreshFailed, t)
+}
+
+// refuse notes that the server refused a refresh token: of a candidate beside a
+// grant that lives, and of a token beside which there is a spare, that is all.
+func (m *machine) refuse(a *Answer) {
+	p := m.plan
+	f := record.FingerprintOf(p.RefreshToken)
+	var loss *record.Loss
+	if !p.beside && !p.revived {
+		loss = m.loss(a, m.record.Open(f))
+	}
+	m.record = m.record.Refuse(p.number, p.Presented, !p.beside, loss)
+	p.write = verdict
+	m.save()
+}
+
+// loss says how the grant ended, unless a spare is left.
+func (m *machine) loss(a *Answer, open *record.Attempt) *record.Loss {
+	p := m.plan
+	l := &record.Loss{Cause: CauseRefused, At: m.now.Time(), Imported: p.Imported}
+	if a.Facts != nil {
+		l.Detail = a.Facts.Detail
+	}
+	switch lineage := m.record.Grant(m.binding.Grant); {
+	case open != nil && !open.Unanswered.IsZero():
+		l.Cause, l.Unanswered, l.UnansweredBy = CauseResponseLost, open.Unanswered, open.UnansweredBy
+		l.Imported = false
+	case p.Candidate && !p.Imported && (lineage == nil || lineage.Since == 0):
+		l.Cause = CauseSeedUsed
+	}
+	return l
+}
+
+// judged goes on after a refusal was noted.
+func (m *machine) judged() {
+	p := m.plan
+	switch {
+	case p.beside:
+		p.refused = Trouble{
+			Condition: Misconfiguration, Cause: CauseSeedUsed, Case: caseBeside, At: m.now.Wall,
+			Facts: &Facts{Imported: p.Imported, Detail: p.answer.detail()},
+		}
+		p.judged = true
+		m.again = true
+		m.tell(SeedRefused, p.refused)
+	case m.settings != nil && m.settings.Rotating && m.record.Lives(m.binding.Grant):
+		m.again = true // with a spare, or with what another holder obtained
+		m.schedule.atOnce()
+	default:
+		if l := m.record.Lineage(m.record.LineageOf(record.FingerprintOf(p.RefreshToken))); m.settings != nil {
+			m.blocked(lostTrouble(l))
+		}
+	}
+	m.finish()
+}
+
+func (a *Answer) detail() string {
+	if a.Facts == nil {
+		return ""
+	}
+	return a.Facts.Detail
+}

@@ -1,0 +1,234 @@
+package grant
+
+import (
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// proceed decides after a look whether to ask, and goes on to the next step.
+func (m *machine) proceed() {
+	if !m.decide() {
+		m.holdsLease = 0
+		m.finish()
+		return
+	}
+	p := m.plan
+	switch {
+	case m.phase == LookingAgain && p.RefreshToken != p.connects:
+		m.again = true // another holder has rotated
+		m.finish()
+	case m.phase == LookingAgain:
+		m.journal()
+	case m.mayAsk():
+		p.began, p.connects = m.now.Mono, p.RefreshToken
+		trial := m.rarely().trial
+		p.first = m.schedule.failures == 0 && (!p.beside || trial.failures == 0)
+		m.await(Connecting, Connect{p.RefreshToken})
+	default:
+		known := m.settled
+		m.finish()
+		m.settled = known // it goes on when it is called
+	}
+}
+
+// decide plans the attempt. Where nothing may be asked it says why; where nothing
+// is due it leaves everything as it is.
+func (m *machine) decide() bool {
+	trouble, ok := m.choose()
+	if !ok {
+		m.blocked(trouble)
+		return false
+	}
+	p := m.plan
+	f := record.FingerprintOf(p.RefreshToken)
+	m.schedule.pressing = p.Candidate || m.record.Open(f) != nil && !p.resting || m.otherwise()
+	m.schedule.idle = false
+	if m.rarely().trial.token != 0 && !p.Candidate && !p.resting {
+		m.seldom().trial = trial{}
+		if m.trouble.beside {
+			m.trouble = Trouble{}
+		}
+	}
+	if m.trouble.local || m.trouble.Condition == Backoff && !p.resting && !m.schedule.wanted(m.now) {
+		m.trouble = Trouble{} // mended, or nothing is left to be repeated
+		m.schedule.retryNow()
+	}
+	p.ask = m.schedule.due(m.now)
+	if p.order != nil {
+		m.heed()
+	}
+	return p.ask
+}
+
+// otherwise reports whether the newest access token was asked for with other
+// settings than are obeyed now.
+func (m *machine) otherwise() bool {
+	t := m.record.Newest()
+	return t != nil && t.Request != m.binding.Request && m.record.Access(m.binding.Request) == nil ||
+		t != nil && !m.settings.Rotating && t.Grant != m.binding.Grant
+}
+
+// mayAsk reports whether the turn to ask is there. If not, the client stands in
+// line, which is no phase: looks go on meanwhile. Orders do not stand in line, nor
+// does the first retry after an answer was lost: servers that forgive a repeated
+// refresh token do so for a few seconds.
+func (m *machine) mayAsk() bool {
+	open := m.record.Open(record.FingerprintOf(m.plan.RefreshToken)) != nil
+	if m.called || m.plan.order != nil || open && m.schedule.failures+m.rarely().trial.failures == 1 {
+		return true
+	}
+	if !m.inLine {
+		m.inLine = true
+		m.do(Line{Hurried: open})
+	}
+	return false
+}
+
+// connected goes on once the request could be written.
+func (m *machine) connected() {
+	m.plan.connected = true
+	switch {
+	case m.settings == nil:
+		m.finish()
+	case !m.plan.settings.Rotating:
+		m.hold()
+	case m.leased: // since an answer that is not written yet
+		m.await(LookingAgain, Look{})
+	default:
+		m.await(Leasing, Lease{})
+	}
+}
+
+// Bounds of the pause before the lease is tried again.
+const (
+	leaseRetryMin = 250 * time.Millisecond
+	leaseRetryMax = time.Second
+	leaseGrace    = 5 * time.Second // beside Timeout, for another holder's store
+)
+
+// gotLease goes on with the lease. If another has it, turn and connection go back.
+func (m *machine) gotLease(e Leased) {
+	switch {
+	case e.Fault == None && m.settings == nil:
+		m.leased = true
+		m.finish()
+	case e.Fault == None:
+		m.leased, m.holdsLease = true, 0
+		m.await(LookingAgain, Look{})
+	case e.Fault == Busy:
+		if m.holdsLease == 0 {
+			m.holdsLease = m.now.Mono
+		}
+		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+leaseGrace) {
+			m.holdsLease = 0
+			m.fail(Trouble{Condition: Backoff, Cause: CauseLeaseHeld}, 0)
+			m.finish()
+			return
+		}
+		m.later(leaseRetryMin + time.Duration(m.now.Draw*float64(leaseRetryMax-leaseRetryMin)))
+	default:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
+		m.finish()
+	}
+}
+
+// later ends the attempt before anything was written or sent, and begins it anew
+// after a pause. Its order goes back.
+func (m *machine) later(pause time.Duration) {
+	at := m.now.Mono + int64(pause)
+	m.schedule.notBefore = max(m.schedule.notBefore, at)
+	if o := m.plan.order; o != nil {
+		r := m.seldom()
+		o.told = true
+		r.orders = append([]Order{*o}, r.orders...)
+		r.wait, m.plan.order = at, nil
+	}
+	m.finish()
+}
+
+// late reports whether too little of the timeout is left for an answer: it could
+// be lost, and a connection that was too slow costs nothing.
+func (m *machine) late() bool {
+	left := int64(m.plan.settings.Timeout) - (m.now.Mono - m.plan.began)
+	return left < int64(m.plan.settings.Timeout)/3
+}
+
+// journal writes down which refresh token is about to be presented. That the
+// write succeeds is also the proof that the answer can be kept.
+func (m *machine) journal() {
+	if m.late() {
+		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLate}, 0)
+		m.finish()
+		return
+	}
+	p := m.plan
+	p.number = m.record.Number + 1
+	id := m.writeID()
+	p.write, p.writing = journal, m.record.Journal(record.Attempt{Number: p.number, ID: id, At: m.now.Time()}, p.Presented)
+	p.writing.WriteID = id
+	m.await(Journaling, Save{Record: p.writing, IfRevision: m.tag, Journal: true, SetAside: m.aside})
+}
+
+// journaled goes on once that is written. An answer is owed that the store refused
+// and the token is about to expire: then what the store has is consumed anyway, and
+// nothing is lost by going on.
+func (m *machine) journaled(e Saved) {
+	p := m.plan
+	switch {
+	case e.Fault == None:
+		m.wrote()
+		if m.settings == nil {
+			m.notSent()
+			return
+		}
+		m.hold()
+	case e.Fault == Conflict:
+		m.later(conflictPause + time.Duration(m.now.Draw*float64(conflictPause)))
+	case m.unsaved && !p.Candidate && !p.revived && m.leased && m.urgent():
+		m.record = p.writing
+		m.hold()
+	default:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
+		m.finish()
+	}
+}
+
+// conflictPause is the least pause after somebody else's write came in between.
+const conflictPause = 100 * time.Millisecond
+
+// hold holds requests back while a token is replaced whose predecessor dies that
+// moment. A retry during an outage holds nobody up, and without a token that works
+// there is nothing to wait for.
+func (m *machine) hold() {
+	p := m.plan
+	p.held = p.settings.Drain && p.first && m.live != nil && !m.live.Expires.Reached(m.now)
+	m.await(Holding, Hold{Requests: p.held})
+}
+
+// drained sends the request, unless that is of no use any more.
+func (m *machine) drained(e Drained) {
+	p := m.plan
+	switch {
+	case m.settings == nil:
+		m.notSent()
+	case e.LeaseLost:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLease, Facts: e.Facts}, 0)
+		m.notSent()
+	case m.late():
+		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLate}, 0)
+		m.notSent()
+	default:
+		p.connected, p.sent = false, m.now.At()
+		m.await(Asking, Send{})
+	}
+}
+
+// notSent takes back what was journaled.
+func (m *machine) notSent() {
+	if !m.plan.settings.Rotating {
+		m.finish()
+		return
+	}
+	m.settle()
+}

@@ -1,0 +1,37 @@
+package grant
+
+// Causes of trouble that are found here. Others come with an answer. Their words
+// stand in the table of package cause.
+const (
+	CauseUnresolved   = "unresolved_setting"    // a placeholder yields nothing
+	CauseNotYet       = "not_yet"               // another client's token is not there yet
+	CauseNoGrant      = "no_refresh_token"      // no seed and no record
+	CauseRebound      = "configuration_changed" // the grant belongs to other settings
+	CauseRecord       = "record_unreadable"     // damaged or from a newer version
+	CauseStore        = "store_unavailable"     // the record cannot be read or written
+	CauseContested    = "record_contested"      // two processes want different tokens
+	CauseLeaseHeld    = "lease_held"            // another process refreshes, too long
+	CauseRefused      = "refused"               // the server refused the refresh token
+	CauseResponseLost = "response_lost"         // … after an earlier answer was lost
+	CauseSeedUsed     = "seed_refused"          // … the very first one, from the configuration
+	CauseUnusable     = "token_unusable"        // the access token must not be injected
+	CauseInternal     = "internal_error"        // a bug of ours
+	CauseRevoked      = "revoked"               // an operator ended the grant
+	CauseNoRevocation = "revocation_failed"     // … and the server did not
+	CauseStopped      = "not_running"           // no configuration keeps the client
+	CauseNotRotating  = "no_rotation"           // the client has no refresh token of its own
+	CauseRetryAfter   = "retry_after"           // the server asked to wait
+	CauseCanceled     = "canceled"              // a request was called off before it was written
+)
+
+// Cases of causes that have several rows in the table.
+const (
+	caseUnsaved   = "order unsaved" // an order that waits for a write
+	caseKnown     = "known"         // a refresh token that this client has, or had
+	caseOvertaken = "overtaken"     // another holder was faster
+	caseBeside    = "beside"        // a candidate beside a grant that lives
+	caseForeign   = "foreign"       // a record of another lineage
+	caseUsed      = "used"          // a refresh token that an answer consumed
+	caseLate      = "late"          // too little time was left for an answer
+	caseLease     = "lease lost"    // the lease was lost before the request was sent
+)

@@ -1,0 +1,193 @@
+package grant
+
+import (
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// configuration is a world to explore: who is in it, and what may happen.
+type configuration struct {
+	name     string
+	holders  int
+	rules    rules
+	ends     bool
+	allow    may
+	faults   int8
+	crashes  int8
+	orders   int8
+	life     string // where it begins; "" is with a seed, and nothing else
+	long     bool   // takes more than a few seconds
+	sample   int    // one state in so many goes on without faults
+	settings *Settings
+	draw     float64
+}
+
+// rollbacks reports whether the write before is to be remembered.
+func (c *configuration) rollbacks() bool { return c.allow&rollback != 0 }
+
+var rotating = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+
+var draining = &Settings{Rotating: true, Drain: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+
+var cached = &Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+
+var configurations = []configuration{
+	{name: "one, strict, store", holders: 1, allow: storeAway | inDoubt | crashes, faults: 2, crashes: 1},
+	{name: "one, strict, server", holders: 1, allow: serverFaults | crashes, faults: 2, crashes: 1},
+	{name: "one, strict, store lost", holders: 1, allow: storeFaults | crashes, faults: 2, crashes: 1},
+	{name: "one, replace, server", holders: 1, rules: replace, allow: serverFaults | crashes, faults: 1, crashes: 1},
+	{name: "one, same, server", holders: 1, rules: same, allow: serverFaults | crashes, faults: 1, crashes: 1},
+	{name: "one, fork, server", holders: 1, rules: fork, allow: serverFaults | crashes, faults: 1, crashes: 1},
+	{name: "one, family, server", holders: 1, rules: family, allow: serverFaults | crashes, faults: 2, crashes: 1},
+	{name: "one, lease", holders: 1, allow: leaseEnds | storeAway | inDoubt, faults: 2},
+	{name: "one, fixed", holders: 1, rules: fixed, allow: serverFaults | storeFaults | crashes, faults: 1, crashes: 1},
+	{name: "one, cache", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeAway | refreshes | stops, faults: 1, orders: 1},
+	{name: "one, cached", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeFaults | crashes | operator, faults: 1, crashes: 1, orders: 1, long: true},
+	{name: "one, ends", holders: 1, ends: true, allow: serverFaults | storeAway | crashes, faults: 1, crashes: 1},
+	{name: "one, an order", holders: 1, allow: operator | storeAway | unsent | unavailable, faults: 1, orders: 1},
+	{name: "one, two orders", holders: 1, allow: refreshes | imports | revokes | goes, orders: 2},
+	{name: "one, another binding", holders: 1, allow: rebinds | rerequests | imports, orders: 2},
+	{name: "one, a panic", holders: 1, allow: panics | storeAway | revokes, faults: 2, orders: 1},
+	{name: "one, revocation", holders: 1, life: "valid", allow: revokes | reloads | stops | refusals | goes, orders: 2},
+	{name: "one, owed", holders: 1, life: "owed", allow: storeAway | inDoubt | refreshes | stops | revokes | crashes, faults: 3, crashes: 1, orders: 1},
+	{name: "one, lost", holders: 1, life: "lost", allow: storeAway | refreshes | imports | crashes, faults: 1, crashes: 1, orders: 2},
+	{name: "one, beside", holders: 1, life: "beside", allow: storeAway | answerLost | unavailable | crashes | refreshes, faults: 1, orders: 1},
+	{name: "one, operator", holders: 1, allow: operator | storeAway | unsent | crashes, faults: 1, orders: 2, long: true},
+	{name: "one, operator, crash", holders: 1, allow: operator | inDoubt | answerLost | crashes, faults: 1, crashes: 1, orders: 1, long: true},
+	{name: "one, bindings", holders: 1, allow: rebinds | rerequests | imports | storeAway | crashes, faults: 1, crashes: 1, orders: 2, long: true},
+	{name: "one, panics", holders: 1, allow: panics | operator, faults: 2, orders: 1, long: true},
+	{name: "one, draining", holders: 1, settings: draining, allow: serverFaults | storeAway | rerequests | reloads | stops, faults: 1, orders: 1},
+	{name: "two", holders: 2, allow: watched, long: true},
+	{name: "two, valid, store", holders: 2, life: "valid", allow: watched | storeAway | inDoubt, faults: 1, long: true},
+	{name: "two, valid, lease", holders: 2, life: "valid", allow: watched | leaseEnds, faults: 1, long: true},
+	{name: "two, valid, rollback", holders: 2, life: "valid", allow: watched | rollback | damage, faults: 1, long: true},
+	{name: "two, valid, crash", holders: 2, life: "valid", allow: watched | crashes, crashes: 1, long: true},
+	{name: "two, valid, server", holders: 2, life: "valid", allow: watched | answerLost | late, faults: 1, long: true},
+	{name: "two, valid, operator", holders: 2, life: "valid", allow: watched | operator | rebinds | rerequests, orders: 1, long: true},
+}
+
+func (c configuration) rig() *rig {
+	if c.settings == nil {
+		c.settings = rotating
+	}
+	if c.sample == 0 {
+		c.sample = 32
+	}
+	if c.draw == 0 {
+		c.draw = 0.5
+	}
+	return &rig{configuration: c, wrong: func(string) {}, reached: func(Phase, Event, Phase) {}}
+}
+
+func (c configuration) start(r *rig) *world {
+	w := &world{rig: r, now: 1, server: server{rules: r.rules, ends: r.ends}}
+	w.server.families[0] = login{there: true, current: "A0"}
+	for i := range w.holders {
+		w.h[i].seed = "A0"
+	}
+	if c.life != "" {
+		w = beginnings[c.life](w)
+	}
+	w.faults, w.crashes, w.orders = c.faults, c.crashes, c.orders
+	return w
+}
+
+// beginnings are where a world may begin.
+var beginnings = map[string]func(*world) *world{
+	"valid": valid, "owed": owed, "lost": lost, "beside": beside,
+}
+
+// owed is valid, but one answer could not be written, and its access token is about
+// to end: the machine was suspended.
+func owed(w *world) *world {
+	w = valid(w)
+	w.faults = 1
+	for _, what := range []string{"time", "look", "called", "look", "connect", "lease", "look", "save", "hold", "process", "answer", "save away"} {
+		m := mover{w: w}
+		m.yield = func(is move, v *world) {
+			if is == (move{0, what}) {
+				kept := *v
+				w = &kept
+			}
+		}
+		m.all()
+	}
+	w.now += int64(57 * time.Minute)
+	return w
+}
+
+// lost is a grant that the server has ended.
+func lost(w *world) *world {
+	w = valid(w)
+	w.server.families[0].dead, w.past.killed = true, true
+	for step := 0; !w.h[0].state.trouble.NeedsGrant(); step++ {
+		next, _ := w.fair(step)
+		w = &next
+	}
+	return w
+}
+
+// beside is a grant that lives, and the seed of another log-in beside it.
+func beside(w *world) *world {
+	w = valid(w)
+	w.server.families[1] = login{there: true, current: "B0"}
+	for i := range w.holders {
+		w.h[i].seed = "B0"
+	}
+	return w
+}
+
+// valid lets every holder come to a token, and rotate once more.
+func valid(w *world) *world {
+	for i := range w.holders {
+		w.boot(i)
+	}
+	for step := 0; !w.well(); step++ {
+		next, ok := w.fair(step)
+		if !ok || step > 400 {
+			panic("no beginning")
+		}
+		w = &next
+	}
+	return w
+}
+
+func configurationOf(t *testing.T, name string) configuration {
+	for _, c := range configurations {
+		if c.name == name {
+			return c
+		}
+	}
+	t.Fatalf("there is no configuration %q", name)
+	return configuration{}
+}
+
+func TestEverythingThatMayHappen(t *testing.T) {
+	if testing.Short() || raceDetector {
+		t.Skip("explores for minutes; runs without -race and -short")
+	}
+	all := os.Getenv("LAMPLIGHTER_EXPLORE") == "all"
+	var explored atomic.Int32
+	wanted := int32(0)
+	t.Cleanup(func() {
+		if !t.Failed() && explored.Load() == wanted { // and not only some of them
+			checkTable(t, &reached)
+			checkReached(t, &reached)
+		}
+	})
+	for _, c := range configurations {
+		if !c.long || all {
+			wanted++
+		}
+		t.Run(c.name, func(t *testing.T) {
+			if c.long && !all {
+				t.Skip("takes long; runs by make explore")
+			}
+			t.Parallel()
+			explore(t, c)
+			explored.Add(1)
+		})
+	}
+}

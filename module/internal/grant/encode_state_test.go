@@ -1,0 +1,191 @@
+package grant
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+func (e *encoder) state(s *State) {
+	e.flags(s.settings != nil, s.inLine, s.called, s.leased, s.again, s.settled, s.loaded, s.unsaved,
+		s.givenUp, s.aside, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes)
+	e.byte(byte(s.phase), byte(s.binding.Grant), byte(s.binding.Request))
+	if s.holdsLease != 0 {
+		e.moment(s.holdsLease + int64(35*time.Second))
+	}
+	e.rank(revisions, int64(s.tag))
+	e.record(s.record, true)
+	if t := s.record.Access(s.seen.request); t != nil && t.Number == s.seen.number {
+		e.byte(1)
+	} else {
+		e.byte(0)
+	}
+	newest := s.record.Generation
+	if l := s.live; l != nil {
+		newest = max(newest, l.Generation)
+		e.rank(generations, int64(l.Generation))
+		e.rank(numbers, int64(l.Token.Number))
+		e.text(l.Token.AccessToken)
+		e.moment(l.Expires.Mono)
+		e.moment(l.urgent().Mono)
+		if l.Since != 0 {
+			e.moment(l.Since + int64(5*time.Second))
+			e.moment(l.Former.Mono)
+		}
+		e.moment(expiry(l.Token.AccessToken))
+		e.byte(byte(l.Token.Request))
+	}
+	for _, g := range []uint64{s.forced.asked, s.forced.obtained, s.forced.unconfirmed} {
+		e.byte(byte(min(newest-g, 3)))
+	}
+	e.moment(s.forced.look)
+	e.schedule(&s.schedule)
+	e.trouble(&s.trouble)
+	r := s.rarely()
+	e.name(uint64(r.trial.token))
+	e.backoff(&r.trial.backoff)
+	e.backoff(&r.saving)
+	e.backoff(&r.forced.backoff)
+	e.moment(r.forced.quiet)
+	e.backoff(&r.contest.backoff)
+	e.moment(r.contest.quiet)
+	e.moment(r.wait)
+	for i := range r.orders {
+		e.order(&r.orders[i], newest)
+	}
+	if s.plan != nil {
+		e.plan(s.plan, newest)
+	}
+}
+
+func (e *encoder) schedule(s *schedule) {
+	e.flags(s.planned, s.pressing, s.idle)
+	if s.planned {
+		e.moment(s.refresh.Mono)
+	}
+	e.backoff(&s.backoff)
+}
+
+// backoff writes that attempts failed once, or more often.
+func (e *encoder) backoff(b *backoff) {
+	e.moment(b.notBefore)
+	e.moment(b.retryAfter)
+	e.byte(min(b.failures, 2))
+}
+
+func (e *encoder) trouble(t *Trouble) {
+	e.byte(byte(t.Condition))
+	e.flags(t.beside, t.local)
+	e.word(t.Cause)
+	e.word(t.Case)
+}
+
+func (e *encoder) order(o *Order, newest uint64) {
+	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation)
+	e.token(o.Import)
+}
+
+func (e *encoder) plan(p *plan, newest uint64) {
+	e.token(p.RefreshToken)
+	e.token(p.seed)
+	e.token(p.connects)
+	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
+	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
+		p.connected, p.first, p.held, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.writing != nil, p.answer != nil)
+	if p.order != nil {
+		e.order(p.order, newest)
+	}
+	e.rank(numbers, int64(p.number))
+	if p.began != 0 {
+		e.moment(p.began + int64(20*time.Second))
+	}
+	if p.sent.Mono != 0 {
+		e.moment(p.sent.Mono + int64(tokenLife))
+	}
+	e.byte(byte(p.write), p.tries)
+	if p.writing != nil {
+		e.record(p.writing, false)
+	}
+	if p.answer != nil {
+		e.answer(p.answer)
+	}
+	e.trouble(&p.refused)
+}
+
+// record writes a record. Of one that is being written, the revision is not set.
+func (e *encoder) record(r *record.Record, revision bool) {
+	if r == nil {
+		e.byte(253)
+		return
+	}
+	if revision {
+		e.rank(revisions, int64(r.Revision))
+	}
+	e.text(r.WriteID)
+	e.rank(numbers, int64(r.Number))
+	e.rank(generations, int64(r.Generation))
+	e.byte(byte(len(r.Lineages)), byte(len(r.Attempts)), byte(len(r.AccessTokens)))
+	for i := range r.Lineages {
+		e.lineage(&r.Lineages[i])
+	}
+	for i := range r.Attempts {
+		a := &r.Attempts[i]
+		e.name(uint64(a.Fingerprint))
+		e.rank(numbers, int64(a.Number))
+		e.flags(a.Settled, !a.Unanswered.IsZero())
+	}
+	for i := range r.AccessTokens {
+		t := &r.AccessTokens[i]
+		e.byte(byte(t.Request), byte(t.Grant))
+		e.name(uint64(t.Lineage))
+		e.rank(numbers, int64(t.Number))
+		e.text(t.AccessToken)
+		e.wall(t.ExpiresAt)
+	}
+}
+
+func (e *encoder) wall(t time.Time) {
+	if t.IsZero() {
+		e.byte(0)
+		return
+	}
+	e.moment(max(1, t.UnixNano()-epoch))
+}
+
+func (e *encoder) lineage(l *record.Lineage) {
+	e.name(uint64(l.ID))
+	e.byte(byte(l.Binding), byte(len(l.Tokens)))
+	e.rank(numbers, int64(l.Since))
+	e.rank(numbers, int64(l.Revoked))
+	for i := range l.Tokens {
+		t := &l.Tokens[i]
+		e.name(uint64(t.Fingerprint))
+		e.rank(numbers, int64(t.Number))
+		e.word(string(t.Said))
+		e.flags(t.Imported, t.RefreshToken != "", t.Unmoved)
+		e.wall(t.ExpiresAt)
+	}
+	if l.Loss != nil {
+		e.rank(numbers, int64(l.Loss.Number))
+		e.word(l.Loss.Cause)
+	}
+	e.flags(l.Loss != nil)
+}
+
+// A state has what the encoder knows of: a new member is to be written too, or
+// states that differ are taken for one.
+func TestTheEncoderKnowsEveryMember(t *testing.T) {
+	for _, known := range []struct {
+		of      any
+		members int
+	}{
+		{State{}, 28}, {plan{}, 27}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
+		{Live{}, 5}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
+	} {
+		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {
+			t.Errorf("%v has %d members, and the encoder knows of %d", typ, typ.NumField(), known.members)
+		}
+	}
+}

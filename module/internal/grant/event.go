@@ -1,0 +1,269 @@
+package grant
+
+import (
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// Event is something that happened. Outcomes of effects are events too; one that
+// the phase does not await is dropped.
+type Event interface{ event() }
+
+// What happens to a grant.
+type (
+	// Started: a configuration begins to be obeyed, or another one again.
+	Started struct {
+		Settings  *Settings
+		OtherLine bool // to stand in, for another authorization server
+	}
+
+	// Stopped: no configuration keeps the client any more.
+	Stopped struct{}
+
+	// Abandoned: after Stopped, what is not written by now never will be.
+	Abandoned struct{}
+
+	// Poked: something may have changed, or a moment may have come that Wake named.
+	Poked struct{}
+
+	// Called: the turn to ask the authorization server has come.
+	Called struct{}
+
+	// Ordered: an operator asks for something.
+	Ordered struct{ Order Order }
+
+	// OrderGone: whoever asked waits no longer. What has begun goes on.
+	OrderGone struct{ ID uint32 }
+
+	// Unauthorized: an upstream answered 401 to the token of that generation.
+	Unauthorized struct{ Generation uint64 }
+
+	// Accepted: an upstream accepted the token of that generation, of which that
+	// was in doubt.
+	Accepted struct{ Generation uint64 }
+
+	// Looked is the outcome of Look.
+	Looked struct {
+		Config Fault // None, NotYet or Unresolved
+		Inputs Inputs
+		Store  Fault          // None, Missing, Damaged, Foreign or Away
+		Stored *record.Record // with None
+		Facts  *Facts         // of a fault
+	}
+
+	// Connected is an outcome of Connect: the request may be written.
+	Connected struct{}
+
+	// Leased is the outcome of Lease.
+	Leased struct {
+		Fault Fault // None, Busy or Away
+		Facts *Facts
+	}
+
+	// Saved is the outcome of Save.
+	Saved struct {
+		Fault Fault // None, Conflict or Away
+		Facts *Facts
+	}
+
+	// Drained is the outcome of Hold.
+	Drained struct {
+		LeaseLost bool // somebody else may have it by now
+		Facts     *Facts
+	}
+
+	// Answered is the outcome of Send, and of a Connect that failed.
+	Answered struct{ Answer Answer }
+
+	// Revoked is the outcome of Revoke.
+	Revoked struct {
+		OK    bool
+		Facts *Facts
+	}
+
+	// Panicked is the outcome of an effect that a bug of ours ended.
+	Panicked struct{ Facts *Facts }
+)
+
+// Fault is how something failed that is not the server's to answer.
+type Fault uint8
+
+// The faults.
+const (
+	None       Fault = iota
+	NotYet           // settings will be there soon, without anybody's help
+	Unresolved       // settings cannot be resolved
+	Missing          // there is no record
+	Damaged          // there is one that nobody can read
+	Foreign          // there is one that this process cannot read, or must not
+	Away             // the store does not do it, or not in time: it may have done it all the same
+	Conflict         // somebody else has written
+	Busy             // somebody else has the lease
+)
+
+// Inputs are the resolved values of one token request.
+type Inputs struct {
+	Seed        string // the refresh token that the operator supplied, "" if none
+	SeedFault   string // why what was supplied can be no refresh token
+	Binding     record.Binding
+	Credentials uint64 // what the request is made of, the refresh token apart
+	Revocable   bool   // there is a revocation endpoint
+}
+
+// Outcome sorts what a token request came to by what may be done next.
+type Outcome uint8
+
+// The outcomes, as package tokenendpoint has them.
+const (
+	Granted Outcome = iota + 1
+	NotSent
+	Unanswered
+	Unavailable
+	Misconfigured
+	RefusedGrant
+)
+
+// Answer is what one token request came to.
+type Answer struct {
+	Outcome Outcome
+	Status  int
+
+	RefreshToken     string
+	RefreshExpiresIn time.Duration // 0 if unknown, or without an end
+
+	Access           record.AccessToken // the access token and what came with it
+	ExpiresIn        time.Duration
+	ExpiresDefaulted string
+	Remarks          []string
+
+	RetryAfter time.Duration
+	Cause      string
+	Facts      *Facts
+}
+
+// Effect is something to be done outside. Those with an outcome bring about one
+// event each, and at most one of them is under way.
+type Effect interface{ effect() }
+
+// What is to be done. The outcome is named behind it.
+type (
+	// Look reads the record, and before it the settings if Config is set → Looked
+	Look struct{ Config bool }
+
+	// Connect prepares a token request with that refresh token → Connected, or Answered
+	Connect struct{ RefreshToken string }
+
+	// Lease tries once for the sole right to spend the refresh token → Leased
+	Lease struct{}
+
+	// Save writes the record if the stored one has that revision → Saved
+	Save struct {
+		Record     *record.Record
+		IfRevision uint64
+		Journal    bool // of a request that is about to be sent
+		SetAside   bool // what is stored, which is damaged or somebody else's
+	}
+
+	// Hold looks whether the lease is still held. Before that it holds requests back,
+	// and waits for those that were sent, if Requests is set → Drained
+	Hold struct{ Requests bool }
+
+	// Send lets the prepared request be written → Answered
+	Send struct{}
+
+	// Revoke ends the grant of a refresh token at the server → Revoked
+	Revoke struct{ RefreshToken string }
+
+	// CallOff ends a prepared request that was not written. If its Connect has no
+	// outcome yet, that is Answered, soon.
+	CallOff struct{}
+
+	// Line stands in line for the authorization server; Called says when.
+	Line struct{ Hurried bool }
+
+	// Leave gives the turn, or the place in line, to the next.
+	Leave struct{}
+
+	// Release gives the lease back.
+	Release struct{}
+
+	// Tell tells what happened.
+	Tell struct {
+		Kind     Kind
+		Trouble  Trouble
+		Answered *Answer // whose answer it is about
+	}
+
+	// Reply answers an order.
+	Reply struct {
+		ID      uint32
+		Outcome OrderOutcome
+		Trouble Trouble
+	}
+)
+
+// Kind says what is told.
+type Kind uint8
+
+// The kinds, as package keeper names them.
+const (
+	TokenObtained Kind = iota + 1
+	TokenRefreshFailed
+	RefreshTokenRotated
+	GrantLost
+	SeedRefused
+	TokenRestored
+	RotationMissing
+	LifetimeMissing
+	AnswerRemarked
+	StoreFailed
+	StoreRecovered
+	RefreshOrdered
+	ImportOrdered
+	RevokeOrdered
+	OrderRefused
+	Troubled
+)
+
+// OrderOutcome is what became of an order.
+type OrderOutcome uint8
+
+// The outcomes of orders.
+const (
+	NotDone OrderOutcome = iota
+	Obtained
+	WasRevoked
+)
+
+func (Started) event()      {}
+func (Stopped) event()      {}
+func (Abandoned) event()    {}
+func (Poked) event()        {}
+func (Called) event()       {}
+func (Ordered) event()      {}
+func (OrderGone) event()    {}
+func (Unauthorized) event() {}
+func (Accepted) event()     {}
+func (Looked) event()       {}
+func (Connected) event()    {}
+func (Leased) event()       {}
+func (Saved) event()        {}
+func (Drained) event()      {}
+func (Answered) event()     {}
+func (Revoked) event()      {}
+func (Panicked) event()     {}
+
+func (Look) effect()    {}
+func (Connect) effect() {}
+func (Lease) effect()   {}
+func (Save) effect()    {}
+func (Hold) effect()    {}
+func (Send) effect()    {}
+func (Revoke) effect()  {}
+func (CallOff) effect() {}
+func (Line) effect()    {}
+func (Leave) effect()   {}
+func (Release) effect() {}
+func (Tell) effect()    {}
+func (Reply) effect()   {}

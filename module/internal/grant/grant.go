@@ -1,0 +1,358 @@
+// Package grant answers what is to be done about a client's grant: what may be
+// presented, what an answer means, when the next attempt is due, what an order or
+// a 401 changes. All of that is in [Next], a pure function:
+//
+//	state, effects = Next(state, event, now)
+//
+// Whatever takes time or can fail is an [Effect], which is performed outside, and
+// whose outcome comes back as an [Event]. At most one effect with an outcome is
+// under way, and each has exactly one outcome. What is published, the timer, the
+// hold of requests and the status are no effects: they are read from the state.
+//
+// It knows records, moments and causes. It must not know clocks, locks,
+// goroutines, contexts, random numbers, files, HTTP or words for people.
+//
+// The phases of an attempt, what each awaits, and what follows:
+//
+//	phase         awaits               then
+//	idle          -                    looking, settling
+//	looking       Looked               connecting, leasing, revoking, idle
+//	connecting    Connected, Answered  leasing, looking again, holding, saving, idle
+//	leasing       Leased               looking again, idle
+//	looking again Looked               journaling, revoking, idle
+//	journaling    Saved                holding, saving, idle
+//	holding       Drained              asking, saving, idle
+//	asking        Answered             saving, idle
+//	revoking      Revoked              saving, idle
+//	saving        Saved                settling, idle
+//	settling      Looked               saving, idle
+//
+// Grants that present no refresh token of their own need no lease and no journal:
+// they go from connecting to holding.
+package grant
+
+import (
+	"fmt"
+	"time"
+)
+
+// Next returns what an event makes of a grant, and what is to be done about it. It
+// writes to nothing that s refers to.
+func Next(s State, e Event, now Now) (State, []Effect) {
+	m := machine{State: s, now: now}
+	if s.plan != nil {
+		p := *s.plan
+		if p.order != nil {
+			o := *p.order
+			p.order = &o
+		}
+		m.plan = &p
+	}
+	if s.rare != nil {
+		r := *s.rare
+		m.rare = &r
+	}
+	m.handle(e)
+	m.goOn()
+	return m.State, m.effects
+}
+
+// machine is one step.
+type machine struct {
+	State
+	now     Now
+	effects []Effect
+}
+
+func (m *machine) do(e Effect) { m.effects = append(m.effects, e) }
+
+// await begins a phase with the effect whose outcome it awaits.
+func (m *machine) await(p Phase, e Effect) {
+	m.phase = p
+	m.do(e)
+}
+
+// seldom returns what is rare, to change it.
+func (m *machine) seldom() *rare {
+	if m.rare == nil {
+		m.rare = new(rare)
+	}
+	return m.rare
+}
+
+// rarely returns a copy of it, to look at.
+func (s *State) rarely() rare {
+	if s.rare == nil {
+		return rare{}
+	}
+	return *s.rare
+}
+
+func (m *machine) handle(e Event) {
+	switch e := e.(type) {
+	case Started:
+		m.start(e)
+	case Stopped:
+		m.stop()
+	case Abandoned:
+		m.abandon()
+	case Poked:
+		m.again = m.settings != nil
+	case Called:
+		m.turn()
+	case Ordered:
+		m.order(e.Order)
+	case OrderGone:
+		m.orderGone(e.ID)
+	case Unauthorized:
+		m.unauthorized(e.Generation)
+	case Accepted:
+		if m.forced.unconfirmed == e.Generation {
+			m.forced.unconfirmed = 0
+		}
+	case Looked:
+		m.looked(e)
+	case Connected:
+		if m.phase == Connecting {
+			m.connected()
+		}
+	case Leased:
+		if m.phase == Leasing {
+			m.gotLease(e)
+		}
+	case Saved:
+		if m.phase == Journaling || m.phase == Saving {
+			m.saved(e)
+		}
+	case Drained:
+		if m.phase == Holding {
+			m.drained(e)
+		}
+	case Answered:
+		m.answered(&e.Answer)
+	case Revoked:
+		if m.phase == Revoking {
+			m.revokedAt(e)
+		}
+	case Panicked:
+		m.panicked(e.Facts)
+	}
+}
+
+// start obeys a configuration. What was wrong with the former one may be mended. It
+// costs no token request unless one is due.
+func (m *machine) start(e Started) {
+	m.settings, m.givenUp = e.Settings, false
+	if m.inLine && e.OtherLine {
+		m.inLine = false
+		m.do(Leave{})
+	}
+	if m.trouble.Blocking() {
+		m.schedule.retryNow()
+		m.settled = false
+	}
+	m.again = true
+}
+
+// stop ends the obedience. A request that was written is awaited, and its answer
+// kept; one that was not is called off.
+func (m *machine) stop() {
+	m.settings, m.again = nil, false
+	if m.inLine {
+		m.inLine = false
+		m.do(Leave{})
+	}
+	r := m.rarely()
+	for i := range r.orders {
+		m.do(Reply{ID: r.orders[i].ID, Trouble: Trouble{Cause: CauseStopped}})
+	}
+	if len(r.orders) > 0 {
+		m.seldom().orders = nil
+	}
+	if m.phase == Connecting || m.phase == Holding {
+		m.do(CallOff{}) // their outcomes follow at once
+	}
+	if m.unsaved {
+		m.seldom().saving.retryNow() // the last chance
+	}
+}
+
+// abandon ends the attempts to write what is only in memory: the process ends.
+func (m *machine) abandon() {
+	m.givenUp = m.settings == nil
+	if m.settings == nil && m.unsaved {
+		m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "stopped", Facts: m.trouble.Facts})
+	}
+	if m.settings == nil && m.leased && m.phase == Idle {
+		m.leased = false
+		m.do(Release{})
+	}
+}
+
+// turn begins an attempt: the turn to ask was given.
+func (m *machine) turn() {
+	if !m.inLine {
+		m.do(Leave{})
+		return
+	}
+	m.inLine, m.called, m.again = false, true, true
+}
+
+// goOn begins what is to be begun, if nothing is under way.
+func (m *machine) goOn() {
+	for m.phase == Idle {
+		waiting := m.ordersWait()
+		switch {
+		case m.unsaved && !m.givenUp && m.now.Mono >= m.rarely().saving.notBefore:
+			// What is owed is settled by reading first, never by writing first.
+			m.plan = &plan{write: keep}
+			m.await(Settling, Look{})
+		case m.settings == nil:
+			return
+		case m.unsaved && !m.urgent():
+			// Nothing else happens until that is written, or the token is about to expire.
+			m.giveTurn()
+			if !waiting {
+				return
+			}
+			m.plan = &plan{settings: m.settings}
+			m.takeOrder()
+			m.plan.refused = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseUnsaved}
+			m.finish()
+		case m.again || waiting:
+			m.begin()
+		default:
+			return
+		}
+	}
+}
+
+// urgent reports whether the access token is about to expire, or there is none.
+func (m *machine) urgent() bool { return m.live == nil || m.live.urgent().Reached(m.now) }
+
+// urgent is when the token is about to expire: a tenth of its life before.
+func (l *Live) urgent() Instant {
+	return l.Expires.Add(-l.Token.ExpiresAt.Sub(l.Token.ObtainedAt) / 10)
+}
+
+// begin begins a look, and what follows from it.
+func (m *machine) begin() {
+	m.again = false
+	m.plan = &plan{settings: m.settings}
+	m.takeOrder()
+	m.await(Looking, Look{Config: true})
+}
+
+// finish ends what is under way, and gives back what it had.
+func (m *machine) finish() {
+	if m.plan != nil {
+		if m.plan.connected {
+			m.do(CallOff{})
+		}
+		m.answerOrder()
+	}
+	m.phase, m.plan, m.settled = Idle, nil, true
+	m.giveTurn()
+	m.giveLease()
+}
+
+// giveTurn gives the turn to ask to the next.
+func (m *machine) giveTurn() {
+	if m.called {
+		m.called = false
+		m.do(Leave{})
+	}
+}
+
+// giveLease ends the lease, unless the newest refresh token is only in memory:
+// then nobody else may present the spent one that the store still has.
+func (m *machine) giveLease() {
+	if m.leased && (!m.unsaved || m.givenUp) {
+		m.leased = false
+		m.do(Release{})
+	}
+}
+
+// tell tells what happened, with the present trouble if it is about that.
+func (m *machine) tell(k Kind, t Trouble) {
+	e := Tell{Kind: k, Trouble: t}
+	if m.plan != nil {
+		e.Answered = m.plan.answer
+		switch k {
+		case TokenRefreshFailed, GrantLost, Troubled:
+			m.plan.told = true
+		}
+	}
+	m.do(e)
+}
+
+// writeID returns a name for a write, or an attempt, that no other has.
+func (m *machine) writeID() string {
+	m.serial++
+	return fmt.Sprintf("%s-%d", m.process, m.serial)
+}
+
+// panicked ends what a bug of ours has ended: like an answer that was lost, if
+// something was sent.
+func (m *machine) panicked(facts *Facts) {
+	switch m.phase {
+	case Idle:
+		return
+	case Asking, Connecting:
+		m.answered(&Answer{Outcome: Unanswered, Cause: CauseInternal, Facts: facts})
+	case Saving, Journaling:
+		m.saved(Saved{Fault: Away, Facts: facts})
+	default:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseInternal, Facts: facts}, 0)
+		m.finish()
+	}
+}
+
+// fail records a failed attempt and plans the next: soon if it may pass by
+// itself, slowly if somebody has to change the configuration.
+func (m *machine) fail(t Trouble, retryAfter time.Duration) {
+	if m.settings == nil {
+		return // called off, not failed
+	}
+	lo, hi := retryMin, retryMax
+	if t.Condition == Misconfiguration {
+		lo, hi = slowRetryMin, slowRetryMax
+	}
+	if m.trouble.Condition != t.Condition {
+		m.schedule.failures = 0
+	}
+	m.schedule.idle = false
+	m.schedule.fail(m.now, lo, hi, retryAfter)
+	t.At = m.now.Wall
+	m.trouble = t
+	m.tell(TokenRefreshFailed, t)
+}
+
+// blocked records trouble that no time heals by itself: nothing more is asked
+// until something changes. It is looked at again now and then all the same,
+// because files change without notice.
+func (m *machine) blocked(t Trouble) {
+	known := m.trouble.Condition == t.Condition && m.trouble.Cause == t.Cause && m.trouble.Facts.same(t.Facts)
+	if t.At == 0 {
+		t.At = m.now.Wall
+		if known {
+			t.At = m.trouble.At
+		}
+	}
+	t.local = true
+	m.trouble = t
+	if t.NeedsGrant() {
+		m.schedule.idle = true // a look now and then finds a new seed
+	} else {
+		m.schedule.idle = false
+		m.schedule.fail(m.now, slowRetryMin, slowRetryMax, 0)
+	}
+	if known {
+		return
+	}
+	kind := Troubled
+	if t.Condition == Lost {
+		kind = GrantLost
+	}
+	m.tell(kind, t)
+}

@@ -1,0 +1,104 @@
+package grant
+
+import "testing"
+
+// What the explorations found, each with its shortest history.
+
+// A store that had lost a write and then failed let the refresh token be sent
+// without a journal, although the access token was good for a while.
+func TestWithoutAJournalNothingIsSentBeforeTheAccessTokenIsAboutToEnd(t *testing.T) {
+	history(t, "one, strict, store lost", `
+		0 boot
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save
+		0 time
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		rollback
+		0 look
+		0 save away
+	`)
+}
+
+// A seed that was shown to the wrong server, which refused it, was never shown to
+// the right one.
+func TestASeedThatTheWrongServerRefusedIsPresentedToTheRightOne(t *testing.T) {
+	history(t, "one, bindings", `
+		0 boot
+		0 rebind
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save
+		0 rebind
+	`)
+}
+
+// A refused token that an operator had presented once more was sent without a
+// journal, because its refusal was not written yet.
+func TestARefusedTokenIsPresentedOnceMoreOnlyWithAJournal(t *testing.T) {
+	history(t, "one, owed", `
+		0 crash
+		0 boot
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save away
+		0 refresh
+		0 look away
+		0 look
+		0 connect
+		0 look
+		0 save away
+	`)
+}
+
+// A client whose turn came while it could ask nothing kept it: until what it owed to
+// the store was written, others did not come to theirs.
+func TestATurnThatIsOfNoUseIsGivenBack(t *testing.T) {
+	history(t, "one, strict, store lost", `
+		0 boot
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save
+		0 time
+		rollback
+		0 look
+		0 look away
+		0 called
+	`)
+}

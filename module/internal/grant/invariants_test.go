@@ -1,0 +1,194 @@
+package grant
+
+import (
+	"fmt"
+	"slices"
+
+	"lamplighter/module/internal/record"
+)
+
+// The invariants of the package. Each is judged by what happened in the world.
+
+// holds reports whether a token is the current one of a grant, or a spare.
+func holds(r *record.Record, token string) bool {
+	if token == "" {
+		return false
+	}
+	f := record.FingerprintOf(token)
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		at := slices.IndexFunc(l.Tokens, func(t record.Token) bool { return t.Fingerprint == f })
+		if at < 0 || l.Tokens[at].Said != record.Held || l.Tokens[at].RefreshToken != token {
+			continue
+		}
+		newest := !slices.ContainsFunc(r.Lineages, func(o record.Lineage) bool { return o.Binding == l.Binding && o.Since > l.Since })
+		return l.Since > l.Revoked && newest
+	}
+	return false
+}
+
+// listed reports whether a record lists a token as consumed, or as refused by the
+// binding's server.
+func listed(r *record.Record, f, binding record.Fingerprint) (consumed, refused bool) {
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		consumed = consumed || slices.ContainsFunc(l.Consumed, func(m record.Mark) bool { return m.Of(f) })
+		refused = refused || l.Binding == binding && slices.ContainsFunc(l.Tokens, func(t record.Token) bool { return t.Fingerprint == f && t.Said == record.Refused })
+	}
+	return consumed, refused
+}
+
+// sent judges a request at the moment when it is written.
+func (w *world) sent(i int) {
+	h := &w.h[i]
+	token := h.conn.token
+	if h.conn.calledOff || !w.settings.Rotating {
+		return
+	}
+	// (a) What the server receives, an acknowledged journal names. But for what is
+	// owed: the store has nothing but what that consumed.
+	if h.journal != token && (h.owed != token && !w.behind(token) || !h.expiring(w)) {
+		w.wrong(fmt.Sprintf("(a) holder %d sends %s without a journal", i, token))
+	}
+	// (b) Nobody presents what it knows to be consumed or refused.
+	f := record.FingerprintOf(token)
+	for _, r := range []*record.Record{h.state.record, h.base} {
+		if r == nil {
+			continue
+		}
+		if consumed, refused := listed(r, f, record.Fingerprint(h.conn.binding+1)); consumed || refused && !h.refresh {
+			w.wrong(fmt.Sprintf("(b) holder %d presents %s, which a record lists", i, token))
+		}
+	}
+	if slices.Contains(h.dead, h.conn.place()) && !h.refresh {
+		w.wrong(fmt.Sprintf("(b) holder %d presents %s, which an answer to it ended", i, token))
+	}
+	// (f) One request a token that somebody waits for.
+	for j := range w.h {
+		o := &w.h[j]
+		if _, ok := o.under.(Send); ok && j != i && o.conn.token == token && !w.past.overrun {
+			w.wrong(fmt.Sprintf("(f) holders %d and %d present %s", j, i, token))
+		}
+	}
+	if w.store.lease != int8(i+1) {
+		w.wrong(fmt.Sprintf("(f) holder %d sends without the lease", i))
+	}
+	// (g) A token goes only to its binding.
+	if l := w.server.login(token); l != nil && l.binding != h.conn.binding && (slices.Contains(h.heard, token) || slices.Contains(w.safe, token)) {
+		w.wrong(fmt.Sprintf("(g) holder %d sends %s elsewhere", i, token))
+	}
+}
+
+// behind reports whether the store has lost what brought a token.
+func (w *world) behind(token string) bool {
+	return w.past.rolledBack && (w.store.damaged || w.store.rec == nil || !holds(w.store.rec, token))
+}
+
+// expiring reports whether the holder's access token is about to end.
+func (h *holder) expiring(w *world) bool {
+	return h.state.live == nil || h.state.live.Expires.Mono-w.now <= int64(tokenLife)/10
+}
+
+// joined judges two records that meet.
+func (w *world) joined(a, b *record.Record) {
+	ab, ba := record.Merge(a, b), record.Merge(b, a)
+	if !record.Equal(ab, ba) {
+		w.wrong("(e) Merge depends on the order")
+	}
+	if !record.Equal(record.Merge(ab, b), ab) || !record.Equal(record.Merge(a, ab), ab) {
+		w.wrong("(e) Merge of what is joined is something else")
+	}
+}
+
+// check judges a state.
+func (w *world) check() {
+	for i := range w.h {
+		if s := w.h[i].state; s != nil {
+			w.checkHolder(i, s)
+		}
+	}
+	if !w.settings.Rotating {
+		return
+	}
+	// (c) What an answer brought to a process that lives, or what was written, is
+	// current or a spare.
+	newest := w.newest()
+	must := func(token string) {
+		if token[0] == newest && w.server.honours(token, w.now) && !w.known(token) {
+			w.wrong("(c) nobody has " + token + ", which the server honours")
+		}
+	}
+	for i := range w.h {
+		for _, t := range w.h[i].heard {
+			must(t)
+		}
+	}
+	for _, t := range w.safe {
+		must(t)
+	}
+}
+
+// newest is the letter of the log-in that was accepted last, of those that anybody
+// was told of: it displaces the one before.
+func (w *world) newest() (letter byte) {
+	var since int32
+	see := func(r *record.Record) {
+		for f := range w.server.families {
+			l := &w.server.families[f]
+			if l.there && r != nil && slices.ContainsFunc(r.Lineages, func(o record.Lineage) bool {
+				return o.ID == firstOf[f] && o.Since > 0
+			}) && l.since > since {
+				letter, since = 'A'+byte(f), l.since
+			}
+		}
+	}
+	see(w.store.rec)
+	for i := range w.h {
+		if s := w.h[i].state; s != nil {
+			see(s.record)
+		}
+	}
+	return letter
+}
+
+var firstOf = [2]record.Fingerprint{record.FingerprintOf("A0"), record.FingerprintOf("B0")}
+
+func (w *world) checkHolder(i int, s *State) {
+	now := w.clock()
+	if l := s.live; l != nil {
+		// (h) No token is published for longer than it lives.
+		if l.Expires.Mono > expiry(l.Token.AccessToken) {
+			w.wrong(fmt.Sprintf("(h) holder %d publishes a token for too long", i))
+		}
+		// Nothing is published before what came with it was written, or could not be.
+		if owed := w.h[i].owed; owed != "" && s.phase == Saving && s.plan.tries == 0 && s.plan.answer != nil && s.plan.answer.Access.AccessToken == l.Token.AccessToken && s.plan.write == keep && w.settings.Rotating {
+			w.wrong(fmt.Sprintf("holder %d publishes what is not written", i))
+		}
+	}
+	if owed := w.h[i].owed; owed != "" && s.phase == Idle && !s.unsaved && w.server.honours(owed, w.now) {
+		w.wrong(fmt.Sprintf("holder %d forgets that it owes %s to the store", i, owed))
+	}
+	if s.phase != Idle || s.settings == nil {
+		return
+	}
+	// Nothing spins, and nothing stands still for ever.
+	wait, ok := s.Wake(now)
+	if ok && wait == 0 {
+		after, effects := Next(*s, Poked{}, now)
+		if again, still := after.Wake(now); len(effects) == 0 && after.phase == Idle && still && again == 0 {
+			w.wrong(fmt.Sprintf("holder %d spins", i))
+		}
+	}
+	if !ok && !s.inLine && !s.trouble.NeedsGrant() {
+		w.wrong(fmt.Sprintf("holder %d waits for nothing", i))
+	}
+	if s.inLine && !w.h[i].line {
+		w.wrong(fmt.Sprintf("holder %d waits for a turn that nobody knows of", i))
+	}
+	if !s.leased && !s.unsaved && w.store.lease == int8(i+1) {
+		w.wrong(fmt.Sprintf("holder %d keeps the lease", i))
+	}
+	if w.h[i].turn {
+		w.wrong(fmt.Sprintf("holder %d keeps the turn", i))
+	}
+}

@@ -1,0 +1,221 @@
+package grant
+
+import (
+	"strings"
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// looked goes on with what was read.
+func (m *machine) looked(e Looked) {
+	switch {
+	case m.phase == Settling:
+		m.settling(e)
+		return
+	case m.phase != Looking && m.phase != LookingAgain:
+		return
+	case m.settings == nil:
+		m.finish()
+		return
+	}
+	if m.phase == Looking && !m.resolved(e) || !m.read(e) {
+		m.finish()
+		return
+	}
+	m.loaded = true
+	if o := m.plan.order; o != nil && o.Revoke {
+		m.planRevocation()
+		return
+	}
+	m.proceed()
+}
+
+// resolved takes over what the settings resolve to, or says why they do not.
+func (m *machine) resolved(e Looked) bool {
+	switch e.Config {
+	case None:
+		m.plan.seed, m.plan.fault = e.Inputs.Seed, e.Inputs.SeedFault
+		m.binding, m.credits, m.revokes = e.Inputs.Binding, e.Inputs.Credentials, e.Inputs.Revocable
+		return true
+	case NotYet:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseNotYet, Facts: e.Facts, local: true}, 0)
+	default:
+		m.blocked(Trouble{Condition: Misconfiguration, Cause: CauseUnresolved, Facts: e.Facts})
+	}
+	return false
+}
+
+// read takes over what the store has. It reports whether one can go on.
+func (m *machine) read(e Looked) bool {
+	switch e.Store {
+	case None:
+		m.adopt(e.Stored)
+		return true
+	case Missing: // a record that was there before is not forgotten because its file went
+		m.adopt(new(record.Record))
+		return true
+	}
+	holds := m.loaded && m.record.Lives(m.binding.Grant)
+	switch {
+	case !m.settings.Rotating: // a cache that cannot be read is an empty one
+		m.adopt(new(record.Record))
+		return true
+	case e.Store == Damaged && holds: // it was ours, and what was in it is in memory
+		if !m.aside {
+			m.tell(StoreFailed, Trouble{Cause: CauseRecord, Case: "damaged", Facts: e.Facts})
+		}
+		m.owe()
+		m.aside = true
+		return false
+	case m.unsaved:
+		return true // what we hold is newer than what cannot be read
+	case e.Store == Damaged, e.Store == Foreign:
+		t := Trouble{Condition: Misconfiguration, Cause: CauseRecord, Facts: e.Facts}
+		if holds {
+			t.Case = caseKnown
+		}
+		m.blocked(t)
+	default:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts, local: true}, 0)
+	}
+	return false
+}
+
+// adopt joins what the store has with what is in memory, and publishes an access
+// token that is newer than the present one. It is owed to the store what that has
+// lost.
+func (m *machine) adopt(stored *record.Record) {
+	m.join(stored)
+	if m.settings.Rotating && m.loaded && !record.Holds(stored, m.record) {
+		m.owe()
+	}
+	m.restore()
+}
+
+// join is the one rule for two versions of the record, whoever wrote them.
+func (m *machine) join(stored *record.Record) {
+	m.tag, m.aside = stored.Revision, false
+	if m.loaded && stored.WriteID != "" && stored.WriteID == m.record.WriteID {
+		return // our own write
+	}
+	if m.foreign(stored) {
+		m.aside = true
+		m.owe()
+		m.tell(Troubled, Trouble{Condition: Backoff, Cause: CauseContested, Case: caseForeign, At: m.now.Wall})
+		return
+	}
+	ours := m.record
+	m.record = record.Merge(ours, stored)
+	for _, a := range m.record.Attempts {
+		// A journal of ours that was written although the store did not say so.
+		if strings.HasPrefix(a.ID, m.process+"-") && !ours.Made(a.ID) {
+			m.record = m.record.Settle(a.Number)
+		}
+	}
+}
+
+// foreign reports whether a record was put there by somebody who does not share its
+// past: it does not know of the grant that lives here, but of another one.
+func (m *machine) foreign(stored *record.Record) bool {
+	ours := m.record.Grant(m.binding.Grant)
+	theirs := stored.Grant(m.binding.Grant)
+	return m.loaded && ours != nil && ours.Current() != nil && theirs != nil && theirs.Current() != nil &&
+		!stored.Knows(ours.ID) && !m.record.Knows(theirs.ID)
+}
+
+// owe notes that memory has what the store has not.
+func (m *machine) owe() {
+	if !m.unsaved {
+		m.unsaved, m.again = true, true
+		m.seldom().saving.retryNow()
+	}
+}
+
+// clockTolerance is how far in the future a record may seem to be written
+// before its access token is not trusted: the clock was set back since, and
+// nobody knows how much of its lifetime is left.
+const clockTolerance = time.Minute
+
+// restore publishes the record's access token, if it is newer than the one that is
+// published and may be injected now.
+func (m *machine) restore() {
+	t := m.record.Access(m.binding.Request)
+	if t == nil {
+		if m.live != nil && m.revoked() {
+			m.schedule.atOnce()
+		}
+		m.live = nil // its grant was ended, or it is not what is asked for now
+		return
+	}
+	if m.contested(t) {
+		return
+	}
+	if m.live != nil && (t.Number <= m.live.Token.Number || t.AccessToken == m.live.Token.AccessToken) {
+		return
+	}
+	sight := sighting{t.Number, t.Request}
+	if sight == m.seen {
+		return
+	}
+	m.seen = sight
+	if t.Unusable != "" || t.ObtainedAt.After(m.now.Time().Add(clockTolerance)) || wallOf(t.ExpiresAt) <= m.now.Wall {
+		return
+	}
+	m.publish(t, fromWall(t.ExpiresAt, m.now))
+	lifetime := t.ExpiresAt.Sub(t.ObtainedAt)
+	m.schedule.succeed(m.live.Expires.Add(-lifetime), lifetime, m.settings, m.now)
+	m.schedule.notBefore = 0
+	m.beforeGrantEnds()
+	m.trouble = Trouble{}
+	m.tell(TokenRestored, Trouble{})
+}
+
+// contested reports whether another holder of the record obtained a token for other
+// settings, and thereby ended this one. Each would undo what the other does.
+func (m *machine) contested(t *record.AccessToken) bool {
+	newest := m.record.Newest()
+	if !m.settings.Drain || newest == nil || newest.Number <= t.Number || newest.Lineage != t.Lineage {
+		return false
+	}
+	if m.live == nil {
+		return true
+	}
+	m.live = nil
+	r := m.seldom()
+	r.contest.next(m.now, retryMin, slowRetryMax)
+	m.schedule.atOnce()
+	m.schedule.notBefore = r.contest.notBefore
+	m.trouble = Trouble{Condition: Backoff, Cause: CauseContested, At: m.now.Wall}
+	m.tell(Troubled, m.trouble)
+	return true
+}
+
+// revoked reports whether the grant was ended on purpose.
+func (m *machine) revoked() bool {
+	l := m.record.Grant(m.binding.Grant)
+	return l != nil && l.Ended()
+}
+
+// publish makes a token the one that is injected, with a generation of its own.
+func (m *machine) publish(t *record.AccessToken, expires Instant) {
+	l := &Live{Token: *t, Generation: m.record.Generation, Expires: expires}
+	if before := m.live; before != nil && before.Token.AccessToken != t.AccessToken {
+		l.Generation = max(l.Generation, before.Generation+1)
+		l.Since, l.Former = m.now.Mono, before.Expires
+	}
+	m.live = l
+}
+
+// beforeGrantEnds brings the refresh forward to two thirds of the refresh token's
+// own life. That is fixed by its answer: counted anew it would recede for ever.
+// Where an answer did not move the end, refreshing early is of no use.
+func (m *machine) beforeGrantEnds() {
+	t := m.record.Current(m.binding.Grant)
+	if t == nil || t.Unmoved || t.ExpiresAt.IsZero() || t.ObtainedAt.IsZero() {
+		return
+	}
+	share := 2.0/3 - m.now.Draw*scheduleJitter
+	by := t.ObtainedAt.Add(time.Duration(float64(t.ExpiresAt.Sub(t.ObtainedAt)) * share))
+	m.schedule.refresh = m.schedule.refresh.earlier(fromWall(by, m.now))
+}

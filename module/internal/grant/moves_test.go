@@ -1,0 +1,346 @@
+package grant
+
+import (
+	"slices"
+	"time"
+)
+
+// may is what may happen in a world beside what must.
+type may uint32
+
+const (
+	storeAway   may = 1 << iota // a call of the store fails, and did nothing
+	inDoubt                     // a write fails, and was done
+	unsent                      // no connection
+	slowly                      // a connection takes too long
+	answerLost                  // the server has answered, and nobody heard it
+	late                        // a request reaches the server when nobody listens any more
+	unavailable                 // a 5xx, a 429 that asks to wait, a 401 that blames the settings
+	leaseEnds                   // before its holder is done
+	rollback                    // the store loses its newest write
+	damage                      // the record becomes unreadable
+	crashes                     // before or after what is under way
+	panics                      // a bug of ours ends what is under way
+
+	watched    // a write of another holder is noticed
+	refreshes  // the operator's events
+	imports    // … of a new log-in
+	revokes    // …
+	reloads    // …
+	refusals   // an upstream answers 401, or accepts
+	goes       // whoever ordered something goes away
+	stops      // and starts again
+	rebinds    // another endpoint is configured, and the former one again
+	rerequests // another scope is, and the former one again
+
+	storeFaults  = storeAway | inDoubt | rollback | damage
+	serverFaults = unsent | slowly | answerLost | late | unavailable
+	operator     = refreshes | imports | revokes | reloads | refusals | goes | stops
+)
+
+// move is something that happens to a holder, or to all (9).
+type move struct {
+	who  int8
+	what string
+}
+
+// mover lists what may happen next.
+type mover struct {
+	w      *world
+	v      world      // scratch
+	before func(move) // told what is about to happen
+	yield  func(move, *world)
+}
+
+func (m *mover) try(who int, what string, f func(v *world)) {
+	is := move{int8(who), what}
+	if m.before != nil {
+		m.before(is)
+	}
+	m.v = *m.w
+	f(&m.v)
+	m.yield(is, &m.v)
+}
+
+func (m *mover) fault(which may, who int, what string, f func(v *world)) {
+	if m.w.allow&which != 0 && m.w.faults > 0 {
+		m.try(who, what, func(v *world) { v.faults--; f(v) })
+	}
+}
+
+func (m *mover) order(which may, who int, what string, f func(v *world)) {
+	if m.w.allow&which != 0 && m.w.orders > 0 {
+		m.try(who, what, func(v *world) { v.orders--; f(v) })
+	}
+}
+
+// all lists every move.
+func (m *mover) all() {
+	w := m.w
+	for i := range w.holders {
+		h := &w.h[i]
+		if h.state == nil {
+			m.try(i, "boot", func(v *world) { v.boot(i) })
+			continue
+		}
+		if h.line {
+			m.try(i, "called", func(v *world) { v.h[i].line, v.h[i].turn = false, true; v.step(i, Called{}) })
+		}
+		m.outcomes(i)
+		m.operator(i)
+		m.ends(i)
+	}
+	m.time()
+	m.ticks()
+	m.others()
+}
+
+// time lets the earliest moment come that a holder waits for.
+func (m *mover) time() {
+	who, soonest := -1, time.Duration(0)
+	for i := range m.w.holders {
+		if h := &m.w.h[i]; h.state != nil && h.under == nil {
+			if d, ok := h.state.Wake(m.w.clock()); ok && (who < 0 || d < soonest) {
+				who, soonest = i, d
+			}
+		}
+	}
+	if who >= 0 {
+		m.try(who, "time", func(v *world) {
+			v.now += int64(soonest)
+			v.step(who, Poked{})
+		})
+	}
+}
+
+// ticks let a process that knows no moment look now and then.
+func (m *mover) ticks() {
+	for i := range m.w.holders {
+		if h := &m.w.h[i]; h.state != nil && h.state.settings != nil && h.state.trouble.NeedsGrant() && h.state.Overdue(m.w.clock()) {
+			m.try(i, "tick", func(v *world) { v.now += int64(5 * time.Second); v.step(i, Poked{}) })
+		}
+	}
+}
+
+// others is what happens to no holder.
+func (m *mover) others() {
+	w := m.w
+	for n, r := range w.net {
+		if r.token != "" {
+			m.try(9, [...]string{"late 0", "late 1"}[n], func(v *world) {
+				v.net[n] = request{}
+				if a := v.process(r); a.Outcome == Granted {
+					v.past.unheard = true
+				}
+			})
+		}
+	}
+	for f := range w.server.families {
+		if l := &w.server.families[f]; l.grace {
+			m.try(9, [...]string{"grace A", "grace B"}[f], func(v *world) { v.server.families[f].grace = false })
+		}
+	}
+	if w.store.old != nil && w.store.rec != nil {
+		m.fault(rollback, 9, "rollback", func(v *world) {
+			v.store.rec, v.store.old = v.store.old, nil
+			v.past.rolledBack = true
+			v.safe = fitting(v.safe, v.known)
+		})
+	}
+	if w.store.rec != nil && !w.store.damaged {
+		m.fault(damage, 9, "damage", func(v *world) {
+			v.store.damaged, v.past.rolledBack = true, true
+			v.safe = fitting(v.safe, v.known)
+		})
+	}
+}
+
+// outcomes are those of what is under way.
+func (m *mover) outcomes(i int) {
+	h := &m.w.h[i]
+	if h.under != nil {
+		m.fault(panics, i, "panic", func(v *world) {
+			if _, ok := h.under.(Send); ok {
+				v.past.unheard = true
+				v.h[i].answer = nil
+			}
+			v.outcome(i, Panicked{})
+		})
+	}
+	switch e := h.under.(type) {
+	case Look:
+		m.try(i, "look", func(v *world) { v.look(i, e.Config) })
+		m.fault(storeAway, i, "look away", func(v *world) {
+			l := Looked{Store: Away}
+			if e.Config {
+				v.h[i].resolved = h.binding
+				l.Inputs = v.inputs(h)
+			}
+			v.outcome(i, l)
+		})
+	case Lease:
+		m.try(i, "lease", func(v *world) {
+			if v.store.lease != 0 && v.store.lease != int8(i+1) {
+				v.outcome(i, Leased{Fault: Busy})
+				return
+			}
+			v.store.lease = int8(i + 1)
+			v.outcome(i, Leased{})
+		})
+		m.fault(storeAway, i, "lease away", func(v *world) { v.outcome(i, Leased{Fault: Away}) })
+	case Save:
+		m.try(i, "save", func(v *world) { v.saved(i, e) })
+		m.fault(storeAway, i, "save away", func(v *world) { v.outcome(i, Saved{Fault: Away}) })
+		m.fault(inDoubt, i, "save unacknowledged", func(v *world) { v.write(i, e); v.outcome(i, Saved{Fault: Away}) })
+	case Connect:
+		if h.conn.calledOff {
+			m.try(i, "called off", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: CauseCanceled}}) })
+		}
+		m.try(i, "connect", func(v *world) { v.outcome(i, Connected{}) })
+		m.fault(unsent, i, "no connection", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: "connection_failed"}}) })
+		m.fault(slowly, i, "connect slowly", func(v *world) { v.now += int64(slow); v.outcome(i, Connected{}) })
+	case Hold:
+		m.try(i, "hold", func(v *world) { v.outcome(i, Drained{LeaseLost: v.settings.Rotating && v.store.lease != int8(i+1)}) })
+		m.fault(slowly, i, "hold slowly", func(v *world) {
+			v.now += int64(slow)
+			v.outcome(i, Drained{LeaseLost: v.settings.Rotating && v.store.lease != int8(i+1)})
+		})
+	case Send:
+		m.send(i)
+	case Revoke:
+		end := func(v *world) {
+			if l := v.server.login(e.RefreshToken); l != nil && l.binding == h.resolved {
+				l.dead, v.past.revoked = true, true
+			}
+		}
+		m.try(i, "revoke", func(v *world) { end(v); v.outcome(i, Revoked{OK: true}) })
+		m.fault(unavailable, i, "revoke fails", func(v *world) { v.outcome(i, Revoked{}) })
+	}
+}
+
+// send is what becomes of a request.
+func (m *mover) send(i int) {
+	h := &m.w.h[i]
+	unanswered := Answered{Answer{Outcome: Unanswered, Cause: "timeout"}}
+	switch {
+	case h.conn.calledOff:
+		m.try(i, "called off", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: CauseCanceled}}) })
+	case h.answer != nil:
+		m.try(i, "answer", func(v *world) { v.hear(i, *h.answer) })
+		m.fault(slowly, i, "answer slowly", func(v *world) { v.now += int64(slow); v.hear(i, *h.answer) })
+		m.fault(answerLost, i, "answer lost", func(v *world) {
+			v.h[i].answer, v.past.unheard = nil, true
+			v.outcome(i, unanswered)
+		})
+	default:
+		m.try(i, "process", func(v *world) { v.h[i].answer = v.process(h.conn) })
+		m.fault(answerLost, i, "request lost", func(v *world) { v.outcome(i, unanswered) })
+		m.fault(late, i, "request late", func(v *world) { v.late(h.conn); v.outcome(i, unanswered) })
+		m.fault(unavailable, i, "unavailable", func(v *world) {
+			v.outcome(i, Answered{Answer{Outcome: Unavailable, Status: 503, Cause: "unavailable"}})
+		})
+		m.fault(unavailable, i, "too many", func(v *world) {
+			v.outcome(i, Answered{Answer{Outcome: Unavailable, Status: 429, Cause: "too_many", RetryAfter: time.Minute}})
+		})
+		m.fault(unavailable, i, "misconfigured", func(v *world) {
+			v.outcome(i, Answered{Answer{Outcome: Misconfigured, Status: 401, Cause: "invalid_client"}})
+		})
+	}
+}
+
+// ends are those of processes and leases.
+func (m *mover) ends(i int) {
+	w, h := m.w, &m.w.h[i]
+	if w.allow&crashes != 0 && w.crashes > 0 && (h.under != nil || h.state.unsaved) {
+		m.try(i, "crash", func(v *world) { v.crashes--; v.crash(i) })
+		switch e := h.under.(type) {
+		case Save:
+			m.try(i, "crash after the write", func(v *world) { v.crashes--; v.write(i, e); v.crash(i) })
+		case Revoke:
+			m.try(i, "crash after the revocation", func(v *world) {
+				v.crashes--
+				if l := v.server.login(e.RefreshToken); l != nil {
+					l.dead, v.past.revoked = true, true
+				}
+				v.crash(i)
+			})
+		}
+	}
+	if w.store.lease == int8(i+1) {
+		m.fault(leaseEnds, i, "lease ends", func(v *world) { v.store.lease, v.past.overrun = 0, true })
+	}
+	if h.state.settings == nil {
+		if h.state.Done() || h.state.givenUp && h.under == nil {
+			m.try(i, "exit", func(v *world) {
+				v.past.unheard = v.past.unheard || h.state.unsaved
+				v.exit(i)
+			})
+		}
+		if !h.state.givenUp && (h.state.unsaved || h.under != nil) {
+			m.try(i, "abandon", func(v *world) { v.step(i, Abandoned{}) })
+		}
+		m.order(stops, i, "start again", func(v *world) { v.step(i, Started{Settings: v.settings}) })
+	}
+}
+
+// operator is what people and upstreams do.
+func (m *mover) operator(i int) {
+	w, h := m.w, &m.w.h[i]
+	if h.state.settings == nil {
+		return
+	}
+	give := func(o Order) func(v *world) {
+		return func(v *world) {
+			v.serial++
+			o.ID = uint32(v.serial)
+			h := &v.h[i]
+			h.orders = append(slices.Clone(h.orders), o.ID)
+			h.refresh = h.refresh || o.Import == "" && !o.Revoke
+			v.step(i, Ordered{o})
+		}
+	}
+	m.order(refreshes, i, "refresh", give(Order{}))
+	m.order(refreshes, i, "refresh --force", give(Order{Force: true}))
+	m.order(revokes, i, "revoke order", give(Order{Revoke: true}))
+	if l := &w.server.families[1]; w.allow&imports != 0 {
+		m.order(imports, i, "import", func(v *world) {
+			if !l.there {
+				v.server.families[1] = login{there: true, binding: h.binding, current: "B0"}
+			}
+			give(Order{Import: "B0"})(v)
+		})
+		m.order(imports, i, "import nonsense", func(v *world) {
+			v.past.nonsense = true
+			give(Order{Import: "C0"})(v)
+		})
+	}
+	if len(h.orders) > 0 {
+		m.order(goes, i, "order gone", func(v *world) {
+			id := h.orders[0]
+			v.step(i, OrderGone{id})
+		})
+	}
+	m.order(reloads, i, "reload", func(v *world) { v.step(i, Started{Settings: v.settings}) })
+	m.order(reloads, i, "reload, other line", func(v *world) { v.step(i, Started{Settings: v.settings, OtherLine: true}) })
+	if h.under != nil {
+		m.order(reloads, i, "poke", func(v *world) { v.step(i, Poked{}) })
+	}
+	m.order(goes, i, "no order gone", func(v *world) { v.step(i, OrderGone{}) })
+	m.order(stops, i, "stop", func(v *world) { v.step(i, Stopped{}) })
+	m.order(rebinds, i, "rebind", func(v *world) {
+		v.h[i].binding = 1 - h.binding
+		v.past.elsewhere = true
+		v.step(i, Started{Settings: v.settings})
+	})
+	m.order(rerequests, i, "another scope", func(v *world) {
+		v.h[i].request = 1 - h.request
+		v.step(i, Started{Settings: v.settings})
+	})
+	if l := h.state.live; l != nil {
+		m.order(refusals, i, "401", func(v *world) { v.step(i, Unauthorized{l.Generation}) })
+		m.order(refusals, i, "accepted", func(v *world) { v.step(i, Accepted{l.Generation}) })
+	}
+	if w.allow&watched != 0 && h.under == nil && !h.state.again && h.state.tag != w.revision() {
+		m.try(i, "watch", func(v *world) { v.step(i, Poked{}) })
+	}
+}

@@ -1,0 +1,139 @@
+package grant
+
+import (
+	"slices"
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// order takes an order in. It waits in the state until an attempt takes it up:
+// through lease and journal, and never beside another request.
+func (m *machine) order(o Order) {
+	if m.settings == nil {
+		m.do(Reply{ID: o.ID, Trouble: Trouble{Cause: CauseStopped}})
+		return
+	}
+	if m.loaded {
+		o.generation, o.counted = m.record.Generation, true
+		o.revive = o.Import == "" && !o.Revoke && m.lost()
+	}
+	r := m.seldom()
+	r.orders = append(slices.Clone(r.orders), o)
+	r.saving.retryNow()
+	if m.trouble.Blocking() {
+		m.settled = false // whoever needs a token waits for the outcome
+	}
+}
+
+// lost reports whether the grant is known to be lost.
+func (m *machine) lost() bool {
+	l := m.record.Grant(m.binding.Grant)
+	return m.trouble.Condition == Lost || m.phase == Idle && l != nil && l.Current() == nil
+}
+
+// orderGone forgets an order that nobody waits for and that has not begun.
+func (m *machine) orderGone(id uint32) {
+	if m.rare == nil {
+		return
+	}
+	r := m.seldom()
+	r.orders = slices.DeleteFunc(slices.Clone(r.orders), func(o Order) bool { return o.ID == id })
+}
+
+// ordersWait reports whether an order may be taken up.
+func (m *machine) ordersWait() bool {
+	r := m.rarely()
+	return len(r.orders) > 0 && m.now.Mono >= r.wait
+}
+
+// takeOrder makes the oldest order the plan's.
+func (m *machine) takeOrder() {
+	if !m.ordersWait() {
+		return
+	}
+	r := m.seldom()
+	o := r.orders[0]
+	r.orders, m.plan.order = r.orders[1:], &o
+	if o.told {
+		return
+	}
+	kind := RefreshOrdered
+	switch {
+	case o.Import != "":
+		kind = ImportOrdered
+	case o.Revoke:
+		kind = RevokeOrdered
+	}
+	m.tell(kind, Trouble{})
+}
+
+// heed lets the order change the plan.
+func (m *machine) heed() {
+	p, o := m.plan, m.plan.order
+	if !o.counted {
+		o.generation, o.counted = m.record.Generation, true
+	}
+	p.ask = false
+	switch f := record.FingerprintOf(o.Import); {
+	case o.Import != "" && !p.settings.Rotating:
+		p.refused = Trouble{Condition: Misconfiguration, Cause: CauseNotRotating}
+	case o.Import != "" && p.RefreshToken != o.Import && m.record.Of(f) != record.Unknown:
+		p.refused = Trouble{Condition: Misconfiguration, Cause: CauseSeedUsed, Case: caseKnown}
+	case o.Import == "" && m.record.Generation > o.generation && m.live != nil:
+		p.fulfilled = true
+	case !o.Force && m.now.Mono < m.schedule.retryAfter:
+		wait := time.Duration(m.schedule.retryAfter - m.now.Mono)
+		p.refused = Trouble{Condition: Backoff, Cause: CauseRetryAfter, Facts: &Facts{Wait: wait}}
+	default:
+		p.ask, m.schedule.pressing = true, true
+	}
+}
+
+// answerOrder finds out what became of the plan's order, and says so.
+func (m *machine) answerOrder() {
+	p := m.plan
+	if p.order == nil {
+		return
+	}
+	r := Reply{ID: p.order.ID, Trouble: m.trouble}
+	granted := p.answer != nil && p.answer.Outcome == Granted
+	switch {
+	case p.revoked:
+		r.Outcome = WasRevoked
+	case p.fulfilled || granted:
+		if m.trouble.Condition == Well {
+			r.Outcome = Obtained
+		}
+	default:
+		m.orderFailed(&r)
+	}
+	p.order = nil
+	m.do(r)
+}
+
+func (m *machine) orderFailed(r *Reply) {
+	p := m.plan
+	switch {
+	case p.refused.Condition != Well:
+		r.Trouble = p.refused
+	case r.Trouble.Condition != Well:
+	case m.unsaved:
+		r.Trouble = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseUnsaved}
+	case p.answer != nil && p.answer.Outcome == RefusedGrant:
+		r.Trouble = Trouble{Condition: Backoff, Cause: CauseContested, Case: caseOvertaken}
+	default:
+		r.Trouble = Trouble{Cause: CauseStopped}
+	}
+	if p.judged || p.told {
+		return
+	}
+	if r.Trouble.At == 0 {
+		r.Trouble.At = m.now.Wall
+	}
+	kind := OrderRefused
+	if p.answer != nil {
+		kind = TokenRefreshFailed
+	}
+	m.tell(kind, r.Trouble)
+}

@@ -1,0 +1,129 @@
+package grant
+
+import (
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// Phase returns what the grant awaits.
+func (s *State) Phase() Phase { return s.phase }
+
+// Refreshing reports whether a token request is being made, or prepared.
+func (s *State) Refreshing() bool { return s.phase >= Connecting && s.phase <= Asking }
+
+// Leasing reports whether another holder keeps the lease.
+func (s *State) Leasing() bool { return s.holdsLease != 0 }
+
+// InLine reports whether the client waits for its turn to ask.
+func (s *State) InLine() bool { return s.inLine }
+
+// Settled reports whether anything is known: a look has ended.
+func (s *State) Settled() bool { return s.settled }
+
+// Unsaved reports whether the newest refresh token is only in memory, although a
+// write of it was tried.
+func (s *State) Unsaved() bool {
+	first := s.phase == Saving && s.plan.tries == 0 && (s.plan.answer != nil || s.plan.revoked)
+	return s.unsaved && !first
+}
+
+// Trouble is why the client is not well.
+func (s *State) Trouble() Trouble { return s.trouble }
+
+// Live is the access token to inject, which may have expired; nil if there is none.
+func (s *State) Live() *Live { return s.live }
+
+// Record is what is known to be durable, and what is owed.
+func (s *State) Record() *record.Record { return s.record }
+
+// Process is the name of the process in what it writes.
+func (s *State) Process() string { return s.process }
+
+// Holding reports whether requests are to be held back.
+func (s *State) Holding() bool {
+	return s.plan != nil && s.plan.held && s.phase >= Holding && s.phase <= Settling
+}
+
+// Busy reports whether something is under way, or about to be, that may bring a
+// token.
+func (s *State) Busy() bool { return s.phase != Idle || s.inLine || s.called || s.holdsLease != 0 }
+
+// Done reports whether nothing more is to be done for a client that is stopped.
+func (s *State) Done() bool { return s.phase == Idle && !s.unsaved }
+
+// Planned is how long it is until the next token request is due; ok is false if
+// none is.
+func (s *State) Planned(now Now) (wait time.Duration, ok bool) {
+	wait, ok = s.schedule.next(now)
+	return wait, ok && s.settings != nil
+}
+
+// Hopeless reports whether waiting for a token until the deadline, which is
+// monotonic, is of no use.
+func (s *State) Hopeless(now Now, deadline int64) bool {
+	if s.settings == nil {
+		return false
+	}
+	if s.trouble.Blocking() && s.settled && !s.trouble.beside {
+		return true
+	}
+	wait, ok := s.schedule.next(now)
+	return !s.Busy() && (!ok || now.Mono+int64(wait) > deadline)
+}
+
+// Forced reports whether a refresh of ours replaced that generation because an
+// upstream had refused it.
+func (s *State) Forced(generation uint64) bool { return s.forced.obtained == generation+1 }
+
+// Unconfirmed is the generation that was obtained because an upstream had refused
+// the one before, and that none has accepted yet; 0 if there is none.
+func (s *State) Unconfirmed() uint64 { return s.forced.unconfirmed }
+
+// Overdue reports whether a look may be of use that no timer brings about: of a
+// refresh that is due by either clock, or of a grant that somebody may have renewed.
+func (s *State) Overdue(now Now) bool {
+	return s.phase == Idle && (s.trouble.NeedsGrant() || s.schedule.due(now) && !s.inLine)
+}
+
+// Wanted reports whether a request that finds no token brings about an attempt.
+func (s *State) Wanted(now Now) bool {
+	return s.settings != nil && !s.trouble.Blocking() && s.phase == Idle && !s.inLine && s.schedule.due(now)
+}
+
+// Wake is how long it is until something is to be done that no event brings about;
+// ok is false if there is nothing.
+func (s *State) Wake(now Now) (wait time.Duration, ok bool) {
+	if s.phase != Idle {
+		return 0, false
+	}
+	r := s.rarely()
+	save := time.Duration(max(0, r.saving.notBefore-now.Mono))
+	if s.settings == nil {
+		return save, s.unsaved && !s.givenUp
+	}
+	wait, ok = s.schedule.next(now)
+	ok = ok && !s.inLine // then it is called
+	if ok && s.trouble.local {
+		wait = time.Duration(max(0, s.schedule.notBefore-now.Mono)) // only a look, unless a request is due
+	}
+	sooner := func(d time.Duration) {
+		if !ok || d < wait {
+			wait, ok = max(0, d), true
+		}
+	}
+	if try := r.trial.notBefore - now.Mono; try > 0 {
+		sooner(time.Duration(try))
+	}
+	if s.unsaved {
+		// Nothing else happens until that is written, or the token is about to expire.
+		if s.live != nil && !s.live.urgent().Reached(now) {
+			wait, ok = s.live.urgent().Until(now), true
+		}
+		sooner(save)
+	}
+	if len(r.orders) > 0 {
+		sooner(time.Duration(r.wait - now.Mono))
+	}
+	return wait, ok
+}

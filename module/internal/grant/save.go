@@ -1,0 +1,133 @@
+package grant
+
+import (
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// save writes the record, for the plan's purpose.
+func (m *machine) save() {
+	rec := *m.record
+	rec.WriteID = m.writeID()
+	m.plan.writing = &rec
+	m.await(Saving, Save{Record: &rec, IfRevision: m.tag, SetAside: m.aside})
+}
+
+// settle notes that the request consumed nothing.
+func (m *machine) settle() {
+	m.record = m.record.Settle(m.plan.number)
+	m.plan.write = settle
+	m.save()
+}
+
+// maxTries is how often a write that conflicts is begun anew at once.
+const maxTries = 4
+
+// saved goes on after a write. One that gives way is given up when it fails. What
+// only we have is owed: a conflict, or a write in doubt, is settled by reading.
+func (m *machine) saved(e Saved) {
+	p := m.plan
+	if p.write == journal {
+		m.journaled(e)
+		return
+	}
+	switch {
+	case e.Fault == None:
+		m.written()
+	case e.Fault == Conflict && p.tries < maxTries:
+		p.tries++
+		m.await(Settling, Look{})
+	default:
+		m.notWritten(e.Facts)
+	}
+}
+
+// wrote takes over a record that was written.
+func (m *machine) wrote() {
+	if m.unsaved && m.plan.answer == nil && !m.plan.revoked || m.cacheFailed {
+		m.tell(StoreRecovered, Trouble{Cause: CauseStore})
+	}
+	m.record = m.plan.writing
+	m.tag++
+	m.unsaved, m.aside, m.cacheFailed = false, false, false
+	if m.rare != nil {
+		m.seldom().saving.retryNow()
+	}
+}
+
+// written goes on after a write.
+func (m *machine) written() {
+	m.wrote()
+	m.after()
+}
+
+// after ends the attempt whose outcome was written, or could not be.
+func (m *machine) after() {
+	p := m.plan
+	switch {
+	case p.write == verdict:
+		m.judged()
+		return
+	case p.revoked:
+		m.ended()
+	case p.write == keep && p.answer != nil && p.settings.Rotating:
+		m.present()
+	}
+	m.finish()
+}
+
+// notWritten keeps what the store refused in memory, if only we have it.
+func (m *machine) notWritten(facts *Facts) {
+	p := m.plan
+	switch {
+	case p.write != keep && p.write != verdict:
+	case p.settings != nil && !p.settings.Rotating:
+		// Only a cache: the token is used, and the next answer tries again.
+		if !m.cacheFailed {
+			m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "cache", Facts: facts})
+		}
+		m.cacheFailed = true
+	default:
+		m.unsaved = true
+		r := m.seldom()
+		if p.answer != nil || p.revoked { // it was not owed before
+			r.saving.retryNow()
+			m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "unsaved", Facts: facts})
+		}
+		r.saving.fail(m.now, retryMin, retryMax, 0)
+		if m.settings == nil {
+			r.saving.notBefore = m.now.Mono + int64(lastChancePause)
+		}
+	}
+	m.after()
+}
+
+// lastChancePause is the pause between the attempts to write what is only in
+// memory when the client is stopped for good.
+const lastChancePause = 500 * time.Millisecond
+
+// settling reads, joins, and writes.
+func (m *machine) settling(e Looked) {
+	p := m.plan
+	switch e.Store {
+	case None:
+		m.join(e.Stored)
+		if p.write != keep && record.Equal(m.record, e.Stored) {
+			m.after()
+			return
+		}
+	case Missing:
+		m.tag = 0
+	case Damaged:
+		if !m.loaded {
+			m.notWritten(e.Facts)
+			return
+		}
+		m.aside = true
+	default:
+		m.notWritten(e.Facts)
+		return
+	}
+	m.save()
+}

@@ -1,0 +1,68 @@
+package grant
+
+import "time"
+
+// forced bounds refreshes that upstreams ask for by answering 401: one per
+// generation, none for a generation that was obtained that way until some
+// upstream has accepted it, and ever longer pauses between them where one
+// upstream accepts what another, or another of its paths, always refuses.
+type forced struct {
+	asked       uint64 // newest generation a refresh was forced for
+	obtained    uint64 // newest generation that a forced refresh of ours brought
+	unconfirmed uint64 // generation that was obtained by force and that nobody accepted yet
+	look        int64  // from when on a 401 may bring about a look at the record; monotonic
+}
+
+// lookPause is the least time between two looks that 401s bring about while no
+// request may be made.
+const lookPause = time.Second
+
+// YoungAge is how long a token counts as young: some upstreams do not know it yet, or
+// their clock is behind.
+const YoungAge = 5 * time.Second
+
+// Young reports whether a 401 to that generation is first to be answered with its
+// predecessor, which still works as far as anybody knows: it forces nothing.
+func (s *State) Young(generation uint64, now Now) bool {
+	l := s.live
+	return l != nil && l.Generation == generation && l.Since != 0 && now.Mono-l.Since < int64(YoungAge) &&
+		!l.Former.Reached(now) && s.forced.obtained != generation && s.settings != nil && !s.settings.Drain
+}
+
+// unauthorized acts on the 401 that an upstream answered to a token.
+func (m *machine) unauthorized(generation uint64) {
+	switch {
+	case m.live != nil && m.live.Generation > generation:
+	case m.Refreshing() && m.forced.asked != generation: // its token died under way
+	case m.forced.asked == generation, m.forced.unconfirmed == generation:
+	case m.trouble.Blocking() && !m.trouble.beside, m.settings == nil:
+	case m.now.Mono < max(m.schedule.notBefore, m.rarely().forced.notBefore):
+		if m.now.Mono >= m.forced.look { // another holder may have rotated
+			m.forced.look = m.now.Mono + int64(lookPause)
+			m.again = true
+		}
+	default:
+		m.forced.asked = generation
+		m.schedule.atOnce()
+		m.again = true
+	}
+}
+
+// renewed notes what a token request of ours brought. One that another holder of
+// the record made does not count, whoever asked for it.
+func (m *machine) renewed(same bool) {
+	f, generation := &m.forced, m.record.Generation
+	if m.live != nil {
+		generation = m.live.Generation
+	}
+	switch {
+	case f.asked == 0:
+		return
+	case !same && f.asked+1 == generation:
+		f.unconfirmed, f.obtained = generation, generation
+	case same && f.asked == generation:
+	default:
+		return
+	}
+	m.seldom().forced.next(m.now, max(retryMin, m.plan.settings.MinRefreshInterval), slowRetryMax)
+}

@@ -1,0 +1,356 @@
+package grant
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// world is everything at one moment: the holders, their store, the server, and what
+// may still go wrong. It is copied by value, and what it refers to is not written
+// to. What it judges by is what happened in it, not what a holder says.
+type world struct {
+	*rig
+	now    int64 // on both clocks
+	server server
+	store  stored
+	h      [3]holder
+	net    [2]request // sent by somebody who listens no longer
+	serial int32      // of boots and orders
+
+	faults, crashes, orders int8 // left
+	past                    past
+	safe                    []string // brought by answers, and known to be written
+}
+
+// rig is what no step changes.
+type rig struct {
+	configuration
+	wrong   func(why string)
+	reached func(before Phase, e Event, after Phase)
+	show    func(step int, w *world) // how progress goes on
+}
+
+// past is what happened that may excuse something.
+type past struct {
+	unheard    bool // an answer, or what became of a request, was not heard
+	killed     bool // the server ended a grant for a reuse, or it ended by itself
+	revoked    bool
+	rolledBack bool // the store lost a write
+	overrun    bool // a holder outlived its lease
+	elsewhere  bool // the binding was changed
+	nonsense   bool // what an operator supplied was refused
+}
+
+// stored is the store.
+type stored struct {
+	rec     *record.Record
+	old     *record.Record // of the write before, which a rollback brings back
+	damaged bool
+	lease   int8 // the holder, from 1 on
+}
+
+// request is a token request.
+type request struct {
+	token     string
+	binding   int8
+	calledOff bool
+}
+
+// place is who was told a token.
+func (r request) place() string { return r.token + [...]string{"", "@"}[r.binding] }
+
+// holder is one process.
+type holder struct {
+	state    *State // nil if it does not run
+	under    Effect // with an outcome, under way
+	conn     request
+	answer   *Answer // the server's, on its way
+	line     bool    // stands in line
+	turn     bool    // has the turn
+	binding  int8    // of its configuration
+	request  int8
+	seed     string
+	resolved int8 // the binding that its last look resolved
+	orders   []uint32
+	refresh  bool // one of them may have a refused token presented again
+
+	// What this process was told, and what it had acknowledged.
+	heard   []string // refresh tokens that answers brought
+	dead    []string // the requests whose answers consumed or refused theirs
+	journal string   // what its last journal names
+	base    *record.Record
+	owed    string // brought, and not acknowledged
+}
+
+const epoch = int64(1_700_000_000_000_000_000)
+
+func (w *world) clock() Now { return Now{Mono: w.now, Wall: epoch + w.now, Draw: w.draw} }
+
+// boot starts a process.
+func (w *world) boot(i int) {
+	w.serial++
+	s := New("h" + strconv.Itoa(i) + "." + strconv.Itoa(int(w.serial)))
+	h := &w.h[i]
+	*h = holder{state: &s, binding: h.binding, request: h.request, seed: h.seed}
+	w.step(i, Started{Settings: w.settings})
+}
+
+// awaited is the effect of each phase.
+func awaited(p Phase, e Effect) bool {
+	ok := e == nil
+	switch p {
+	case Looking, LookingAgain, Settling:
+		_, ok = e.(Look)
+	case Connecting:
+		_, ok = e.(Connect)
+	case Leasing:
+		_, ok = e.(Lease)
+	case Journaling, Saving:
+		_, ok = e.(Save)
+	case Holding:
+		_, ok = e.(Hold)
+	case Asking:
+		_, ok = e.(Send)
+	case Revoking:
+		_, ok = e.(Revoke)
+	}
+	return ok
+}
+
+// step gives an event to a holder, and performs what has no outcome.
+func (w *world) step(i int, e Event) {
+	h := &w.h[i]
+	before := h.state.phase
+	s, effects := Next(*h.state, e, w.clock())
+	h.state = &s
+	for _, effect := range effects {
+		w.perform(i, effect)
+	}
+	w.reached(before, e, s.phase)
+	if !awaited(s.phase, h.under) {
+		w.wrong(fmt.Sprintf("holder %d: %T under way in phase %d", i, h.under, s.phase))
+	}
+	if _, ok := h.under.(Send); ok && before == Holding {
+		w.sent(i)
+	}
+}
+
+func (w *world) perform(i int, effect Effect) {
+	h := &w.h[i]
+	switch e := effect.(type) {
+	case Release:
+		if w.store.lease == int8(i+1) {
+			w.store.lease = 0
+		}
+	case Line:
+		h.line = true
+	case Leave:
+		h.line, h.turn = false, false
+	case Tell:
+	case Reply:
+		if !slices.Contains(h.orders, e.ID) {
+			w.wrong("an order is answered that nobody gave, or twice")
+		}
+		h.orders = without(h.orders, func(id uint32) bool { return id != e.ID })
+		h.refresh = h.refresh && len(h.orders) > 0
+	case CallOff:
+		h.conn.calledOff = true
+	default:
+		if h.under != nil {
+			w.wrong(fmt.Sprintf("holder %d: %T and %T at a time", i, h.under, effect))
+		}
+		h.under = effect
+		if c, ok := effect.(Connect); ok {
+			h.conn, h.journal = request{token: c.RefreshToken, binding: h.resolved}, ""
+		}
+	}
+}
+
+func without(ids []uint32, keep func(uint32) bool) (kept []uint32) {
+	for _, id := range ids {
+		if keep(id) {
+			kept = append(kept, id)
+		}
+	}
+	return kept
+}
+
+// outcome ends what is under way.
+func (w *world) outcome(i int, e Event) {
+	w.h[i].under = nil
+	w.step(i, e)
+}
+
+// look reads the store.
+func (w *world) look(i int, config bool) {
+	h := &w.h[i]
+	e := Looked{Store: Missing}
+	switch {
+	case w.store.damaged:
+		e.Store = Damaged
+	case w.store.rec != nil:
+		e.Store, e.Stored = None, w.store.rec
+		w.joined(h.state.record, w.store.rec)
+	}
+	if config {
+		h.resolved = h.binding
+		e.Inputs = w.inputs(h)
+	}
+	w.outcome(i, e)
+}
+
+func (w *world) inputs(h *holder) Inputs {
+	return Inputs{
+		Seed: h.seed, Credentials: 1, Revocable: true,
+		Binding: record.Binding{Grant: record.Fingerprint(h.binding + 1), Request: record.Fingerprint(h.request + 1)},
+	}
+}
+
+func (w *world) revision() uint64 {
+	if w.store.rec == nil {
+		return 0
+	}
+	return w.store.rec.Revision
+}
+
+// write is what a store does with a Save: nothing, if somebody else has written.
+func (w *world) write(i int, s Save) Fault {
+	if !s.SetAside && (w.store.damaged || w.revision() != s.IfRevision) {
+		return Conflict
+	}
+	h, rec := &w.h[i], *s.Record
+	rec.Revision = s.IfRevision + 1
+	if s.Journal {
+		h.base = w.store.rec
+		if s.SetAside {
+			h.base = nil
+		}
+	}
+	if w.rollbacks() {
+		w.store.old = w.store.rec
+	}
+	w.store.rec, w.store.damaged = &rec, false
+	return None
+}
+
+// saved acknowledges a write.
+func (w *world) saved(i int, s Save) {
+	f := w.write(i, s)
+	if f == None {
+		w.acknowledge(i, s)
+	}
+	w.outcome(i, Saved{Fault: f})
+}
+
+func (w *world) acknowledge(i int, s Save) {
+	h := &w.h[i]
+	if s.Journal {
+		h.journal = named(s.Record, h.conn.token)
+	}
+	if holds(s.Record, h.owed) {
+		h.owed = ""
+	}
+	for _, t := range h.heard {
+		if holds(s.Record, t) && !slices.Contains(w.safe, t) {
+			w.safe = append(slices.Clone(w.safe), t)
+		}
+	}
+}
+
+// named returns the token if the record's newest attempt names it.
+func named(r *record.Record, token string) string {
+	f := record.FingerprintOf(token)
+	for i := range r.Attempts {
+		if a := &r.Attempts[i]; a.Fingerprint == f && a.Number == r.Number && a.ID == r.WriteID && !a.Settled {
+			return token
+		}
+	}
+	return ""
+}
+
+// process lets the server have a request.
+func (w *world) process(r request) *Answer {
+	was := w.server.families
+	a := w.server.process(r.token, r.binding, w.now)
+	for i := range was {
+		w.past.killed = w.past.killed || w.server.families[i].dead && !was[i].dead
+	}
+	return a
+}
+
+// hear gives a holder its answer.
+func (w *world) hear(i int, a Answer) {
+	h := &w.h[i]
+	if w.settings.Rotating {
+		switch {
+		case a.RefreshToken != "" && a.RefreshToken != h.conn.token:
+			h.heard = append(slices.Clone(h.heard), a.RefreshToken)
+			h.dead = append(slices.Clone(h.dead), h.conn.place())
+			h.owed = a.RefreshToken
+		case a.Outcome == RefusedGrant:
+			h.dead = append(slices.Clone(h.dead), h.conn.place())
+		}
+	}
+	h.answer = nil
+	w.outcome(i, Answered{a})
+}
+
+// crash ends a process at once.
+func (w *world) crash(i int) {
+	h := &w.h[i]
+	if w.store.lease == int8(i+1) {
+		w.store.lease = 0
+	}
+	if _, ok := h.under.(Send); ok && !h.conn.calledOff {
+		w.past.unheard = true
+		if h.answer == nil {
+			w.late(h.conn)
+		}
+	}
+	if p := h.state.phase; h.owed != "" || h.state.unsaved || p >= Journaling {
+		w.past.unheard = true
+	}
+	w.exit(i)
+}
+
+// exit ends a process. What only it knew is lost.
+func (w *world) exit(i int) {
+	h := &w.h[i]
+	if w.store.lease == int8(i+1) {
+		w.store.lease = 0
+	}
+	*h = holder{binding: h.binding, request: h.request, seed: h.seed}
+	if w.past.rolledBack {
+		w.safe = fitting(w.safe, w.known)
+	}
+}
+
+// known reports whether a token is held in the store, or in a process that lives.
+func (w *world) known(token string) bool {
+	if w.store.rec != nil && !w.store.damaged && holds(w.store.rec, token) {
+		return true
+	}
+	for i := range w.h {
+		if s := w.h[i].state; s != nil && holds(s.record, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// late leaves a request in the network.
+func (w *world) late(r request) {
+	for i := range w.net {
+		if w.net[i].token == "" {
+			w.net[i] = r
+			return
+		}
+	}
+}
+
+// slow is a pause after which too little of the timeout is left for an answer.
+const slow = 25 * time.Second
