@@ -11,7 +11,7 @@ LDFLAGS := -s -w \
 # required fails without them, off never uses it.
 RACE ?= auto
 # What one package's tests may take.
-TIMEOUT ?= 10m
+TIMEOUT ?= 20m
 # How long each fuzz target runs.
 FUZZTIME ?= 20s
 # The image's name, and an image with a Go toolchain to build it with.
@@ -46,6 +46,14 @@ test: race-check format-check ## check the format, vet, and run all tests, those
 	$(GO) test $(race) -tags $(TAGS),failpoint -timeout $(TIMEOUT) $(killed)
 	cd test && $(GO) test $(race) -timeout $(TIMEOUT) ./...
 	cd bench && $(GO) vet ./... && $(GO) test -timeout $(TIMEOUT) ./...
+
+.PHONY: explore
+explore: ## explore every world of the engine to its end; takes an hour
+	LAMPLIGHTER_EXPLORE=all $(GO) test -timeout 3h -v -run TestEverythingThatMayHappen ./module/internal/grant
+
+.PHONY: mutants
+mutants: ## show that each fault one might make in the engine is caught
+	LAMPLIGHTER_MUTANTS=all $(GO) test -timeout 1h -v -run TestMutantsAreCaught ./module/internal/grant
 
 .PHONY: bench
 bench: ## measure what it costs, and write docs/performance.md; needs Linux and 10 minutes

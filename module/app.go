@@ -144,7 +144,7 @@ func (a *App) startClient(c *client) {
 	if !c.inPlace {
 		c.declared = nil // nobody compares it any more, and there may be very many
 	}
-	c.seed, c.seedErr = "", nil
+	c.seed, c.seedErr = 0, nil
 }
 
 // tick lets every keeper compare the clocks.

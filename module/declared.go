@@ -9,9 +9,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // client is a declared Client at work in one configuration.
@@ -26,8 +27,8 @@ type client struct {
 	id     identity
 	inject injector
 
-	seed    store.Fingerprint // of its refresh token when it was provisioned; until Start
-	seedErr error             // why that could not be read
+	seed    record.Fingerprint // of its refresh token when it was provisioned; until Start
+	seedErr error              // why that could not be read
 
 	use       *storeUse // where its record is
 	keeper    *keeper.Keeper
@@ -68,7 +69,7 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *Client) (*clie
 		return nil, err
 	}
 	seed, err := c.suppliedSeed()
-	c.seed, c.seedErr = store.FingerprintOf(seed), err
+	c.seed, c.seedErr = record.FingerprintOf(seed), err
 	return c, nil
 }
 
@@ -86,7 +87,7 @@ func (c *client) acquire() (err error) {
 	if err != nil {
 		return err
 	}
-	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: string(fingerprint(c.settings()))}
+	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: fingerprint(c.settings()).String()}
 	return nil
 }
 
@@ -110,7 +111,14 @@ func (c *client) release() (err error) {
 func (c *client) suppliedSeed() (string, error) {
 	var r resolver
 	seed := r.value("refresh_token", c.id.refreshToken)
-	return seed, r.err
+	if r.err != nil || seed == "" {
+		return "", r.err
+	}
+	seed, err := checkToken(seed)
+	if err != nil {
+		return "", err
+	}
+	return seed, nil
 }
 
 // warnings are about settings that work, or may work later.
@@ -136,18 +144,20 @@ func (c *client) start(maxRequests int) {
 		return // its tokens are obtained when their callers come
 	}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
-		Rotating:           c.cfg.rotating(),
-		RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
-		Drain:              drains,
-		Quiesce:            time.Duration(c.cfg.Quiesce),
-		RefreshWindowRatio: c.cfg.RefreshWindowRatio,
-		MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
-		Timeout:            time.Duration(c.cfg.Timeout),
-		Looks:              &looks,
-		Requests:           c.turns,
-		MaxRequests:        maxRequests,
-		Resolve:            c.inputs,
-		Observe:            c.observe,
+		Settings: grant.Settings{
+			Rotating:           c.cfg.rotating(),
+			RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
+			Drain:              drains,
+			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
+			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
+			Timeout:            time.Duration(c.cfg.Timeout),
+		},
+		Quiesce:     time.Duration(c.cfg.Quiesce),
+		Looks:       &looks,
+		Requests:    c.turns,
+		MaxRequests: maxRequests,
+		Resolve:     c.inputs,
+		Observe:     c.observe,
 		Notify: func(e keeper.Event) {
 			contain(c.log.logger, "while an event was told", func() { c.tell(e) })
 		},

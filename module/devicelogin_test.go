@@ -1,6 +1,7 @@
 package module
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -10,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
 )
 
 // deviceServer is a device authorization endpoint and its token endpoint, which
@@ -130,4 +133,47 @@ func TestALoginByDeviceWhoseTimeIsOverSaysWhatTheServerAnswered(t *testing.T) {
 	if _, err = c.login(t.Context(), LoginRequest{State: began.State}); err == nil || !strings.Contains(err.Error(), "answered 502") || !strings.Contains(err.Error(), "time of the log-in is over") {
 		t.Error(err)
 	}
+}
+
+// Fault B15.
+func TestALoginWhoseTokenIsBeingImportedHoldsUpNoOther(t *testing.T) {
+	c, _ := deviceServer(t, &Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"access_token":"an-access-token","refresh_token":"a-refresh-token","token_type":"Bearer","expires_in":60}`))
+	})
+	asked, release := make(chan struct{}), make(chan struct{})
+	stop := c.keeper.Start(keeper.Settings{
+		Settings: grant.Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5},
+		Resolve: func() (keeper.Inputs, error) {
+			return keeper.Inputs{Ask: func(context.Context, string, func() error) tokenendpoint.Answer {
+				close(asked)
+				<-release // a slow server
+				return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: tokenendpoint.CauseUnreachable}
+			}}, nil
+		},
+	})
+	defer stop()
+	began, err := c.login(t.Context(), LoginRequest{Device: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = c.login(t.Context(), LoginRequest{State: began.State})
+	}()
+	<-asked
+	others := make(chan struct{})
+	go func() {
+		defer close(others)
+		endLogin(remember(&loginUnderWay{client: "another", ends: time.Now().Add(time.Minute)}))
+	}()
+	select {
+	case <-others:
+	case <-time.After(10 * time.Second):
+		t.Error("another client's log-in waits for the token request of this one")
+	}
+	close(release)
+	<-ended
+	<-others
 }

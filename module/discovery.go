@@ -3,6 +3,7 @@ package module
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -126,7 +127,21 @@ func (c *client) authenticated(ctx context.Context, at *tokenendpoint.Client, as
 		ask.ClientSecret = ask.ClientSecretNext
 	}
 	a = at.Do(ctx, ask)
+	if a.ClientRefused {
+		a.Remedy = cause.Changed(a.Remedy, c.secretChanged())
+	}
 	return a, c.changeSecret(&a, next)
+}
+
+// secretChanged says what makes another client_secret hold, by where it comes from.
+func (c *client) secretChanged() string {
+	switch secret := c.settings().ClientSecret; {
+	case strings.Contains(secret, "{env."):
+		return "then restart: a running process keeps its environment"
+	case strings.Contains(secret, "{file."):
+		return "the file of client_secret is read again by itself"
+	}
+	return "then reload"
 }
 
 // changeSecret turns to the client's other secret when the server refuses this

@@ -48,7 +48,7 @@ func TestRecordsAreEncryptedAndKeysRotateAcrossRestarts(t *testing.T) {
 		t.Errorf("%d token requests, %d spent", requests, spent)
 	}
 	// Without the key nothing is served, and nothing is asked for with the seed.
-	s.load(strings.Replace(keys("new"), "provider", "wait 50ms\nprovider", 1))
+	s.load(strings.Replace(keys("new"), "provider", "wait 5s\nprovider", 1))
 	res, body := s.do("GET", "/", "")
 	if res.StatusCode != 503 || !strings.Contains(body, "encryption_key") {
 		t.Errorf("without the key: %d %s", res.StatusCode, body)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -30,7 +31,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *client {
 	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
 	c := &client{name: name, kind: &kind{cfg: new(Client)}, inject: injector{injections: inject}, keeper: keeper.New(name, records, keeper.Clock{})}
 	stop := c.keeper.Start(keeper.Settings{
-		Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second,
+		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {
 			return keeper.Inputs{Ask: func(_ context.Context, _ string, beforeSend func() error) tokenendpoint.Answer {
 				if err := beforeSend(); err != nil {

@@ -269,6 +269,16 @@ func (c *client) pollDevice(ctx context.Context, state string, under *loginUnder
 	if err != nil {
 		return nil, err
 	}
+	if again := under.goesOn(a); again > 0 {
+		return &LoginAnswer{State: state, Interval: again.Seconds()}, nil
+	}
+	endLogin(state)
+	return c.loggedIn(ctx, a) // with no lock: the server may take its time
+}
+
+// goesOn returns after which time the server is to be asked again; 0 if the answer
+// ends the log-in.
+func (under *loginUnderWay) goesOn(a tokenendpoint.Answer) time.Duration {
 	logins.Lock()
 	defer logins.Unlock()
 	switch {
@@ -277,13 +287,12 @@ func (c *client) pollDevice(ctx context.Context, state string, under *loginUnder
 		fallthrough
 	case a.Cause == "authorization_pending":
 		under.trouble = ""
-		return &LoginAnswer{State: state, Interval: under.interval.Seconds()}, nil
 	case a.RefreshToken == "" && mayAskAgain(a):
 		under.trouble = a.Detail
-		return &LoginAnswer{State: state, Interval: under.interval.Seconds()}, nil
+	default:
+		return 0
 	}
-	delete(logins.byState, state)
-	return c.loggedIn(ctx, a)
+	return under.interval
 }
 
 // mayAskAgain reports whether an answer to a device code leaves hope: whatever the

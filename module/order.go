@@ -107,16 +107,22 @@ func importedToken(r *http.Request) (string, error) {
 	return checkToken(body.RefreshToken)
 }
 
+// notAToken is the error of what can be no refresh token.
+type notAToken string
+
+// Error says why.
+func (e notAToken) Error() string { return string(e) }
+
 // checkToken refuses what can be no refresh token (RFC 6749 appendix A.17), such
 // as a file with a comment in it.
 func checkToken(token string) (string, error) {
 	token = strings.TrimSuffix(strings.TrimSuffix(token, "\n"), "\r")
 	if token == "" {
-		return "", errors.New("the refresh token is empty")
+		return "", notAToken("the refresh token is empty")
 	}
 	for _, r := range token {
 		if r < 0x20 || r == 0x7f {
-			return "", errors.New("the refresh token holds a line break or another control character: supply the token alone")
+			return "", notAToken("the refresh token holds a line break or another control character: supply the token alone")
 		}
 	}
 	return token, nil

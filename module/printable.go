@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 )
@@ -39,25 +40,39 @@ func (s printableStore) Open(ctx context.Context) error {
 }
 
 // Load is that of the store.
-func (s printableStore) Load(ctx context.Context, name string) (store.Record, error) {
+func (s printableStore) Load(ctx context.Context, name string) (*record.Record, error) {
 	rec, err := s.Store.Load(ctx, name)
-	redact.Remember(rec.RefreshToken, rec.Imported)
-	if t := rec.Token; t != nil {
+	if err != nil {
+		return nil, printableErr(err)
+	}
+	for i := range rec.Lineages {
+		l := &rec.Lineages[i]
+		for _, t := range l.Tokens {
+			redact.Remember(t.RefreshToken)
+		}
+		if l.Loss != nil {
+			l.Loss.Cause, l.Loss.Detail, l.Loss.Sentence = redact.Text(l.Loss.Cause), redact.Text(l.Loss.Detail), redact.Text(l.Loss.Sentence)
+		}
+		// A look at a record must cost little where nothing is odd.
+		if strings.ContainsFunc(l.TokenEndpoint, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			l.TokenEndpoint = redact.Text(l.TokenEndpoint)
+		}
+	}
+	for i := range rec.AccessTokens {
+		t := &rec.AccessTokens[i]
 		redact.Remember(t.AccessToken, t.IDToken)
 		t.Unusable = redact.Text(t.Unusable)
 	}
-	if l := rec.Lost; l != nil {
-		l.Cause, l.Detail = redact.Text(l.Cause), redact.Text(l.Detail)
-	}
-	// A look at a record must cost little where nothing is odd.
-	if strings.ContainsFunc(rec.Binding.TokenEndpoint, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		rec.Binding.TokenEndpoint = redact.Text(rec.Binding.TokenEndpoint)
-	}
-	return rec, printableErr(err)
+	return rec, nil
+}
+
+// Replace is that of the store.
+func (s printableStore) Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error {
+	return printableErr(s.Store.Replace(ctx, name, rec, revision))
 }
 
 // Save is that of the store.
-func (s printableStore) Save(ctx context.Context, name string, rec store.Record, ifRevision uint64) error {
+func (s printableStore) Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error {
 	return printableErr(s.Store.Save(ctx, name, rec, ifRevision))
 }
 

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 )
@@ -108,12 +109,11 @@ func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
 	if err := st.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	rec := store.Record{
-		Client: "erp", RefreshToken: "refresh-token-of-the-record",
-		Token:   &store.Token{AccessToken: "access-token-of-the-record", Unusable: hostile},
-		Lost:    &store.Loss{Cause: hostile, Detail: "it was refresh-token-of-the-record"},
-		Binding: store.Binding{TokenEndpoint: "https://as.example/" + hostile},
+	p := record.Presented{
+		RefreshToken: "refresh-token-of-the-record", Binding: record.Binding{Grant: 1, TokenEndpoint: "https://as.example/" + hostile},
 	}
+	rec := new(record.Record).Refuse(1, p, true, &record.Loss{Cause: hostile, Detail: "it was refresh-token-of-the-record"})
+	rec = rec.Obtain(record.AccessToken{Number: 1, AccessToken: "access-token-of-the-record", Unusable: hostile})
 	if err := st.Store.Save(t.Context(), "erp", rec, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -121,10 +121,11 @@ func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Lost.Detail != redact.Withheld {
-		t.Errorf("says %s", got.Lost.Detail)
+	lost := got.Lost(1)
+	if lost.Loss.Detail != redact.Withheld {
+		t.Errorf("says %s", lost.Loss.Detail)
 	}
-	for _, text := range []string{got.Lost.Cause, got.Token.Unusable, got.Binding.TokenEndpoint} {
+	for _, text := range []string{lost.Loss.Cause, got.AccessTokens[0].Unusable, lost.TokenEndpoint} {
 		checkPrintable(t, "a record", text)
 	}
 	if redact.Text("oh, access-token-of-the-record") != redact.Withheld {

@@ -58,7 +58,7 @@ func (a *App) newClient(name string, cfg *Client) (*client, error) {
 // register makes a client known, and takes what it shares with other
 // configurations.
 func (a *App) register(c *client) error {
-	if c.seed != "" && c.cfg.rotating() {
+	if c.seed != 0 && c.cfg.rotating() {
 		if other := a.seeds.claim(c.seed, c); other != c {
 			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
 		}

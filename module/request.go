@@ -3,6 +3,7 @@ package module
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"net/http"
@@ -11,8 +12,8 @@ import (
 	"unique"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
-	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -104,8 +105,14 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		return keeper.Inputs{}, printableErr(err)
 	}
 	redact.Remember(seed)
+	fault := ""
+	_, taken := errors.AsType[sameSeed](err)
+	if _, odd := errors.AsType[notAToken](err); taken || odd {
+		fault = err.Error()
+	}
 	return keeper.Inputs{
 		Seed:        seed,
+		SeedFault:   fault,
 		Binding:     c.binding(req),
 		Credentials: c.credentials(req),
 		Revoke:      c.revocation(),
@@ -123,14 +130,14 @@ func (c *client) inputs() (keeper.Inputs, error) {
 // binding ties a record to what its tokens were obtained with: to the issuer, if
 // the token endpoint is what it names. Tokens of other clients do not count: they
 // change.
-func (c *client) binding(req *tokenendpoint.Request) store.Binding {
+func (c *client) binding(req *tokenendpoint.Request) record.Binding {
 	place := req.URL
 	if place == "" {
 		place = c.cfg.Issuer
 	}
 	var fixed resolver
 	params := fixed.multi("param", c.cfg.Param)
-	b := store.Binding{Grant: fingerprint(place, req.ClientID)}
+	b := record.Binding{Grant: fingerprint(place, req.ClientID)}
 	asked := []any{slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, params, req.Username}
 	// Of tokens that may be replaced at any time only their place counts.
 	for _, further := range []any{req.Claims, c.cfg.Assertion, c.cfg.SubjectToken, c.cfg.ActorToken, req.RequestedTokenType} {
@@ -142,8 +149,8 @@ func (c *client) binding(req *tokenendpoint.Request) store.Binding {
 	if u, err := url.Parse(place); err == nil {
 		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
-	// Most clients have these in common with very many others.
-	b.Request, b.TokenEndpoint = unique.Make(b.Request).Value(), unique.Make(b.TokenEndpoint).Value()
+	// Most clients have it in common with very many others.
+	b.TokenEndpoint = unique.Make(b.TokenEndpoint).Value()
 	return b
 }
 
@@ -161,7 +168,7 @@ func (c *client) credentials(req *tokenendpoint.Request) uint64 {
 	return maphash.Bytes(credentialsSeed, b)
 }
 
-func fingerprint(values ...any) store.Fingerprint {
+func fingerprint(values ...any) record.Fingerprint {
 	b, _ := json.Marshal(values) // strings, slices and maps of strings only
-	return store.FingerprintOf(string(b))
+	return record.FingerprintOf(string(b))
 }

@@ -45,7 +45,7 @@ func (s RouteScope) of(client string) string {
 	if s.empty() {
 		return client
 	}
-	return client + "." + string(fingerprint(s.Scope, s.Audience, s.Resource))[:8]
+	return client + "." + fingerprint(s.Scope, s.Audience, s.Resource).String()[:8]
 }
 
 // over lays the route's scope over a client's settings.

@@ -1,49 +1,59 @@
 package module
 
 import (
-	"fmt"
 	"sync"
 
-	"go.uber.org/zap"
-
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // seeds are the refresh tokens that the clients of a configuration were given, by
-// the beginning of their fingerprints. One token belongs to one client: two would
+// their fingerprints. One token belongs to one client: two would
 // spend each other's.
 type seeds struct {
-	mu     sync.Mutex
-	owners map[string]*client
+	mu      sync.Mutex
+	owners  map[record.Fingerprint]*client
+	claimed map[*client]record.Fingerprint
 }
 
-// claimed is how much of a fingerprint is kept: there may be very many.
-const claimed = 16
-
 // claim makes a seed that of a client, unless it is another's. It returns whose it
-// is.
-func (s *seeds) claim(seed store.Fingerprint, c *client) (owner *client) {
+// is. What the client had before is free for others: it was changed since.
+func (s *seeds) claim(seed record.Fingerprint, c *client) (owner *client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := string(seed[:claimed])
-	if owner = s.owners[key]; owner != nil {
+	if owner = s.owners[seed]; owner != nil {
 		return owner
 	}
 	if s.owners == nil {
-		s.owners = make(map[string]*client)
+		s.owners, s.claimed = make(map[record.Fingerprint]*client), make(map[*client]record.Fingerprint)
 	}
-	s.owners[key] = c
+	delete(s.owners, s.claimed[c])
+	s.owners[seed], s.claimed[c] = c, seed
 	return c
 }
 
-func (s *seeds) owner(seed store.Fingerprint) *client {
+func (s *seeds) owner(seed record.Fingerprint) *client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.owners[string(seed[:claimed])]
+	return s.owners[seed]
 }
 
-func errSameSeed(other *client) error {
-	return fmt.Errorf("refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", other.name)
+// letGo frees the seed of a client that is supplied with another's, which may be
+// waiting for it.
+func (s *seeds) letGo(c *client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.owners, s.claimed[c])
+	delete(s.claimed, c)
+}
+
+// sameSeed is the error of a seed that is another client's.
+type sameSeed struct{ other string }
+
+func errSameSeed(other *client) error { return sameSeed{other.name} }
+
+// Error names the other client.
+func (e sameSeed) Error() string {
+	return "refresh_token is the same as that of client " + e.other + ": two clients would spend each other's; give each its own"
 }
 
 // holder returns another client whose refresh token that is, or was; nil if there
@@ -60,14 +70,15 @@ func (a *App) holder(refreshToken string, but *client) *client {
 	return nil
 }
 
-// ownSeed returns the seed that the operator supplied, and none if it belongs to
-// another client: it may have been changed since the configuration was loaded.
+// ownSeed returns the seed that the operator supplied, and an error if it belongs to
+// another client: it may have been changed since the configuration was loaded, and
+// may be put right at any time.
 func (c *client) ownSeed() (string, error) {
 	seed, err := c.suppliedSeed()
 	if seed == "" || c.app == nil || !c.cfg.rotating() {
 		return seed, err
 	}
-	fp := store.FingerprintOf(seed)
+	fp := record.FingerprintOf(seed)
 	other := c.app.seeds.owner(fp)
 	if other == c {
 		return seed, nil
@@ -78,8 +89,8 @@ func (c *client) ownSeed() (string, error) {
 		}
 	}
 	if other != c {
-		c.app.logger.Error("the refresh token is not used", zap.String("client", c.name), zap.Error(errSameSeed(other)))
-		return "", nil
+		c.app.seeds.letGo(c)
+		return "", errSameSeed(other)
 	}
 	return seed, nil
 }

@@ -109,9 +109,20 @@ func (c Cause) lasts() bool {
 	return !c.Passes && c.Name != "" && (c.Source == TokenEndpoint || c.Source == Proxy || c.Source == Metadata)
 }
 
+// changed is what makes a changed setting hold, where it is not known from where that
+// comes.
+const changed = "then reload"
+
+// Changed puts into a remedy what makes the setting hold that is to be changed: a
+// reload, unless it comes from a file or from the environment.
+func Changed(remedy, how string) string {
+	return strings.Replace(remedy, changed, how, 1)
+}
+
 // unknown are the words for facts that are not known.
 var unknown = map[string]string{
 	"client":  "<client>",
+	"changed": changed,
 	"place":   "the client's record",
 	"host":    "the server",
 	"proxy":   "the forward proxy",

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -49,6 +50,17 @@ var judges = map[string]judge{
 		},
 		settings: "basic_encoding raw", wrongSecret: "invalid_client",
 	},
+	"op": {start: startOP, wrongSecret: "invalid_client"},
+	"oidc-provider": {
+		start: func(t *testing.T) *server {
+			return run(t, map[string]any{"clients": []map[string]any{{
+				"client_id": clientID, "client_secret": clientSecret, "application_type": "native",
+				"redirect_uris": []string{redirectURI, "http://127.0.0.1/callback", "http://127.0.0.1/"},
+				"grant_types":   []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"},
+			}}}, npmInstall(t, "../../testdata/oidc-provider"), "node", "server.mjs")
+		},
+		wrongSecret: "invalid_client",
+	},
 }
 
 func rsaKey(t *testing.T) string {
@@ -85,8 +97,8 @@ type sidecar struct {
 func start(t *testing.T, j judge, s *server, seed string) *sidecar {
 	t.Helper()
 	home, address := rig.Home(t), rig.FreeAddress(t)
-	settings := fmt.Sprintf("token_endpoint %s\nauthorization_endpoint %s\nclient_id %s\nclient_secret {file.secret}\ngrant_type refresh_token\nrotation_overlap none\nscope orders\n%s\n",
-		s.way.address, s.AuthorizationEndpoint, clientID, j.settings)
+	settings := fmt.Sprintf("token_endpoint %s\nauthorization_endpoint %s\nclient_id %s\nclient_secret {file.secret}\ngrant_type refresh_token\nrotation_overlap none\nscope %s\n%s\n",
+		s.way.address, s.AuthorizationEndpoint, clientID, s.scope(), j.settings)
 	rig.Write(t, home, "secret", clientSecret+"\n")
 	if seed != "" {
 		settings += "refresh_token {file.seed}\n"
@@ -141,7 +153,7 @@ func testLogin(t *testing.T, j judge, s *server) {
 		t.Errorf("before the log-in: %s", got)
 	}
 	command := rig.Start(t, c.home, "tokens", "login", "erp", "--no-browser")
-	res, err := http.Get(command.Printed(`(?m)^  (http://\S+)$`)) // the human agrees to everything
+	res, err := browser().Get(command.Printed(`(?m)^  (http://\S+)$`)) // the human agrees to everything
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,13 +243,21 @@ func testKill(t *testing.T, j judge, s *server) {
 func testWrongSecret(t *testing.T, j judge, s *server) {
 	c := start(t, j, s, s.login(t))
 	c.wantState(t, "ok", "")
-	rig.Write(t, c.home, "secret", "not the secret+/")
+	replaceSecret(t, c.home, "not the secret+/")
 	c.wantState(t, "misconfigured", j.wrongSecret)
-	rig.Write(t, c.home, "secret", clientSecret)
+	replaceSecret(t, c.home, clientSecret)
 	if out, errs, code := rig.Command(t, c.home, "tokens", "refresh", "erp"); code != 0 {
 		t.Errorf("after the secret was put right: %d %s %s", code, out, errs)
 	}
 	c.wantState(t, "ok", "")
+}
+
+// replaceSecret writes the secret whole, so that no attempt reads an empty file.
+func replaceSecret(t *testing.T, home, secret string) {
+	t.Helper()
+	if err := os.Rename(rig.Write(t, home, "secret.new", secret), filepath.Join(home, "secret")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func testRevocation(t *testing.T, j judge, s *server) {

@@ -2,7 +2,7 @@
 // here wrote: a log-in, rotations under load, a kill amid a token request, a
 // revocation at the server, a wrong secret, and what is said of a dead grant.
 //
-// Each server keeps its grants in memory, rotates refresh tokens, and ends the old
-// access token with them, as the strictest do. It needs what .ci/run installs; what
+// Each server keeps its grants in memory and rotates refresh tokens. All but
+// oidc-provider end the old access token with them, as the strictest do. It needs what .ci/run installs; what
 // is missing is said when a test is skipped.
 package authservers

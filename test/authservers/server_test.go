@@ -1,9 +1,11 @@
 package authservers
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
@@ -36,6 +38,9 @@ type server struct {
 	TokenEndpoint         string `json:"token_endpoint"`
 	API                   string `json:"api"`
 	Origin                string `json:"origin"`
+
+	// asks is the scope that brings a refresh token, "orders" where it is empty.
+	asks string
 
 	// way is a proxy before the token endpoint, which counts answers and can hold
 	// one back.
@@ -96,13 +101,27 @@ func run(t *testing.T, config map[string]any, dir, name string, args ...string) 
 	return s
 }
 
+func (s *server) scope() string { return cmp.Or(s.asks, "orders") }
+
+// browser keeps cookies, without which some servers forget who logs in.
+func browser() *http.Client {
+	jar, _ := cookiejar.New(nil) // which never fails
+	return &http.Client{Jar: jar}
+}
+
 // login does what a browser and an application do, and returns the refresh token.
 func (s *server) login(t *testing.T) string {
 	t.Helper()
 	authorize := s.AuthorizationEndpoint + "?" + url.Values{
-		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "scope": {"orders"}, "state": {"at-least-8-characters"},
+		"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "scope": {s.scope()}, "state": {"at-least-8-characters"},
 	}.Encode()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := browser()
+	client.CheckRedirect = func(req *http.Request, _ []*http.Request) error {
+		if strings.HasPrefix(req.URL.String(), redirectURI) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
 	res, err := client.Get(authorize)
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,9 @@ import (
 // proceed decides after a look whether to ask, and goes on to the next step.
 func (m *machine) proceed() {
 	if !m.decide() {
-		m.holdsLease = 0
+		if !m.schedule.wanted(m.now) || m.trouble.Blocking() {
+			m.holdsLease = 0 // it did what we wanted to do; else it is tried again
+		}
 		m.finish()
 		return
 	}

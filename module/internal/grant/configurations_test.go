@@ -59,7 +59,7 @@ var configurations = []configuration{
 	{name: "one, bindings", holders: 1, allow: rebinds | rerequests | imports | storeAway | crashes, faults: 1, crashes: 1, orders: 2, long: true},
 	{name: "one, panics", holders: 1, allow: panics | operator, faults: 2, orders: 1, long: true},
 	{name: "one, draining", holders: 1, settings: draining, allow: serverFaults | storeAway | rerequests | reloads | stops, faults: 1, orders: 1},
-	{name: "two", holders: 2, allow: watched, long: true},
+	{name: "two", holders: 2, allow: watched},
 	{name: "two, valid, store", holders: 2, life: "valid", allow: watched | storeAway | inDoubt, faults: 1, long: true},
 	{name: "two, valid, lease", holders: 2, life: "valid", allow: watched | leaseEnds, faults: 1, long: true},
 	{name: "two, valid, rollback", holders: 2, life: "valid", allow: watched | rollback | damage, faults: 1, long: true},

@@ -30,10 +30,6 @@ func (e *encoder) state(s *State) {
 		e.text(l.Token.AccessToken)
 		e.moment(l.Expires.Mono)
 		e.moment(l.urgent().Mono)
-		if l.Since != 0 {
-			e.moment(l.Since + int64(5*time.Second))
-			e.moment(l.Former.Mono)
-		}
 		e.moment(expiry(l.Token.AccessToken))
 		e.byte(byte(l.Token.Request))
 	}
@@ -182,7 +178,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 28}, {plan{}, 27}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
-		{Live{}, 5}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
+		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {
 			t.Errorf("%v has %d members, and the encoder knows of %d", typ, typ.NumField(), known.members)

@@ -185,8 +185,11 @@ func (w *world) checkHolder(i int, s *State) {
 	if s.inLine && !w.h[i].line {
 		w.wrong(fmt.Sprintf("holder %d waits for a turn that nobody knows of", i))
 	}
-	if !s.leased && !s.unsaved && w.store.lease == int8(i+1) {
+	if !s.unsaved && w.store.lease == int8(i+1) {
 		w.wrong(fmt.Sprintf("holder %d keeps the lease", i))
+	}
+	if owed := w.h[i].owed; w.server.honours(owed, w.now) && !w.past.overrun && w.store.lease != int8(i+1) {
+		w.wrong(fmt.Sprintf("holder %d gives the lease back and owes %s to the store", i, owed))
 	}
 	if w.h[i].turn {
 		w.wrong(fmt.Sprintf("holder %d keeps the turn", i))

@@ -202,7 +202,6 @@ func (m *machine) publish(t *record.AccessToken, expires Instant) {
 	l := &Live{Token: *t, Generation: m.record.Generation, Expires: expires}
 	if before := m.live; before != nil && before.Token.AccessToken != t.AccessToken {
 		l.Generation = max(l.Generation, before.Generation+1)
-		l.Since, l.Former = m.now.Mono, before.Expires
 	}
 	m.live = l
 }

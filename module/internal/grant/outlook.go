@@ -9,8 +9,11 @@ import (
 // Phase returns what the grant awaits.
 func (s *State) Phase() Phase { return s.phase }
 
-// Refreshing reports whether a token request is being made, or prepared.
-func (s *State) Refreshing() bool { return s.phase >= Connecting && s.phase <= Asking }
+// Refreshing reports whether a token request is prepared or made, or its answer
+// written: what it brought is not published yet.
+func (s *State) Refreshing() bool {
+	return s.phase >= Connecting && s.phase <= Asking || s.plan != nil && s.plan.answer != nil
+}
 
 // Leasing reports whether another holder keeps the lease.
 func (s *State) Leasing() bool { return s.holdsLease != 0 }

@@ -35,7 +35,7 @@ func (w *world) fair(step int) (next world, ok bool) {
 	m := mover{w: w}
 	m.yield = func(what move, v *world) {
 		switch {
-		case what.what == "tick" && time != nil && step%2 == 0, what.what == "time" && time != nil && step%2 != 0:
+		case what.what == "tick" && time != nil && step%3 == 0, what.what == "time" && time != nil && step%3 != 0:
 		case what.what == "time" || what.what == "tick":
 			kept := *v
 			time = &kept

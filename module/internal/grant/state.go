@@ -118,11 +118,6 @@ type Live struct {
 	Token      record.AccessToken
 	Generation uint64
 	Expires    Instant
-
-	// Since is when it was published, and Former when its predecessor ends, which
-	// this process published before it; both zero if there was none.
-	Since  int64 // monotonic
-	Former Instant
 }
 
 // plan is the attempt under way.

@@ -17,23 +17,17 @@ type forced struct {
 // request may be made.
 const lookPause = time.Second
 
-// YoungAge is how long a token counts as young: some upstreams do not know it yet, or
-// their clock is behind.
-const YoungAge = 5 * time.Second
-
-// Young reports whether a 401 to that generation is first to be answered with its
-// predecessor, which still works as far as anybody knows: it forces nothing.
-func (s *State) Young(generation uint64, now Now) bool {
-	l := s.live
-	return l != nil && l.Generation == generation && l.Since != 0 && now.Mono-l.Since < int64(YoungAge) &&
-		!l.Former.Reached(now) && s.forced.obtained != generation && s.settings != nil && !s.settings.Drain
+// underWay reports whether a token request is made, or about to be, that no 401
+// brought about.
+func (m *machine) underWay() bool {
+	return m.Refreshing() || m.inLine || m.called || m.phase != Idle && m.schedule.wanted(m.now)
 }
 
 // unauthorized acts on the 401 that an upstream answered to a token.
 func (m *machine) unauthorized(generation uint64) {
 	switch {
 	case m.live != nil && m.live.Generation > generation:
-	case m.Refreshing() && m.forced.asked != generation: // its token died under way
+	case m.underWay() && m.forced.asked != generation: // its token died under way
 	case m.forced.asked == generation, m.forced.unconfirmed == generation:
 	case m.trouble.Blocking() && !m.trouble.beside, m.settings == nil:
 	case m.now.Mono < max(m.schedule.notBefore, m.rarely().forced.notBefore):

@@ -219,8 +219,11 @@ func (w *world) revision() uint64 {
 
 // write is what a store does with a Save: nothing, if somebody else has written.
 func (w *world) write(i int, s Save) Fault {
-	if !s.SetAside && (w.store.damaged || w.revision() != s.IfRevision) {
-		return Conflict
+	switch {
+	case w.store.damaged && !s.SetAside:
+		return Damaged
+	case !w.store.damaged && w.revision() != s.IfRevision:
+		return Conflict // also of what another holder has mended
 	}
 	h, rec := &w.h[i], *s.Record
 	rec.Revision = s.IfRevision + 1

@@ -12,7 +12,7 @@ func TestAnotherTokenEndpointIsSentNothing(t *testing.T) {
 		p.token()
 		p.kill()
 		former := r.binding
-		r.change(func() { r.binding.Grant, r.binding.TokenEndpoint = "another", "https://elsewhere.example/token" })
+		r.change(func() { r.binding.Grant, r.binding.TokenEndpoint = 77, "https://elsewhere.example/token" })
 		p = r.boot()
 		p.tick(3 * time.Hour)
 		r.wantRequests(1)
@@ -39,7 +39,7 @@ func TestAnotherTokenEndpointWithANewSeedIsANewGrant(t *testing.T) {
 		p := r.boot()
 		p.token()
 		p.kill()
-		r.change(func() { r.binding.Grant, r.seed = "another", r.server.login() })
+		r.change(func() { r.binding.Grant, r.seed = 77, r.server.login() })
 		p = r.boot()
 		time.Sleep(time.Second)
 		r.wantRequests(2)
@@ -58,7 +58,7 @@ func TestAnotherScopeDropsTheTokenAndRefreshes(t *testing.T) {
 				p := r.boot()
 				old := p.token()
 				time.Sleep(time.Minute)
-				r.change(func() { r.binding.Request = "another" })
+				r.change(func() { r.binding.Request = 78 })
 				if restart {
 					p.kill()
 					p = r.boot()
@@ -86,7 +86,7 @@ func TestATokenOfTheFormerScopeIsNotUsed(t *testing.T) {
 		p.token()
 		p.kill()
 		r.server.script(truncated(), dropBefore())
-		r.change(func() { r.binding.Request = "another" })
+		r.change(func() { r.binding.Request = 78 })
 		p = r.newProcess()
 		r.killAt("after-save") // the refresh token of the cut-off answer
 		p.start()
@@ -97,7 +97,7 @@ func TestATokenOfTheFormerScopeIsNotUsed(t *testing.T) {
 		r.server.always(notSent())
 		p = r.boot()
 		time.Sleep(time.Second)
-		if token := p.keeper.current.Load(); token != nil {
+		if token := p.keeper.Current(); token != nil {
 			t.Errorf("a token of the former scope: %+v", token)
 		}
 	})

@@ -90,7 +90,7 @@ func TestARecordFromTheFutureIsNotTrustedAndNoStorm(t *testing.T) {
 		r.server.script(notSent())
 		p = r.boot()
 		synctest.Wait()
-		if token := p.keeper.current.Load(); token != nil {
+		if token := p.keeper.Current(); token != nil {
 			t.Errorf("a token of unknown age: %+v", token)
 		}
 		p.tick(30 * time.Minute)
@@ -137,7 +137,7 @@ func TestAnExpiredTokenDoesNotComeBackWithTheClock(t *testing.T) {
 		r.stepClock(-30 * time.Minute)
 		p.keeper.Recheck()
 		synctest.Wait()
-		if token := p.keeper.current.Load(); token != nil {
+		if token := p.keeper.Current(); token != nil {
 			t.Errorf("an expired token: %+v", token)
 		}
 	})

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // A process is killed at every point of a refresh, and another one started.
@@ -65,7 +65,7 @@ func TestAJournalWithoutAnAnswerIsReplayedOnceAfterACrash(t *testing.T) {
 		r.boot()
 		time.Sleep(time.Minute)
 		open := r.disk.stored().Attempt
-		if open == nil || open.RefreshToken != store.FingerprintOf(r.seed) {
+		if open == nil || open.RefreshToken != record.FingerprintOf(r.seed) {
 			t.Fatalf("journal %+v", open)
 		}
 		p := r.boot()
@@ -82,7 +82,7 @@ func TestARecordFromABackupIsReplayedOnce(t *testing.T) {
 		backup := r.disk.stored()
 		p.tick(5 * time.Hour)
 		p.kill()
-		r.disk.replace(func(rec *store.Record) { *rec = backup })
+		r.disk.replace(func(rec *stored) { *rec = backup })
 		before := r.server.count()
 		p = r.boot()
 		p.tick(10 * time.Hour)

@@ -3,11 +3,11 @@ package keeper
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
 
@@ -26,17 +26,19 @@ const noticeDelay = 100 * time.Millisecond
 // disk keeps the record of one client in memory, as processes that share a
 // directory see it.
 type disk struct {
-	mu     sync.Mutex
-	record store.Record
-	exists bool
-	holder *memoryLease
-	freed  chan struct{}
-	watch  map[*memoryStore]func()
-	log    []string // what was written, in order, with the server's requests
+	mu      sync.Mutex
+	record  *record.Record
+	binding record.Binding // of the client that looks at it
+	exists  bool
+	aside   []*record.Record // set aside
+	holder  *memoryLease
+	freed   chan struct{}
+	watch   map[*memoryStore]func()
+	log     []string // what was written, in order, with the server's requests
 
 	// Faults. onSave sees what is about to be written; its error refuses it,
 	// unless that is errInDoubt.
-	onSave   func(rec store.Record) error
+	onSave   func(rec *record.Record) error
 	onLoad   func() error
 	leaseErr error
 	inDoubt  bool
@@ -49,7 +51,7 @@ type disk struct {
 }
 
 func newDisk() *disk {
-	return &disk{freed: make(chan struct{}), watch: make(map[*memoryStore]func()), saved: make(map[string]bool)}
+	return &disk{freed: make(chan struct{}), watch: make(map[*memoryStore]func()), record: new(record.Record), saved: make(map[string]bool)}
 }
 
 // waitForOthers waits while another process holds the lease.
@@ -72,7 +74,8 @@ func (d *disk) waitForOthers(ctx context.Context, s *memoryStore) error {
 	}
 }
 
-func (d *disk) save(s *memoryStore, rec store.Record, ifRevision uint64) error {
+func (d *disk) save(s *memoryStore, given *record.Record, ifRevision uint64) error {
+	rec := *given
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.unreadable(); errors.Is(err, store.ErrUnreadable) {
@@ -80,7 +83,7 @@ func (d *disk) save(s *memoryStore, rec store.Record, ifRevision uint64) error {
 	}
 	var refusal error
 	if d.onSave != nil {
-		refusal = d.onSave(rec)
+		refusal = d.onSave(given)
 	}
 	inDoubt := errors.Is(refusal, errInDoubt)
 	if refusal != nil && !inDoubt {
@@ -93,13 +96,17 @@ func (d *disk) save(s *memoryStore, rec store.Record, ifRevision uint64) error {
 	rec.Revision = ifRevision + 1
 	// A record that is there already, and only its durability is in doubt, is
 	// written once more.
-	if stored != ifRevision && (!d.inDoubt || !reflect.DeepEqual(d.record, rec)) {
+	if stored != ifRevision && (!d.inDoubt || d.record.WriteID != rec.WriteID) {
 		return store.ErrConflict
 	}
 	d.inDoubt = inDoubt
-	d.record, d.exists = clone(rec), true
-	d.saved[rec.RefreshToken] = true
-	if rec.Attempt != nil {
+	d.record, d.exists = &rec, true
+	for _, l := range rec.Lineages {
+		for _, t := range l.Tokens {
+			d.saved[t.RefreshToken] = true
+		}
+	}
+	if journals(given) {
 		d.note("journal")
 	} else {
 		d.note("save")
@@ -126,13 +133,15 @@ func (d *disk) refuseLoads(err error) {
 }
 
 // replace puts a record there by hand.
-func (d *disk) replace(edit func(rec *store.Record)) {
+func (d *disk) replace(edit func(rec *stored)) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	rec := clone(d.record)
-	edit(&rec)
-	rec.Revision++
-	d.record, d.exists = rec, true
+	before := viewOf(d.record, d.binding)
+	after := before
+	edit(&after)
+	rec := *after.become(before, d.binding)
+	rec.Revision, rec.WriteID = before.Revision+1, "by hand"
+	d.record, d.exists = &rec, true
 	for one, changed := range d.watch {
 		time.AfterFunc(noticeDelay, func() { d.call(one, changed) })
 	}
@@ -141,7 +150,7 @@ func (d *disk) replace(edit func(rec *store.Record)) {
 func (d *disk) remove() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.record, d.exists = store.Record{}, false
+	d.record, d.exists = new(record.Record), false
 }
 
 func (d *disk) call(one *memoryStore, changed func()) {
@@ -181,10 +190,10 @@ func (d *disk) slowness() time.Duration {
 	return d.slow
 }
 
-func (d *disk) stored() store.Record {
+func (d *disk) stored() stored {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return clone(d.record)
+	return viewOf(d.record, d.binding)
 }
 
 // everSaved reports whether a refresh token was durable at any time.
@@ -202,9 +211,9 @@ func (d *disk) faults(change func()) {
 }
 
 // refuseSaves lets writes fail, those that which accepts.
-func (d *disk) refuseSaves(err error, which func(rec store.Record) bool) {
+func (d *disk) refuseSaves(err error, which func(rec *record.Record) bool) {
 	d.faults(func() {
-		d.onSave = func(rec store.Record) error {
+		d.onSave = func(rec *record.Record) error {
 			if which(rec) {
 				return err
 			}
@@ -215,9 +224,9 @@ func (d *disk) refuseSaves(err error, which func(rec store.Record) bool) {
 
 func (d *disk) acceptSaves() { d.faults(func() { d.onSave = nil }) }
 
-func journals(rec store.Record) bool { return rec.Attempt != nil }
-func answers(rec store.Record) bool  { return rec.Attempt == nil }
-func anything(store.Record) bool     { return true }
+func journals(rec *record.Record) bool { return rec.Journals() }
+func answers(rec *record.Record) bool  { return !journals(rec) }
+func anything(*record.Record) bool     { return true }
 
 // free lets the next one have the lease. Called with d.mu held.
 func (d *disk) free(l *memoryLease) {
@@ -243,19 +252,4 @@ func (d *disk) leased() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.holder != nil
-}
-
-func clone(rec store.Record) store.Record {
-	rec.Token = copyOf(rec.Token)
-	rec.Attempt = copyOf(rec.Attempt)
-	rec.Lost = copyOf(rec.Lost)
-	return rec
-}
-
-func copyOf[T any](p *T) *T {
-	if p == nil {
-		return nil
-	}
-	c := *p
-	return &c
 }

@@ -215,3 +215,22 @@ func TestManyRefusalsDuringABackoffCostFewLooks(t *testing.T) {
 		}
 	})
 }
+
+// The old token dies when the server issues the new one, and the new one is published
+// when it is on the disk: what is refused in between died under way.
+func TestA401WhileTheAnswerIsWrittenIsNoRefusalOfTheCurrentToken(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.server.strict = true
+		p := r.boot(drain)
+		old := p.token()
+		r.disk.faults(func() { r.disk.slow = time.Second })
+		for r.server.accepts(old.AccessToken) {
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(200 * time.Millisecond) // the answer is there
+		if v := p.unauthorized(old); v != Stale {
+			t.Errorf("verdict %v, want Stale", v)
+		}
+		r.wantRequests(2)
+	})
+}

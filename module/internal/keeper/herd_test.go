@@ -42,8 +42,6 @@ func BenchmarkHerd(b *testing.B) {
 	var last time.Duration
 	for b.Loop() {
 		k := New("erp", nil, Clock{})
-		k.settings = []*Settings{{}}
-		k.flight = &flight{done: make(chan struct{})}
 		var requests sync.WaitGroup
 		for range herd {
 			requests.Go(func() {
@@ -57,7 +55,8 @@ func BenchmarkHerd(b *testing.B) {
 		}
 		begin := time.Now()
 		k.mu.Lock()
-		k.publish(&Token{Generation: 1, expires: instant{begin, begin.Round(0)}.add(time.Hour)})
+		k.current.Store(&Token{Generation: 1, expires: instant{begin.Add(time.Hour), begin.Round(0).Add(time.Hour)}})
+		k.broadcast()
 		k.mu.Unlock()
 		requests.Wait()
 		last += time.Since(begin)

@@ -19,19 +19,22 @@ type History struct {
 // past is an event that is remembered. There may be very many clients, and of most
 // events there is nothing to explain.
 type past struct {
-	kind       EventKind
 	at         int64 // Unix time in ns
-	generation uint64
-	duration   time.Duration
-	status     int
-	why        *why // nil if all was well
+	why        *why  // nil if all was well
+	generation uint32
+	millis     uint32 // of the duration
+	status     uint16
+	kind       uint8 // index of kinds
 }
 
 type why struct{ cause, detail, remedy string }
 
 // Add appends an event, and drops the oldest if there are too many.
 func (h *History) Add(e Event) {
-	p := past{kind: e.Kind, at: e.At.UnixNano(), generation: e.Generation, duration: e.Duration, status: e.Status}
+	p := past{
+		kind: uint8(slices.Index(kinds, e.Kind)), at: e.At.UnixNano(), generation: uint32(e.Generation),
+		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status),
+	}
 	if e.Cause != "" || e.Detail != "" || e.Remedy != "" {
 		p.why = &why{e.Cause, e.Detail, e.Remedy}
 	}
@@ -49,7 +52,10 @@ func (h *History) Events() []Event {
 	defer h.mu.Unlock()
 	events := make([]Event, 0, len(h.events))
 	for _, p := range h.events {
-		e := Event{Kind: p.kind, At: time.Unix(0, p.at), Generation: p.generation, Duration: p.duration, Status: p.status}
+		e := Event{
+			Kind: kinds[p.kind], At: time.Unix(0, p.at), Generation: uint64(p.generation),
+			Duration: time.Duration(p.millis) * time.Millisecond, Status: int(p.status),
+		}
 		if p.why != nil {
 			e.Cause, e.Detail, e.Remedy = p.why.cause, p.why.detail, p.why.remedy
 		}

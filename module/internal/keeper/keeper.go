@@ -1,9 +1,10 @@
-// Package keeper keeps one client's access token fresh: it decides when a token
-// request is due, what it may present, and what its answer means for the grant.
-//
-// It knows time, tokens and records. It must not know HTTP or Caddy: the token
-// endpoint is a function it is given, and requests that need a token only meet
+// Package keeper performs what package grant decides: it holds one client's state,
+// hands events to [grant.Next] and carries out the effects that come of them, with
+// a store, a token endpoint and timers. Requests that need a token only meet
 // [Keeper.Acquire] and [Keeper.Unauthorized].
+//
+// It decides nothing about a grant. It must not know HTTP or Caddy: the token
+// endpoint is a function it is given.
 //
 // The promise it exists for: a rotating grant is never lost by us. One refresh
 // at a time, on a context of its own; journaled before it is sent; the new
@@ -12,40 +13,24 @@ package keeper
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
 // Settings are what a keeper obeys: one client of one started configuration.
 type Settings struct {
-	// Rotating says that the grant presents a refresh token that an answer may
-	// replace. Only then are lease, journal and a writable store required.
-	Rotating bool
-
-	// RequireRotation raises an alarm at a success without a new refresh token.
-	RequireRotation bool
-
-	// Drain says that the old access token dies the moment a new one is issued
-	// (rotation_overlap none), so that requests are held while it is replaced.
-	Drain bool
+	grant.Settings
 
 	// Quiesce bounds the wait for requests already sent. Only with Drain.
 	Quiesce time.Duration
-
-	// RefreshWindowRatio is the share of the lifetime that remains when the
-	// token is refreshed.
-	RefreshWindowRatio float64
-
-	// MinRefreshInterval is the least time between two token requests.
-	MinRefreshInterval time.Duration
-
-	// Timeout bounds one token request, and the wait for another holder's.
-	Timeout time.Duration
 
 	// Looks are shared by all keepers that start at a time, so that they do not
 	// all read their records at once; nil for no bound.
@@ -83,8 +68,12 @@ type Inputs struct {
 	// Seed is the refresh token that the operator supplied, "" if none.
 	Seed string
 
+	// SeedFault says why what the operator supplied can be no refresh token, "" if
+	// nothing speaks against it. A grant that lives goes on without.
+	SeedFault string
+
 	// Binding ties the record to this configuration.
-	Binding store.Binding
+	Binding record.Binding
 
 	// Credentials stand for what the request is made of, the refresh token apart:
 	// those that worked before are not to blame. 0 if nobody knows.
@@ -103,46 +92,69 @@ type Inputs struct {
 // Keeper keeps the token of one client fresh. It is inert until a configuration
 // starts it: no goroutine, no timer, no network, no write.
 type Keeper struct {
-	name    string
-	store   store.Store
-	clock   Clock
-	process string // names this process in the journal
+	name  string
+	store store.Store
+	clock Clock
+	began time.Time // where its monotonic moments count from
+	draw  func() float64
+	drawn float64
 
-	current atomic.Pointer[Token] // what is injected; nil if there is none
-	drains  atomic.Bool           // Settings.Drain, for the hot path
-	gate    gate
-	waiting atomic.Int64 // requests that wait for a token
+	current     atomic.Pointer[Token] // what is injected; nil if there is none
+	drains      atomic.Bool           // Settings.Drain, for the hot path
+	unconfirmed atomic.Uint64         // generation whose acceptance is news
+	gate        gate
+	waiting     atomic.Int64 // requests that wait for a token
 
 	mu       sync.Mutex
-	settings []*Settings   // of the configurations that started, oldest first
-	changed  chan struct{} // nil if nobody waits for a change
+	state    grant.State
+	settings []*Settings // of the configurations that started, oldest first
+	told     *Settings   // obeyed last
+	live     *grant.Live // what current was made of
+	changed  chan struct{}
 	timer    *time.Timer
 	unwatch  func()
-	flight   *flight // the round that runs, nil if none
-	again    bool    // something happened meanwhile: run another round
+	history  History
 
-	record   store.Record // newest known state; written only by the flight
-	held     *Token       // the record's token, with what is known of its expiry
-	loaded   bool
-	unsaved  bool        // record is newer than what the store holds
-	lease    store.Lease // kept while unsaved, or nil
-	schedule schedule
-	accepted uint64  // Inputs.Credentials of the last success
-	trouble  Trouble // why things are not well; zero if they are
-	settled  bool    // a round has ended
-	setbacks *setbacks
-	forced   forced
-	orders   []*order // not yet taken up
-	history  History  // of what was told
-	turn     *turn    // to ask: taken, or a place in line; nil if neither
-	called   bool     // the turn is taken
+	queue   []any // effects to perform, events to tell
+	running bool  // somebody performs them, or will when the look's turn comes
+	look    *turn // taken until the first look has ended
+	turn    *turn // to ask: taken, or a place in line; nil if neither
+	open    func()
+	orders  map[uint32]chan Result
+	serial  uint32
 
-	cacheFailed bool // a record that is only a cache could not be written
+	// Of what is under way; guarded by mu where more than one goroutine looks.
+	inputs  Inputs
+	request *tokenRequest
+	lease   store.Lease
+	stuck   bool          // a call of the store has not returned
+	asked   time.Time     // when the request was begun
+	took    time.Duration // how long the last one took
 }
 
 // New returns a keeper for the client of that name.
 func New(name string, st store.Store, clock Clock) *Keeper {
-	return &Keeper{name: name, store: st, clock: clock, process: process}
+	began, _ := clock.now()
+	return &Keeper{name: name, store: st, clock: clock, began: began, draw: random, state: grant.New(process)}
+}
+
+// process names this process in the journal, so that an attempt that another
+// one left behind is told from our own.
+var process = rand.Text()[:10]
+
+// now is the moment of an event. Only those whose number is always the same are
+// drawn for, so that a simulation repeats itself.
+func (k *Keeper) now(e grant.Event) grant.Now {
+	mono, wall := k.clock.now()
+	switch e.(type) {
+	case grant.Started, grant.Answered, grant.Saved, grant.Leased:
+		k.drawn = k.draw()
+	}
+	return k.at(mono, wall, k.drawn)
+}
+
+func (k *Keeper) at(mono, wall time.Time, draw float64) grant.Now {
+	return grant.Now{Mono: int64(mono.Sub(k.began)) + 1, Wall: wall.UnixNano(), Draw: draw}
 }
 
 // Start makes the keeper obey s until stop is called, and what it obeyed before
@@ -158,10 +170,20 @@ func (k *Keeper) Start(s Settings) (stop func()) {
 	if len(k.settings) == 1 {
 		k.unwatch = k.store.Watch(k.name, k.Recheck)
 	}
-	k.reconsider()
+	k.obey(own)
 	k.mu.Unlock()
-
 	return func() { k.stop(own) }
+}
+
+// obey hands settings to the machine. Called with k.mu held.
+func (k *Keeper) obey(s *Settings) {
+	k.told = s
+	k.drains.Store(s.Drain)
+	other := k.turn != nil && k.turn.turns != s.Requests
+	if !other {
+		k.turn.allow(s.MaxRequests)
+	}
+	k.next(grant.Started{Settings: &s.Settings, OtherLine: other})
 }
 
 func (k *Keeper) stop(own *Settings) {
@@ -170,87 +192,86 @@ func (k *Keeper) stop(own *Settings) {
 		k.mu.Unlock()
 		return // stopped already
 	}
-	obeyed := k.obeyed()
+	obeyed := k.settings[len(k.settings)-1]
 	k.settings = slices.DeleteFunc(k.settings, func(s *Settings) bool { return s == own })
-	if len(k.settings) > 0 {
+	if n := len(k.settings); n > 0 {
 		if obeyed == own {
-			k.reconsider()
+			k.obey(k.settings[n-1])
 		}
 		k.mu.Unlock()
 		return
 	}
+	unwatch := k.unwatch
+	k.unwatch = nil
+	k.next(grant.Stopped{})
+	if k.look.leave() {
+		go k.run() // it never began, and does not look now
+	}
+	k.mu.Unlock()
+	unwatch()
+	k.awaitEnd()
+}
+
+// lastChance is how long a stop waits for what is only in memory to be written:
+// the disk may be writable again, as it will not be for us.
+const lastChance = 5 * time.Second
+
+// awaitEnd returns when nothing is under way any more, or another configuration
+// has started.
+func (k *Keeper) awaitEnd() {
+	var last *time.Timer
+	for {
+		k.mu.Lock()
+		if len(k.settings) > 0 || k.state.Done() && !k.running {
+			k.mu.Unlock()
+			return
+		}
+		var over <-chan time.Time
+		if k.state.Phase() == grant.Idle || last != nil {
+			if last == nil {
+				last = time.NewTimer(lastChance)
+				defer last.Stop()
+			}
+			over = last.C
+		}
+		changed := k.change()
+		k.mu.Unlock()
+		select {
+		case <-changed:
+		case <-over:
+			k.abandon()
+			return
+		}
+	}
+}
+
+// abandon gives up what could not be written.
+func (k *Keeper) abandon() {
+	k.mu.Lock()
+	if len(k.settings) > 0 {
+		k.mu.Unlock()
+		return
+	}
+	k.next(grant.Abandoned{})
 	if k.timer != nil {
 		k.timer.Stop()
 	}
-	unwatch := k.unwatch
-	k.unwatch = nil
-	running := k.flight
-	if running != nil && !running.written {
-		running.cancel()
-	}
-	if running != nil && running.look.leave() {
-		k.land(running) // it never began
-	}
-	line := k.turn
-	if k.called {
-		line = nil // the flight gives it back
-	} else {
-		k.turn = nil
-	}
 	k.mu.Unlock()
-
-	line.end()
-	unwatch()
-	if running != nil {
-		<-running.done
+	for {
+		k.mu.Lock()
+		over, changed := !k.running, k.change()
+		k.mu.Unlock()
+		if over {
+			return
+		}
+		<-changed
 	}
-	k.giveTurnBack()
-	k.saveLastChance(own.Notify)
-}
-
-// giveTurnBack ends a turn that was given to the keeper too late for its last
-// flight to notice.
-func (k *Keeper) giveTurnBack() {
-	k.mu.Lock()
-	var late *turn
-	if len(k.settings) == 0 && k.called {
-		late, k.turn, k.called = k.turn, nil, false
-	}
-	k.mu.Unlock()
-	late.end()
-}
-
-// reconsider starts over with changed settings: what was wrong with the old
-// ones may be mended. It costs no token request unless one is due. Called with
-// k.mu held.
-func (k *Keeper) reconsider() {
-	k.drains.Store(k.obeyed().Drain)
-	if k.inLine() && k.turn.turns != k.obeyed().Requests && k.turn.leave() {
-		k.turn = nil // it is another server's now
-	}
-	if k.trouble.blocking() {
-		k.schedule.retryNow()
-		k.settled = false
-	}
-	k.kick()
-}
-
-// obeyed returns the settings in force, nil before Start. Called with k.mu held.
-func (k *Keeper) obeyed() *Settings {
-	if len(k.settings) == 0 {
-		return nil
-	}
-	return k.settings[len(k.settings)-1]
 }
 
 // Recheck looks at the record, the seed and the clocks again. It is called when
 // the record was changed by another holder, and every few seconds for all
 // keepers, because timers stand still while a machine is suspended.
-func (k *Keeper) Recheck() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.kick()
-}
+func (k *Keeper) Recheck() { k.step(grant.Poked{}) }
 
 // Tick is Recheck for keepers that have a reason: a refresh that is overdue by
 // either clock, or a grant that somebody may have renewed. It is cheap for all
@@ -259,33 +280,132 @@ func (k *Keeper) Tick() {
 	mono, wall := k.clock.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.trouble.needsGrant() || k.schedule.due(mono, wall) && !k.inLine() {
-		k.kick()
+	if len(k.settings) > 0 && k.state.Overdue(k.at(mono, wall, 0)) {
+		k.next(grant.Poked{})
 	}
 }
 
-// kick makes sure that a round runs now or again. Called with k.mu held.
-func (k *Keeper) kick() {
-	if len(k.settings) == 0 {
+// step hands an event to the machine.
+func (k *Keeper) step(e grant.Event) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.next(e)
+}
+
+// next hands an event to the machine and takes over what comes of it: what is
+// published, held and planned follows from the state, and the effects are
+// performed by one goroutine, in their order. Called with k.mu held.
+func (k *Keeper) next(e grant.Event) {
+	effects := k.decide(e)
+	for _, effect := range effects {
+		switch effect := effect.(type) {
+		case grant.CallOff:
+			k.request.callOff(errStopping)
+			continue
+		case grant.Connect:
+			k.request = newRequest(effect.RefreshToken, k.told)
+		case grant.Tell:
+			k.queue = append(k.queue, k.eventOf(effect))
+			continue
+		}
+		k.queue = append(k.queue, effect)
+	}
+	k.publish()
+	if k.open != nil && !k.state.Holding() {
+		k.open()
+		k.open = nil
+	}
+	k.arm()
+	k.broadcast()
+	if len(k.queue) > 0 && !k.running {
+		k.begin()
+	}
+}
+
+// decide is Next. A bug in it leaves the state as it was, and ends what is under
+// way.
+func (k *Keeper) decide(e grant.Event) (effects []grant.Effect) {
+	defer func() {
+		if r := recover(); r != nil {
+			effects = nil
+			if _, again := e.(grant.Panicked); !again {
+				effects = k.decide(grant.Panicked{Facts: panicked(r)})
+			}
+		}
+	}()
+	state, effects := grant.Next(k.state, e, k.now(e))
+	k.state = state
+	k.unconfirmed.Store(state.Unconfirmed())
+	return effects
+}
+
+// begin lets the effects be performed. The first look waits for its turn: without
+// a goroutine, since there may be very many. Called with k.mu held.
+func (k *Keeper) begin() {
+	k.running = true
+	if look, ok := k.queue[0].(grant.Look); !ok || !look.Config || len(k.settings) == 0 {
+		go k.run()
 		return
 	}
-	if k.flight != nil {
-		k.again = true
-		return
-	}
-	f := k.takeOff()
 	var now bool
-	if f.look, now = f.settings.Looks.take(maxLooks, k.waiting.Load() > 0, func(*turn) { go k.fly(f) }); now {
-		go k.fly(f)
+	if k.look, now = k.told.Looks.take(maxLooks, k.waiting.Load() > 0, func(*turn) { go k.run() }); now {
+		go k.run()
 	}
 }
 
-// takeOff makes the keeper's flight. Called with k.mu held.
-func (k *Keeper) takeOff() *flight {
-	f := &flight{done: make(chan struct{}), settings: *k.obeyed()}
-	f.ctx, f.cancel = context.WithCancel(context.Background())
-	k.flight = f
-	return f
+// run performs effects until there are no more.
+func (k *Keeper) run() {
+	for {
+		k.mu.Lock()
+		if len(k.queue) == 0 {
+			k.queue, k.running = nil, false
+			k.broadcast()
+			k.mu.Unlock()
+			return
+		}
+		effect := k.queue[0]
+		k.queue = k.queue[1:]
+		k.mu.Unlock()
+		k.perform(effect)
+	}
+}
+
+// arm sets the timer to when something is to be done. Called with k.mu held.
+func (k *Keeper) arm() {
+	mono, wall := k.clock.now()
+	wait, ok := k.state.Wake(k.at(mono, wall, 0))
+	switch {
+	case !ok && k.timer != nil:
+		k.timer.Stop()
+	case !ok:
+	case k.timer == nil:
+		k.timer = time.AfterFunc(wait, k.Recheck)
+	default:
+		k.timer.Reset(wait)
+	}
+}
+
+// publish makes the token of the state the one that is injected. Called with k.mu
+// held.
+func (k *Keeper) publish() {
+	l := k.state.Live()
+	if l == k.live {
+		return
+	}
+	k.live = l
+	if l == nil {
+		k.current.Store(nil)
+		return
+	}
+	t := tokenOf(l, k.began)
+	before := k.current.Load()
+	switch {
+	case before != nil && before.AccessToken == t.AccessToken:
+		t.Certificate = before.Certificate // it was not issued just now
+	case k.request != nil && k.request.access == t.AccessToken:
+		t.Certificate = k.request.certificate
+	}
+	k.current.Store(t)
 }
 
 // broadcast wakes everybody who waits for a change. Called with k.mu held.

@@ -19,6 +19,7 @@ func TestACacheThatSomebodyLockedHoldsUpNoToken(t *testing.T) {
 		defer r.holdLease()()
 		p := r.boot(cacheOnly)
 		p.token()
+		time.Sleep(storeWait)
 		p.toldOnce(StoreFailed)
 	})
 }

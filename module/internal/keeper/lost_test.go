@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // lose lets the server refuse the grant at the next refresh, and the token
@@ -27,7 +27,7 @@ func TestARefusedGrantIsLostForGood(t *testing.T) {
 		r.wantState(p, StateGrantLost, CauseRefused)
 		rec := r.disk.stored()
 		if l := rec.Lost; l == nil || l.Cause != CauseRefused || l.At.IsZero() || l.Detail == "" ||
-			l.RefreshToken != store.FingerprintOf(presented) || rec.Attempt != nil {
+			l.RefreshToken != record.FingerprintOf(presented) || rec.Attempt != nil {
 			t.Errorf("record %+v", rec)
 		}
 		p.toldOnce(GrantLost)
@@ -91,7 +91,7 @@ func TestANewSeedEndsALossWithoutARestart(t *testing.T) {
 			t.Errorf("record %+v", rec)
 		}
 		for _, spent := range []string{old.RefreshToken, r.seed} {
-			if !rec.KnowsSeed(store.FingerprintOf(spent)) {
+			if !rec.KnowsSeed(record.FingerprintOf(spent)) {
 				t.Errorf("%q is not known to be spent", spent)
 			}
 		}
@@ -123,10 +123,10 @@ func TestTheStoreIsReadBeforeARefusalIsBelieved(t *testing.T) {
 		p.token()
 		r.server.script(fault{during: func() { // somebody who ignores the lease
 			a := r.server.act(p, r.disk.stored().RefreshToken)
-			r.disk.replace(func(rec *store.Record) {
+			r.disk.replace(func(rec *stored) {
 				rec.Generation++
 				rec.RefreshToken, rec.Attempt = a.RefreshToken, nil
-				rec.Token = &store.Token{AccessToken: a.AccessToken, ObtainedAt: r.wall(), ExpiresAt: r.wall().Add(time.Hour)}
+				rec.Token = &record.AccessToken{AccessToken: a.AccessToken, ObtainedAt: r.wall(), ExpiresAt: r.wall().Add(time.Hour)}
 			})
 		}})
 		time.Sleep(45 * time.Minute)

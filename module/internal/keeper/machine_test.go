@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -38,21 +39,18 @@ func (r *rig) newProcess() *machine {
 	p := &machine{rig: r, number: len(r.processes), known: make(map[string]bool)}
 	p.store = &memoryStore{disk: r.disk, proc: p}
 	p.keeper = New("erp", p.store, Clock{Wall: r.wall})
-	p.keeper.process = fmt.Sprintf("process-%02d", p.number)
+	p.keeper.state = grant.New(p.name())
 	random := r.random
 	if random == nil {
 		random = rand.New(rand.NewPCG(1, uint64(p.number))).Float64
 	}
-	p.keeper.randomise(random)
+	p.keeper.draw = random
 	r.processes = append(r.processes, p)
 	return p
 }
 
-// randomise replaces every jitter.
-func (k *Keeper) randomise(random func() float64) {
-	so := k.setback()
-	k.schedule.random, so.saving.random, so.forced.random, so.contest.random, so.trial.random = random, random, random, random, random
-}
+// name is what the process calls itself in the journal.
+func (p *machine) name() string { return fmt.Sprintf("process%02d", p.number) }
 
 // turn is when it is a process's turn, of several that wait for the same thing:
 // one after the other, so that a history repeats itself.
@@ -68,8 +66,10 @@ func (r *rig) boot(edits ...func(*Settings)) *machine {
 // start starts a further configuration.
 func (p *machine) start(edits ...func(*Settings)) (stop func()) {
 	s := Settings{
-		Rotating: true, RequireRotation: true,
-		RefreshWindowRatio: 1.0 / 3, MinRefreshInterval: time.Second, Timeout: 30 * time.Second,
+		Settings: grant.Settings{
+			Rotating: true, RequireRotation: true,
+			RefreshWindowRatio: 1.0 / 3, MinRefreshInterval: time.Second, Timeout: 30 * time.Second,
+		},
 		Resolve: p.resolve, Notify: p.notify,
 	}
 	for _, edit := range edits {
@@ -113,7 +113,7 @@ func (p *machine) countRound() {
 	}
 	p.looks++
 	if p.rounds++; p.rounds == 1000 {
-		p.rig.Errorf("%s spins: %d rounds at one moment", p.keeper.process, p.rounds)
+		p.rig.Errorf("%s spins: %d rounds at one moment", p.name(), p.rounds)
 		go p.kill()
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 func TestTheFirstTokenComesFromTheSeed(t *testing.T) {
@@ -28,7 +28,7 @@ func TestTheFirstTokenComesFromTheSeed(t *testing.T) {
 		if rec.Generation != 1 || rec.RefreshToken != r.server.current(r.seed) || rec.Attempt != nil || rec.Lost != nil {
 			t.Errorf("record %+v does not hold the new refresh token", rec)
 		}
-		if fp := store.FingerprintOf(r.seed); !rec.KnowsSeed(fp) || !slices.Contains(rec.Spent, fp) {
+		if fp := record.FingerprintOf(r.seed); !rec.KnowsSeed(fp) || !slices.Contains(rec.Spent, fp) {
 			t.Errorf("the seed is neither known nor spent: %+v", rec)
 		}
 		p.toldOnce(TokenObtained)
@@ -165,7 +165,7 @@ func TestTheOrderIsJournalSendSavePublish(t *testing.T) {
 		var seenAtSave *Token
 		r.disk.hook = func(_ *machine, point string) {
 			if point == "after-save" {
-				seenAtSave = p.keeper.current.Load()
+				seenAtSave = p.keeper.Current()
 			}
 		}
 		p.start()
@@ -191,7 +191,7 @@ func TestTheJournalNamesTheAttempt(t *testing.T) {
 		r.wantRequests(0)
 		rec := r.disk.stored()
 		a := rec.Attempt
-		if a == nil || a.RefreshToken != store.FingerprintOf(r.seed) || a.ID == "" || a.At.IsZero() || !a.Unanswered.IsZero() {
+		if a == nil || a.RefreshToken != record.FingerprintOf(r.seed) || a.ID == "" || a.At.IsZero() || !a.Unanswered.IsZero() {
 			t.Errorf("journal %+v", a)
 		}
 		if rec.RefreshToken != r.seed || rec.Binding != r.binding || rec.Client != "erp" {

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 func (p *machine) refresh(force bool) Result {
@@ -212,7 +212,7 @@ func TestALostGrantIsNotPresentedToAnotherServer(t *testing.T) {
 		p.token()
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		r.change(func() { r.binding.Grant = "another" })
+		r.change(func() { r.binding.Grant = 77 })
 		r.wantRefused(p.refresh(true), CauseRebound)
 		r.wantRequests(2)
 	})
@@ -337,7 +337,7 @@ func TestNothingIsImportedThatCannotBeKept(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.token()
-		r.disk.refuseSaves(errors.New("disk full"), func(store.Record) bool { return true })
+		r.disk.refuseSaves(errors.New("disk full"), func(*record.Record) bool { return true })
 		fresh := r.server.login()
 		r.wantRefused(p.imports(fresh), CauseStore)
 		r.wantRequests(1)

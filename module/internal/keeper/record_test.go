@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
 
@@ -39,7 +40,7 @@ func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
 }
 
 func TestARecordThatCanBeReadAgainIsNoTroubleAnyMore(t *testing.T) {
-	for name, err := range map[string]error{"broken": errBroken, "damaged": store.ErrUnreadable} {
+	for name, err := range map[string]error{"broken": errBroken, "newer": fmt.Errorf("%w: %w", store.ErrUnreadable, store.ErrNewer)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				p := r.boot()
@@ -88,7 +89,7 @@ func TestARecordDeletedWhileWeRunIsWrittenAgain(t *testing.T) {
 		p.token()
 		p.tick(5 * time.Hour)
 		r.wantState(p, StateOK, "")
-		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || !rec.KnowsSeed(store.FingerprintOf(r.seed)) {
+		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || !rec.KnowsSeed(record.FingerprintOf(r.seed)) {
 			t.Errorf("record %+v", rec)
 		}
 	})
@@ -100,7 +101,7 @@ func TestABackupRestoredWhileWeRunIsOverwritten(t *testing.T) {
 		p.token()
 		backup := r.disk.stored()
 		p.tick(5 * time.Hour)
-		r.disk.replace(func(rec *store.Record) { *rec = backup })
+		r.disk.replace(func(rec *stored) { *rec = backup })
 		p.tick(5 * time.Hour)
 		r.wantState(p, StateOK, "")
 		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) {
@@ -114,7 +115,7 @@ func TestAnAnswerWinsOverARecordThatWasEditedMeanwhile(t *testing.T) {
 		p := r.boot()
 		p.token()
 		r.server.script(fault{during: func() {
-			r.disk.replace(func(rec *store.Record) { rec.Attempt = nil })
+			r.disk.replace(func(rec *stored) { rec.Attempt = nil })
 		}})
 		time.Sleep(41 * time.Minute)
 		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || p.keeper.Status().Unsaved {

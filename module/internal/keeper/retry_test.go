@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // What makes a request due although the token is fresh makes its repetition
@@ -15,7 +15,7 @@ func TestWhatMadeARequestDueMakesItsRetryDue(t *testing.T) {
 		want int // requests
 	}{
 		"a new seed":    {func(r *rig) { r.seed = r.server.login() }, 3},
-		"another scope": {func(r *rig) { r.binding.Request = "another" }, 3},
+		"another scope": {func(r *rig) { r.binding.Request = 78 }, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -59,7 +59,7 @@ func TestAnAttemptThatACrashLeftIsRepeatedUntilItIsAnswered(t *testing.T) {
 		r.killAt("answered")
 		time.Sleep(40*time.Minute + time.Second)
 		r.wantRequests(2)
-		if a := r.disk.stored().Attempt; a == nil || a.RefreshToken != store.FingerprintOf(r.disk.stored().RefreshToken) {
+		if a := r.disk.stored().Attempt; a == nil || a.RefreshToken != record.FingerprintOf(r.disk.stored().RefreshToken) {
 			t.Fatalf("journal %+v", a)
 		}
 		r.server.script(dropBefore(), dropAfter())

@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 func TestMain(m *testing.M) {
@@ -31,7 +31,7 @@ type rig struct {
 
 	mu         sync.Mutex
 	seed       string
-	binding    store.Binding
+	binding    record.Binding
 	resolveErr error
 	skew       time.Duration // of the wall clock
 	processes  []*machine
@@ -52,7 +52,8 @@ func newRig(t *testing.T) *rig {
 	d := newDisk()
 	r := &rig{T: t, disk: d, server: newServer(d)}
 	r.seed = r.server.login()
-	r.binding = store.Binding{Grant: "grant", Request: "request", TokenEndpoint: "https://as.example/token"}
+	r.binding = record.Binding{Grant: 1, Request: 2, TokenEndpoint: "https://as.example/token"}
+	d.binding = r.binding
 	return r
 }
 
@@ -69,6 +70,9 @@ func (r *rig) change(edit func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	edit()
+	r.disk.mu.Lock()
+	defer r.disk.mu.Unlock()
+	r.disk.binding = r.binding
 }
 
 func (r *rig) wall() time.Time {

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // supply puts another refresh token where the configuration reads it.
@@ -53,7 +53,7 @@ func TestANewSeedWins(t *testing.T) {
 					t.Errorf("presented %q, want the new seed", got)
 				}
 				rec := r.disk.stored()
-				if !rec.KnowsSeed(store.FingerprintOf(replaced)) || !rec.KnowsSeed(store.FingerprintOf(fresh)) {
+				if !rec.KnowsSeed(record.FingerprintOf(replaced)) || !rec.KnowsSeed(record.FingerprintOf(fresh)) {
 					t.Error("the replaced token and the new seed are not both known")
 				}
 				if p.token().Generation != 2 {
@@ -297,7 +297,7 @@ func TestANewSeedThatIsAcceptedLaterReplacesTheLivingGrant(t *testing.T) {
 		r.server.edit(func(s *server) { s.about = nil })
 		p.tick(10 * time.Minute)
 		r.wantState(p, StateOK, "")
-		if rec := r.disk.stored(); !rec.KnowsSeed(store.FingerprintOf(r.seed)) {
+		if rec := r.disk.stored(); !rec.KnowsSeed(record.FingerprintOf(r.seed)) {
 			t.Error("the new seed did not win")
 		}
 	})
@@ -349,7 +349,7 @@ func TestAnImportDuringAnOutageIsTriedAgainBesideTheLivingGrant(t *testing.T) {
 		r.server.edit(func(s *server) { s.about = nil })
 		p.tick(2 * time.Minute)
 		r.wantState(p, StateOK, "")
-		if rec := r.disk.stored(); rec.Imported != "" || !rec.KnowsSeed(store.FingerprintOf(imported)) {
+		if rec := r.disk.stored(); rec.Imported != "" || !rec.KnowsSeed(record.FingerprintOf(imported)) {
 			t.Error("the import did not win")
 		}
 	})

@@ -34,7 +34,7 @@ type server struct {
 	onSent func(p *machine, token string)
 
 	mu       sync.Mutex
-	grants   map[string]*grant // by every refresh token that they had
+	grants   map[string]*authorization // by every refresh token that they had
 	access   map[string]*issued
 	heard    map[string]*machine // who got an answer with that refresh token
 	shift    time.Duration       // how much longer than ours its time is: we were suspended
@@ -48,8 +48,8 @@ type server struct {
 	abandoned int // requests that were called off after they were written
 }
 
-// grant is what an operator obtained by logging in.
-type grant struct {
+// authorization is what an operator obtained by logging in.
+type authorization struct {
 	current, previous string
 	rotated           time.Time
 	dead              bool
@@ -74,7 +74,7 @@ type request struct {
 func newServer(d *disk) *server {
 	return &server{
 		disk: d, lifetime: time.Hour, latency: 50 * time.Millisecond, dialing: 10 * time.Millisecond,
-		grants: make(map[string]*grant), access: make(map[string]*issued), heard: make(map[string]*machine),
+		grants: make(map[string]*authorization), access: make(map[string]*issued), heard: make(map[string]*machine),
 		consumed: make(map[string]bool),
 	}
 }
@@ -95,7 +95,7 @@ func (s *server) login() string {
 	}
 	s.serial++
 	seed := fmt.Sprintf("secret-seed-%d", s.serial)
-	s.grants[seed] = &grant{current: seed}
+	s.grants[seed] = &authorization{current: seed}
 	return seed
 }
 

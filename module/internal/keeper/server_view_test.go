@@ -3,7 +3,7 @@ package keeper
 import (
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // revoke ends a grant.
@@ -33,15 +33,15 @@ func (s *server) revokeAccess() {
 
 // trace finds what a fingerprint stands for: the token, its grant as it is now,
 // and who was given the newest token of that.
-func (s *server) trace(fp store.Fingerprint) (token string, g grant, heardBy *machine) {
+func (s *server) trace(fp record.Fingerprint) (token string, g authorization, heardBy *machine) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for token, g := range s.grants {
-		if store.FingerprintOf(token) == fp {
+		if record.FingerprintOf(token) == fp {
 			return token, *g, s.heard[g.current]
 		}
 	}
-	return "", grant{}, nil
+	return "", authorization{}, nil
 }
 
 // lastMinute counts how often a process presented a token in the last minute.

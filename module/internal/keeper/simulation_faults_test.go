@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
 
@@ -15,7 +16,7 @@ type weather struct {
 	once        []fault // of the next requests
 
 	save      error // what writes fail with
-	saves     func(store.Record) bool
+	saves     func(*record.Record) bool
 	saveUntil time.Time
 	load      error
 	loadUntil time.Time
@@ -125,7 +126,7 @@ func (s *simulation) requestFault(int) (f fault) {
 func (s *simulation) killOne() string {
 	p := pick(s.chance, s.alive()...)
 	p.kill()
-	return ": " + p.keeper.process
+	return ": " + p.name()
 }
 
 func (s *simulation) killSoon() string {
@@ -143,7 +144,7 @@ func (s *simulation) passing(p *machine, point string) {
 		kill = w.killIn == 0
 	})
 	if kill {
-		s.note("%s is killed %s", p.keeper.process, point)
+		s.note("%s is killed %s", p.name(), point)
 		p.kill()
 	}
 }
@@ -174,13 +175,13 @@ func (s *simulation) failSaves() string {
 	which := s.chance.IntN(3)
 	s.edit(func(w *weather) {
 		w.save, w.saveUntil = err, time.Now().Add(d)
-		w.saves = []func(store.Record) bool{anything, journals, answers}[which]
+		w.saves = []func(*record.Record) bool{anything, journals, answers}[which]
 	})
 	s.unhealthyUntil(d)
 	return fmt.Sprintf(" for %v: %v (%d)", d, err, which)
 }
 
-func (s *simulation) saveFault(rec store.Record) (err error) {
+func (s *simulation) saveFault(rec *record.Record) (err error) {
 	s.edit(func(w *weather) {
 		if time.Now().Before(w.saveUntil) && w.saves(rec) {
 			err = w.save
@@ -227,7 +228,7 @@ func (s *simulation) takeTurn() string {
 		s.loose.Go(func() { time.Sleep(d); one.end() })
 	})
 	s.loose.Go(func() { time.Sleep(d); one.end() })
-	return fmt.Sprintf(": of %s, for %v", p.keeper.process, d)
+	return fmt.Sprintf(": of %s, for %v", p.name(), d)
 }
 
 // clear ends everything that goes wrong.

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // reload starts another configuration in a process and stops one of the two:
@@ -33,7 +33,7 @@ func (s *simulation) reload() string {
 		time.Sleep(d)
 		ends()
 	})
-	return fmt.Sprintf(" in %s, the new one fails: %v", p.keeper.process, fails)
+	return fmt.Sprintf(" in %s, the new one fails: %v", p.name(), fails)
 }
 
 func (s *simulation) addHolder() string {
@@ -51,11 +51,11 @@ func (s *simulation) stopOne() string {
 	s.loose.Go(func() {
 		p.halt()
 		if p.keeper.Status().Unsaved && s.soundFor(0) && !p.dead.Load() {
-			s.wrong("%s stopped without writing what it could have written", p.keeper.process)
+			s.wrong("%s stopped without writing what it could have written", p.name())
 		}
 	})
 	synctest.Wait() // before an operator turns to it at this moment
-	return ": " + p.keeper.process
+	return ": " + p.name()
 }
 
 func (s *simulation) oldSeed() string {
@@ -72,9 +72,9 @@ func (s *simulation) oldSeed() string {
 }
 
 func (s *simulation) changeScope() string {
-	scope := pick[store.Fingerprint](s.chance, "one", "two", "three")
+	scope := pick[record.Fingerprint](s.chance, 11, 12, 13)
 	s.change(func() { s.binding.Request = scope })
-	return ": " + string(scope)
+	return ": " + scope.String()
 }
 
 func (s *simulation) revokeGrant() string {
@@ -98,7 +98,7 @@ func (s *simulation) orderRefreshIn(p *machine) string {
 		s.heardBack(p, func() (Result, error) { return p.keeper.Refresh(context.Background(), force) })
 	})
 	synctest.Wait() // before anything else happens at this moment
-	return fmt.Sprintf(" in %s, force %v", p.keeper.process, force)
+	return fmt.Sprintf(" in %s, force %v", p.name(), force)
 }
 
 // orderImport logs in and hands the new refresh token to a process.
@@ -108,7 +108,7 @@ func (s *simulation) orderImport(p *machine) string {
 		s.heardBack(p, func() (Result, error) { return p.keeper.Import(context.Background(), token, true) })
 	})
 	synctest.Wait()
-	return fmt.Sprintf(" in %s: %s", p.keeper.process, token)
+	return fmt.Sprintf(" in %s: %s", p.name(), token)
 }
 
 // heardBack checks that whoever gives an order is told what became of it.
@@ -117,9 +117,9 @@ func (s *simulation) heardBack(p *machine, order func() (Result, error)) {
 	if err != nil {
 		s.wrong("the order has no outcome: %v", err)
 	}
-	s.note("%s reports: obtained %v, %s", p.keeper.process, r.Obtained, r.Trouble.Cause)
+	s.note("%s reports: obtained %v, %s", p.name(), r.Obtained, r.Trouble.Cause)
 	if r.Obtained == (r.Trouble.State != "") && !p.dead.Load() {
-		s.wrong("%s reports neither a token nor trouble, or both: %+v", p.keeper.process, r)
+		s.wrong("%s reports neither a token nor trouble, or both: %+v", p.name(), r)
 	}
 }
 
@@ -141,12 +141,12 @@ func (s *simulation) use(p *machine) {
 	if verdict == Final || p.dead.Load() {
 		return
 	}
-	again := p.keeper.current.Load()
+	again := p.keeper.Current()
 	if again == nil {
 		return
 	}
 	if again.Generation <= pass.Token.Generation {
-		s.wrong("%s has no newer token after verdict %v", p.keeper.process, verdict)
+		s.wrong("%s has no newer token after verdict %v", p.name(), verdict)
 	}
 	if s.server.accepts(again.AccessToken) {
 		p.keeper.Accepted(again)

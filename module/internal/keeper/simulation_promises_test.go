@@ -4,27 +4,27 @@ import (
 	"strings"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 )
 
 // check checks what must hold at any moment. It is called at every step of a
 // refresh and of the driver.
 func (s *simulation) check(p *machine) {
-	published := p.keeper.current.Load()
+	published := p.keeper.Current()
 	st := p.keeper.Status()
 	stored := s.disk.stored()
 	if published != nil && !st.Unsaved {
 		switch {
 		case stored.Generation < published.Generation:
-			s.wrong("%s published generation %d, and the record has %d", p.keeper.process, published.Generation, stored.Generation)
+			s.wrong("%s published generation %d, and the record has %d", p.name(), published.Generation, stored.Generation)
 		case stored.Generation == published.Generation && stored.Token == nil: // revoked
 			s.checkNoticed(p, st)
 		case stored.Generation == published.Generation && stored.Token.AccessToken != published.AccessToken:
-			s.wrong("%s published another token than the record has", p.keeper.process)
+			s.wrong("%s published another token than the record has", p.name())
 		}
 	}
 	if st.Unsaved && s.soundFor(time.Minute) {
-		s.wrong("%s has not written what it could have written", p.keeper.process)
+		s.wrong("%s has not written what it could have written", p.name())
 	}
 	s.server.mu.Lock()
 	busiest, abandoned := s.server.busiest, s.server.abandoned
@@ -39,7 +39,7 @@ func (s *simulation) check(p *machine) {
 
 // checkRequest checks a token request that is being sent.
 func (s *simulation) checkRequest(p *machine, token string) {
-	s.note("%s presents %s", p.keeper.process, token)
+	s.note("%s presents %s", p.name(), token)
 	s.book.Lock()
 	revived := s.revived[token]
 	s.book.Unlock()
@@ -48,21 +48,21 @@ func (s *simulation) checkRequest(p *machine, token string) {
 		known := other.known[token]
 		other.mu.Unlock()
 		if known && !revived && !other.dead.Load() && !other.ended.Load() {
-			s.wrong("%s presents %s after an answer consumed or refused it", p.keeper.process, token)
+			s.wrong("%s presents %s after an answer consumed or refused it", p.name(), token)
 		}
 	}
-	stored, fp := s.disk.stored(), store.FingerprintOf(token)
+	stored, fp := s.disk.stored(), record.FingerprintOf(token)
 	for _, spent := range stored.Spent {
 		if spent == fp && !revived {
-			s.wrong("%s presents %s, which the record says is spent", p.keeper.process, token)
+			s.wrong("%s presents %s, which the record says is spent", p.name(), token)
 		}
 	}
 	excused := p.keeper.Status().Unsaved && !strings.Contains(token, "seed") // it is spent already
-	if (stored.Attempt == nil || stored.Attempt.RefreshToken != fp) && !excused {
-		s.wrong("%s presents %s without a journal", p.keeper.process, token)
+	if stored.rec.Open(fp) == nil && !excused {
+		s.wrong("%s presents %s without a journal", p.name(), token)
 	}
 	if n := s.server.lastMinute(p, token); n > 9 {
-		s.wrong("%s presents %s %d times in a minute", p.keeper.process, token, n)
+		s.wrong("%s presents %s %d times in a minute", p.name(), token, n)
 	}
 }
 
@@ -79,13 +79,13 @@ func (s *simulation) checkToken(p *machine, t *Token) {
 	unknowable := s.setBack.After(since)
 	s.book.Unlock()
 	if left <= 0 && !unknowable {
-		s.wrong("%s hands out a token that expired %v ago", p.keeper.process, -left)
+		s.wrong("%s hands out a token that expired %v ago", p.name(), -left)
 	}
 }
 
 // hear checks an event.
 func (s *simulation) hear(p *machine, e Event) {
-	s.note("%s tells %s %s, generation %d", p.keeper.process, e.Kind, e.Cause, e.Generation)
+	s.note("%s tells %s %s, generation %d", p.name(), e.Kind, e.Cause, e.Generation)
 	if strings.Contains(e.Cause+e.Detail+e.Remedy, "secret-") {
 		s.wrong("event with a secret: %+v", e)
 	}
@@ -97,28 +97,25 @@ func (s *simulation) hear(p *machine, e Event) {
 // checkLoss checks that it was not our doing that a refresh token was refused.
 func (s *simulation) checkLoss(p *machine, e Event) {
 	p.keeper.mu.Lock()
-	refused := p.keeper.record.Spent[len(p.keeper.record.Spent)-1]
-	if e.Kind == GrantLost {
-		refused = p.keeper.record.Lost.RefreshToken
-	}
+	refused := lastRefused(p.keeper.state.Record())
 	p.keeper.mu.Unlock()
 	token, g, heardBy := s.server.trace(refused)
 	s.note("%s was refused; the server has %s, dead %v", token, g.current, g.dead)
 	if e.Kind == GrantLost && s.server.exchanged(token) && !g.unclear && e.Cause != CauseResponseLost && e.Cause != CauseRevoked {
-		s.wrong("%s does not know that an answer was lost: %+v", p.keeper.process, e)
+		s.wrong("%s does not know that an answer was lost: %+v", p.name(), e)
 	}
 	switch {
 	case g.dead:
 	case g.current == token:
-		s.wrong("%s gave a living grant up: %+v", p.keeper.process, e)
+		s.wrong("%s gave a living grant up: %+v", p.name(), e)
 	case s.disk.everSaved(g.current):
-		s.wrong("%s forgot %s: %+v", p.keeper.process, g.current, e)
+		s.wrong("%s forgot %s: %+v", p.name(), g.current, e)
 	case heardBy == nil, heardBy.dead.Load():
 		// The answer was lost, or the process died with it.
 	case heardBy.ended.Load() && heardBy.keeper.Status().Unsaved:
 		// The store refused to take it until the end.
 	default:
-		s.wrong("%s lost %s, which %s was given: %+v", p.keeper.process, g.current, heardBy.keeper.process, e)
+		s.wrong("%s lost %s, which %s was given: %+v", p.name(), g.current, heardBy.name(), e)
 	}
 }
 

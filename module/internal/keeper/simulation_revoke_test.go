@@ -36,18 +36,18 @@ func (s *simulation) orderRevoke() string {
 		})
 	})
 	synctest.Wait()
-	return fmt.Sprintf(" in %s: %s", p.keeper.process, becomes)
+	return fmt.Sprintf(" in %s: %s", p.name(), becomes)
 }
 
 // revocation is the revocation endpoint. A request counts as a token request:
 // nobody may exchange the refresh token meanwhile.
 func (s *simulation) revocation(ctx context.Context, p *machine, token string) error {
-	s.note("%s revokes %s", p.keeper.process, token)
+	s.note("%s revokes %s", p.name(), token)
 	if p.dead.Load() {
 		return errDead
 	}
 	if stored := s.disk.stored(); stored.Lost != nil && stored.RefreshToken == token && !p.keeper.Status().Unsaved {
-		s.wrong("%s revokes %s, which the record says is lost", p.keeper.process, token)
+		s.wrong("%s revokes %s, which the record says is lost", p.name(), token)
 	}
 	s.server.edit(func(server *server) {
 		server.inFlight++
@@ -89,14 +89,14 @@ func (s *simulation) checkRevoked(p *machine, r Result) {
 		return
 	}
 	if r.Obtained || r.Status.State != StateGrantLost || r.Trouble.Cause != CauseRevoked || r.Status.Token != "none" {
-		s.wrong("%s reports that the grant is revoked, and goes on: %+v", p.keeper.process, r)
+		s.wrong("%s reports that the grant is revoked, and goes on: %+v", p.name(), r)
 	}
 	stored := s.disk.stored()
 	s.book.Lock()
 	revoked := s.revoked[stored.RefreshToken]
 	s.book.Unlock()
 	if revoked && !r.Status.Unsaved && (stored.Lost == nil || stored.Token != nil) {
-		s.wrong("%s reports that the grant is revoked, and the record does not say so", p.keeper.process)
+		s.wrong("%s reports that the grant is revoked, and the record does not say so", p.name())
 	}
 }
 
@@ -107,6 +107,6 @@ func (s *simulation) checkNoticed(p *machine, st Status) {
 	since := time.Since(s.lastRevoked)
 	s.book.Unlock()
 	if since > time.Minute && s.soundFor(time.Minute) {
-		s.wrong("%s uses a token of a grant that was revoked %v ago: %+v", p.keeper.process, since, st)
+		s.wrong("%s uses a token of a grant that was revoked %v ago: %+v", p.name(), since, st)
 	}
 }

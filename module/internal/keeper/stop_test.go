@@ -175,7 +175,7 @@ func TestANewConfigurationIsObeyedAndTheFormerOneIfItStops(t *testing.T) {
 		obeyed := func() float64 {
 			p.keeper.mu.Lock()
 			defer p.keeper.mu.Unlock()
-			return p.keeper.obeyed().RefreshWindowRatio
+			return p.keeper.told.RefreshWindowRatio
 		}
 		if obeyed() != 0.9 {
 			t.Error("the new configuration is not obeyed")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
 
@@ -18,27 +19,28 @@ func (s *memoryStore) Open(context.Context) error { return nil }
 
 func (s *memoryStore) Describe(name string) string { return "/data/" + name + ".json" }
 
-func (s *memoryStore) Load(ctx context.Context, _ string) (store.Record, error) {
+func (s *memoryStore) Load(ctx context.Context, _ string) (*record.Record, error) {
 	if s.proc.dead.Load() {
-		return store.Record{}, errDead
+		return nil, errDead
 	}
 	if err := ctx.Err(); err != nil {
-		return store.Record{}, err
+		return nil, err
 	}
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
 	if err := s.disk.unreadable(); err != nil {
-		return store.Record{}, err
+		return nil, err
 	}
 	if !s.disk.exists {
-		return store.Record{}, store.ErrNotFound
+		return nil, store.ErrNotFound
 	}
-	return clone(s.disk.record), nil
+	rec := *s.disk.record
+	return &rec, nil
 }
 
-func (s *memoryStore) Save(ctx context.Context, _ string, rec store.Record, ifRevision uint64) error {
+func (s *memoryStore) Save(ctx context.Context, _ string, rec *record.Record, ifRevision uint64) error {
 	d, point := s.disk, "save"
-	if rec.Attempt != nil {
+	if journals(rec) {
 		point = "journal"
 	}
 	d.at(s.proc, "before-"+point)
@@ -84,32 +86,59 @@ type memoryLease struct {
 }
 
 func (s *memoryStore) Lease(ctx context.Context, _ string) (store.Lease, error) {
-	for {
-		if s.proc.dead.Load() {
-			return nil, errDead
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		s.disk.mu.Lock()
-		if s.disk.leaseErr != nil {
-			defer s.disk.mu.Unlock()
-			return nil, s.disk.leaseErr
-		}
-		if s.disk.holder == nil {
-			lease := &memoryLease{store: s}
-			s.disk.holder = lease
-			s.disk.mu.Unlock()
-			return lease, nil
-		}
-		freed := s.disk.freed
-		s.disk.mu.Unlock()
-		select {
-		case <-freed:
-			pass(ctx, s.proc.turn())
-		case <-ctx.Done():
-		}
+	if s.proc.dead.Load() {
+		return nil, errDead
 	}
+	// Of those that try at the same moment it is always the same one that gets it.
+	if !pass(ctx, s.proc.turn()) {
+		return nil, ctx.Err()
+	}
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	if s.proc.dead.Load() {
+		return nil, errDead
+	}
+	if s.disk.leaseErr != nil {
+		return nil, s.disk.leaseErr
+	}
+	if s.disk.holder != nil {
+		return nil, store.ErrBusy
+	}
+	lease := &memoryLease{store: s}
+	s.disk.holder = lease
+	return lease, nil
+}
+
+// Replace writes over what is damaged, or of the revision before, and keeps that aside.
+func (s *memoryStore) Replace(ctx context.Context, _ string, rec *record.Record, revision uint64) error {
+	if err := s.disk.waitForOthers(ctx, s); err != nil {
+		return err
+	}
+	if s.proc.dead.Load() {
+		return errDead
+	}
+	if err := s.disk.setAside(revision - 1); err != nil {
+		return err
+	}
+	return s.disk.save(s, rec, revision-1)
+}
+
+// setAside makes room for the revision that follows.
+func (d *disk) setAside(revision uint64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.unreadable()
+	whole := errors.Is(err, store.ErrForeign) || errors.Is(err, store.ErrExposed) || errors.Is(err, store.ErrNewer)
+	switch {
+	case err != nil && (whole || !errors.Is(err, store.ErrUnreadable)):
+		return err
+	case err == nil && d.exists && d.record.Revision != revision:
+		return store.ErrConflict
+	}
+	d.aside = append(d.aside, d.record)
+	placeholder := record.Record{Revision: revision}
+	d.onLoad, d.record, d.exists = nil, &placeholder, true
+	return nil
 }
 
 func (l *memoryLease) Lost() error {

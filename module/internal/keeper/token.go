@@ -4,7 +4,7 @@ import (
 	"crypto/tls"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/grant"
 )
 
 // Token is a published access token. It never changes.
@@ -31,48 +31,28 @@ type Token struct {
 	expires instant
 }
 
+// tokenOf returns the token that is injected. began is the beginning of the
+// process's monotonic moments.
+func tokenOf(l *grant.Live, began time.Time) *Token {
+	return &Token{
+		Generation:  l.Generation,
+		AccessToken: l.Token.AccessToken,
+		IDToken:     l.Token.IDToken,
+		Response:    l.Token.Response,
+		ExpiresAt:   l.Token.ExpiresAt,
+		ObtainedAt:  l.Token.ObtainedAt,
+		expires:     instant{mono: began.Add(time.Duration(l.Expires.Mono - 1)), wall: time.Unix(0, l.Expires.Wall)},
+	}
+}
+
 // valid reports whether the token may be sent now.
 func (t *Token) valid(mono, wall time.Time) bool {
 	return t != nil && !t.expires.reached(mono, wall)
 }
 
-// urgent is when the token is about to expire: a tenth of its life before.
-func (t *Token) urgent() instant {
-	return t.expires.add(-t.ExpiresAt.Sub(t.ObtainedAt) / 10)
-}
+// instant is a moment on both clocks: it has come when either says so.
+type instant struct{ mono, wall time.Time }
 
-// clockTolerance is how far in the future a record may seem to be written
-// before its access token is not trusted: the clock was set back since, and
-// nobody knows how much of its lifetime is left.
-const clockTolerance = time.Minute
-
-// restore returns the token of a record that somebody else wrote, if it may be
-// injected now, else nil.
-func restore(rec *store.Record, mono, wall time.Time) *Token {
-	t := rec.Token
-	if t == nil || t.ObtainedAt.After(wall.Add(clockTolerance)) {
-		return nil
-	}
-	left := t.ExpiresAt.Sub(wall)
-	if left <= 0 {
-		return nil
-	}
-	return tokenOf(rec, instant{mono: mono.Add(left), wall: t.ExpiresAt})
-}
-
-// tokenOf returns the record's token if it may be injected at all, else nil.
-func tokenOf(rec *store.Record, expires instant) *Token {
-	t := rec.Token
-	if t == nil || t.Unusable != "" {
-		return nil
-	}
-	return &Token{
-		Generation:  rec.Generation,
-		AccessToken: t.AccessToken,
-		IDToken:     t.IDToken,
-		Response:    t.Response,
-		ExpiresAt:   t.ExpiresAt,
-		ObtainedAt:  t.ObtainedAt,
-		expires:     expires,
-	}
+func (i instant) reached(mono, wall time.Time) bool {
+	return !mono.Before(i.mono) || !wall.Before(i.wall)
 }

@@ -76,6 +76,20 @@ func (own *turn) hurry() {
 	}
 }
 
+// allow changes how many may take a turn at a time, for one that stands in line.
+func (own *turn) allow(limit int) {
+	if own == nil {
+		return
+	}
+	t := own.turns
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	own.limit = limit
+	for _, one := range t.call() {
+		go one.begin(one) // whoever allows it has a lock
+	}
+}
+
 // Pause lets only those begin that somebody waits for, until resume is called: the
 // others may be very many, and something else is more urgent.
 func (t *Turns) Pause() (resume func()) {

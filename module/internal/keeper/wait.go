@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"lamplighter/module/cause"
+	"lamplighter/module/internal/grant"
 )
 
 // Pass is the permission to send one request with a token.
@@ -101,19 +101,17 @@ func (k *Keeper) Answered(p Pass) {
 // error if waiting longer is of no use.
 func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 	mono, wall := k.clock.now()
+	now := k.at(mono, wall, 0)
 	k.mu.Lock()
 	if k.current.Load().valid(mono, wall) {
 		k.mu.Unlock()
 		return nil
 	}
-	started := len(k.settings) > 0
-	if started && !k.trouble.blocking() && k.flight == nil && !k.inLine() && k.schedule.due(mono, wall) {
-		k.kick()
+	if k.state.Wanted(now) {
+		k.next(grant.Poked{})
 	}
 	k.hurry()
-	next, planned := k.schedule.next(mono, wall)
-	hopeless := started && (k.trouble.blocking() && k.settled && !k.trouble.beside ||
-		k.flight == nil && (!planned || mono.Add(next).After(deadline)))
+	hopeless := k.state.Hopeless(now, int64(deadline.Sub(k.began))+1)
 	changed := k.change()
 	k.mu.Unlock()
 
@@ -138,28 +136,86 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 // k.mu held.
 func (k *Keeper) hurry() {
 	k.turn.hurry()
-	if k.flight != nil {
-		k.flight.look.hurry()
-	}
+	k.look.hurry()
 }
 
 func (k *Keeper) unavailable() error {
 	k.mu.Lock()
-	st, inLine, leasing := k.status(), k.inLine(), k.flight != nil && k.flight.leasing
+	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing()
 	k.mu.Unlock()
 	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
 	if st.Trouble.needsGrant() || !st.Planned {
-		u.RetryAfter = slowRetryMin
+		u.RetryAfter = grant.SlowRetry
 	}
-	if u.Trouble.Cause == "" && leasing {
+	switch {
+	case u.Trouble.Cause != "":
+	case leasing:
 		u.Trouble = leasingTrouble
-	}
-	if u.Trouble.Cause == "" && inLine {
+	case inLine:
 		u.Trouble = queuedTrouble
-	}
-	if u.Trouble.Cause == "" {
-		why := cause.Of(CauseStarting)
-		u.Trouble.Cause, u.Trouble.Detail, u.Trouble.Remedy = why.Name, why.Sentence, why.Remedy
+	default:
+		u.Trouble = startingTrouble
+		u.Trouble.State = ""
 	}
 	return u
+}
+
+// Verdict says what to do with an upstream's 401.
+type Verdict int
+
+const (
+	// Final: the 401 is the upstream's own answer.
+	Final Verdict = iota
+
+	// Stale: the request carried a token that was replaced meanwhile. It was not
+	// acted on, so any method may be sent again.
+	Stale
+
+	// Renewed: the current token was refused and a new one was obtained because
+	// of it. Only idempotent methods may be sent again.
+	Renewed
+)
+
+// Accepted says that an upstream answered a token with something else than 401.
+func (k *Keeper) Accepted(t *Token) {
+	if k.unconfirmed.Load() == t.Generation {
+		k.step(grant.Accepted{Generation: t.Generation})
+	}
+}
+
+// Unauthorized says what to do with the 401 that an upstream answered to a
+// token. It waits for a refresh that runs, and may bring one about.
+func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Duration) Verdict {
+	if t := k.current.Load(); t != nil && t.Generation > used.Generation {
+		return Stale
+	}
+	k.mu.Lock()
+	k.next(grant.Unauthorized{Generation: used.Generation})
+	k.hurry()
+	k.mu.Unlock()
+
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	for {
+		k.mu.Lock()
+		changed, over, forced := k.change(), !k.state.Busy(), k.state.Forced(used.Generation)
+		k.mu.Unlock()
+		t := k.current.Load()
+		if t != nil && t.Generation > used.Generation {
+			if forced {
+				return Renewed
+			}
+			return Stale
+		}
+		if over {
+			return Final
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return Final
+		case <-ctx.Done():
+			return Final
+		}
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"lamplighter/module/internal/record"
 )
 
 func BenchmarkSave(b *testing.B) {
@@ -11,11 +13,11 @@ func BenchmarkSave(b *testing.B) {
 		b.Run(fmt.Sprintf("leased=%t", leased), func(b *testing.B) {
 			st := tempStore(b)
 			rec := sampleRecord()
-			rec.RefreshToken = strings.Repeat("r", 1024)
-			rec.Token.AccessToken = strings.Repeat("a", 1536)
-			for i := range keptFingerprints {
-				rec.AddSpent(FingerprintOf(fmt.Sprint(i)))
+			for i := range uint32(200) { // more than it remembers
+				p := record.Presented{RefreshToken: refreshToken(rec), Binding: binding}
+				rec = rec.Answered(10+i, p, record.Token{RefreshToken: fmt.Sprint(i, strings.Repeat("r", 1024))})
 			}
+			rec.AccessTokens[0].AccessToken = strings.Repeat("a", 1536)
 			if leased {
 				lease, err := st.Lease(b.Context(), "erp")
 				if err != nil {

@@ -6,13 +6,15 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/record"
 )
 
 func contractLeaseExcludes(t *testing.T, open func(*testing.T) Store) {
 	lease := mustLease(t, open(t))
 	other := open(t)
-	_, err := other.Lease(timeout(t, 80*time.Millisecond), "erp")
-	wantErr(t, err, context.DeadlineExceeded)
+	_, err := other.Lease(t.Context(), "erp")
+	wantErr(t, err, ErrBusy)
 	lease.Release()
 	mustLease(t, other)
 }
@@ -30,7 +32,7 @@ func contractLeaseExcludesWithin(t *testing.T, open func(*testing.T) Store) {
 	}
 	for range 8 {
 		wg.Go(func() {
-			lease, err := st.Lease(timeout(t, patience), "erp")
+			lease, err := awaitLease(timeout(t, patience), st)
 			if err != nil {
 				t.Error(err)
 				return
@@ -49,17 +51,21 @@ func contractLeaseExcludesWithin(t *testing.T, open func(*testing.T) Store) {
 	}
 }
 
-func contractLeaseContext(t *testing.T, open func(*testing.T) Store) {
+func contractLeaseBusy(t *testing.T, open func(*testing.T) Store) {
 	st := open(t)
+	lease := mustLease(t, st)
+	for _, st := range []Store{st, open(t)} {
+		for range 2 {
+			_, err := st.Lease(t.Context(), "erp")
+			wantErr(t, err, ErrBusy, "erp")
+		}
+	}
+	if err := lease.Lost(); err != nil {
+		t.Errorf("asking for it has ended the lease: %v", err)
+	}
+	lease.Release()
+	mustLease(t, open(t)).Release()
 	mustLease(t, st)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() {
-		_, err := st.Lease(ctx, "erp")
-		ended <- err
-	}()
-	cancel()
-	wantErr(t, <-ended, context.Canceled, "erp")
 }
 
 func contractLeaseLost(t *testing.T, open func(*testing.T) Store) {
@@ -83,28 +89,28 @@ func contractReleaseTwice(t *testing.T, open func(*testing.T) Store) {
 	if err := second.Lost(); err != nil {
 		t.Errorf("the second release of the first lease ended the second: %v", err)
 	}
-	_, err := open(t).Lease(timeout(t, 60*time.Millisecond), "erp")
-	wantErr(t, err, context.DeadlineExceeded)
+	_, err := open(t).Lease(t.Context(), "erp")
+	wantErr(t, err, ErrBusy)
 }
 
 func contractSaveAndLease(t *testing.T, open func(*testing.T) Store) {
 	st := open(t)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	lease := mustLease(t, st)
-	mustSave(t, st, Record{}, 1)
-	mustSave(t, st, Record{}, 2)
+	mustSave(t, st, &record.Record{}, 1)
+	mustSave(t, st, &record.Record{}, 2)
 	lease.Release()
-	mustSave(t, st, Record{}, 3)
-	mustSave(t, open(t), Record{}, 4)
+	mustSave(t, st, &record.Record{}, 3)
+	mustSave(t, open(t), &record.Record{}, 4)
 }
 
 func contractSaveWaits(t *testing.T, open func(*testing.T) Store) {
 	holder, other := open(t), open(t)
 	lease := mustLease(t, holder)
-	wantErr(t, other.Save(timeout(t, 60*time.Millisecond), "erp", Record{}, 0), context.DeadlineExceeded)
+	wantErr(t, other.Save(timeout(t, 60*time.Millisecond), "erp", &record.Record{}, 0), context.DeadlineExceeded)
 	saved := make(chan error)
-	go func() { saved <- other.Save(timeout(t, patience), "erp", Record{}, 1) }()
-	mustSave(t, holder, Record{}, 0)
+	go func() { saved <- other.Save(timeout(t, patience), "erp", &record.Record{}, 1) }()
+	mustSave(t, holder, &record.Record{}, 0)
 	lease.Release()
 	if err := <-saved; err != nil {
 		t.Error(err)
@@ -118,8 +124,8 @@ func contractSaveDuringRelease(t *testing.T, open func(*testing.T) Store) {
 		lease := mustLease(t, st)
 		var wg sync.WaitGroup
 		results := make([]error, 2)
-		wg.Go(func() { results[0] = st.Save(timeout(t, patience), "erp", Record{}, rev) })
-		wg.Go(func() { results[1] = other.Save(timeout(t, patience), "erp", Record{}, rev) })
+		wg.Go(func() { results[0] = st.Save(timeout(t, patience), "erp", &record.Record{}, rev) })
+		wg.Go(func() { results[1] = other.Save(timeout(t, patience), "erp", &record.Record{}, rev) })
 		lease.Release()
 		wg.Wait()
 		rev++

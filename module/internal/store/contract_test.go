@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/record"
 )
 
 func TestFileKeepsTheContract(t *testing.T) {
@@ -33,11 +35,13 @@ func testStore(t *testing.T, open func(t *testing.T) Store) {
 		"a saved record comes back":                     contractRoundTrip,
 		"save compares before it swaps":                 contractCompareAndSwap,
 		"one of many savers wins each revision":         contractOneWinner,
+		"replace compares before it swaps, too":         contractReplace,
+		"replace waits for the holder of the lease":     contractReplaceWaits,
 		"names that could escape are refused":           contractNames,
 		"clients do not meet":                           contractSeparateClients,
 		"a lease excludes other instances":              contractLeaseExcludes,
 		"leases of one instance exclude each other":     contractLeaseExcludesWithin,
-		"waiting for a lease ends with the context":     contractLeaseContext,
+		"a lease that another has is refused at once":   contractLeaseBusy,
 		"a lease that nobody took is not lost":          contractLeaseLost,
 		"a lease may be released twice":                 contractReleaseTwice,
 		"save works with and without the lease":         contractSaveAndLease,
@@ -67,6 +71,9 @@ func contractRoundTrip(t *testing.T, open func(*testing.T) Store) {
 	mustOpen(t, st)
 	want := sampleRecord()
 	mustSave(t, st, want, 0)
+	if want.Revision != 0 {
+		t.Errorf("saving gave its argument revision %d", want.Revision)
+	}
 	want.Revision = 1
 	for _, st := range []Store{st, other} {
 		if got := mustLoad(t, st); !reflect.DeepEqual(got, want) {
@@ -77,13 +84,13 @@ func contractRoundTrip(t *testing.T, open func(*testing.T) Store) {
 
 func contractCompareAndSwap(t *testing.T, open func(*testing.T) Store) {
 	st, other := open(t), open(t)
-	wantErr(t, st.Save(t.Context(), "erp", Record{}, 1), ErrConflict)
-	mustSave(t, st, Record{Generation: 1}, 0)
-	wantErr(t, other.Save(t.Context(), "erp", Record{Generation: 9}, 0), ErrConflict)
-	mustSave(t, other, Record{Generation: 2}, 1)
-	wantErr(t, st.Save(t.Context(), "erp", Record{Generation: 9}, 1), ErrConflict)
+	wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 1), ErrConflict)
+	mustSave(t, st, &record.Record{Generation: 1}, 0)
+	wantErr(t, other.Save(t.Context(), "erp", &record.Record{Generation: 9}, 0), ErrConflict)
+	mustSave(t, other, &record.Record{Generation: 2}, 1)
+	wantErr(t, st.Save(t.Context(), "erp", &record.Record{Generation: 9}, 1), ErrConflict)
 	// The same record again is a conflict, too: it was somebody else's.
-	wantErr(t, st.Save(t.Context(), "erp", Record{Generation: 2}, 1), ErrConflict)
+	wantErr(t, st.Save(t.Context(), "erp", &record.Record{Generation: 2}, 1), ErrConflict)
 	if got := mustLoad(t, st); got.Revision != 2 || got.Generation != 2 || got.Client != "erp" {
 		t.Errorf("got %+v, want revision 2 of generation 2", got)
 	}
@@ -113,6 +120,54 @@ func contractOneWinner(t *testing.T, open func(*testing.T) Store) {
 	}
 }
 
+// What else Replace does depends on what damage is in a store.
+func contractReplace(t *testing.T, open func(*testing.T) Store) {
+	st, other := open(t), open(t)
+	replace := func(st Store, generation, revision uint64) error {
+		return st.Replace(t.Context(), "erp", &record.Record{Generation: generation}, revision)
+	}
+	if replace(st, 1, 0) == nil {
+		t.Error("a record was given revision 0, that of none")
+	}
+	_, err := st.Load(t.Context(), "erp")
+	wantErr(t, err, ErrNotFound)
+	if err := replace(st, 1, 4); err != nil { // there is nothing to lose
+		t.Fatal(err)
+	}
+	if err := replace(other, 2, 5); err != nil {
+		t.Fatal(err)
+	}
+	for _, revision := range []uint64{0, 1, 4, 5, 7} {
+		for _, st := range []Store{st, other} {
+			if err := replace(st, 9, revision); revision > 0 {
+				wantErr(t, err, ErrConflict)
+			}
+		}
+	}
+	mustSave(t, st, &record.Record{Generation: 3}, 5)
+	wantErr(t, replace(other, 9, 6), ErrConflict)
+	if got := mustLoad(t, other); got.Revision != 6 || got.Generation != 3 || got.Client != "erp" {
+		t.Errorf("got %+v, want revision 6 of generation 3", got)
+	}
+}
+
+func contractReplaceWaits(t *testing.T, open func(*testing.T) Store) {
+	holder, other := open(t), open(t)
+	lease := mustLease(t, holder)
+	mustSave(t, holder, &record.Record{}, 0)
+	wantErr(t, other.Replace(timeout(t, 60*time.Millisecond), "erp", &record.Record{}, 2), context.DeadlineExceeded)
+	if got := mustLoad(t, holder); got.Revision != 1 {
+		t.Errorf("revision %d was written in spite of the lease", got.Revision)
+	}
+	if err := holder.Replace(t.Context(), "erp", &record.Record{}, 2); err != nil {
+		t.Error(err)
+	}
+	lease.Release()
+	if err := other.Replace(t.Context(), "erp", &record.Record{}, 3); err != nil {
+		t.Error(err)
+	}
+}
+
 func contractNames(t *testing.T, open func(*testing.T) Store) {
 	st := open(t)
 	mustOpen(t, st)
@@ -120,8 +175,11 @@ func contractNames(t *testing.T, open func(*testing.T) Store) {
 		if _, err := st.Load(t.Context(), name); err == nil || errors.Is(err, ErrNotFound) {
 			t.Errorf("load %q: got %v, want a refusal", name, err)
 		}
-		if err := st.Save(t.Context(), name, Record{}, 0); err == nil {
+		if err := st.Save(t.Context(), name, &record.Record{}, 0); err == nil {
 			t.Errorf("save %q: want a refusal", name)
+		}
+		if err := st.Replace(t.Context(), name, &record.Record{}, 1); err == nil {
+			t.Errorf("replace %q: want a refusal", name)
 		}
 		if _, err := st.Lease(t.Context(), name); err == nil {
 			t.Errorf("lease %q: want a refusal", name)
@@ -129,7 +187,7 @@ func contractNames(t *testing.T, open func(*testing.T) Store) {
 		st.Watch(name, func() { t.Errorf("watch %q: was called", name) })()
 	}
 	for _, name := range []string{"a", "0", "a.b-c_d", "a.json", "a.lock", "a.json.tmp-b", strings.Repeat("a", 63)} {
-		if err := st.Save(t.Context(), name, Record{}, 0); err != nil {
+		if err := st.Save(t.Context(), name, &record.Record{}, 0); err != nil {
 			t.Errorf("save %q: %v", name, err)
 		}
 		if _, err := st.Load(t.Context(), name); err != nil {
@@ -146,8 +204,11 @@ func contractSeparateClients(t *testing.T, open func(*testing.T) Store) {
 		t.Fatal(err)
 	}
 	lease.Release()
-	if err := st.Save(t.Context(), "crm", Record{Client: "erp"}, 0); err == nil {
+	if err := st.Save(t.Context(), "crm", &record.Record{Client: "erp"}, 0); err == nil {
 		t.Error("the record of erp was saved as that of crm")
+	}
+	if err := st.Replace(t.Context(), "crm", &record.Record{Client: "erp"}, 1); err == nil {
+		t.Error("the record of erp was put in the place of that of crm")
 	}
 }
 
@@ -158,7 +219,7 @@ func contractWatch(t *testing.T, open func(*testing.T) Store) {
 	defer follower.Watch("erp", func() { called <- struct{}{} })()
 	defer follower.Watch("crm", func() { t.Error("the watcher of another record was called") })()
 	for rev := range uint64(3) {
-		mustSave(t, writer, Record{Generation: rev + 1}, rev)
+		mustSave(t, writer, &record.Record{Generation: rev + 1}, rev)
 		select {
 		case <-called:
 		case <-time.After(time.Second):
@@ -183,7 +244,7 @@ func contractWatchStop(t *testing.T, open func(*testing.T) Store) {
 		entered <- struct{}{}
 		<-leave
 	})
-	mustSave(t, writer, Record{}, 0)
+	mustSave(t, writer, &record.Record{}, 0)
 	<-entered
 	ended := make(chan struct{})
 	go func() {
@@ -205,7 +266,7 @@ func contractWatchStop(t *testing.T, open func(*testing.T) Store) {
 	// Others go on, and what they hear the stopped one could have heard.
 	heard := make(chan struct{}, 10)
 	defer follower.Watch("erp", func() { heard <- struct{}{} })()
-	mustSave(t, writer, Record{}, 1)
+	mustSave(t, writer, &record.Record{}, 1)
 	<-heard
 	if late {
 		t.Error("called after stop returned")
@@ -222,7 +283,8 @@ func contractCancelled(t *testing.T, open func(*testing.T) Store) {
 	wantErr(t, err, context.Canceled)
 	_, err = st.Lease(ctx, "erp")
 	wantErr(t, err, context.Canceled)
-	wantErr(t, st.Save(ctx, "erp", Record{}, 0), context.Canceled)
+	wantErr(t, st.Save(ctx, "erp", &record.Record{}, 0), context.Canceled)
+	wantErr(t, st.Replace(ctx, "erp", &record.Record{}, 1), context.Canceled)
 	_, err = st.Load(t.Context(), "erp")
 	wantErr(t, err, ErrNotFound)
 }
@@ -230,27 +292,5 @@ func contractCancelled(t *testing.T, open func(*testing.T) Store) {
 func contractDescribe(t *testing.T, open func(*testing.T) Store) {
 	if got := open(t).Describe("erp"); !strings.Contains(got, "erp") {
 		t.Errorf("got %q, want the place of erp's record", got)
-	}
-}
-
-// sampleRecord has a value in every field.
-func sampleRecord() Record {
-	at := time.Date(2026, time.February, 3, 4, 5, 6, 789, time.UTC)
-	fp := FingerprintOf
-	return Record{
-		Client:                "erp",
-		Generation:            7,
-		Binding:               Binding{Grant: fp("grant"), Request: fp("request"), TokenEndpoint: "https://as.example/token"},
-		RefreshToken:          "<refresh&token>\u2028",
-		RefreshTokenExpiresAt: at.Add(time.Hour),
-		Token: &Token{
-			AccessToken: "access token", IDToken: "id token", TokenType: "Bearer", Scope: "a b",
-			ObtainedAt: at, ExpiresAt: at.Add(time.Minute), Unusable: "characters",
-			Response: map[string]string{"tenant.id": "t\xff", "": "base64:"},
-		},
-		Seeds:   []Fingerprint{fp("seed")},
-		Spent:   []Fingerprint{fp("spent"), fp("too")},
-		Attempt: &Attempt{ID: "process-1", RefreshToken: fp("seed"), At: at, Unanswered: at.Add(-time.Second), UnansweredBy: "process-0"},
-		Lost:    &Loss{Cause: "refused", Detail: "the server said so", At: at, RefreshToken: fp("seed")},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"lamplighter/module/internal/record"
 )
 
 var errDisk = errors.New("disk trouble")
@@ -57,7 +59,7 @@ func TestNoCrashLosesARecordThatWasSaved(t *testing.T) {
 		var saves []span
 		revision := uint64(0)
 		for range rapid.IntRange(1, 3).Draw(t, "saves") {
-			rec := Record{Client: "erp", RefreshToken: rapid.StringN(0, 40, -1).Draw(t, "refresh token")}
+			rec := written(holding(rapid.StringN(0, 40, -1).Draw(t, "refresh token")), fmt.Sprint("write ", revision))
 			for attempt := 1; ; attempt++ {
 				s := span{from: disk.writes(), revision: revision + 1}
 				err := st.Save(t.Context(), "erp", rec, revision)
@@ -99,14 +101,14 @@ func checkImage(t *rapid.T, image map[string][]byte, low, high uint64) {
 	if left, _ := st.fs.list(""); len(left) > 1 {
 		t.Fatalf("Open left %q", left)
 	}
-	if err := st.Save(t.Context(), "erp", Record{}, after); err != nil {
+	if err := st.Save(t.Context(), "erp", &record.Record{}, after); err != nil {
 		t.Fatalf("cannot go on: %v", err)
 	}
 }
 
 func loadRevision(t *rapid.T, st Store, image map[string][]byte) uint64 {
-	rec, err := st.Load(t.Context(), "erp")
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	rec, err := stored(t.Context(), st)
+	if err != nil {
 		t.Fatalf("%v in %q", err, image)
 	}
 	return rec.Revision
@@ -116,7 +118,7 @@ func TestTheCrashTestNoticesAMissingSync(t *testing.T) {
 	for _, forgotten := range []string{"sync", "syncDir"} {
 		disk := newMemFS(nil)
 		st := onDisk(disk)
-		mustSave(t, st, Record{RefreshToken: "rt"}, 0)
+		mustSave(t, st, holding("rt"), 0)
 		var ops []memOp
 		for _, op := range disk.log {
 			if op.kind != forgotten {
@@ -139,14 +141,14 @@ func TestAFailedSaveSaysSoAndChangesNothing(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			disk := newMemFS(nil)
 			st := onDisk(disk)
-			mustSave(t, st, Record{RefreshToken: "old"}, 0)
+			mustSave(t, st, holding("old"), 0)
 			disk.fail = func(_ int, kind string) error {
 				if kind == op {
 					return errDisk
 				}
 				return nil
 			}
-			rec := Record{RefreshToken: "new secret"}
+			rec := holding("new secret")
 			err := st.Save(t.Context(), "erp", rec, 1)
 			wantErr(t, err, errDisk, "erp.json")
 			if strings.Contains(err.Error(), "secret") {
@@ -155,7 +157,7 @@ func TestAFailedSaveSaysSoAndChangesNothing(t *testing.T) {
 			if left, _ := disk.list(""); len(left) != 1 {
 				t.Errorf("it left %q", left)
 			}
-			if got := mustLoad(t, st); got.RefreshToken != "old" || got.Revision != 1 {
+			if got := mustLoad(t, st); refreshToken(got) != "old" || got.Revision != 1 {
 				t.Errorf("got %+v, want the old record", got)
 			}
 			disk.fail = nil
@@ -167,19 +169,19 @@ func TestAFailedSaveSaysSoAndChangesNothing(t *testing.T) {
 func TestASaveThatCouldNotBeMadeDurableIsRepeatedInFull(t *testing.T) {
 	disk := newMemFS(nil)
 	st := onDisk(disk)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	disk.fail = func(_ int, kind string) error {
 		if kind == "syncDir" {
 			return errDisk
 		}
 		return nil
 	}
-	rec := Record{RefreshToken: "new"}
+	rec := written(holding("new"), "w-1")
 	wantErr(t, st.Save(t.Context(), "erp", rec, 1), errDisk)
 	disk.fail = nil
 
 	// Another record is a conflict: somebody may have read the first one.
-	wantErr(t, st.Save(t.Context(), "erp", Record{RefreshToken: "other"}, 1), ErrConflict)
+	wantErr(t, st.Save(t.Context(), "erp", written(holding("other"), "w-2"), 1), ErrConflict)
 	// So is the same one from elsewhere.
 	wantErr(t, onDisk(disk).Save(t.Context(), "erp", rec, 1), ErrConflict)
 
@@ -192,8 +194,25 @@ func TestASaveThatCouldNotBeMadeDurableIsRepeatedInFull(t *testing.T) {
 	if got := strings.Join(did, " "); got != "create write sync rename syncDir" {
 		t.Errorf("it did %q, want the whole sequence", got)
 	}
-	if got := mustLoad(t, st); got.Revision != 2 || got.RefreshToken != "new" {
+	if got := mustLoad(t, st); got.Revision != 2 || refreshToken(got) != "new" {
 		t.Errorf("got %+v", got)
 	}
 	wantErr(t, st.Save(t.Context(), "erp", rec, 1), ErrConflict)
+}
+
+func TestARepeatedSaveDoesNotTurnARevisionBack(t *testing.T) {
+	disk := newMemFS(nil)
+	st := onDisk(disk)
+	mustSave(t, st, &record.Record{}, 0)
+	disk.fail = func(_ int, kind string) error {
+		if kind == "syncDir" {
+			return errDisk
+		}
+		return nil
+	}
+	rec := written(holding("new"), "w-1")
+	wantErr(t, st.Save(t.Context(), "erp", rec, 1), errDisk)
+	disk.fail = nil
+	wantErr(t, st.Save(t.Context(), "erp", rec, 0), ErrConflict)
+	mustSave(t, st, rec, 1)
 }

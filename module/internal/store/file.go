@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"sync"
 	"sync/atomic"
+
+	"lamplighter/module/internal/record"
 )
 
 // File keeps every record in a file of its own: <dir>/<name>.json, readable by
@@ -66,36 +68,36 @@ func (f *File) Encrypt(keys *Keys) (done func()) { return f.keys.use(keys) }
 
 // Load returns the record. A file that others could have written or read, or
 // whose content is damaged, is ErrUnreadable and never ErrNotFound.
-func (f *File) Load(ctx context.Context, name string) (Record, error) {
+func (f *File) Load(ctx context.Context, name string) (*record.Record, error) {
 	if err := checkName(name); err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return Record{}, fmt.Errorf("load %s: %w", f.path(name), err)
+		return nil, fmt.Errorf("load %s: %w", f.path(name), err)
 	}
 	rec, _, err := f.load(f.path(name), name)
 	return rec, err
 }
 
-// load also returns the bytes of the file.
-func (f *File) load(path, name string) (Record, []byte, error) {
+// load also returns the bytes of the file, of a damaged one too.
+func (f *File) load(path, name string) (*record.Record, []byte, error) {
 	data, info, err := f.fs.read(path, maxSize+1)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return Record{}, nil, fmt.Errorf("%s: %w", path, ErrNotFound)
+		return nil, nil, fmt.Errorf("%s: %w", path, ErrNotFound)
 	case errors.Is(err, errSymlink):
-		return Record{}, nil, fmt.Errorf("%s: %w: it is a symbolic link; put the file itself there", path, ErrUnreadable)
+		return nil, nil, foreign(fmt.Errorf("%s: %w: it is a symbolic link; put the file itself there", path, ErrUnreadable))
 	case err != nil:
-		return Record{}, nil, fmt.Errorf("load: %w", err)
+		return nil, nil, fmt.Errorf("load: %w", err)
 	case !info.Mode().IsRegular():
-		return Record{}, nil, fmt.Errorf("%s: %w: it is not a regular file", path, ErrUnreadable)
+		return nil, nil, foreign(fmt.Errorf("%s: %w: it is not a regular file", path, ErrUnreadable))
 	}
 	if err := checkPrivate(path, info); err != nil {
-		return Record{}, nil, fmt.Errorf("%w: %w: %w", ErrUnreadable, ErrExposed, err)
+		return nil, nil, fmt.Errorf("%w: %w: %w", ErrUnreadable, ErrExposed, err)
 	}
 	rec, err := decode(name, data, f.keys.identities()...)
 	if err != nil {
-		return Record{}, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, data, fmt.Errorf("%s: %w", path, err)
 	}
 	return rec, data, nil
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"lamplighter/module/internal/record"
 )
 
 // faulty is a disk on which chosen operations fail.
@@ -49,7 +51,7 @@ func tempStore(t testing.TB) *File {
 	return NewFile(filepath.Join(t.TempDir(), "caddy", "records"))
 }
 
-func mustEncode(t *testing.T, rec Record) []byte {
+func mustEncode(t *testing.T, rec *record.Record) []byte {
 	t.Helper()
 	data, err := encode(rec)
 	if err != nil {
@@ -80,7 +82,7 @@ func TestNewFileAndLoadAndWatchTouchNothing(t *testing.T) {
 func TestALineIsAllThereIsBesideTheLock(t *testing.T) {
 	st := tempStore(t)
 	for rev := range uint64(3) {
-		mustSave(t, st, Record{}, rev)
+		mustSave(t, st, &record.Record{}, rev)
 	}
 	names, err := osFS{}.list(st.dir)
 	if err != nil {
@@ -96,26 +98,26 @@ func TestALineIsAllThereIsBesideTheLock(t *testing.T) {
 
 func TestADirectoryThatWasTakenAwayIsMadeAnew(t *testing.T) {
 	st := tempStore(t)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	if err := os.RemoveAll(st.dir); err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, st.Save(t.Context(), "erp", Record{}, 0), os.ErrNotExist)
-	mustSave(t, st, Record{}, 0)
+	wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 0), os.ErrNotExist)
+	mustSave(t, st, &record.Record{}, 0)
 }
 
 func TestADamagedRecordIsNeverOverwritten(t *testing.T) {
 	st := tempStore(t)
 	mustOpen(t, st)
 	path := st.Describe("erp")
-	for _, damage := range []string{"", "\x00\x00", `{"format":1,"sha`, `{"format":7}`} {
+	for _, damage := range []string{"", "\x00\x00", `{"format":1,"sha`, `{"format":2,"sha`, `{"format":7}`} {
 		if err := os.WriteFile(path, []byte(damage), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		_, err := st.Load(t.Context(), "erp")
 		wantErr(t, err, ErrUnreadable, path)
 		for _, rev := range []uint64{0, 1} {
-			wantErr(t, st.Save(t.Context(), "erp", Record{}, rev), ErrUnreadable, path)
+			wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, rev), ErrUnreadable, path)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != damage {
 			t.Errorf("the file is now %q (%v), want %q as before", got, err, damage)
@@ -125,10 +127,11 @@ func TestADamagedRecordIsNeverOverwritten(t *testing.T) {
 
 func TestARenamedRecordIsNoticed(t *testing.T) {
 	st := tempStore(t)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	if err := os.Rename(st.Describe("erp"), st.Describe("crm")); err != nil {
 		t.Fatal(err)
 	}
 	_, err := st.Load(t.Context(), "crm")
 	wantErr(t, err, ErrUnreadable, st.Describe("crm"), "another client")
+	wantErr(t, err, ErrForeign)
 }

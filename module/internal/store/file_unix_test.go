@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"lamplighter/module/internal/record"
 )
 
 func TestEverythingIsForItsOwnerAlone(t *testing.T) {
@@ -18,7 +20,7 @@ func TestEverythingIsForItsOwnerAlone(t *testing.T) {
 	defer syscall.Umask(old)
 	st := tempStore(t)
 	lease := mustLease(t, st)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	lease.Release()
 	for path, want := range map[string]fs.FileMode{
 		filepath.Dir(st.dir):              fs.ModeDir | 0o700,
@@ -46,12 +48,12 @@ func TestOpenRefusesADirectoryThatOthersCanEnter(t *testing.T) {
 		}
 		// Both an instance that was open before and one that never was.
 		wantErr(t, st.Open(t.Context()), nil, st.dir, "chmod 700 "+st.dir)
-		wantErr(t, NewFile(st.dir).Save(t.Context(), "erp", Record{}, 0), nil, "chmod 700 "+st.dir)
-		wantErr(t, st.Save(t.Context(), "erp", Record{}, 0), nil, "chmod 700 "+st.dir)
+		wantErr(t, NewFile(st.dir).Save(t.Context(), "erp", &record.Record{}, 0), nil, "chmod 700 "+st.dir)
+		wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 0), nil, "chmod 700 "+st.dir)
 		if err := os.Chmod(st.dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		mustSave(t, st, Record{}, 0)
+		mustSave(t, st, &record.Record{}, 0)
 	}
 }
 
@@ -69,20 +71,21 @@ func TestOpenRefusesASymlinkedDirectory(t *testing.T) {
 func TestARecordThatOthersCouldReadIsRefused(t *testing.T) {
 	for _, mode := range []fs.FileMode{0o640, 0o660, 0o604, 0o666} {
 		st := tempStore(t)
-		mustSave(t, st, Record{}, 0)
+		mustSave(t, st, &record.Record{}, 0)
 		path := st.Describe("erp")
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
 		_, err := st.Load(t.Context(), "erp")
 		wantErr(t, err, ErrUnreadable, "chmod 600 "+path)
-		wantErr(t, st.Save(t.Context(), "erp", Record{}, 1), ErrUnreadable)
+		wantErr(t, err, ErrExposed)
+		wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 1), ErrUnreadable)
 	}
 }
 
 func TestASymlinkedRecordIsRefused(t *testing.T) {
 	st := tempStore(t)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	path := st.Describe("erp")
 	if err := os.Rename(path, path+".real"); err != nil {
 		t.Fatal(err)
@@ -93,7 +96,8 @@ func TestASymlinkedRecordIsRefused(t *testing.T) {
 		}
 		_, err := st.Load(t.Context(), "erp")
 		wantErr(t, err, ErrUnreadable, path, "symbolic link")
-		wantErr(t, st.Save(t.Context(), "erp", Record{}, 0), ErrUnreadable)
+		wantErr(t, err, ErrForeign)
+		wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 0), ErrUnreadable)
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
 		}
@@ -112,6 +116,7 @@ func TestARecordThatIsNoFileIsRefused(t *testing.T) {
 	for _, name := range []string{"erp", "crm"} {
 		_, err := st.Load(t.Context(), name)
 		wantErr(t, err, ErrUnreadable, st.Describe(name), "not a regular file")
+		wantErr(t, err, ErrForeign)
 	}
 }
 
@@ -135,7 +140,7 @@ func TestForeignOwnersAreRefused(t *testing.T) {
 	}
 	const other = 12345
 	st := tempStore(t)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 
 	path := st.Describe("erp")
 	if err := os.Chown(path, other, -1); err != nil {
@@ -143,6 +148,7 @@ func TestForeignOwnersAreRefused(t *testing.T) {
 	}
 	_, err := st.Load(t.Context(), "erp")
 	wantErr(t, err, ErrUnreadable, path, "chown 0 "+path, "user 12345")
+	wantErr(t, err, ErrExposed)
 
 	if err := os.Chown(st.dir, other, -1); err != nil {
 		t.Fatal(err)
@@ -163,14 +169,14 @@ func TestAReadOnlyOrFullDiskIsAnErrorThatNamesTheFile(t *testing.T) {
 		for _, op := range []string{"create", "write", "sync", "rename", "syncDir"} {
 			disk := newMemFS(nil)
 			st := onDisk(disk)
-			mustSave(t, st, Record{}, 0)
+			mustSave(t, st, &record.Record{}, 0)
 			disk.fail = func(_ int, kind string) error {
 				if kind == op {
 					return errno
 				}
 				return nil
 			}
-			wantErr(t, st.Save(t.Context(), "erp", Record{}, 1), errno, "erp.json")
+			wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 1), errno, "erp.json")
 		}
 		st := tempStore(t)
 		st.fs = &faulty{fileSystem: osFS{}, mkdirErr: fmt.Errorf("mkdir: %w", errno)}

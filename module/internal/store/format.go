@@ -9,12 +9,13 @@ import (
 	"fmt"
 
 	"filippo.io/age"
+
+	"lamplighter/module/internal/record"
 )
 
 const (
-	// format is the version of the envelope and of what it holds. Members that
-	// a reader may ignore need no new one.
-	format = 1
+	// format is the version of the envelope and of what it holds.
+	format = record.Format
 
 	// maxSize bounds a record's file. No answer of a token endpoint comes near.
 	maxSize = 16 << 20
@@ -30,18 +31,16 @@ type envelope struct {
 }
 
 // encode returns the bytes of a record's file.
-func encode(rec Record) ([]byte, error) {
-	var payload bytes.Buffer
-	enc := json.NewEncoder(&payload)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(outgoing(rec)); err != nil {
-		return nil, fmt.Errorf("encode record: %w", err)
+func encode(rec *record.Record) ([]byte, error) {
+	payload, err := rec.Encode()
+	if err != nil {
+		return nil, err
 	}
-	return wrap(bytes.TrimSuffix(payload.Bytes(), []byte("\n")))
+	return wrap(payload)
 }
 
 // encodeFor is encode with the record encrypted, if there are keys.
-func encodeFor(rec Record, keys *Keys) ([]byte, error) {
+func encodeFor(rec *record.Record, keys *Keys) ([]byte, error) {
 	plain, err := encode(rec)
 	if err != nil || keys == nil {
 		return plain, err
@@ -87,26 +86,26 @@ func unwrap(data []byte) (*envelope, bool) {
 
 // decode returns the record in the bytes of a file. Every error is
 // ErrUnreadable, and none repeats what the file holds: that may be a secret.
-func decode(name string, data []byte, keys ...age.Identity) (Record, error) {
+func decode(name string, data []byte, keys ...age.Identity) (*record.Record, error) {
 	rec, err := open(data, keys)
 	if err != nil {
-		return Record{}, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	if rec.Client != name {
-		return Record{}, fmt.Errorf("%w: it belongs to another client: was it renamed or copied?", ErrUnreadable)
+		return nil, foreign(fmt.Errorf("%w: it belongs to another client: was it renamed or copied?", ErrUnreadable))
 	}
 	return rec, nil
 }
 
 // open takes the record out of its envelope.
-func open(data []byte, keys []age.Identity) (Record, error) {
+func open(data []byte, keys []age.Identity) (*record.Record, error) {
 	switch {
 	case len(data) == 0:
-		return Record{}, errors.New("the file is empty")
+		return nil, errors.New("the file is empty")
 	case len(data) > maxSize:
-		return Record{}, fmt.Errorf("the file has more than %d bytes", maxSize)
+		return nil, fmt.Errorf("the file has more than %d bytes", maxSize)
 	case bytes.IndexByte(data, 0) >= 0:
-		return Record{}, errors.New("the file contains NUL bytes, as a crash of the machine may leave them")
+		return nil, errors.New("the file contains NUL bytes, as a crash of the machine may leave them")
 	}
 	if env, ok := unwrap(data); ok {
 		return env.open(keys)
@@ -116,49 +115,53 @@ func open(data []byte, keys []age.Identity) (Record, error) {
 		Format int `json:"format"`
 	}
 	if err := parse(data, &version); err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	if version.Format > format {
-		return Record{}, fmt.Errorf("%w (format %d; this one knows %d)", ErrNewer, version.Format, format)
+		return nil, fmt.Errorf("%w (format %d; this one knows %d)", ErrNewer, version.Format, format)
 	}
 	if version.Format < 1 {
-		return Record{}, errors.New("the file says no format: it is not a record")
+		return nil, errors.New("the file says no format: it is not a record")
 	}
 	var env envelope
 	if err := parse(data, &env); err != nil {
-		return Record{}, err
+		return nil, err
 	}
 	return env.open(keys)
 }
 
-func (e *envelope) open(keys []age.Identity) (Record, error) {
+func (e *envelope) open(keys []age.Identity) (*record.Record, error) {
 	if len(e.Record) == 0 {
-		return Record{}, errors.New("the file holds no record")
+		return nil, errors.New("the file holds no record")
 	}
 	sum := sha256.Sum256(e.Record)
 	if e.SHA256 != hex.EncodeToString(sum[:]) {
-		return Record{}, errors.New("its checksum is wrong: the file was damaged or edited")
+		return nil, errors.New("its checksum is wrong: the file was damaged or edited")
 	}
-	record := e.Record
-	switch record[0] {
+	data := e.Record
+	switch data[0] {
 	case '{':
 	case '"':
 		var err error
-		if record, err = unseal(record, keys); err != nil {
-			return Record{}, err
+		if data, err = unseal(data, keys); err != nil {
+			return nil, err
 		}
 	default:
-		return Record{}, errors.New("the file holds no record")
+		return nil, errors.New("the file holds no record")
 	}
-	var rec Record
-	if err := parse(record, &rec); err != nil {
-		return Record{}, err
-	}
-	if rec.Revision == 0 {
-		return Record{}, errors.New("it has no revision")
-	}
-	return incoming(rec)
+	return record.Decode(data, e.Format)
 }
+
+// foreignError is that of a record which is whole, and not to be written over.
+type foreignError struct{ error }
+
+func foreign(err error) error { return foreignError{err} }
+
+// Is reports whether it is asked for by its name.
+func (foreignError) Is(target error) bool { return target == ErrForeign }
+
+// Unwrap returns what it is made of.
+func (e foreignError) Unwrap() error { return e.error }
 
 // parse is json.Unmarshal with errors that quote nothing.
 func parse(data []byte, into any) error {

@@ -15,7 +15,7 @@ import (
 )
 
 // errSealed says that a record is encrypted for keys that are not here.
-var errSealed = errors.New("it is encrypted")
+var errSealed = foreign(errors.New("it is encrypted"))
 
 // Keys encrypt records at rest, with age. Every key can decrypt what is written,
 // so that keys are rotated by adding the new one, and removing the old one once
@@ -23,7 +23,7 @@ var errSealed = errors.New("it is encrypted")
 type Keys struct {
 	identities []age.Identity
 	recipients []age.Recipient
-	print      Fingerprint
+	print      string
 }
 
 // ParseKeys reads age identity files, as age-keygen writes them. Errors name the
@@ -54,7 +54,7 @@ func ParseKeys(files ...[]byte) (*Keys, error) {
 	if _, err := age.Encrypt(io.Discard, k.recipients...); err != nil {
 		return nil, fmt.Errorf("the keys do not go together: %w", err)
 	}
-	k.print = FingerprintOf(string(hash.Sum(nil)))
+	k.print = string(hash.Sum(nil))
 	return k, nil
 }
 

@@ -42,11 +42,11 @@ func TestRecordIsEncryptedAtRestAndKeysCanBeRotated(t *testing.T) {
 		defer f.Encrypt(keys)()
 		if revision > 0 {
 			rec, err := f.Load(ctx, "erp")
-			if err != nil || rec.RefreshToken != "the-living-refresh-token" || rec.Revision != revision {
+			if err != nil || refreshToken(rec) != "the-living-refresh-token" || rec.Revision != revision {
 				t.Fatalf("%+v, %v", rec, err)
 			}
 		}
-		if err := f.Save(ctx, "erp", Record{RefreshToken: "the-living-refresh-token"}, revision); err != nil {
+		if err := f.Save(ctx, "erp", holding("the-living-refresh-token"), revision); err != nil {
 			t.Fatal(err)
 		}
 		revision++
@@ -59,10 +59,10 @@ func TestRecordIsEncryptedAtRestAndKeysCanBeRotated(t *testing.T) {
 		t.Helper()
 		f := NewFile(dir)
 		defer f.Encrypt(keys)()
-		if _, err := f.Load(ctx, "erp"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "encryption_key") {
+		if _, err := f.Load(ctx, "erp"); !errors.Is(err, ErrUnreadable) || !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "encryption_key") {
 			t.Errorf("load: %v", err)
 		}
-		if err := f.Save(ctx, "erp", Record{RefreshToken: "new"}, 0); !errors.Is(err, ErrUnreadable) {
+		if err := f.Save(ctx, "erp", holding("new"), 0); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("save: %v", err)
 		}
 	}
@@ -83,12 +83,12 @@ func TestKeysOfAConfigurationThatStopsGiveWayToThoseBefore(t *testing.T) {
 	second, _ := newKey(t)
 	old := f.Encrypt(mustParse(t, first))
 	newer := f.Encrypt(mustParse(t, second))
-	if err := f.Save(t.Context(), "erp", Record{RefreshToken: "r"}, 0); err != nil {
+	if err := f.Save(t.Context(), "erp", holding("r"), 0); err != nil {
 		t.Fatal(err)
 	}
 	newer()
 	// What the newer ones wrote is still read, and written for the old ones.
-	if err := f.Save(t.Context(), "erp", Record{RefreshToken: "r"}, 1); err != nil {
+	if err := f.Save(t.Context(), "erp", holding("r"), 1); err != nil {
 		t.Fatal(err)
 	}
 	again := NewFile(f.dir)
@@ -127,7 +127,7 @@ func TestKeysThatCannotBeUsedAreRefusedWithoutBeingShown(t *testing.T) {
 func TestDamagedCiphertextIsNeverTakenForARecord(t *testing.T) {
 	file, _ := newKey(t)
 	keys := mustParse(t, file)
-	data, err := encodeFor(Record{Client: "erp", Revision: 1, RefreshToken: "r"}, keys)
+	data, err := encodeFor(revised(holding("r"), "erp", 1), keys)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,11 +151,11 @@ func TestEncryptedSaveIsRepeatedUntilItIsDurable(t *testing.T) {
 	disk := &faulty{fileSystem: st.fs, syncErr: errors.New("the directory cannot be synced")}
 	st.fs = disk
 	for range 2 { // each time with other ciphertext
-		wantErr(t, st.Save(t.Context(), "erp", Record{RefreshToken: "r"}, 0), disk.syncErr)
+		wantErr(t, st.Save(t.Context(), "erp", written(holding("r"), "w-1"), 0), disk.syncErr)
 	}
 	disk.syncErr = nil
-	if err := st.Save(t.Context(), "erp", Record{RefreshToken: "another"}, 0); !errors.Is(err, ErrConflict) {
+	if err := st.Save(t.Context(), "erp", written(holding("another"), "w-2"), 0); !errors.Is(err, ErrConflict) {
 		t.Errorf("another record: %v", err)
 	}
-	mustSave(t, st, Record{RefreshToken: "r"}, 0)
+	mustSave(t, st, written(holding("r"), "w-1"), 0)
 }

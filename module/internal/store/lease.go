@@ -15,46 +15,42 @@ const lockPoll = 25 * time.Millisecond
 
 var errReleased = errors.New("lease was released")
 
-// Lease waits for the lock on the client's lock file. The operating system
+// Lease tries once for the lock on the client's lock file. The operating system
 // gives it back when the process ends, however it ends.
 func (f *File) Lease(ctx context.Context, name string) (Lease, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("lease of %s: %w", f.path(name), err)
+	}
 	if err := f.ready(ctx); err != nil {
 		return nil, err
 	}
 	e, done := f.entry(name)
-	if err := e.leasing.lock(ctx); err != nil {
+	if !e.leasing.tryLock() {
+		done()
+		return nil, fmt.Errorf("lease of %s: %w", f.path(name), ErrBusy)
+	}
+	h, err := f.tryHold(e, name)
+	if err != nil && !f.opened.Load() { // the directory was taken away: it is made anew
+		if err = f.ready(ctx); err == nil {
+			h, err = f.tryHold(e, name)
+		}
+	}
+	if err != nil {
+		e.leasing.unlock()
 		done()
 		return nil, fmt.Errorf("lease of %s: %w", f.path(name), err)
 	}
-	for again := true; ; {
-		h, err := f.tryHold(ctx, e, name)
-		if err != nil && again && !f.opened.Load() {
-			again = false // the directory was taken away: it is made anew
-			if err = f.ready(ctx); err == nil {
-				continue
-			}
-		}
-		if h != nil {
-			return &fileLease{entry: e, done: done, hold: h, path: f.lockPath(name)}, nil
-		}
-		if err == nil {
-			err = pause(ctx, lockPoll)
-		}
-		if err != nil {
-			e.leasing.unlock()
-			done()
-			return nil, fmt.Errorf("lease of %s: %w", f.path(name), err)
-		}
-	}
+	return &fileLease{entry: e, done: done, hold: h, path: f.lockPath(name)}, nil
 }
 
-// tryHold asks for the lock once, and not while a Save of this store has it.
-func (f *File) tryHold(ctx context.Context, e *entry, name string) (*hold, error) {
-	if err := e.saving.lock(ctx); err != nil {
-		return nil, err
+// tryHold asks for the lock once, and not while a Save of this store has it or waits
+// for it.
+func (f *File) tryHold(e *entry, name string) (*hold, error) {
+	if !e.saving.tryLock() {
+		return nil, ErrBusy
 	}
 	defer e.saving.unlock()
 	lock, err := f.fs.tryLock(f.lockPath(name))
@@ -62,7 +58,7 @@ func (f *File) tryHold(ctx context.Context, e *entry, name string) (*hold, error
 		return nil, f.lockError(f.lockPath(name), err)
 	}
 	if lock == nil {
-		return nil, nil
+		return nil, ErrBusy
 	}
 	if err := f.finishLeft(e, name); err != nil {
 		lock.unlock()
@@ -88,6 +84,10 @@ func (f *File) exclude(ctx context.Context, e *entry, name string) (unlock func(
 			return nil, f.lockError(f.lockPath(name), err)
 		}
 		if lock != nil {
+			if err := f.finishLeft(e, name); err != nil {
+				lock.unlock()
+				return nil, err
+			}
 			return lock.unlock, nil
 		}
 		if err := pause(ctx, lockPoll); err != nil {

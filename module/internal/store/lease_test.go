@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"lamplighter/module/internal/record"
 )
 
 func TestALeaseIsLostWithItsLockFile(t *testing.T) {
@@ -31,9 +33,9 @@ func TestALeaseIsLostWithItsLockFile(t *testing.T) {
 
 			// Others lock the new file, and Save respects them.
 			other := mustLease(t, NewFile(st.dir))
-			wantErr(t, st.Save(timeout(t, 60*time.Millisecond), "erp", Record{}, 0), context.DeadlineExceeded)
+			wantErr(t, st.Save(timeout(t, 60*time.Millisecond), "erp", &record.Record{}, 0), context.DeadlineExceeded)
 			other.Release()
-			mustSave(t, st, Record{}, 0)
+			mustSave(t, st, &record.Record{}, 0)
 			lease.Release()
 			mustLease(t, st)
 		})
@@ -78,9 +80,9 @@ func TestASaveKeepsTheLockOfALeaseThatIsReleasedMeanwhile(t *testing.T) {
 func TestNothingIsRememberedOfARecordThatIsLeftAlone(t *testing.T) {
 	st := tempStore(t)
 	lease := mustLease(t, st)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	lease.Release()
-	mustSave(t, st, Record{}, 1)
+	mustSave(t, st, &record.Record{}, 1)
 	if n := len(st.entries); n != 0 {
 		t.Errorf("there are %d entries, want none", n)
 	}
@@ -89,9 +91,24 @@ func TestNothingIsRememberedOfARecordThatIsLeftAlone(t *testing.T) {
 func TestLockFilesStay(t *testing.T) {
 	st := tempStore(t)
 	lease := mustLease(t, st)
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 	lease.Release()
 	if !exists(t, st.lockPath("erp")) {
 		t.Error("the lock file is gone")
 	}
+}
+
+// The Save may be waiting, for as long as another process holds the lease.
+func TestALeaseDoesNotWaitForASaveOfThisProcess(t *testing.T) {
+	st := tempStore(t)
+	mustOpen(t, st)
+	e, done := st.entry("erp")
+	defer done()
+	if err := e.saving.lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, err := st.Lease(timeout(t, patience), "erp")
+	wantErr(t, err, ErrBusy)
+	e.saving.unlock()
+	mustLease(t, st)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"lamplighter/module/internal/record"
 )
 
 // helperTask makes the test binary a helper process: what it does, and the
@@ -43,6 +45,10 @@ func help(task string, st Store) error {
 	switch task {
 	case "lease":
 		lease, err := st.Lease(ctx, "erp")
+		if errors.Is(err, ErrBusy) {
+			fmt.Println("busy")
+			lease, err = awaitLease(ctx, st)
+		}
 		if err != nil {
 			return err
 		}
@@ -50,8 +56,8 @@ func help(task string, st Store) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		lease.Release()
 	case "save":
-		rec, err := st.Load(ctx, "erp")
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		rec, err := stored(ctx, st)
+		if err != nil {
 			return err
 		}
 		rec.Generation++
@@ -59,6 +65,11 @@ func help(task string, st Store) error {
 			return err
 		}
 		fmt.Println("saved")
+	case "replace":
+		if err := st.Replace(ctx, "erp", holding("living"), 2); err != nil {
+			return err
+		}
+		fmt.Println("replaced")
 	case "race":
 		wins, err := race(st, 40)
 		if err != nil {
@@ -75,11 +86,11 @@ func help(task string, st Store) error {
 func race(st Store, n int) (wins uint64, err error) {
 	ctx := context.Background()
 	for range n {
-		rec, err := st.Load(ctx, "erp")
-		if err != nil && !errors.Is(err, ErrNotFound) {
+		rec, err := stored(ctx, st)
+		if err != nil {
 			return wins, err
 		}
-		err = st.Save(ctx, "erp", Record{Generation: rec.Generation + 1}, rec.Revision)
+		err = st.Save(ctx, "erp", &record.Record{Generation: rec.Generation + 1}, rec.Revision)
 		switch {
 		case err == nil:
 			wins++
@@ -88,6 +99,28 @@ func race(st Store, n int) (wins uint64, err error) {
 		}
 	}
 	return wins, nil
+}
+
+// stored returns the record, and an empty one if there is none.
+func stored(ctx context.Context, st Store) (*record.Record, error) {
+	rec, err := st.Load(ctx, "erp")
+	if errors.Is(err, ErrNotFound) {
+		return new(record.Record), nil
+	}
+	return rec, err
+}
+
+// awaitLease tries until another holder gives the lease back, or ctx ends.
+func awaitLease(ctx context.Context, st Store) (Lease, error) {
+	for {
+		lease, err := st.Lease(ctx, "erp")
+		if !errors.Is(err, ErrBusy) {
+			return lease, err
+		}
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // process is a running helper.
@@ -143,14 +176,14 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func mustSave(t *testing.T, st Store, rec Record, ifRevision uint64) {
+func mustSave(t *testing.T, st Store, rec *record.Record, ifRevision uint64) {
 	t.Helper()
 	if err := st.Save(t.Context(), "erp", rec, ifRevision); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func mustLoad(t *testing.T, st Store) Record {
+func mustLoad(t *testing.T, st Store) *record.Record {
 	t.Helper()
 	rec, err := st.Load(t.Context(), "erp")
 	if err != nil {
@@ -161,7 +194,7 @@ func mustLoad(t *testing.T, st Store) Record {
 
 func mustLease(t *testing.T, st Store) Lease {
 	t.Helper()
-	lease, err := st.Lease(timeout(t, patience), "erp")
+	lease, err := st.Lease(t.Context(), "erp")
 	if err != nil {
 		t.Fatal(err)
 	}

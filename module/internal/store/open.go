@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+
+	"lamplighter/module/internal/record"
 )
 
 // Open creates the directory and what is missing above it, checks that it
@@ -140,14 +142,15 @@ func (f *File) settle(temp, name string) error {
 }
 
 // finishLeft deals with what another holder left that was killed between the
-// journal and the answer: whoever takes over must not present what it has spent.
+// journal and the answer: whoever takes over must not present what it has spent, nor
+// write over its journal.
 // Called with the lock and e.saving held.
 func (f *File) finishLeft(e *entry, name string) error {
 	if _, own := f.watcher.own(name); own {
 		return nil // nobody else has written since
 	}
 	// What is wrong with it, if anything, shows when it is loaded.
-	if stored, _, err := f.load(f.path(name), name); err != nil || stored.Attempt == nil {
+	if stored, _, err := f.load(f.path(name), name); err != nil || !stored.Journals() {
 		return nil //nolint:nilerr // see above
 	}
 	files, err := f.fs.list(f.dir)
@@ -177,8 +180,11 @@ func (f *File) finish(e *entry, name, temp string) error {
 	}
 	torn := err != nil
 	stored, _, err := f.load(f.path(name), name)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return nil // beside a damaged record it may be all that is left
+	if errors.Is(err, ErrNotFound) {
+		stored, err = new(record.Record), nil
+	}
+	if err != nil {
+		return nil //nolint:nilerr // beside a damaged record it may be all that is left
 	}
 	if !torn && next.Revision == stored.Revision+1 {
 		if err := f.replace(e, next, data, 0); err != nil {

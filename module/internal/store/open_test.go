@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"lamplighter/module/internal/record"
 )
 
 // plant puts a temporary file beside the record, as a crashed writer leaves it.
@@ -28,7 +30,7 @@ func TestOpenRefusesWhatIsNoDirectory(t *testing.T) {
 	if NewFile(filepath.Join(path, "below")).Open(t.Context()) == nil {
 		t.Error("a directory below a file was opened")
 	}
-	wantErr(t, st.Save(t.Context(), "erp", Record{}, 0), nil, path)
+	wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 0), nil, path)
 	_, err := st.Lease(t.Context(), "erp")
 	wantErr(t, err, nil, path)
 }
@@ -42,7 +44,7 @@ func TestOpenNamesThePlaceThatCannotLock(t *testing.T) {
 			st := tempStore(t)
 			st.fs = disk
 			wantErr(t, st.Open(t.Context()), ErrNoLocks, st.dir)
-			wantErr(t, st.Save(t.Context(), "erp", Record{}, 0), ErrNoLocks, st.dir)
+			wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 0), ErrNoLocks, st.dir)
 			_, err := st.Lease(t.Context(), "erp")
 			wantErr(t, err, ErrNoLocks, st.dir)
 		})
@@ -63,9 +65,9 @@ func TestWhatKeepsOpenFromSucceedingMayPass(t *testing.T) {
 			if errors.Is(err, ErrNoLocks) {
 				t.Errorf("%q is final, want one that may pass", err)
 			}
-			wantErr(t, st.Save(t.Context(), "erp", Record{}, 0), errDisk)
+			wantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 0), errDisk)
 			st.fs = osFS{}
-			mustSave(t, st, Record{}, 0)
+			mustSave(t, st, &record.Record{}, 0)
 		})
 	}
 }
@@ -75,12 +77,12 @@ func TestOpenFinishesWhatACrashedWriterHadWrittenInFull(t *testing.T) {
 		st := tempStore(t)
 		mustOpen(t, st)
 		if stored == 1 {
-			mustSave(t, st, Record{RefreshToken: "spent"}, 0)
+			mustSave(t, st, holding("spent"), 0)
 		}
-		temp := plant(t, st, mustEncode(t, Record{Client: "erp", Revision: stored + 1, RefreshToken: "living"}))
+		temp := plant(t, st, mustEncode(t, revised(holding("living"), "erp", stored+1)))
 		again := NewFile(st.dir)
 		mustOpen(t, again)
-		if got := mustLoad(t, again); got.Revision != stored+1 || got.RefreshToken != "living" {
+		if got := mustLoad(t, again); got.Revision != stored+1 || refreshToken(got) != "living" {
 			t.Errorf("got %+v, want what the crashed process had received", got)
 		}
 		if exists(t, temp) {
@@ -91,7 +93,7 @@ func TestOpenFinishesWhatACrashedWriterHadWrittenInFull(t *testing.T) {
 
 func TestOpenRemovesWhatNobodyNeeds(t *testing.T) {
 	whole := func(client string, rev uint64) []byte {
-		return mustEncode(t, Record{Client: client, Revision: rev, RefreshToken: "other"})
+		return mustEncode(t, revised(holding("other"), client, rev))
 	}
 	for name, data := range map[string][]byte{
 		"empty":            nil,
@@ -102,13 +104,13 @@ func TestOpenRemovesWhatNobodyNeeds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := tempStore(t)
-			mustSave(t, st, Record{RefreshToken: "living"}, 0)
+			mustSave(t, st, holding("living"), 0)
 			temp := plant(t, st, data)
 			mustOpen(t, NewFile(st.dir))
 			if exists(t, temp) {
 				t.Error("the temporary file is still there")
 			}
-			if got := mustLoad(t, st); got.Revision != 1 || got.RefreshToken != "living" {
+			if got := mustLoad(t, st); got.Revision != 1 || refreshToken(got) != "living" {
 				t.Errorf("got %+v, want the record as before", got)
 			}
 		})
@@ -116,7 +118,7 @@ func TestOpenRemovesWhatNobodyNeeds(t *testing.T) {
 }
 
 func TestOpenLeavesAloneWhatMayBeNeeded(t *testing.T) {
-	next := mustEncode(t, Record{Client: "erp", Revision: 2})
+	next := mustEncode(t, &record.Record{Client: "erp", Revision: 2})
 	for name, test := range map[string]struct {
 		data    []byte
 		prepare func(*File)
@@ -129,7 +131,7 @@ func TestOpenLeavesAloneWhatMayBeNeeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st := tempStore(t)
-			mustSave(t, st, Record{}, 0)
+			mustSave(t, st, &record.Record{}, 0)
 			temp := plant(t, st, test.data)
 			if test.prepare != nil {
 				test.prepare(st)
@@ -146,8 +148,8 @@ func TestOpenLeavesAloneWhatMayBeNeeded(t *testing.T) {
 
 func TestOpenLeavesAloneWhatThisProcessIsWriting(t *testing.T) {
 	st := tempStore(t)
-	mustSave(t, st, Record{}, 0)
-	temp := plant(t, st, mustEncode(t, Record{Client: "erp", Revision: 2}))
+	mustSave(t, st, &record.Record{}, 0)
+	temp := plant(t, st, mustEncode(t, &record.Record{Client: "erp", Revision: 2}))
 	e, done := st.entry("erp")
 	defer done()
 	if err := e.saving.lock(t.Context()); err != nil {

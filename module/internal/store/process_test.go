@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/record"
 )
 
 func TestALeaseExcludesOtherProcesses(t *testing.T) {
@@ -14,15 +16,19 @@ func TestALeaseExcludesOtherProcesses(t *testing.T) {
 	other.expect(t, "leased")
 
 	st := NewFile(dir)
-	_, err := st.Lease(timeout(t, 80*time.Millisecond), "erp")
-	wantErr(t, err, context.DeadlineExceeded)
-	wantErr(t, st.Save(timeout(t, 80*time.Millisecond), "erp", Record{}, 0), context.DeadlineExceeded)
+	_, err := st.Lease(t.Context(), "erp")
+	wantErr(t, err, ErrBusy)
+	wantErr(t, st.Save(timeout(t, 80*time.Millisecond), "erp", &record.Record{}, 0), context.DeadlineExceeded)
 
 	if err := other.stdin.Close(); err != nil {
 		t.Fatal(err)
 	}
-	lease := mustLease(t, st)
+	lease, err := awaitLease(timeout(t, patience), st)
+	if err != nil {
+		t.Fatal(err)
+	}
 	next := startHelper(t, "lease", dir)
+	next.expect(t, "busy")
 	said := make(chan string, 1)
 	go func() { said <- next.word(t) }()
 	select {
@@ -43,7 +49,7 @@ func TestTheLeaseOfAKilledProcessIsFreeWithinASecond(t *testing.T) {
 	if err := holder.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	lease, err := NewFile(dir).Lease(timeout(t, time.Second), "erp")
+	lease, err := awaitLease(timeout(t, time.Second), NewFile(dir))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,21 +9,35 @@ import (
 	"path/filepath"
 
 	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/record"
 )
 
 // Save writes the record. Without a lease it takes the lock for as long as it
 // needs; while another process holds the lease it waits, until ctx ends. Once
 // it writes, ctx no longer matters.
-func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uint64) error {
+func (f *File) Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error {
+	return f.write(ctx, name, rec, ifRevision+1, f.compare)
+}
+
+// Replace is Save, but for what it writes over.
+func (f *File) Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error {
+	return f.write(ctx, name, rec, revision, f.setAside)
+}
+
+// write writes the record as that revision, if admit lets it.
+func (f *File) write(ctx context.Context, name string, given *record.Record, revision uint64, admit func(*entry, *record.Record) error) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	path := f.path(name)
+	path, rec := f.path(name), *given
 	if rec.Client != "" && rec.Client != name {
 		return fmt.Errorf("%s: refusing to save the record of client %q there", path, rec.Client)
 	}
-	rec.Client, rec.Revision = name, ifRevision+1
-	data, err := encodeFor(rec, f.keys.writing())
+	if revision == 0 {
+		return fmt.Errorf("%s: refusing to save revision 0 there, which nobody could read", path)
+	}
+	rec.Client, rec.Revision = name, revision
+	data, err := encodeFor(&rec, f.keys.writing())
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
@@ -42,55 +55,89 @@ func (f *File) Save(ctx context.Context, name string, rec Record, ifRevision uin
 		return fmt.Errorf("save %s: %w", path, err)
 	}
 	defer unlock()
-	if err := f.compare(e, name, rec, ifRevision); err != nil {
+	if err := admit(e, &rec); err != nil {
 		return err
 	}
-	spare := 0
-	if rec.Attempt != nil {
-		spare = answerSize
-	}
-	return f.replace(e, rec, data, spare)
+	return f.replace(e, &rec, data, spareFor(&rec))
 }
 
-// compare checks that the stored revision is the expected one.
-func (f *File) compare(e *entry, name string, rec Record, ifRevision uint64) error {
-	if revision, own := f.watcher.own(name); own && revision == ifRevision && !e.unconfirmed {
+// compare checks that the stored revision is the one before the record's.
+func (f *File) compare(e *entry, rec *record.Record) error {
+	if revision, own := f.watcher.own(rec.Client); own && revision == rec.Revision-1 && !e.unconfirmed {
 		return nil // without a look into it
 	}
-	stored, _, err := f.load(f.path(name), name)
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	stored, _, err := f.load(f.path(rec.Client), rec.Client)
+	if errors.Is(err, ErrNotFound) {
+		stored, err = new(record.Record), nil
+	}
+	if err != nil {
 		return err
 	}
-	if stored.Revision == ifRevision {
-		return nil
-	}
-	if e.unconfirmed && sameRecord(stored, rec) {
-		// The record is there since the last attempt to save it, and only its
-		// durability is in doubt. It is written once more from the beginning: a
-		// second fsync may report success for what the first one gave up.
-		return nil
-	}
-	return fmt.Errorf("%s: %w: revision %d is stored, %d was expected", f.path(name), ErrConflict, stored.Revision, ifRevision)
+	return f.follows(e, rec, stored)
 }
 
-// sameRecord compares records as they are written, since ciphertext is never the
-// same twice.
-func sameRecord(a, b Record) bool {
-	first, err := encode(a)
-	if err != nil {
-		return false
+func (f *File) follows(e *entry, rec, stored *record.Record) error {
+	if stored.Revision == rec.Revision-1 || e.again(rec, stored) {
+		return nil
 	}
-	second, err := encode(b)
-	return err == nil && bytes.Equal(first, second)
+	return fmt.Errorf("%s: %w: revision %d is stored, %d was expected", f.path(rec.Client), ErrConflict, stored.Revision, rec.Revision-1)
+}
+
+// again reports whether a record is there since the last attempt to save it, and
+// only its durability is in doubt. It is written once more from the beginning: a
+// second fsync may report success for what the first one gave up.
+func (e *entry) again(rec, stored *record.Record) bool {
+	return e.unconfirmed && stored.WriteID != "" && stored.WriteID == rec.WriteID && stored.Revision == rec.Revision
+}
+
+// damagedSuffix is that of a record which another one replaced.
+const damagedSuffix = recordSuffix + ".damaged"
+
+// setAside copies, durably, what is stored and is to be written over, so that at no
+// moment there is nothing. A record that another holder mended meanwhile is none of
+// that, and neither is one which is whole but not for us to read.
+func (f *File) setAside(e *entry, rec *record.Record) error {
+	name, path := rec.Client, f.path(rec.Client)
+	stored, data, err := f.load(path, name)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err == nil:
+		if err := f.follows(e, rec, stored); err != nil || e.again(rec, stored) {
+			return err
+		}
+	case !errors.Is(err, ErrUnreadable), errors.Is(err, ErrForeign), errors.Is(err, ErrExposed), errors.Is(err, ErrNewer):
+		return err
+	}
+	temp := filepath.Join(f.dir, "."+name+tempInfix+rand.Text())
+	if _, err := f.writeTemp(temp, data, 0); err != nil {
+		return fmt.Errorf("set %s aside: %w", path, err)
+	}
+	if err := f.fs.rename(temp, filepath.Join(f.dir, name+damagedSuffix)); err != nil {
+		return fmt.Errorf("set %s aside: %w", path, f.discard(temp, err))
+	}
+	if err := f.fs.syncDir(f.dir); err != nil {
+		return fmt.Errorf("set %s aside: %w", path, err)
+	}
+	return nil
 }
 
 // answerSize is the space that must be left beside a journal: it proves that the
 // answer can be kept, which is longer than itself.
 const answerSize = 64 << 10
 
-// replace puts data, which is a record, in the place of the stored one, durably, if the disk has some space
-// to spare. After any crash the record is the old or the new one.
-func (f *File) replace(e *entry, rec Record, data []byte, spare int) error {
+// spareFor is the space that must be left beside a record.
+func spareFor(rec *record.Record) int {
+	if rec.Journals() {
+		return answerSize
+	}
+	return 0
+}
+
+// replace puts data, which is a record, in the place of the stored one, durably, if
+// the disk has some space to spare. After any crash the record is the old or the new
+// one.
+func (f *File) replace(e *entry, rec *record.Record, data []byte, spare int) error {
 	name, path := rec.Client, f.path(rec.Client)
 	temp := filepath.Join(f.dir, "."+name+tempInfix+rand.Text())
 	info, err := f.writeTemp(temp, data, spare)

@@ -1,4 +1,4 @@
-// Package store keeps the durable state of OAuth 2.0 clients: one [Record] per
+// Package store keeps the durable state of OAuth 2.0 clients: one [record.Record] per
 // client, written with compare-and-swap and spent under a lease.
 //
 // It knows bytes, files and locks. It must not know HTTP, the token endpoint,
@@ -8,6 +8,8 @@ package store
 import (
 	"context"
 	"errors"
+
+	"lamplighter/module/internal/record"
 )
 
 // Errors that every [Store] returns, possibly wrapped.
@@ -31,6 +33,13 @@ var (
 	// write it.
 	ErrExposed = errors.New("it is not this user's alone")
 
+	// ErrForeign says of an unreadable record that it is encrypted for another key, or
+	// another client's: it is whole, and not to be written over.
+	ErrForeign = errors.New("it is somebody else's")
+
+	// ErrBusy says that another holder has the lease.
+	ErrBusy = errors.New("another holder has the lease")
+
 	// ErrNoLocks says that the place where records live cannot lock files, so
 	// that two processes could spend the same refresh token.
 	ErrNoLocks = errors.New("locks are not supported")
@@ -48,16 +57,23 @@ type Store interface {
 
 	// Load returns the record, ErrNotFound or ErrUnreadable. It needs no lease
 	// and never writes.
-	Load(ctx context.Context, name string) (Record, error)
+	Load(ctx context.Context, name string) (*record.Record, error)
 
 	// Save writes the record durably if the stored revision still is
 	// ifRevision (0: no record exists), else it returns ErrConflict and changes
 	// nothing. The written revision is ifRevision+1. When Save has returned
 	// nil, the record survives a crash of the machine.
-	Save(ctx context.Context, name string, rec Record, ifRevision uint64) error
+	Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error
 
-	// Lease waits until this process alone may spend the client's refresh
-	// token, or until ctx ends. Save works with and without it.
+	// Replace writes the record durably, with that revision, in the place of one
+	// that is damaged, or of that before this revision, which the caller takes for
+	// somebody else's. What was there is kept aside, the last one of it. A readable
+	// record of another revision is ErrConflict: another holder has mended it. What
+	// is ErrForeign, ErrExposed or ErrNewer stays where it is.
+	Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error
+
+	// Lease tries once for the sole right to spend the client's refresh token.
+	// ErrBusy says that another holder has it. Save works with and without it.
 	Lease(ctx context.Context, name string) (Lease, error)
 
 	// Watch calls changed, from a goroutine of the store's own, soon after

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lamplighter/module/internal/record"
 )
 
 // A writer is killed after its answer was synced and before the rename. Another
@@ -19,19 +21,18 @@ func TestWhoTakesOverFindsTheAnswerOfAWriterThatWasKilled(t *testing.T) {
 			mustOpen(t, second)
 			if watched {
 				defer second.Watch("erp", func() {})()
-				mustSave(t, second, Record{RefreshToken: "R0"}, 0)
+				mustSave(t, second, holding("R0"), 0)
 			} else {
-				mustSave(t, first, Record{RefreshToken: "R0"}, 0)
+				mustSave(t, first, holding("R0"), 0)
 			}
-			journal := Record{RefreshToken: "R1", Attempt: &Attempt{ID: "p-1", RefreshToken: FingerprintOf("R1")}}
-			mustSave(t, first, journal, 1)
-			if _, err := first.writeTemp(filepath.Join(dir, ".erp"+tempInfix+"KILLED"), mustEncode(t, Record{Client: "erp", Revision: 3, RefreshToken: "R2"}), 0); err != nil {
+			mustSave(t, first, journaling("R1"), 1)
+			if _, err := first.writeTemp(filepath.Join(dir, ".erp"+tempInfix+"KILLED"), mustEncode(t, revised(holding("R2"), "erp", 3)), 0); err != nil {
 				t.Fatal(err)
 			}
 
 			mustLease(t, second).Release()
-			if rec := mustLoad(t, second); rec.RefreshToken != "R2" {
-				t.Errorf("%s will be presented, want R2", rec.RefreshToken)
+			if rec := mustLoad(t, second); refreshToken(rec) != "R2" {
+				t.Errorf("%s will be presented, want R2", refreshToken(rec))
 			}
 			if left, _ := filepath.Glob(filepath.Join(dir, ".erp"+tempInfix+"*")); len(left) > 0 {
 				t.Errorf("%v are left", left)
@@ -47,14 +48,14 @@ func TestALeaseWhoseDirectoryWasTakenAwayMakesItAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustLease(t, st).Release()
-	mustSave(t, st, Record{}, 0)
+	mustSave(t, st, &record.Record{}, 0)
 }
 
 func TestAJournalNeedsSpaceForItsAnswerToo(t *testing.T) {
 	m := newMemFS(nil)
 	st := NewFile("/records")
 	st.fs = m
-	mustSave(t, st, Record{RefreshToken: "R1"}, 0)
+	mustSave(t, st, holding("R1"), 0)
 	writes := 0
 	m.fail = func(_ int, op string) error {
 		if op != "write" {
@@ -65,7 +66,7 @@ func TestAJournalNeedsSpaceForItsAnswerToo(t *testing.T) {
 		}
 		return nil
 	}
-	err := st.Save(t.Context(), "erp", Record{RefreshToken: "R1", Attempt: &Attempt{ID: "p-1"}}, 1)
+	err := st.Save(t.Context(), "erp", journaling("R1"), 1)
 	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "space for the answer") {
 		t.Errorf("got %v, want an error about space for the answer", err)
 	}
@@ -73,8 +74,49 @@ func TestAJournalNeedsSpaceForItsAnswerToo(t *testing.T) {
 		t.Errorf("revision %d, want the record as it was", rec.Revision)
 	}
 	m.fail = nil
-	mustSave(t, st, Record{RefreshToken: "R1", Attempt: &Attempt{ID: "p-1"}}, 1)
+	mustSave(t, st, journaling("R1"), 1)
 	if size := len(m.names["erp.json"].data); size > 1000 {
 		t.Errorf("the journal has %d bytes, want it without what was to spare", size)
+	}
+}
+
+// As above, but whoever comes next only writes. Over the journal, it would write
+// over the only way to see that an answer is there.
+func TestWhoSavesFindsTheAnswerOfAWriterThatWasKilled(t *testing.T) {
+	first, second := tempStore(t), (*File)(nil)
+	second = NewFile(first.dir)
+	mustOpen(t, second)
+	mustSave(t, first, holding("R0"), 0)
+	mustSave(t, first, journaling("R1"), 1)
+	temp := plant(t, first, mustEncode(t, revised(holding("R2"), "erp", 3)))
+
+	wantErr(t, second.Save(t.Context(), "erp", journaling("R1").Settle(2), 2), ErrConflict)
+	if rec := mustLoad(t, second); refreshToken(rec) != "R2" || rec.Revision != 3 {
+		t.Errorf("got %+v, want the answer", rec)
+	}
+	if exists(t, temp) {
+		t.Error("the temporary file is still there")
+	}
+	mustSave(t, second, holding("R3"), 3)
+}
+
+func TestAJournalOfAKilledWriterIsFinishedWithoutSpaceForItsAnswer(t *testing.T) {
+	m := newMemFS(map[string][]byte{
+		".erp" + tempInfix + "KILLED": mustEncode(t, revised(journaling("R1"), "erp", 1)),
+	})
+	writes := 0
+	m.fail = func(_ int, op string) error {
+		if op == "write" {
+			writes++
+		}
+		if writes > 1 {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	st := onDisk(m)
+	mustOpen(t, st)
+	if rec := mustLoad(t, st); !rec.Journals() || rec.Revision != 1 {
+		t.Errorf("got %+v, want the journal", rec)
 	}
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"go.uber.org/goleak"
+
+	"lamplighter/module/internal/record"
 )
 
 // bell counts calls and lets a test wait for one.
@@ -47,10 +49,10 @@ func TestOwnSavesAreNoNews(t *testing.T) {
 			defer st.Watch("marker", marker.ring)()
 			other := NewFile(st.dir)
 			for rev := range uint64(5) {
-				mustSave(t, st, Record{}, rev)
+				mustSave(t, st, &record.Record{}, rev)
 				// What comes later is told later; polling keeps no order within a round.
 				for i := range uint64(2) {
-					if err := other.Save(t.Context(), "marker", Record{}, 2*rev+i); err != nil {
+					if err := other.Save(t.Context(), "marker", &record.Record{}, 2*rev+i); err != nil {
 						t.Fatal(err)
 					}
 					marker.wait(t)
@@ -59,7 +61,7 @@ func TestOwnSavesAreNoNews(t *testing.T) {
 			if own.count() != 0 {
 				t.Errorf("called %d times for its own saves", own.count())
 			}
-			mustSave(t, other, Record{}, 5)
+			mustSave(t, other, &record.Record{}, 5)
 			own.wait(t)
 		})
 	}
@@ -71,7 +73,7 @@ func TestWatchPollsWhereThereAreNoEvents(t *testing.T) {
 	defer st.Watch("erp", b.ring)()
 	writer := NewFile(st.dir)
 	for rev := range uint64(3) {
-		mustSave(t, writer, Record{}, rev)
+		mustSave(t, writer, &record.Record{}, rev)
 		b.wait(t)
 	}
 	if err := os.Remove(st.Describe("erp")); err != nil {
@@ -86,7 +88,7 @@ func TestWatchFollowsADirectoryThatAppearsAndGoesAndComesBack(t *testing.T) {
 	b := newBell()
 	defer st.Watch("erp", b.ring)()
 	for range 3 {
-		mustSave(t, NewFile(st.dir), Record{}, 0)
+		mustSave(t, NewFile(st.dir), &record.Record{}, 0)
 		b.wait(t)
 		if err := os.RemoveAll(st.dir); err != nil {
 			t.Fatal(err)
@@ -130,7 +132,7 @@ func TestACallbackMayUseTheStore(t *testing.T) {
 		}
 		b.ring()
 	})()
-	mustSave(t, NewFile(st.dir), Record{}, 0)
+	mustSave(t, NewFile(st.dir), &record.Record{}, 0)
 	b.wait(t)
 	(<-stop)()
 }
@@ -166,7 +168,7 @@ func TestWatchesComeAndGoWhileRecordsChange(t *testing.T) {
 		})
 	}
 	for rev := range uint64(20) {
-		mustSave(t, writer, Record{}, rev)
+		mustSave(t, writer, &record.Record{}, rev)
 	}
 	close(done)
 	wg.Wait()
@@ -185,6 +187,6 @@ func TestNobodyIsCalledAfterStopEvenIfTheCallWasDue(t *testing.T) {
 	})()
 	stopSecond = st.Watch("erp", func() { t.Error("called after stop") })
 	close(ready)
-	mustSave(t, NewFile(st.dir), Record{}, 0)
+	mustSave(t, NewFile(st.dir), &record.Record{}, 0)
 	b.wait(t)
 }

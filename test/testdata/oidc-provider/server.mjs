@@ -35,7 +35,9 @@ const provider = new Provider(issuer, {
     'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
     ...(config.tls ? ['tls_client_auth', 'self_signed_tls_client_auth'] : []),
   ],
-  scopes: ['openid', 'offline_access', 'orders.read'],
+  scopes: ['openid', 'offline_access', 'orders.read', 'orders'],
+  pkce: { required: () => false },
+  issueRefreshToken: async (ctx, client) => client.grantTypeAllowed('refresh_token'),
   rotateRefreshToken: true,
   ttl: {
     AccessToken: config.lifetime, ClientCredentials: config.lifetime, IdToken: config.lifetime,
@@ -73,7 +75,26 @@ provider.on('grant.error', (ctx, err) => {
   stats.errors.push([err.error, err.error_description, err.error_detail].filter(Boolean).join(': '));
 });
 provider.on('server_error', (ctx, err) => { stats.errors.push(err.stack); });
-server.on('request', provider.callback());
+const grants = new Set();
+provider.on('access_token.saved', (token) => { if (token.grantId) grants.add(token.grantId); });
+
+// agree stands for a human who logs in and consents to everything.
+async function agree(req, res) {
+  const { params } = await provider.interactionDetails(req, res);
+  const grant = new provider.Grant({ accountId: 'somebody', clientId: params.client_id });
+  grant.addOIDCScope(params.scope);
+  await provider.interactionFinished(req, res, { login: { accountId: 'somebody' }, consent: { grantId: await grant.save() } });
+}
+
+async function revoke() {
+  for (const grant of grants) {
+    await provider.AccessToken.revokeByGrantId(grant);
+    await provider.RefreshToken.revokeByGrantId(grant);
+  }
+}
+
+const callback = provider.callback();
+server.on('request', (req, res) => (req.url.startsWith('/interaction/') ? agree(req, res) : callback(req, res)));
 
 // mint stands for a human who logs in and consents.
 async function mint(clientId) {
@@ -101,6 +122,10 @@ const api = await listen(http.createServer(async (req, res) => {
     case '/_test/mint':
       res.end(await mint(url.searchParams.get('client_id')));
       return;
+    case '/_test/revoke':
+      await revoke();
+      res.end();
+      return;
     default: {
       const token = await bearer(req);
       if (!token) {
@@ -111,4 +136,6 @@ const api = await listen(http.createServer(async (req, res) => {
     }
   }
 }));
-console.log(JSON.stringify({ issuer, api: `http://${api}` }));
+console.log(JSON.stringify({
+  issuer, authorization_endpoint: `${issuer}/auth`, token_endpoint: `${issuer}/token`, api: `http://${api}`, origin: `http://${api}`,
+}));

@@ -1,0 +1,416 @@
+package keeper
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+func random() float64 { return rand.Float64() }
+
+// perform carries out an effect. A bug in that ends what is under way, and not the
+// refreshing.
+func (k *Keeper) perform(effect any) {
+	defer func() {
+		if r := recover(); r != nil {
+			k.step(grant.Panicked{Facts: panicked(r)})
+		}
+	}()
+	switch effect := effect.(type) {
+	case Event:
+		k.history.Add(effect)
+		if notify := k.obeyed().Notify; notify != nil {
+			notify(effect)
+		}
+	case grant.Reply:
+		k.reply(effect)
+	case grant.Look:
+		e := k.read(effect)
+		k.endLook()
+		k.step(e)
+	case grant.Connect:
+		k.step(k.connect())
+	case grant.Lease:
+		k.step(k.takeLease())
+	case grant.Save:
+		k.step(k.save(effect))
+	case grant.Hold:
+		k.step(k.hold(effect))
+	case grant.Send:
+		k.step(k.send())
+	case grant.Revoke:
+		k.step(k.revoke(effect))
+	case grant.Line:
+		k.standInLine(effect.Hurried)
+	case grant.Leave:
+		k.leaveLine()
+	case grant.Release:
+		if k.lease != nil {
+			k.lease.Release()
+			k.lease = nil
+		}
+	}
+}
+
+// obeyed returns the settings in force, or those that were last.
+func (k *Keeper) obeyed() *Settings {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.told
+}
+
+// panicked is what may be told of a bug. The value may quote an answer.
+func panicked(value any) *grant.Facts {
+	return &grant.Facts{Detail: fmt.Sprintf("a %T panic while refreshing", value)}
+}
+
+// storeWait is how long a call of the store may take: then it has failed, like any
+// other, and may have done its work all the same.
+const storeWait = 5 * time.Second
+
+var errStuck = errors.New("an earlier call has not returned yet")
+
+// call makes one call of the store. One that does not obey its context is left
+// behind, and no other one is made until it returns.
+func call[T any](k *Keeper, work func(ctx context.Context) (T, error)) (T, error) {
+	var none T
+	k.mu.Lock()
+	stuck := k.stuck
+	k.mu.Unlock()
+	if stuck {
+		return none, errStuck
+	}
+	type outcome struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeWait)
+	done := make(chan outcome, 1)
+	go func() {
+		defer cancel()
+		o := outcome{err: errors.New("a bug of ours ended it")}
+		defer func() {
+			if r := recover(); r != nil {
+				o.err = errors.New(panicked(r).Detail)
+			}
+			done <- o
+		}()
+		o.value, o.err = work(ctx)
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-ctx.Done():
+	}
+	patience := time.NewTimer(time.Second)
+	defer patience.Stop()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-patience.C:
+	}
+	k.mu.Lock()
+	k.stuck = true
+	k.mu.Unlock()
+	go func() {
+		o := <-done
+		if lease, ok := any(o.value).(store.Lease); ok && o.err == nil {
+			lease.Release() // nobody waits for it any more
+		}
+		k.mu.Lock()
+		k.stuck = false
+		k.mu.Unlock()
+		k.Recheck()
+	}()
+	return none, fmt.Errorf("no answer within %s: %w", storeWait, context.DeadlineExceeded)
+}
+
+// read resolves the settings, if that is wanted, and reads the record.
+func (k *Keeper) read(look grant.Look) (e grant.Looked) {
+	if look.Config {
+		in, err := k.obeyed().Resolve()
+		if err != nil {
+			e.Config, e.Facts = grant.Unresolved, &grant.Facts{Detail: err.Error()}
+			if _, ok := errors.AsType[*NotYet](err); ok {
+				e.Config = grant.NotYet
+			}
+			return e
+		}
+		k.inputs = in
+		e.Inputs = grant.Inputs{Seed: in.Seed, SeedFault: in.SeedFault, Binding: in.Binding, Credentials: in.Credentials, Revocable: in.Revoke != nil}
+	}
+	stored, err := call(k, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
+	e.Stored = stored
+	e.Store, e.Facts = faultOf(err)
+	return e
+}
+
+// faultOf sorts an error of the store.
+func faultOf(err error) (grant.Fault, *grant.Facts) {
+	if err == nil {
+		return grant.None, nil
+	}
+	switch { // these are no trouble, and nobody prints them
+	case errors.Is(err, store.ErrNotFound):
+		return grant.Missing, nil
+	case errors.Is(err, store.ErrConflict):
+		return grant.Conflict, nil
+	case errors.Is(err, store.ErrBusy):
+		return grant.Busy, nil
+	}
+	facts := &grant.Facts{Detail: err.Error()}
+	switch {
+	case errors.Is(err, store.ErrNewer):
+		facts.Kind = "newer"
+		return grant.Foreign, facts
+	case errors.Is(err, store.ErrExposed):
+		facts.Kind = "exposed"
+		return grant.Foreign, facts
+	case errors.Is(err, store.ErrForeign):
+		return grant.Foreign, facts
+	case errors.Is(err, store.ErrUnreadable):
+		return grant.Damaged, facts
+	}
+	return grant.Away, facts
+}
+
+// save writes the record.
+func (k *Keeper) save(s grant.Save) grant.Saved {
+	rec := *s.Record
+	rec.Client = k.name
+	if s.Journal {
+		failpoint.At("before-journal")
+	}
+	_, err := call(k, func(ctx context.Context) (struct{}, error) {
+		if s.SetAside {
+			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1)
+		}
+		return struct{}{}, k.store.Save(ctx, k.name, &rec, s.IfRevision)
+	})
+	if s.Journal {
+		failpoint.At("after-journal")
+	} else {
+		failpoint.At("before-publish")
+	}
+	var e grant.Saved
+	e.Fault, e.Facts = faultOf(err)
+	return e
+}
+
+// takeLease tries once.
+func (k *Keeper) takeLease() (e grant.Leased) {
+	lease, err := call(k, func(ctx context.Context) (store.Lease, error) { return k.store.Lease(ctx, k.name) })
+	if err == nil {
+		k.lease = lease
+	}
+	e.Fault, e.Facts = faultOf(err)
+	return e
+}
+
+// tokenRequest is one token request, from the connection on.
+type tokenRequest struct {
+	refreshToken string
+	ctx          context.Context
+	cancel       context.CancelCauseFunc
+	timeout      time.Duration
+	observe      func(tokenendpoint.Outcome, time.Duration)
+
+	up      chan struct{} // closed when the request may be written
+	proceed chan error    // nil lets it be written
+	answer  chan tokenendpoint.Answer
+
+	access      string // of the answer, with the certificate it was obtained with
+	certificate *tls.Certificate
+}
+
+func newRequest(refreshToken string, s *Settings) *tokenRequest {
+	r := &tokenRequest{
+		refreshToken: refreshToken, timeout: s.Timeout, observe: s.Observe,
+		up: make(chan struct{}), proceed: make(chan error, 1), answer: make(chan tokenendpoint.Answer, 1),
+	}
+	r.ctx, r.cancel = context.WithCancelCause(context.Background())
+	return r
+}
+
+// errStopping calls a token request off before it is written.
+var errStopping = errors.New("called off")
+
+// callOff ends a request that was not written.
+func (r *tokenRequest) callOff(because error) {
+	r.cancel(because)
+	select {
+	case r.proceed <- because:
+	default:
+	}
+}
+
+// connect prepares the request, and returns when it could be written, or will not
+// be.
+func (k *Keeper) connect() grant.Event {
+	k.mu.Lock()
+	r := k.request
+	k.mu.Unlock()
+	began, _ := k.clock.now()
+	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
+	ask := k.inputs.Ask
+	failpoint.At("before-send")
+	go func() {
+		defer cancel()
+		a := tokenendpoint.Answer{Outcome: tokenendpoint.Unanswered, Cause: grant.CauseInternal}
+		defer func() {
+			if v := recover(); v != nil {
+				a.Detail = panicked(v).Detail
+			}
+			r.answer <- a
+		}()
+		a = ask(ctx, r.refreshToken, func() error {
+			close(r.up)
+			select {
+			case err := <-r.proceed:
+				if err == nil && ctx.Err() != nil {
+					err = errStopping
+				}
+				return err
+			case <-ctx.Done():
+				return errStopping
+			}
+		})
+	}()
+	k.mu.Lock()
+	k.asked = began
+	k.mu.Unlock()
+	select {
+	case <-r.up:
+		return grant.Connected{}
+	case a := <-r.answer:
+		return k.answered(r, a)
+	}
+}
+
+// send lets the request be written, and returns its answer.
+func (k *Keeper) send() grant.Event {
+	k.mu.Lock()
+	r := k.request
+	k.mu.Unlock()
+	r.proceed <- nil
+	a := <-r.answer
+	failpoint.At("after-parse")
+	return k.answered(r, a)
+}
+
+func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
+	end, _ := k.clock.now()
+	k.mu.Lock()
+	k.took = end.Sub(k.asked)
+	r.access, r.certificate = a.AccessToken, a.Certificate
+	k.mu.Unlock()
+	if r.observe != nil {
+		r.observe(a.Outcome, k.took)
+	}
+	g := grant.Answer{
+		Outcome: grant.Outcome(a.Outcome), Status: a.Status,
+		RefreshToken: a.RefreshToken, RefreshExpiresIn: a.RefreshTokenExpiresIn,
+		Access: record.AccessToken{
+			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope,
+			Unusable: a.Unusable, Response: a.Response,
+		},
+		ExpiresIn: a.ExpiresIn, ExpiresDefaulted: a.ExpiresDefaulted, Remarks: a.Remarks,
+		RetryAfter: a.RetryAfter, Cause: a.Cause,
+	}
+	if a.Outcome != tokenendpoint.Granted {
+		g.Facts = &grant.Facts{Detail: a.Detail, Remedy: a.Remedy, DeadGrant: a.DeadGrant}
+	}
+	return grant.Answered{Answer: g}
+}
+
+// hold holds requests back until those that were sent are answered, and looks
+// whether the lease is still held.
+func (k *Keeper) hold(h grant.Hold) (e grant.Drained) {
+	if h.Requests {
+		k.mu.Lock()
+		r, quiesce := k.request, k.told.Quiesce
+		k.mu.Unlock()
+		left := r.timeout - r.timeout/3 - time.Since(k.asked)
+		open := k.gate.close(r.ctx, min(quiesce, max(0, left)))
+		k.mu.Lock()
+		if k.open != nil {
+			k.open()
+		}
+		k.open = open
+		k.mu.Unlock()
+	}
+	if k.lease != nil {
+		if err := k.lease.Lost(); err != nil {
+			e.LeaseLost, e.Facts = true, &grant.Facts{Detail: err.Error()}
+		}
+	}
+	return e
+}
+
+// revoke ends the grant at the server.
+func (k *Keeper) revoke(r grant.Revoke) (e grant.Revoked) {
+	ctx, cancel := context.WithTimeout(context.Background(), k.obeyed().Timeout)
+	defer cancel()
+	if err := k.inputs.Revoke(ctx, r.RefreshToken); err != nil {
+		e.Facts = &grant.Facts{Detail: err.Error()}
+		return e
+	}
+	e.OK = true
+	return e
+}
+
+// standInLine takes a turn to ask, or a place in line for one.
+func (k *Keeper) standInLine(hurried bool) {
+	k.mu.Lock()
+	if !k.state.InLine() {
+		k.mu.Unlock()
+		return // left already
+	}
+	s := k.told
+	own, taken := s.Requests.take(s.MaxRequests, hurried || k.waiting.Load() > 0, k.myTurn)
+	k.turn = own
+	if taken {
+		k.next(grant.Called{})
+	}
+	k.mu.Unlock()
+}
+
+// myTurn is called when the turn to ask is given.
+func (k *Keeper) myTurn(t *turn) {
+	k.mu.Lock()
+	if k.turn != t {
+		k.mu.Unlock()
+		t.end()
+		return
+	}
+	k.next(grant.Called{})
+	k.look.hurry()
+	k.mu.Unlock()
+}
+
+// leaveLine gives the turn, or the place in line, to the next.
+func (k *Keeper) leaveLine() {
+	k.mu.Lock()
+	t := k.turn
+	k.turn = nil
+	k.mu.Unlock()
+	t.end()
+}
+
+// endLook lets another keeper look.
+func (k *Keeper) endLook() {
+	k.mu.Lock()
+	look := k.look
+	k.look = nil
+	k.mu.Unlock()
+	look.end()
+}

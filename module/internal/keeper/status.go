@@ -1,0 +1,159 @@
+package keeper
+
+import (
+	"time"
+
+	"lamplighter/module/internal/grant"
+)
+
+// State is the second of the two facts about a client; the first is whether it
+// has a valid token.
+type State string
+
+// The states of a client.
+const (
+	StateStarting      State = "starting"       // nothing is known yet
+	StateOK            State = "ok"             // all is well
+	StateRefreshing    State = "refreshing"     // a token request runs, or waits for its turn
+	StateBackoff       State = "backoff"        // the last one failed; another is planned
+	StateAwaitingGrant State = "awaiting_grant" // no refresh token yet
+	StateGrantLost     State = "grant_lost"     // the refresh token is dead
+	StateMisconfigured State = "misconfigured"  // somebody must change the configuration
+)
+
+// States are all of them.
+var States = []State{StateStarting, StateOK, StateRefreshing, StateBackoff, StateAwaitingGrant, StateGrantLost, StateMisconfigured}
+
+// conditions are the states that trouble brings about.
+var conditions = map[grant.Condition]State{
+	grant.Backoff: StateBackoff, grant.AwaitingGrant: StateAwaitingGrant, grant.Lost: StateGrantLost,
+	grant.Misconfiguration: StateMisconfigured,
+}
+
+// Trouble says why a client is not well: in one word, one sentence and one
+// instruction. It holds no secret. The zero value is no trouble.
+type Trouble struct {
+	State                 State
+	Cause, Detail, Remedy string
+	At                    time.Time
+}
+
+// needsGrant reports whether only a new refresh token helps.
+func (t Trouble) needsGrant() bool {
+	return t.State == StateAwaitingGrant || t.State == StateGrantLost
+}
+
+// Status is what operators see of a client. It holds no secret.
+type Status struct {
+	Client string
+	State  State
+
+	// Token is none, valid or expired.
+	Token string
+
+	Generation uint64
+	ObtainedAt time.Time
+	ExpiresAt  time.Time
+
+	// NextAttempt is how long until the next token request is due; ok says
+	// whether one is planned.
+	NextAttempt time.Duration
+	Planned     bool
+
+	// Trouble is why State is not ok; it may stand beside a valid token.
+	Trouble Trouble
+
+	// Unsaved says that the newest refresh token is only in memory.
+	Unsaved bool
+
+	// Record is where the client's record lives.
+	Record string
+}
+
+// Status returns the client's present status.
+func (k *Keeper) Status() Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.status()
+}
+
+// status is Status. Called with k.mu held.
+func (k *Keeper) status() Status {
+	mono, wall := k.clock.now()
+	st := Status{
+		Client:     k.name,
+		State:      k.condition(),
+		Token:      "none",
+		Generation: k.state.Record().Generation,
+		Trouble:    k.inWords(k.state.Trouble()),
+		Unsaved:    k.state.Unsaved(),
+		Record:     k.store.Describe(k.name),
+	}
+	if t := k.state.Record().Newest(); t != nil && t.AccessToken != "" {
+		st.ObtainedAt, st.ExpiresAt, st.Token = t.ObtainedAt, t.ExpiresAt, "expired"
+	}
+	if k.current.Load().valid(mono, wall) {
+		st.Token = "valid"
+	}
+	if st.Unsaved && st.Trouble.Cause == "" {
+		st.Trouble = memoryTrouble(st.Record)
+	}
+	st.NextAttempt, st.Planned = k.state.Planned(k.at(mono, wall, 0))
+	return st
+}
+
+// condition names the client's state. Called with k.mu held.
+func (k *Keeper) condition() State {
+	trouble := k.state.Trouble()
+	switch {
+	case k.state.Refreshing():
+		return StateRefreshing
+	case trouble.Condition != grant.Well:
+		return conditions[trouble.Condition]
+	case k.state.InLine(), k.state.Leasing():
+		return StateRefreshing
+	case !k.state.Settled():
+		return StateStarting
+	default:
+		return StateOK
+	}
+}
+
+// kinds are the events that the machine tells, by its own names for them.
+var kinds = []EventKind{
+	0:                         "",
+	grant.TokenObtained:       TokenObtained,
+	grant.TokenRefreshFailed:  TokenRefreshFailed,
+	grant.RefreshTokenRotated: RefreshTokenRotated,
+	grant.GrantLost:           GrantLost,
+	grant.SeedRefused:         SeedRefused,
+	grant.TokenRestored:       TokenRestored,
+	grant.RotationMissing:     RotationMissing,
+	grant.LifetimeMissing:     LifetimeMissing,
+	grant.AnswerRemarked:      AnswerRemarked,
+	grant.StoreFailed:         StoreFailed,
+	grant.StoreRecovered:      StoreRecovered,
+	grant.RefreshOrdered:      RefreshOrdered,
+	grant.ImportOrdered:       ImportOrdered,
+	grant.RevokeOrdered:       RevokeOrdered,
+	grant.OrderRefused:        OrderRefused,
+	grant.Troubled:            Troubled,
+}
+
+// eventOf puts into an event what the machine tells. Called with k.mu held.
+func (k *Keeper) eventOf(t grant.Tell) Event {
+	mono, wall := k.clock.now()
+	rec := k.state.Record()
+	e := Event{Kind: kinds[t.Kind], Client: k.name, At: wall, Generation: rec.Generation}
+	if token := rec.Newest(); token != nil && token.AccessToken != "" {
+		e.ExpiresAt, e.Lifetime = token.ExpiresAt, token.ExpiresAt.Sub(token.ObtainedAt)
+	}
+	if wait, ok := k.state.Planned(k.at(mono, wall, 0)); ok {
+		e.NextRefresh, e.RetryIn = wall.Add(wait), wait
+	}
+	if t.Answered != nil {
+		e.Duration, e.Status = k.took, t.Answered.Status
+	}
+	e.Cause, e.Detail, e.Remedy = k.eventWords(t)
+	return e
+}
