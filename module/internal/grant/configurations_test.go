@@ -60,6 +60,7 @@ var configurations = []configuration{
 	{name: "one, panics", holders: 1, allow: panics | operator, faults: 2, orders: 1, long: true},
 	{name: "one, draining", holders: 1, settings: draining, allow: serverFaults | storeAway | rerequests | reloads | stops, faults: 1, orders: 1},
 	{name: "two", holders: 2, allow: watched},
+	{name: "two, valid, order", holders: 2, life: "valid", allow: refreshes | crashes, crashes: 1, orders: 1, long: true},
 	{name: "two, valid, store", holders: 2, life: "valid", allow: watched | storeAway | inDoubt, faults: 1, long: true},
 	{name: "two, valid, lease", holders: 2, life: "valid", allow: watched | leaseEnds, faults: 1, long: true},
 	{name: "two, valid, rollback", holders: 2, life: "valid", allow: watched | rollback | damage, faults: 1, long: true},

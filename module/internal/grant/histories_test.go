@@ -102,3 +102,36 @@ func TestATurnThatIsOfNoUseIsGivenBack(t *testing.T) {
 		0 called
 	`)
 }
+
+// Another holder rotates, and dies in its next attempt, while a request with the
+// former refresh token is prepared here.
+func TestARequestThatWasPreparedBeforeAnotherRotationIsNotSent(t *testing.T) {
+	history(t, "two, valid, order", `
+		0 time
+		0 look
+		0 called
+		0 look
+		0 connect
+		1 time
+		1 look
+		1 called
+		1 look
+		1 connect
+		1 lease
+		1 look
+		1 save
+		1 hold
+		1 process
+		1 answer
+		1 save
+		1 refresh
+		1 look
+		1 connect
+		1 lease
+		1 look
+		1 save
+		1 crash
+		0 lease
+		0 look
+	`)
+}
