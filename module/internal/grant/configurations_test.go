@@ -41,6 +41,7 @@ var configurations = []configuration{
 	{name: "one, same, server", holders: 1, rules: same, allow: serverFaults | crashes, faults: 1, crashes: 1},
 	{name: "one, fork, server", holders: 1, rules: fork, allow: serverFaults | crashes, faults: 1, crashes: 1},
 	{name: "one, family, server", holders: 1, rules: family, allow: serverFaults | crashes, faults: 2, crashes: 1},
+	{name: "one, killed", holders: 1, life: "valid", allow: kills | unsent | slowly | unavailable | storeAway | inDoubt, faults: 2},
 	{name: "one, lease", holders: 1, allow: leaseEnds | storeAway | inDoubt, faults: 2},
 	{name: "one, fixed", holders: 1, rules: fixed, allow: serverFaults | storeFaults | crashes, faults: 1, crashes: 1},
 	{name: "one, cache", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeAway | refreshes | stops, faults: 1, orders: 1},
@@ -60,6 +61,7 @@ var configurations = []configuration{
 	{name: "one, panics", holders: 1, allow: panics | operator, faults: 2, orders: 1, long: true},
 	{name: "one, draining", holders: 1, settings: draining, allow: serverFaults | storeAway | rerequests | reloads | stops, faults: 1, orders: 1},
 	{name: "two", holders: 2, allow: watched},
+	{name: "two, replace, overrun", holders: 2, rules: replace, life: "valid", allow: leaseEnds | crashes, faults: 1, crashes: 1, long: true},
 	{name: "two, valid, order", holders: 2, life: "valid", allow: refreshes | crashes, crashes: 1, orders: 1, long: true},
 	{name: "two, valid, store", holders: 2, life: "valid", allow: watched | storeAway | inDoubt, faults: 1, long: true},
 	{name: "two, valid, lease", holders: 2, life: "valid", allow: watched | leaseEnds, faults: 1, long: true},
@@ -74,7 +76,7 @@ func (c configuration) rig() *rig {
 		c.settings = rotating
 	}
 	if c.sample == 0 {
-		c.sample = 32
+		c.sample = 16
 	}
 	if c.draw == 0 {
 		c.draw = 0.5

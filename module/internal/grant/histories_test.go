@@ -135,3 +135,39 @@ func TestARequestThatWasPreparedBeforeAnotherRotationIsNotSent(t *testing.T) {
 		0 look
 	`)
 }
+
+// A holder outlives its lease, and its answer is written after that of another one,
+// which is the one that the server honours. Then the other dies.
+func TestWhatAnotherHolderObtainedIsNotWrittenOver(t *testing.T) {
+	history(t, "two, replace, overrun", `
+		0 time
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 lease ends
+		1 time
+		1 look
+		1 called
+		1 look
+		1 connect
+		1 lease
+		1 look
+		1 save
+		1 hold
+		1 process
+		1 answer
+		1 save
+		1 time
+		0 answer
+		0 save
+		0 look
+		0 save
+		1 crash
+	`)
+}

@@ -50,6 +50,7 @@ func (w *world) sent(i int) {
 	if h.journal != token && (h.owed != token && !w.behind(token) || !h.expiring(w)) {
 		w.wrong(fmt.Sprintf("(a) holder %d sends %s without a journal", i, token))
 	}
+	w.past.unnamed = w.past.unnamed || h.journal != token
 	// (b) Nobody presents what it knows to be consumed or refused.
 	f := record.FingerprintOf(token)
 	for _, r := range []*record.Record{h.state.record, h.base} {
@@ -179,7 +180,13 @@ func (w *world) checkHolder(i int, s *State) {
 			w.wrong(fmt.Sprintf("holder %d spins", i))
 		}
 	}
-	if !ok && !s.inLine && !s.trouble.NeedsGrant() {
+	if h := &w.h[i]; h.line && ok && wait == 0 && !s.unsaved && len(h.orders) == 0 {
+		w.wrong(fmt.Sprintf("holder %d looks again and again while it stands in line", i))
+	}
+	if s.unsaved && (!ok || wait > retryMax*2) {
+		w.wrong(fmt.Sprintf("holder %d does not try to write what it owes", i))
+	}
+	if !ok && !s.inLine && !s.Overdue(now) {
 		w.wrong(fmt.Sprintf("holder %d waits for nothing", i))
 	}
 	if s.inLine && !w.h[i].line {

@@ -21,6 +21,7 @@ const (
 	damage                      // the record becomes unreadable
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way
+	kills                       // the server ends the grant
 
 	watched    // a write of another holder is noticed
 	refreshes  // the operator's events
@@ -129,8 +130,8 @@ func (m *mover) others() {
 		if r.token != "" {
 			m.try(9, [...]string{"late 0", "late 1"}[n], func(v *world) {
 				v.net[n] = request{}
-				if a := v.process(r); a.Outcome == Granted {
-					v.past.unheard = true
+				if a := v.process(r); a.Outcome == Granted { // what was heard before may be dead by that
+					v.past.unheard, v.past.killed = true, true
 				}
 			})
 		}
@@ -139,6 +140,9 @@ func (m *mover) others() {
 		if l := &w.server.families[f]; l.grace {
 			m.try(9, [...]string{"grace A", "grace B"}[f], func(v *world) { v.server.families[f].grace = false })
 		}
+	}
+	if !w.server.families[0].dead {
+		m.fault(kills, 9, "the server ends the grant", func(v *world) { v.server.families[0].dead, v.past.killed = true, true })
 	}
 	if w.store.old != nil && w.store.rec != nil {
 		m.fault(rollback, 9, "rollback", func(v *world) {
@@ -234,9 +238,10 @@ func (m *mover) send(i int) {
 		})
 	default:
 		m.try(i, "process", func(v *world) { v.h[i].answer = v.process(h.conn) })
-		m.fault(answerLost, i, "request lost", func(v *world) { v.outcome(i, unanswered) })
-		m.fault(late, i, "request late", func(v *world) { v.late(h.conn); v.outcome(i, unanswered) })
+		m.fault(answerLost, i, "request lost", func(v *world) { v.past.unheard = true; v.outcome(i, unanswered) })
+		m.fault(late, i, "request late", func(v *world) { v.past.unheard = true; v.late(h.conn); v.outcome(i, unanswered) })
 		m.fault(unavailable, i, "unavailable", func(v *world) {
+			v.past.unheard = true // it may have consumed the token all the same
 			v.outcome(i, Answered{Answer{Outcome: Unavailable, Status: 503, Cause: "unavailable"}})
 		})
 		m.fault(unavailable, i, "too many", func(v *world) {

@@ -8,8 +8,9 @@ import "fmt"
 // happened explains. It says what is wrong, "" if nothing is.
 func progress(w world) string {
 	w.faults, w.crashes, w.orders, w.net = 0, 0, 0, [2]request{}
+	from := w.now
 	for step := 0; step < 400; step++ {
-		if w.well() {
+		if w.well() && w.now-from > int64(tokenLife) { // and not only because nothing was due yet
 			return ""
 		}
 		next, ok := w.fair(step)
@@ -69,6 +70,9 @@ func (w *world) anyLives() bool {
 // well reports whether every process has a valid token, and nothing to do.
 func (w *world) well() bool {
 	any := false
+	if w.store.damaged && w.settings.Rotating {
+		return false
+	}
 	for i := range w.h {
 		h := &w.h[i]
 		if h.state == nil {
@@ -143,7 +147,7 @@ func (w *world) explained() string {
 	}
 	for i := range w.h {
 		s := w.h[i].state
-		if s == nil || s.settings == nil || s.live != nil && !s.live.Expires.Reached(w.clock()) {
+		if s == nil || s.settings == nil || s.live != nil && !s.live.Expires.Reached(w.clock()) && !s.trouble.NeedsGrant() {
 			continue
 		}
 		if !s.trouble.Blocking() {
@@ -163,9 +167,9 @@ func (p past) explains(cause string) string {
 	case CauseResponseLost:
 		ok = p.unheard || p.rolledBack
 	case CauseRefused:
-		ok = p.killed || p.revoked || p.rolledBack || p.overrun || p.nonsense || p.elsewhere
+		ok = p.killed || p.rolledBack || p.overrun || p.nonsense || p.elsewhere || p.unnamed
 	case CauseSeedUsed:
-		ok = p.killed || p.revoked || p.rolledBack || p.overrun || p.elsewhere
+		ok = p.killed || p.rolledBack || p.overrun || p.elsewhere
 	case CauseRevoked:
 		ok = p.revoked
 	case CauseRebound, CauseNoGrant:

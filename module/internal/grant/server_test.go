@@ -42,7 +42,7 @@ type login struct {
 
 const (
 	tokenLife = time.Hour
-	grantLife = 100 * time.Minute
+	grantLife = 40 * time.Minute
 )
 
 func (s *server) login(token string) *login {

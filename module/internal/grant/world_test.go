@@ -43,6 +43,7 @@ type past struct {
 	overrun    bool // a holder outlived its lease
 	elsewhere  bool // the binding was changed
 	nonsense   bool // what an operator supplied was refused
+	unnamed    bool // a request was sent that no journal names: the store was away
 }
 
 // stored is the store.
@@ -325,6 +326,9 @@ func (w *world) exit(i int) {
 	h := &w.h[i]
 	if w.store.lease == int8(i+1) {
 		w.store.lease = 0
+	}
+	if h.state.unsaved || h.state.phase >= Saving { // nobody knows of a revocation any more
+		w.past.killed = w.past.killed || w.past.revoked
 	}
 	*h = holder{binding: h.binding, request: h.request, seed: h.seed}
 	if w.past.rolledBack {
