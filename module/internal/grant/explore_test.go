@@ -95,8 +95,8 @@ func explore(t *testing.T, c configuration) {
 	}
 	x.states = len(x.seen)
 	took := time.Since(began)
-	t.Logf("%d states, depth %d, %.1f moves a state, at most %d at a depth, %d continued to their end, %.1f s",
-		x.states, x.depth, float64(x.transitions)/float64(x.states), x.widest, x.tried, took.Seconds())
+	t.Logf("%-24s %7d states, depth %d, %.1f moves a state, at most %d at a depth, %d continued to their end, %.1f s",
+		x.name, x.states, x.depth, float64(x.transitions)/float64(x.states), x.widest, x.tried, took.Seconds())
 	for _, why := range x.order {
 		t.Error(why)
 	}

@@ -282,7 +282,10 @@ func (m *mover) ends(i int) {
 			})
 		}
 		if !h.state.givenUp && (h.state.unsaved || h.under != nil) {
-			m.try(i, "abandon", func(v *world) { v.step(i, Abandoned{}) })
+			m.try(i, "abandon", func(v *world) {
+				v.past.overrun = v.past.overrun || h.owed != ""
+				v.step(i, Abandoned{})
+			})
 		}
 		m.order(stops, i, "start again", func(v *world) { v.step(i, Started{Settings: v.settings}) })
 	}

@@ -296,7 +296,9 @@ func (w *world) hear(i int, a Answer) {
 			h.dead = append(slices.Clone(h.dead), h.conn.place())
 			h.owed = a.RefreshToken
 		case a.Outcome == RefusedGrant:
-			h.dead = append(slices.Clone(h.dead), h.conn.place())
+			// Between two servers that both refuse it, a record remembers the last.
+			elsewhere := request{token: h.conn.token, binding: 1 - h.conn.binding}.place()
+			h.dead = append(fitting(slices.Clone(h.dead), func(t string) bool { return t != elsewhere }), h.conn.place())
 		}
 	}
 	h.answer = nil
