@@ -283,7 +283,7 @@ func (m *mover) ends(i int) {
 		}
 		if !h.state.givenUp && (h.state.unsaved || h.under != nil) {
 			m.try(i, "abandon", func(v *world) {
-				v.past.overrun = v.past.overrun || h.owed != ""
+				v.past.overrun = true // it gives the lease back, whatever it owes
 				v.step(i, Abandoned{})
 			})
 		}
