@@ -9,8 +9,8 @@ import (
 // proceed decides after a look whether to ask, and goes on to the next step.
 func (m *machine) proceed() {
 	if !m.decide() {
-		if !m.schedule.wanted(m.now) || m.trouble.Blocking() {
-			m.holdsLease = 0 // it did what we wanted to do; else it is tried again
+		if !m.schedule.wanted(m.now) {
+			m.holdsLease, m.putOff = 0, false // another holder did it; else it is tried again
 		}
 		m.finish()
 		return
@@ -23,6 +23,7 @@ func (m *machine) proceed() {
 	case m.phase == LookingAgain:
 		m.journal()
 	case m.mayAsk():
+		m.putOff = false
 		p.began, p.connects = m.now.Mono, p.RefreshToken
 		trial := m.rarely().trial
 		p.first = m.schedule.failures == 0 && (!p.beside || trial.failures == 0)
@@ -123,7 +124,6 @@ func (m *machine) gotLease(e Leased) {
 			m.holdsLease = m.now.Mono
 		}
 		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+leaseGrace) {
-			m.holdsLease = 0
 			m.fail(Trouble{Condition: Backoff, Cause: CauseLeaseHeld}, 0)
 			m.finish()
 			return
@@ -140,7 +140,8 @@ func (m *machine) gotLease(e Leased) {
 func (m *machine) later(pause time.Duration) {
 	at := m.now.Mono + int64(pause)
 	m.schedule.notBefore = max(m.schedule.notBefore, at)
-	if o := m.plan.order; o != nil {
+	m.putOff = m.settings != nil
+	if o := m.plan.order; o != nil && m.settings != nil {
 		r := m.seldom()
 		o.told = true
 		r.orders = append([]Order{*o}, r.orders...)

@@ -10,7 +10,7 @@ import (
 
 func (e *encoder) state(s *State) {
 	e.flags(s.settings != nil, s.inLine, s.called, s.leased, s.again, s.settled, s.loaded, s.unsaved,
-		s.givenUp, s.aside, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes)
+		s.givenUp, s.aside, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes, s.putOff)
 	e.byte(byte(s.phase), byte(s.binding.Grant), byte(s.binding.Request))
 	if s.holdsLease != 0 {
 		e.moment(s.holdsLease + int64(35*time.Second))
@@ -177,7 +177,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 28}, {plan{}, 27}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
+		{State{}, 29}, {plan{}, 27}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
 		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {

@@ -83,7 +83,10 @@ type (
 	}
 
 	// Panicked is the outcome of an effect that a bug of ours ended.
-	Panicked struct{ Facts *Facts }
+	Panicked struct {
+		Facts  *Facts
+		Answer *Answer // that was met with it, nil if none was
+	}
 )
 
 // Fault is how something failed that is not the server's to answer.

@@ -135,7 +135,7 @@ func (m *machine) handle(e Event) {
 			m.revokedAt(e)
 		}
 	case Panicked:
-		m.panicked(e.Facts)
+		m.panicked(e)
 	}
 }
 
@@ -157,7 +157,7 @@ func (m *machine) start(e Started) {
 // stop ends the obedience. A request that was written is awaited, and its answer
 // kept; one that was not is called off.
 func (m *machine) stop() {
-	m.settings, m.again = nil, false
+	m.settings, m.again, m.putOff = nil, false, false
 	if m.inLine {
 		m.inLine = false
 		m.do(Leave{})
@@ -293,17 +293,21 @@ func (m *machine) writeID() string {
 }
 
 // panicked ends what a bug of ours has ended: like an answer that was lost, if
-// something was sent.
-func (m *machine) panicked(facts *Facts) {
+// something was sent, but for a refresh token that is known to have come.
+func (m *machine) panicked(e Panicked) {
 	switch m.phase {
 	case Idle:
 		return
 	case Asking, Connecting:
-		m.answered(&Answer{Outcome: Unanswered, Cause: CauseInternal, Facts: facts})
+		a := &Answer{Outcome: Unanswered, Cause: CauseInternal, Facts: e.Facts}
+		if e.Answer != nil { // all else in it may be what the bug met
+			a.RefreshToken = e.Answer.RefreshToken
+		}
+		m.answered(a)
 	case Saving, Journaling:
-		m.saved(Saved{Fault: Away, Facts: facts})
+		m.saved(Saved{Fault: Away, Facts: e.Facts})
 	default:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseInternal, Facts: facts}, 0)
+		m.fail(Trouble{Condition: Backoff, Cause: CauseInternal, Facts: e.Facts}, 0)
 		m.finish()
 	}
 }
@@ -321,7 +325,7 @@ func (m *machine) fail(t Trouble, retryAfter time.Duration) {
 	if m.trouble.Condition != t.Condition {
 		m.schedule.failures = 0
 	}
-	m.schedule.idle = false
+	m.schedule.idle, m.putOff, m.holdsLease = false, false, 0
 	m.schedule.fail(m.now, lo, hi, retryAfter)
 	t.At = m.now.Wall
 	m.trouble = t
@@ -340,7 +344,7 @@ func (m *machine) blocked(t Trouble) {
 		}
 	}
 	t.local = true
-	m.trouble = t
+	m.trouble, m.putOff, m.holdsLease = t, false, 0
 	if t.NeedsGrant() {
 		m.schedule.idle = true // a look now and then finds a new seed
 	} else {

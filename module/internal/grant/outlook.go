@@ -50,7 +50,7 @@ func (s *State) Holding() bool {
 
 // Busy reports whether something is under way, or about to be, that may bring a
 // token.
-func (s *State) Busy() bool { return s.phase != Idle || s.inLine || s.called || s.holdsLease != 0 }
+func (s *State) Busy() bool { return s.phase != Idle || s.inLine || s.called || s.putOff }
 
 // Done reports whether nothing more is to be done for a client that is stopped.
 func (s *State) Done() bool { return s.phase == Idle && !s.unsaved }

@@ -179,6 +179,7 @@ type State struct {
 	called  bool // has the turn
 	leased  bool
 	again   bool // to look once more
+	putOff  bool // an attempt begins anew in a moment
 	settled bool // a look has ended since things changed
 	loaded  bool
 	unsaved bool // what the record says of the living grant is only in memory

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -130,6 +131,7 @@ type Keeper struct {
 	stuck   bool          // a call of the store has not returned
 	asked   time.Time     // when the request was begun
 	took    time.Duration // how long the last one took
+	answer  tokenendpoint.Outcome
 }
 
 // New returns a keeper for the client of that name.
@@ -305,7 +307,10 @@ func (k *Keeper) next(e grant.Event) {
 		case grant.Connect:
 			k.request = newRequest(effect.RefreshToken, k.told)
 		case grant.Tell:
-			k.queue = append(k.queue, k.eventOf(effect))
+			var e Event
+			if panics.Contain(func() { e = k.eventOf(effect) }) == nil { // words are not worth an effect
+				k.queue = append(k.queue, e)
+			}
 			continue
 		}
 		k.queue = append(k.queue, effect)
@@ -328,9 +333,14 @@ func (k *Keeper) decide(e grant.Event) (effects []grant.Effect) {
 	defer func() {
 		if r := recover(); r != nil {
 			effects = nil
-			if _, again := e.(grant.Panicked); !again {
-				effects = k.decide(grant.Panicked{Facts: panicked(r)})
+			met := grant.Panicked{Facts: panicked(r)}
+			switch e := e.(type) {
+			case grant.Panicked:
+				return
+			case grant.Answered:
+				met.Answer = &e.Answer
 			}
+			effects = k.decide(met)
 		}
 	}()
 	state, effects := grant.Next(k.state, e, k.now(e))
@@ -359,6 +369,9 @@ func (k *Keeper) run() {
 		k.mu.Lock()
 		if len(k.queue) == 0 {
 			k.queue, k.running = nil, false
+			if k.state.Phase() == grant.Idle { // what they were made of is secret, and large
+				k.inputs, k.request = Inputs{}, nil
+			}
 			k.broadcast()
 			k.mu.Unlock()
 			return

@@ -10,6 +10,7 @@ import (
 
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -18,37 +19,66 @@ import (
 func random() float64 { return rand.Float64() }
 
 // perform carries out an effect. A bug in that ends what is under way, and not the
-// refreshing.
+// refreshing; one in whoever is told of something ends nothing.
 func (k *Keeper) perform(effect any) {
+	if e, ok := effect.(Event); ok {
+		_ = panics.Contain(func() { k.tell(e) }) // there is nobody else to tell
+		return
+	}
+	e := k.outcome(effect)
+	if e == nil {
+		return
+	}
+	k.step(e)
+	if _, ok := e.(grant.Answered); ok {
+		_ = panics.Contain(k.observe) // after its refresh token is on the way to the disk
+	}
+}
+
+// tell tells everybody what happened.
+func (k *Keeper) tell(e Event) {
+	k.history.Add(e)
+	if notify := k.obeyed().Notify; notify != nil {
+		notify(e)
+	}
+}
+
+// observe counts the answer.
+func (k *Keeper) observe() {
+	k.mu.Lock()
+	observe, outcome, took := k.told.Observe, k.answer, k.took
+	k.mu.Unlock()
+	if observe != nil {
+		observe(outcome, took)
+	}
+}
+
+// outcome carries out an effect and returns what comes of it, nil if that is of no
+// interest.
+func (k *Keeper) outcome(effect any) (e grant.Event) {
 	defer func() {
 		if r := recover(); r != nil {
-			k.step(grant.Panicked{Facts: panicked(r)})
+			e = grant.Panicked{Facts: panicked(r)}
 		}
 	}()
 	switch effect := effect.(type) {
-	case Event:
-		k.history.Add(effect)
-		if notify := k.obeyed().Notify; notify != nil {
-			notify(effect)
-		}
+	case grant.Look:
+		defer k.endLook()
+		return k.read(effect)
+	case grant.Connect:
+		return k.connect()
+	case grant.Lease:
+		return k.takeLease()
+	case grant.Save:
+		return k.save(effect)
+	case grant.Hold:
+		return k.hold(effect)
+	case grant.Send:
+		return k.send()
+	case grant.Revoke:
+		return k.revoke(effect)
 	case grant.Reply:
 		k.reply(effect)
-	case grant.Look:
-		e := k.read(effect)
-		k.endLook()
-		k.step(e)
-	case grant.Connect:
-		k.step(k.connect())
-	case grant.Lease:
-		k.step(k.takeLease())
-	case grant.Save:
-		k.step(k.save(effect))
-	case grant.Hold:
-		k.step(k.hold(effect))
-	case grant.Send:
-		k.step(k.send())
-	case grant.Revoke:
-		k.step(k.revoke(effect))
 	case grant.Line:
 		k.standInLine(effect.Hurried)
 	case grant.Leave:
@@ -59,6 +89,7 @@ func (k *Keeper) perform(effect any) {
 			k.lease = nil
 		}
 	}
+	return nil
 }
 
 // obeyed returns the settings in force, or those that were last.
@@ -222,7 +253,6 @@ type tokenRequest struct {
 	ctx          context.Context
 	cancel       context.CancelCauseFunc
 	timeout      time.Duration
-	observe      func(tokenendpoint.Outcome, time.Duration)
 
 	up      chan struct{} // closed when the request may be written
 	proceed chan error    // nil lets it be written
@@ -234,7 +264,7 @@ type tokenRequest struct {
 
 func newRequest(refreshToken string, s *Settings) *tokenRequest {
 	r := &tokenRequest{
-		refreshToken: refreshToken, timeout: s.Timeout, observe: s.Observe,
+		refreshToken: refreshToken, timeout: s.Timeout,
 		up: make(chan struct{}), proceed: make(chan error, 1), answer: make(chan tokenendpoint.Answer, 1),
 	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
@@ -301,7 +331,10 @@ func (k *Keeper) send() grant.Event {
 	k.mu.Lock()
 	r := k.request
 	k.mu.Unlock()
-	r.proceed <- nil
+	select {
+	case r.proceed <- nil:
+	default: // called off, by a stop that a start followed: its answer says so
+	}
 	a := <-r.answer
 	failpoint.At("after-parse")
 	return k.answered(r, a)
@@ -310,12 +343,9 @@ func (k *Keeper) send() grant.Event {
 func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 	end, _ := k.clock.now()
 	k.mu.Lock()
-	k.took = end.Sub(k.asked)
+	k.took, k.answer = end.Sub(k.asked), a.Outcome
 	r.access, r.certificate = a.AccessToken, a.Certificate
 	k.mu.Unlock()
-	if r.observe != nil {
-		r.observe(a.Outcome, k.took)
-	}
 	g := grant.Answer{
 		Outcome: grant.Outcome(a.Outcome), Status: a.Status,
 		RefreshToken: a.RefreshToken, RefreshExpiresIn: a.RefreshTokenExpiresIn,

@@ -1,0 +1,31 @@
+package grant
+
+import (
+	"testing"
+	"time"
+
+	"lamplighter/module/internal/record"
+)
+
+// A bug of ours in reading the rest of an answer costs no refresh token.
+func TestTheRefreshTokenOfAnAnswerThatABugMetIsKept(t *testing.T) {
+	s := New("process")
+	p := record.Presented{RefreshToken: "old", Candidate: true, Binding: record.Binding{Grant: 1, Request: 2}}
+	s.settings = &Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
+	s.record, s.loaded, s.phase = s.record.Journal(record.Attempt{Number: 1, ID: "process-1"}, p), true, Asking
+	s.binding = p.Binding
+	s.plan = &plan{settings: s.settings, Presented: p, number: 1, connects: "old"}
+	next, effects := Next(s, Panicked{Answer: &Answer{Outcome: Granted, RefreshToken: "new"}}, Now{Mono: 1, Wall: 1})
+	if c := next.record.Current(1); c == nil || c.RefreshToken != "new" {
+		t.Fatal("the new refresh token is lost")
+	}
+	for _, e := range effects {
+		if save, ok := e.(Save); ok {
+			if c := save.Record.Current(1); c == nil || c.RefreshToken != "new" {
+				t.Errorf("what is written holds %+v", c)
+			}
+			return
+		}
+	}
+	t.Errorf("nothing is written: %+v", effects)
+}
