@@ -5,4 +5,5 @@ package lamplighter
 import (
 	_ "lamplighter/caddyfile"
 	_ "lamplighter/module"
+	_ "lamplighter/module/demo"
 )

@@ -1,4 +1,4 @@
-package module_test
+package demo_test
 
 import (
 	"encoding/json"
@@ -9,14 +9,15 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"lamplighter/module"
+	_ "lamplighter"
+	"lamplighter/module/demo"
 )
 
 func TestCaddyfileOfTheDemoIsFormattedAndAdapts(t *testing.T) {
 	for name, config := range map[string]string{
-		"as by default":          module.DemoCaddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/demo"),
-		"a directory with space": module.DemoCaddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/my demo"),
-		"IPv6":                   module.DemoCaddyfile("[::1]:8080", "[::1]:9801", "[::1]:9802", "/tmp/demo"),
+		"as by default":          demo.Caddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/demo"),
+		"a directory with space": demo.Caddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/my demo"),
+		"IPv6":                   demo.Caddyfile("[::1]:8080", "[::1]:9801", "[::1]:9802", "/tmp/demo"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if formatted := string(caddyfile.Format([]byte(config))); formatted != config {

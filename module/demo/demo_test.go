@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"io"
@@ -16,9 +16,9 @@ func newTestDemo(t *testing.T) *demo {
 		listen:              "127.0.0.1:8080",
 		authorizationServer: "127.0.0.1:9801",
 		api:                 "127.0.0.1:9802",
-		dir:                 demoDir(filepath.Join(t.TempDir(), "demo")),
+		dir:                 directory(filepath.Join(t.TempDir(), "demo")),
 		lifetime:            time.Minute,
-		out:                 &demoOutput{w: io.Discard},
+		out:                 &output{w: io.Discard},
 	}
 }
 
@@ -95,24 +95,24 @@ func TestDemoKeepsWhatAnEarlierOneMade(t *testing.T) {
 	if err := d.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	secret, seed := read(t, d.dir.path(demoClientSecret)), read(t, d.dir.path(demoRefreshToken))
+	secret, seed := read(t, d.dir.path(clientSecretName)), read(t, d.dir.path(refreshTokenName))
 	if !strings.ContainsAny(secret, "+") || !strings.ContainsAny(secret, "/") || !strings.ContainsAny(secret, "=") {
 		t.Errorf("the client secret is harmless: %s", secret)
 	}
-	edited := "# mine\n" + read(t, d.dir.path(demoCaddyfile))
-	if err := os.WriteFile(d.dir.path(demoCaddyfile), []byte(edited), 0o600); err != nil {
+	edited := "# mine\n" + read(t, d.dir.path(caddyfileName))
+	if err := os.WriteFile(d.dir.path(caddyfileName), []byte(edited), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := d.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	if read(t, d.dir.path(demoCaddyfile)) != edited {
+	if read(t, d.dir.path(caddyfileName)) != edited {
 		t.Error("the user's Caddyfile was overwritten")
 	}
-	if read(t, d.dir.path(demoClientSecret)) != secret || read(t, d.dir.path(demoRefreshToken)) != seed {
+	if read(t, d.dir.path(clientSecretName)) != secret || read(t, d.dir.path(refreshTokenName)) != seed {
 		t.Error("other secrets")
 	}
-	for _, name := range []string{demoClientSecret, demoRefreshToken, demoCaddyfile, demoState} {
+	for _, name := range []string{clientSecretName, refreshTokenName, caddyfileName, stateName} {
 		info, err := os.Stat(d.dir.path(name))
 		if err != nil {
 			t.Fatal(err)
@@ -133,17 +133,17 @@ func TestDemoRefusesACaddyfileOfOtherAddresses(t *testing.T) {
 		if err := d.prepare(); err != nil {
 			t.Fatal(err)
 		}
-		before := read(t, d.dir.path(demoCaddyfile))
+		before := read(t, d.dir.path(caddyfileName))
 		set(d)
-		wants(t, d.prepare(), flag, "--fresh", "--dir", d.dir.path(demoCaddyfile))
-		if read(t, d.dir.path(demoCaddyfile)) != before {
+		wants(t, d.prepare(), flag, "--fresh", "--dir", d.dir.path(caddyfileName))
+		if read(t, d.dir.path(caddyfileName)) != before {
 			t.Error("it was overwritten")
 		}
 		d.fresh = true
 		if err := d.prepare(); err != nil {
 			t.Fatal(err)
 		}
-		if read(t, d.dir.path(demoCaddyfile)) == before || read(t, d.dir.path(demoCaddyfile+".old")) != before {
+		if read(t, d.dir.path(caddyfileName)) == before || read(t, d.dir.path(caddyfileName+".old")) != before {
 			t.Error("--fresh did not write it anew, or did not keep the old one")
 		}
 	}
@@ -155,7 +155,7 @@ func TestDemoStartsOverOnlyInADirectoryOfItsOwn(t *testing.T) {
 	if err := d.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	seed := read(t, d.dir.path(demoRefreshToken))
+	seed := read(t, d.dir.path(refreshTokenName))
 	mine := d.dir.path("notes.txt")
 	if err := os.WriteFile(mine, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -163,18 +163,18 @@ func TestDemoStartsOverOnlyInADirectoryOfItsOwn(t *testing.T) {
 	if err := d.prepare(); err != nil {
 		t.Fatal(err)
 	}
-	if read(t, d.dir.path(demoRefreshToken)) == seed {
+	if read(t, d.dir.path(refreshTokenName)) == seed {
 		t.Error("the old grant lives")
 	}
 	read(t, mine)
 
 	foreign := t.TempDir()
-	if err := os.WriteFile(filepath.Join(foreign, demoClientSecret), []byte("precious"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(foreign, clientSecretName), []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d.dir = demoDir(foreign)
+	d.dir = directory(foreign)
 	wants(t, d.prepare(), foreign, "not the directory of a demo")
-	if read(t, filepath.Join(foreign, demoClientSecret)) != "precious" {
+	if read(t, filepath.Join(foreign, clientSecretName)) != "precious" {
 		t.Error("removed")
 	}
 }

@@ -1,4 +1,11 @@
-package module
+// Package demo answers how Lamplighter looks at work: the command `lamplighter demo`
+// runs an authorization server with the rules of Tencent EIAM, an API, and the
+// sidecar, a process of its own, between them and the spectator.
+//
+// It knows the sandbox alone, and what a user of the sidecar knows: a Caddyfile, a
+// directory of secrets, a process and its log. It must not know clients, keepers or
+// any other part of the sidecar.
+package demo
 
 import (
 	"context"
@@ -22,11 +29,11 @@ func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:      "demo",
 		Short:     "Runs an authorization server, an API and the sidecar, to watch tokens rotate",
-		CobraFunc: demoCommand,
+		CobraFunc: command,
 	})
 }
 
-const demoLongHelp = `
+const longHelp = `
 Runs, on this machine only, what Lamplighter is made for: an authorization
 server with the rules of Tencent EIAM, an API that accepts nothing but its
 current access token, and the sidecar between them and you. It prints the
@@ -39,8 +46,8 @@ The authorization server's faults can be switched on while it runs: POST one to
 /_sandbox/faults, such as {"kind":"cut_before","times":3}. An unknown kind is
 answered with the list of kinds.`
 
-func demoCommand(cmd *cobra.Command) {
-	cmd.Long = demoLongHelp
+func command(cmd *cobra.Command) {
+	cmd.Long = longHelp
 	cmd.Args = cobra.NoArgs
 	flags := cmd.Flags()
 	flags.String("listen", "127.0.0.1:8080", "address of the sidecar")
@@ -68,11 +75,11 @@ type demo struct {
 	listen              string
 	authorizationServer string
 	api                 string
-	dir                 demoDir
+	dir                 directory
 	lifetime            time.Duration
 	serverOnly          bool
 	fresh               bool
-	out                 *demoOutput
+	out                 *output
 	sandbox             *sandbox.Server
 }
 
@@ -85,11 +92,11 @@ func newDemo(fl caddycmd.Flags) (*demo, error) {
 		listen:              fl.String("listen"),
 		authorizationServer: fl.String("authorization-server"),
 		api:                 fl.String("api"),
-		dir:                 demoDir(dir),
+		dir:                 directory(dir),
 		lifetime:            fl.Duration("lifetime"),
 		serverOnly:          fl.Bool("server-only"),
 		fresh:               fl.Bool("fresh"),
-		out:                 &demoOutput{w: os.Stdout, json: fl.Bool("json")},
+		out:                 &output{w: os.Stdout, json: fl.Bool("json")},
 	}
 	return d, d.check()
 }
@@ -166,16 +173,16 @@ func (d *demo) prepare() error {
 		return err
 	}
 	d.sandbox, err = sandbox.New(sandbox.Options{
-		ClientID:     demoClientID,
+		ClientID:     clientID,
 		ClientSecret: secret,
 		Lifetime:     d.lifetime,
-		StateFile:    d.dir.path(demoState),
+		StateFile:    d.dir.path(stateName),
 		OnEvent:      d.happened,
 	})
 	if err != nil {
 		return fmt.Errorf("the authorization server: %w", err)
 	}
-	return d.dir.write(demoRefreshToken, d.sandbox.Seed())
+	return d.dir.write(refreshTokenName, d.sandbox.Seed())
 }
 
 // happened tells the spectator what happened in the sandbox. After a login it
@@ -183,8 +190,8 @@ func (d *demo) prepare() error {
 // looks for it.
 func (d *demo) happened(e sandbox.Event) {
 	if e.Kind == sandbox.EventGranted {
-		e.Detail += ", in " + d.dir.path(demoRefreshToken)
-		if err := d.dir.write(demoRefreshToken, d.sandbox.Seed()); err != nil {
+		e.Detail += ", in " + d.dir.path(refreshTokenName)
+		if err := d.dir.write(refreshTokenName, d.sandbox.Seed()); err != nil {
 			e.Detail = err.Error()
 		}
 	}

@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"os/exec"

@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"context"
@@ -10,16 +10,16 @@ import (
 	"lamplighter/module/internal/sandbox"
 )
 
-// demoServers are the authorization server and the API.
-type demoServers struct {
+// servers are the authorization server and the API.
+type servers struct {
 	authorizationServer, api net.Listener
 	http                     [2]http.Server
 }
 
 // bind takes the servers' ports, and makes sure that the sidecar's is free, so
 // that the demo starts as a whole or not at all.
-func (d *demo) bind() (*demoServers, error) {
-	s := new(demoServers)
+func (d *demo) bind() (*servers, error) {
+	s := new(servers)
 	var err error
 	if s.authorizationServer, err = bindFor("--authorization-server", &d.authorizationServer); err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func bindFor(flag string, address *string) (net.Listener, error) {
 	return listener, nil
 }
 
-func (s *demoServers) serve(sandbox *sandbox.Server) {
+func (s *servers) serve(sandbox *sandbox.Server) {
 	for i, handler := range []http.Handler{sandbox.AuthorizationServer(), sandbox.API()} {
 		s.http[i].Handler = handler
 		s.http[i].ReadHeaderTimeout = 10 * time.Second
@@ -58,7 +58,7 @@ func (s *demoServers) serve(sandbox *sandbox.Server) {
 	go func() { _ = s.http[1].Serve(s.api) }()
 }
 
-func (s *demoServers) close() {
+func (s *servers) close() {
 	for i := range s.http {
 		_ = s.http[i].Close()
 	}

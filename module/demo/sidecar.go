@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"bytes"
@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// demoRestartPause is how long a killed sidecar stays away.
-	demoRestartPause = time.Second
+	// restartPause is how long a killed sidecar stays away.
+	restartPause = time.Second
 
-	// demoPatience is how long the sidecar may take to end: longer than the grace
+	// patience is how long the sidecar may take to end: longer than the grace
 	// period of its Caddyfile.
-	demoPatience = 12 * time.Second
+	patience = 12 * time.Second
 
 	// maxSocketPath is the longest path of a unix socket everywhere.
 	maxSocketPath = 103
 )
 
-// demoSidecar runs the sidecar, a process of its own, again and again.
-type demoSidecar struct {
+// sidecar runs the sidecar, a process of its own, again and again.
+type sidecar struct {
 	listen string
 	log    string
 	socket string // of the admin API
@@ -36,21 +36,21 @@ type demoSidecar struct {
 	say    func(pid int, format string, args ...any)
 }
 
-func (d *demo) sidecar() (*demoSidecar, error) {
+func (d *demo) sidecar() (*sidecar, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	s := &demoSidecar{listen: d.listen, log: d.dir.path(demoSidecarLog), socket: d.dir.path(demoAdminSocket), say: d.out.sidecar}
+	s := &sidecar{listen: d.listen, log: d.dir.path(sidecarLog), socket: d.dir.path(adminSocket), say: d.out.sidecar}
 	if len(s.socket) > maxSocketPath {
 		if s.temp, err = os.MkdirTemp("", "lamplighter-"); err != nil {
 			return nil, err
 		}
-		s.socket = filepath.Join(s.temp, demoAdminSocket)
+		s.socket = filepath.Join(s.temp, adminSocket)
 	}
-	home := d.dir.path(demoSidecarHome)
+	home := d.dir.path(sidecarHome)
 	s.start = func(ctx context.Context) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, executable, "run", "--config", d.dir.path(demoCaddyfile), "--adapter", "caddyfile")
+		cmd := exec.CommandContext(ctx, executable, "run", "--config", d.dir.path(caddyfileName), "--adapter", "caddyfile")
 		cmd.Env = append(os.Environ(),
 			"XDG_DATA_HOME="+filepath.Join(home, "data"),
 			"XDG_CONFIG_HOME="+filepath.Join(home, "config"),
@@ -62,7 +62,7 @@ func (d *demo) sidecar() (*demoSidecar, error) {
 }
 
 // remove removes what is outside of the demo's directory.
-func (s *demoSidecar) remove() {
+func (s *sidecar) remove() {
 	if s.temp != "" {
 		_ = os.RemoveAll(s.temp)
 	}
@@ -71,7 +71,7 @@ func (s *demoSidecar) remove() {
 // run starts the sidecar, and starts it again whenever it ends, until ctx does.
 // Only a sidecar that ends before it listens is an error: its configuration is
 // wrong, and a second attempt would not mend that.
-func (s *demoSidecar) run(ctx context.Context) error {
+func (s *sidecar) run(ctx context.Context) error {
 	// On Linux the sidecar is killed when the thread that started it ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -83,9 +83,9 @@ func (s *demoSidecar) run(ctx context.Context) error {
 		if !listened {
 			return fmt.Errorf("the sidecar ended before it listened: %w; the last line of %s: %s", err, s.log, lastLine(s.log))
 		}
-		s.say(0, "it ended (%v), and is started again in %v", err, demoRestartPause)
+		s.say(0, "it ended (%v), and is started again in %v", err, restartPause)
 		select {
-		case <-time.After(demoRestartPause):
+		case <-time.After(restartPause):
 		case <-ctx.Done():
 			return nil
 		}
@@ -93,7 +93,7 @@ func (s *demoSidecar) run(ctx context.Context) error {
 }
 
 // once runs the sidecar to its end and tells whether it ever listened.
-func (s *demoSidecar) once(ctx context.Context) (listened bool, err error) {
+func (s *sidecar) once(ctx context.Context) (listened bool, err error) {
 	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return false, err
@@ -102,7 +102,7 @@ func (s *demoSidecar) once(ctx context.Context) (listened bool, err error) {
 	cmd := s.start(ctx)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = demoPatience
+	cmd.WaitDelay = patience
 	bindToParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return false, err
@@ -119,7 +119,7 @@ func (s *demoSidecar) once(ctx context.Context) (listened bool, err error) {
 }
 
 // announce waits until the sidecar listens, and says so.
-func (s *demoSidecar) announce(ctx context.Context, pid int) bool {
+func (s *sidecar) announce(ctx context.Context, pid int) bool {
 	for ctx.Err() == nil {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", s.listen)
 		if err == nil {

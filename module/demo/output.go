@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"encoding/json"
@@ -12,21 +12,21 @@ import (
 	"lamplighter/module/internal/sandbox"
 )
 
-// demoOutput tells the spectator of a demo what happens: in lines to read, or
+// output tells the spectator of a demo what happens: in lines to read, or
 // as JSON.
-type demoOutput struct {
+type output struct {
 	mu   sync.Mutex
 	w    io.Writer
 	json bool
 }
 
 // event prints what happened in the sandbox.
-func (o *demoOutput) event(e sandbox.Event) {
+func (o *output) event(e sandbox.Event) {
 	o.line(e, e.Time, e.Kind, e.Detail)
 }
 
 // sidecar prints what happened to the sidecar; pid is 0 unless it runs.
-func (o *demoOutput) sidecar(pid int, format string, args ...any) {
+func (o *output) sidecar(pid int, format string, args ...any) {
 	event := struct {
 		Time   time.Time `json:"time"`
 		Kind   string    `json:"event"`
@@ -36,7 +36,7 @@ func (o *demoOutput) sidecar(pid int, format string, args ...any) {
 	o.line(event, event.Time, event.Kind, event.Detail)
 }
 
-func (o *demoOutput) line(event any, at time.Time, kind, detail string) {
+func (o *output) line(event any, at time.Time, kind, detail string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.json {
@@ -47,7 +47,7 @@ func (o *demoOutput) line(event any, at time.Time, kind, detail string) {
 }
 
 // introduceServers says what runs without a sidecar.
-func (o *demoOutput) introduceServers(d *demo) {
+func (o *output) introduceServers(d *demo) {
 	o.listening(d, nil)
 	if o.json {
 		return
@@ -62,17 +62,17 @@ nothing but its current access token, which lives %v.
   refresh_token    in %s
   statistics       http://%[2]s/_sandbox/stats
 
-`, d.lifetime, d.authorizationServer, d.api, demoClientID, d.dir.path(demoClientSecret), d.dir.path(demoRefreshToken))
+`, d.lifetime, d.authorizationServer, d.api, clientID, d.dir.path(clientSecretName), d.dir.path(refreshTokenName))
 }
 
 // introduce says what runs, what configuration the sidecar has, and what to try.
-func (o *demoOutput) introduce(d *demo, s *demoSidecar) {
+func (o *output) introduce(d *demo, s *sidecar) {
 	o.listening(d, s)
 	if o.json {
 		return
 	}
 	// What runs is what is on the disk, perhaps edited by the user.
-	caddyfile, err := os.ReadFile(d.dir.path(demoCaddyfile))
+	caddyfile, err := os.ReadFile(d.dir.path(caddyfileName))
 	if err != nil {
 		caddyfile = []byte(err.Error())
 	}
@@ -93,7 +93,7 @@ Try, in another terminal:
   curl http://%[4]s/orders -d 'a body'  # a POST
   curl -i http://%[3]s/orders           # the API itself, without a token: 401
   curl http://%[2]s/_sandbox/stats      # what the authorization server counted
-`, d.lifetime, d.authorizationServer, d.api, d.listen, d.dir.path(demoCaddyfile), s.log, indent(string(caddyfile)))
+`, d.lifetime, d.authorizationServer, d.api, d.listen, d.dir.path(caddyfileName), s.log, indent(string(caddyfile)))
 	fmt.Fprintf(o.w, `  %s tokens list --address 'unix/%s'
 
 Make trouble:
@@ -109,7 +109,7 @@ Ctrl-C ends everything.
 }
 
 // listening prints, as JSON, where everything is.
-func (o *demoOutput) listening(d *demo, s *demoSidecar) {
+func (o *output) listening(d *demo, s *sidecar) {
 	if !o.json {
 		return
 	}
@@ -118,13 +118,13 @@ func (o *demoOutput) listening(d *demo, s *demoSidecar) {
 		"token_endpoint":       "http://" + d.authorizationServer + "/auth/oauth2/token",
 		"authorization_server": "http://" + d.authorizationServer,
 		"api":                  "http://" + d.api,
-		"client_id":            demoClientID,
-		"client_secret_file":   d.dir.path(demoClientSecret),
-		"refresh_token_file":   d.dir.path(demoRefreshToken),
+		"client_id":            clientID,
+		"client_secret_file":   d.dir.path(clientSecretName),
+		"refresh_token_file":   d.dir.path(refreshTokenName),
 	}
 	if s != nil {
 		event["sidecar"] = "http://" + s.listen
-		event["caddyfile"] = d.dir.path(demoCaddyfile)
+		event["caddyfile"] = d.dir.path(caddyfileName)
 		event["log"] = s.log
 		event["admin"] = "unix/" + s.socket
 	}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package module
+package demo
 
 import "os/exec"
 

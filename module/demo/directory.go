@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"crypto/rand"
@@ -16,24 +16,24 @@ import (
 
 // What the demo keeps in its directory.
 const (
-	demoCaddyfile    = "Caddyfile"
-	demoClientSecret = "client_secret"
-	demoRefreshToken = "refresh_token"
-	demoState        = "authorization-server.json"
-	demoSidecarHome  = "sidecar"
-	demoSidecarLog   = "sidecar.log"
-	demoAdminSocket  = "admin.sock"
+	caddyfileName    = "Caddyfile"
+	clientSecretName = "client_secret"
+	refreshTokenName = "refresh_token"
+	stateName        = "authorization-server.json"
+	sidecarHome  = "sidecar"
+	sidecarLog   = "sidecar.log"
+	adminSocket  = "admin.sock"
 )
 
-const demoClientID = "demo"
+const clientID = "demo"
 
-// demoDir is the directory of a demo.
-type demoDir string
+// directory is the directory of a demo.
+type directory string
 
-func (dir demoDir) path(name string) string { return filepath.Join(string(dir), name) }
+func (dir directory) path(name string) string { return filepath.Join(string(dir), name) }
 
 // write puts a secret into a file, in one step: the sidecar may be reading it.
-func (dir demoDir) write(name, secret string) error {
+func (dir directory) write(name, secret string) error {
 	temp := dir.path("." + name)
 	if err := os.WriteFile(temp, []byte(secret+"\n"), 0o600); err != nil {
 		return err
@@ -43,17 +43,17 @@ func (dir demoDir) write(name, secret string) error {
 
 // clientSecret returns the client secret, which is made once. It holds the
 // characters that go wrong where an encoding is forgotten.
-func (dir demoDir) clientSecret() (string, error) {
-	data, err := os.ReadFile(dir.path(demoClientSecret))
+func (dir directory) clientSecret() (string, error) {
+	data, err := os.ReadFile(dir.path(clientSecretName))
 	if errors.Is(err, fs.ErrNotExist) {
 		secret := "demo+" + rand.Text() + "/="
-		return secret, dir.write(demoClientSecret, secret)
+		return secret, dir.write(clientSecretName, secret)
 	}
 	return strings.TrimSuffix(string(data), "\n"), err
 }
 
 // caddyfile makes the sidecar's configuration.
-func (dir demoDir) caddyfile(d *demo) string {
+func (dir directory) caddyfile(d *demo) string {
 	host, port, _ := net.SplitHostPort(d.listen)
 	return fmt.Sprintf(`# Written by the demo, which will not overwrite it.
 {
@@ -71,10 +71,10 @@ http://:%s {
 		}
 	}
 }
-`, port, host, d.api, d.authorizationServer, demoClientID, dir.placeholder(demoClientSecret), dir.placeholder(demoRefreshToken))
+`, port, host, d.api, d.authorizationServer, clientID, dir.placeholder(clientSecretName), dir.placeholder(refreshTokenName))
 }
 
-func (dir demoDir) placeholder(name string) string {
+func (dir directory) placeholder(name string) string {
 	placeholder := "{file." + dir.path(name) + "}"
 	if strings.ContainsAny(placeholder, " \t") {
 		return `"` + placeholder + `"`
@@ -84,8 +84,8 @@ func (dir demoDir) placeholder(name string) string {
 
 // keepCaddyfile writes the Caddyfile if there is none. One that is there may be
 // the user's own work: it stays, if it fits the addresses.
-func (dir demoDir) keepCaddyfile(d *demo) error {
-	path := dir.path(demoCaddyfile)
+func (dir directory) keepCaddyfile(d *demo) error {
+	path := dir.path(caddyfileName)
 	there, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return os.WriteFile(path, []byte(dir.caddyfile(d)), 0o600)
@@ -111,7 +111,7 @@ func (dir demoDir) keepCaddyfile(d *demo) error {
 
 // clear removes what a demo left, and sets its Caddyfile aside. It touches no
 // directory that is not a demo's.
-func (dir demoDir) clear() error {
+func (dir directory) clear() error {
 	entries, err := os.ReadDir(string(dir))
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(entries) == 0) {
 		return nil
@@ -119,15 +119,15 @@ func (dir demoDir) clear() error {
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(dir.path(demoState)); err != nil {
+	if _, err := os.Stat(dir.path(stateName)); err != nil {
 		return fmt.Errorf("%s is not the directory of a demo, so nothing in it is removed: %w", dir, err)
 	}
-	err = os.Rename(dir.path(demoCaddyfile), dir.path(demoCaddyfile+".old"))
+	err = os.Rename(dir.path(caddyfileName), dir.path(caddyfileName+".old"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	// The state comes last: it is what a second attempt knows the directory by.
-	for _, name := range []string{demoSidecarHome, demoSidecarLog, demoAdminSocket, demoClientSecret, demoRefreshToken, demoState} {
+	for _, name := range []string{sidecarHome, sidecarLog, adminSocket, clientSecretName, refreshTokenName, stateName} {
 		if err := os.RemoveAll(dir.path(name)); err != nil {
 			return err
 		}

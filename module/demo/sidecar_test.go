@@ -1,4 +1,4 @@
-package module
+package demo
 
 import (
 	"context"
@@ -30,9 +30,9 @@ func TestDemoSidecarProcess(t *testing.T) {
 }
 
 // newTestSidecar runs the process above; what is said arrives in the channel.
-func newTestSidecar(t *testing.T, listens string) (*demoSidecar, chan int) {
+func newTestSidecar(t *testing.T, listens string) (*sidecar, chan int) {
 	pids := make(chan int, 10)
-	return &demoSidecar{
+	return &sidecar{
 		listen: listens,
 		log:    filepath.Join(t.TempDir(), "log"),
 		start: func(ctx context.Context) *exec.Cmd {
@@ -77,7 +77,7 @@ func TestDemoStartsAKilledSidecarAgain(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(demoPatience):
+	case <-time.After(patience):
 		t.Fatal("it does not end")
 	}
 	if conn, err := net.Dial("tcp", address); err == nil {
