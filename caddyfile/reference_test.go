@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
-	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -34,7 +31,7 @@ func TestReferencePage(t *testing.T) {
 		t.Fatal("the mark of the part that is made from the comments is gone")
 	}
 	r := reference{t: t, types: make(map[string]documented)}
-	r.read("../module")
+	r.read()
 	want := string(head) + referenceBegins + "\n## Caddyfile\n" + grammar(t) + "\n## JSON\n" + r.modules()
 	if *update && !t.Failed() {
 		if err := os.WriteFile(referencePage, []byte(want), 0o600); err != nil { // it exists, and keeps its mode
@@ -49,24 +46,10 @@ func TestReferencePage(t *testing.T) {
 
 // TestTheReferenceHasEverySyntax finds parsers that it does not name.
 func TestTheReferenceHasEverySyntax(t *testing.T) {
-	var sources []byte
-	for _, pattern := range []string{"*.go", "../module/*.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			if strings.HasSuffix(file, "_test.go") {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources = append(sources, text...)
-		}
+	said, shown := 0, strings.Count(grammar(t), "```caddy\n")
+	for _, file := range sources(t) {
+		said += bytes.Count(file.text, []byte("Syntax:\n//\n//\t"))
 	}
-	said, shown := bytes.Count(sources, []byte("Syntax:\n//\n//\t")), strings.Count(grammar(t), "```caddy\n")
 	if said == 0 || said != shown {
 		t.Errorf("the comments say %d syntaxes, and the reference shows %d", said, shown)
 	}
@@ -79,21 +62,17 @@ var indent = regexp.MustCompile(`(?m)^\t *`)
 func grammar(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	for _, part := range []struct{ title, file, function string }{
-		{"The directive upstream_oauth", "upstream.go", "parseUpstream"},
-		{"The global option oauth2_client", "globaloption.go", "parseGlobalOption"},
-		{"The global option max_concurrent_refreshes", "globaloption.go", "parseLimit"},
-		{"The transport oauth2", "../module/transport.go", "UnmarshalCaddyfile"},
-		{"The directive inject_token", "injecttoken.go", "parseInjectToken"},
-		{"The settings of a client", "client.go", "parseClient"},
+	for _, part := range []struct{ title, function string }{
+		{"The directive upstream_oauth", "parseUpstream"},
+		{"The global option oauth2_client", "parseGlobalOption"},
+		{"The global option max_concurrent_refreshes", "parseLimit"},
+		{"The transport oauth2", "Transport.UnmarshalCaddyfile"},
+		{"The directive inject_token", "parseInjectToken"},
+		{"The settings of a client", "parseClient"},
 	} {
-		file, err := parser.ParseFile(token.NewFileSet(), part.file, nil, parser.ParseComments)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, syntax, ok := strings.Cut(commentOf(file, part.function), "Syntax:\n\n")
+		_, syntax, ok := strings.Cut(functionOf(t, part.function).Doc.Text(), "Syntax:\n\n")
 		if !ok {
-			t.Fatalf("%s: the comment of %s says no syntax", part.file, part.function)
+			t.Fatalf("the comment of %s says no syntax", part.function)
 		}
 		syntax = indent.ReplaceAllStringFunc(syntax, func(spaces string) string {
 			return strings.Repeat("\t", strings.Count(strings.TrimPrefix(spaces, "\t"), "    "))
@@ -101,15 +80,6 @@ func grammar(t *testing.T) string {
 		fmt.Fprintf(&b, "\n### %s\n\n```caddy\n%s\n```\n", part.title, strings.TrimSpace(syntax))
 	}
 	return b.String()
-}
-
-func commentOf(file *ast.File, function string) string {
-	for _, decl := range file.Decls {
-		if f, ok := decl.(*ast.FuncDecl); ok && f.Name.Name == function {
-			return f.Doc.Text()
-		}
-	}
-	return ""
 }
 
 // documented is what the comments say of a type and of its fields.
@@ -122,24 +92,13 @@ type documented struct {
 // uses them, each once.
 type reference struct {
 	t     *testing.T
-	types map[string]documented
+	types map[string]documented // by import path and name
 	queue []reflect.Type
 	at    map[reflect.Type][]string // where a type stands
 }
 
-func (r *reference) read(dir string) {
-	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
-		if err != nil {
-			r.t.Fatal(err)
-		}
+func (r *reference) read() {
+	for _, file := range sources(r.t) {
 		for _, decl := range file.Decls {
 			d, ok := decl.(*ast.GenDecl)
 			if !ok {
@@ -147,12 +106,15 @@ func (r *reference) read(dir string) {
 			}
 			for _, spec := range d.Specs {
 				if s, ok := spec.(*ast.TypeSpec); ok {
-					r.types[s.Name.Name] = documentation(d, s)
+					r.types[file.pkg+"."+s.Name.Name] = documentation(d, s)
 				}
 			}
 		}
 	}
 }
+
+// of returns what is said of a type.
+func (r *reference) of(typ reflect.Type) documented { return r.types[typ.PkgPath()+"."+typ.Name()] }
 
 func documentation(d *ast.GenDecl, s *ast.TypeSpec) documented {
 	known := documented{doc: d.Doc.Text(), fields: make(map[string]string)}
@@ -232,7 +194,7 @@ func prefix(id caddy.ModuleID) string {
 
 // section writes a type's comment and a table of its members.
 func (r *reference) section(typ reflect.Type, path string) string {
-	known := r.types[typ.Name()]
+	known := r.of(typ)
 	if known.doc == "" {
 		r.t.Errorf("type %s has no doc comment", typ.Name())
 	}
@@ -248,7 +210,7 @@ func (r *reference) section(typ reflect.Type, path string) string {
 var embedded = map[string]string{"HTTPTransport": "http.reverse_proxy.transport.http"}
 
 func (r *reference) rows(typ reflect.Type, path string) (rows string, inherited []string) {
-	known := r.types[typ.Name()]
+	known := r.of(typ)
 	for f := range typ.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {

@@ -20,15 +20,9 @@ import (
 // reference are generated from complete.
 func TestEveryExportedNameAndFieldIsDocumented(t *testing.T) {
 	fset := token.NewFileSet()
-	names, err := filepath.Glob("*.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	names := rooms(t)
 	fields := 0
 	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
-			continue
-		}
 		file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +60,26 @@ func TestEveryExportedNameAndFieldIsDocumented(t *testing.T) {
 	if fields < 30 {
 		t.Errorf("only %d fields were seen", fields)
 	}
+}
+
+// rooms are the files of this package and of those below it, but the internal ones.
+func rooms(t *testing.T) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == "internal":
+			return filepath.SkipDir
+		case strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go"):
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 func TestModulesAreRegistered(t *testing.T) {

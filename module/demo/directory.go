@@ -20,9 +20,9 @@ const (
 	clientSecretName = "client_secret"
 	refreshTokenName = "refresh_token"
 	stateName        = "authorization-server.json"
-	sidecarHome  = "sidecar"
-	sidecarLog   = "sidecar.log"
-	adminSocket  = "admin.sock"
+	sidecarHome      = "sidecar"
+	sidecarLog       = "sidecar.log"
+	adminSocket      = "admin.sock"
 )
 
 const clientID = "demo"
