@@ -173,9 +173,9 @@ func (m *machine) journal() {
 	m.await(Journaling, Save{Record: p.writing, IfRevision: m.tag, Journal: true, SetAside: m.aside})
 }
 
-// journaled goes on once that is written. An answer is owed that the store refused
-// and the token is about to expire: then what the store has is consumed anyway, and
-// nothing is lost by going on.
+// journaled goes on once that is written. An answer is owed that the store does not
+// have, as was just seen, and the token is about to expire: then what the store has
+// is consumed anyway, and nothing is lost by going on.
 func (m *machine) journaled(e Saved) {
 	p := m.plan
 	switch {
@@ -188,7 +188,7 @@ func (m *machine) journaled(e Saved) {
 		m.hold()
 	case e.Fault == Conflict:
 		m.later(conflictPause + time.Duration(m.now.Draw*float64(conflictPause)))
-	case m.unsaved && !p.Candidate && !p.revived && m.leased && m.urgent():
+	case m.unsaved && p.alone && !p.Candidate && m.leased && m.urgent():
 		m.record = p.writing
 		m.hold()
 	default:

@@ -89,7 +89,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	e.token(p.connects)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
 	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
-		p.connected, p.first, p.held, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.writing != nil, p.answer != nil)
+		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.writing != nil, p.answer != nil)
 	if p.order != nil {
 		e.order(p.order, newest)
 	}
@@ -177,7 +177,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 29}, {plan{}, 27}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
+		{State{}, 29}, {plan{}, 28}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
 		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {

@@ -171,3 +171,19 @@ func TestWhatAnotherHolderObtainedIsNotWrittenOver(t *testing.T) {
 		1 crash
 	`)
 }
+
+// An answer was stored although the store did not say so. Its refresh token was sent
+// without a journal, and a crash then lost it without a trace.
+func TestWithoutAJournalNothingIsSentThatTheStoreHolds(t *testing.T) {
+	history(t, "one, owed", `
+		0 time
+		0 look
+		0 save unacknowledged
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 look away
+		0 save away
+	`)
+}

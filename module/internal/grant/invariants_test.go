@@ -50,7 +50,9 @@ func (w *world) sent(i int) {
 	if h.journal != token && (h.owed != token && !w.behind(token) || !h.expiring(w)) {
 		w.wrong(fmt.Sprintf("(a) holder %d sends %s without a journal", i, token))
 	}
-	w.past.unnamed = w.past.unnamed || h.journal != token
+	if stored := w.store.rec; h.journal != token && stored != nil && !w.store.damaged && holds(stored, token) && stored.Open(record.FingerprintOf(token)) == nil {
+		w.wrong(fmt.Sprintf("(a) holder %d sends %s without a journal, and the store holds it", i, token))
+	}
 	// (b) Nobody presents what it knows to be consumed or refused.
 	f := record.FingerprintOf(token)
 	for _, r := range []*record.Record{h.state.record, h.base} {

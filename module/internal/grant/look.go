@@ -23,6 +23,7 @@ func (m *machine) looked(e Looked) {
 		m.finish()
 		return
 	}
+	m.plan.alone = e.Store == Missing || e.Store == None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
 	m.loaded = true
 	if o := m.plan.order; o != nil && o.Revoke {
 		m.planRevocation()

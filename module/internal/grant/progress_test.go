@@ -167,7 +167,7 @@ func (p past) explains(cause string) string {
 	case CauseResponseLost:
 		ok = p.unheard || p.rolledBack
 	case CauseRefused:
-		ok = p.killed || p.rolledBack || p.overrun || p.nonsense || p.elsewhere || p.unnamed
+		ok = p.killed || p.rolledBack || p.overrun || p.nonsense || p.elsewhere
 	case CauseSeedUsed:
 		ok = p.killed || p.rolledBack || p.overrun || p.elsewhere
 	case CauseRevoked:

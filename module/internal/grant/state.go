@@ -140,6 +140,7 @@ type plan struct {
 	connected bool  // a prepared request waits
 	first     bool  // no attempt has failed since the last success
 	held      bool  // requests are held back
+	alone     bool  // the second look saw that the store knows nothing of the token
 	sent      Instant
 
 	write   write

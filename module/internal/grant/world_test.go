@@ -43,7 +43,6 @@ type past struct {
 	overrun    bool // a holder outlived its lease
 	elsewhere  bool // the binding was changed
 	nonsense   bool // what an operator supplied was refused
-	unnamed    bool // a request was sent that no journal names: the store was away
 }
 
 // stored is the store.
