@@ -20,6 +20,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 )
 
@@ -210,7 +211,7 @@ func listenForBrowser(redirectURI string) (net.Listener, *url.URL, error) {
 		redirectURI = "http://127.0.0.1:0/callback"
 	}
 	u, err := url.Parse(redirectURI)
-	if err != nil || u.Scheme != "http" || !isLoopback(u.Hostname()) || u.Port() == "" {
+	if err != nil || u.Scheme != "http" || !origin.IsLoopback(u.Hostname()) || u.Port() == "" {
 		return nil, nil, errors.New("--redirect-uri: write http://127.0.0.1:<port>/<path>")
 	}
 	l, err := net.Listen("tcp", u.Host)

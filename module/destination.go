@@ -15,13 +15,14 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/origin"
 )
 
 // destinations decides where a transport may send its client's token: to the
 // client's `allow` origins, or else to the static upstreams of the reverse_proxy
 // that the transport belongs to.
 type destinations struct {
-	rules    []originRule
+	rules    []origin.Rule
 	explicit bool
 	tls      *reverseproxy.TLSConfig
 	// What is allowed for certain, so that the hot path is one look into a map.
@@ -89,7 +90,7 @@ func (d *destinations) addUpstream(dial string, checks *reverseproxy.HealthCheck
 
 // addChecks checks where the health of a static upstream is checked. Another port
 // of the same server is the same party; another server is not.
-func (d *destinations) addChecks(upstream origin, checks *reverseproxy.ActiveHealthChecks) error {
+func (d *destinations) addChecks(upstream origin.Origin, checks *reverseproxy.ActiveHealthChecks) error {
 	setting, to := "health_port", destination{network: "tcp"}
 	switch {
 	case checks.Upstream != "":
@@ -100,15 +101,15 @@ func (d *destinations) addChecks(upstream origin, checks *reverseproxy.ActiveHea
 		}
 		to.network, to.address = addr.Network, addr.JoinHostPort(0)
 		// Caddy takes the scheme of the upstream's own port.
-		to.scheme = d.scheme(net.JoinHostPort(upstream.host, upstream.port))
-	case checks.Port != 0 && upstream.socket == "":
-		to.address = net.JoinHostPort(upstream.host, fmt.Sprint(checks.Port))
+		to.scheme = d.scheme(net.JoinHostPort(upstream.Host, upstream.Port))
+	case checks.Port != 0 && upstream.Socket == "":
+		to.address = net.JoinHostPort(upstream.Host, fmt.Sprint(checks.Port))
 		to.scheme = d.scheme(to.address)
 	default:
 		return nil
 	}
 	o := d.origin(to, "")
-	if o.scheme != upstream.scheme || o.name != upstream.name {
+	if o.Scheme != upstream.Scheme || o.Name != upstream.Name {
 		if !d.explicit {
 			return fmt.Errorf("%s %s is not an upstream, and health checks carry the token there: add 'allow %s' and 'allow %s' to the client's settings", setting, o, upstream, o)
 		}
@@ -122,21 +123,21 @@ func (d *destinations) addChecks(upstream origin, checks *reverseproxy.ActiveHea
 
 // permit returns an error, with the line to add, for an origin that the token may
 // not go to.
-func (d *destinations) permit(what string, o origin) error {
+func (d *destinations) permit(what string, o origin.Origin) error {
 	if d.explicit {
 		if d.matches(o) {
 			return nil
 		}
 		return fmt.Errorf("%s %s is not among the origins that its token may go to: add 'allow %s' to the client's settings", what, o, o)
 	}
-	if o.inTheClear() {
+	if o.InTheClear() {
 		return fmt.Errorf("%s %s is plain http, so that others on that network could read the token: use https, or add 'allow %s' to the client's settings if the network is trusted", what, o, o)
 	}
 	return nil
 }
 
-func (d *destinations) matches(o origin) bool {
-	return slices.ContainsFunc(d.rules, func(r originRule) bool { return r.matches(o) })
+func (d *destinations) matches(o origin.Origin) bool {
+	return slices.ContainsFunc(d.rules, func(r origin.Rule) bool { return r.Matches(o) })
 }
 
 // provenName is the name that a server must prove in place of its host's, if there
@@ -163,9 +164,9 @@ func (d *destinations) scheme(address string) string {
 	return "https"
 }
 
-func (d *destinations) origin(to destination, serverName string) origin {
+func (d *destinations) origin(to destination, serverName string) origin.Origin {
 	if isSocket(to.network) {
-		return origin{scheme: to.scheme, socket: to.address}
+		return origin.Origin{Scheme: to.scheme, Socket: to.address}
 	}
 	host, port, err := net.SplitHostPort(to.address)
 	if err != nil {
@@ -174,11 +175,11 @@ func (d *destinations) origin(to destination, serverName string) origin {
 	if serverName == "" {
 		serverName = d.provenName()
 	}
-	return tcpOrigin(to.scheme, host, port, serverName)
+	return origin.TCP(to.scheme, host, port, serverName)
 }
 
 // allows reports whether a request may carry the token, and where it would go.
-func (d *destinations) allows(req *http.Request, proxyProtocol bool) (bool, origin) {
+func (d *destinations) allows(req *http.Request, proxyProtocol bool) (bool, origin.Origin) {
 	info, dialled := reverseproxy.GetDialInfo(req.Context())
 	to := destination{scheme: req.URL.Scheme, network: info.Network, address: info.Address}
 	if !dialled {
@@ -194,22 +195,22 @@ func (d *destinations) allows(req *http.Request, proxyProtocol bool) (bool, orig
 	// goes. It is the address that is dialled, unless a health check follows a
 	// redirect. With the PROXY protocol it is not a host at all.
 	if !dialled || proxyProtocol || sameAddress(req.URL, info) {
-		return true, origin{}
+		return true, origin.Origin{}
 	}
 	return d.allowsDestination(req.Context(), destination{scheme: to.scheme, network: "tcp", address: req.URL.Host})
 }
 
 func sameAddress(u *url.URL, info reverseproxy.DialInfo) bool {
-	if u.Host == info.Address || u.Host == info.Host && info.Port == defaultPort(u.Scheme) {
+	if u.Host == info.Address || u.Host == info.Host && info.Port == origin.DefaultPort(u.Scheme) {
 		return true
 	}
 	// What Caddy writes for the health checks of a unix socket.
 	return u.Host == "localhost" && caddy.IsUnixNetwork(info.Network)
 }
 
-func (d *destinations) allowsDestination(ctx context.Context, to destination) (bool, origin) {
+func (d *destinations) allowsDestination(ctx context.Context, to destination) (bool, origin.Origin) {
 	if _, ok := d.known[to]; ok {
-		return true, origin{}
+		return true, origin.Origin{}
 	}
 	name := ""
 	if d.nameDepends() {
@@ -251,7 +252,7 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 }
 
 // denied answers a request whose token must not go where it is directed to.
-func (t *Transport) denied(req *http.Request, to origin) *http.Response {
+func (t *Transport) denied(req *http.Request, to origin.Origin) *http.Response {
 	return t.notSent(req, cause.Of("token_destination_denied").With("origin", printable(to.String()), "client", t.Client))
 }
 

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"lamplighter/module/internal/origin"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -21,7 +23,7 @@ import (
 // on the request. Of https it sees nothing but the name of the other end.
 
 // proxyDenied is the error of a request that would pass a forward proxy in clear.
-type proxyDenied struct{ proxy origin }
+type proxyDenied struct{ proxy origin.Origin }
 
 // Error says what would happen.
 func (e *proxyDenied) Error() string {
@@ -30,24 +32,24 @@ func (e *proxyDenied) Error() string {
 
 // passes returns an error if a request of a scheme must not pass a forward proxy.
 // The consent to a network is none to a proxy that happens to be in it.
-func passes(scheme string, proxy *url.URL, rules []originRule) error {
+func passes(scheme string, proxy *url.URL, rules []origin.Rule) error {
 	if scheme != "http" {
 		return nil
 	}
 	o := proxyOrigin(proxy)
-	if slices.ContainsFunc(rules, func(r originRule) bool { return r.name != "" && r.matches(o) }) {
+	if slices.ContainsFunc(rules, func(r origin.Rule) bool { return r.NamesHost() && r.Matches(o) }) {
 		return nil
 	}
 	return &proxyDenied{o}
 }
 
 // proxyOrigin is a forward proxy as `allow` names it: without user and password.
-func proxyOrigin(proxy *url.URL) origin {
+func proxyOrigin(proxy *url.URL) origin.Origin {
 	scheme := strings.ToLower(proxy.Scheme)
 	if scheme == "socks5h" {
 		scheme = "socks5" // it only differs in who looks up names
 	}
-	return tcpOrigin(scheme, proxy.Hostname(), proxy.Port(), "")
+	return origin.TCP(scheme, proxy.Hostname(), proxy.Port(), "")
 }
 
 // parseProxy reads the URL of a forward proxy. Errors do not repeat it: it may hold

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 )
 
@@ -122,14 +123,14 @@ func (g *Guard) compileCallers() error {
 		case "private_ranges":
 			g.sockets = true
 			for _, private := range caddyhttp.PrivateRangesCIDR() {
-				prefix, err := parsePrefix(private)
+				prefix, err := origin.ParsePrefix(private)
 				if err != nil {
 					return err
 				}
 				g.callers = append(g.callers, prefix)
 			}
 		default:
-			prefix, err := parsePrefix(caller)
+			prefix, err := origin.ParsePrefix(caller)
 			if err != nil {
 				return fmt.Errorf("callers: %q is unknown: use loopback, private_ranges, an address, a range such as 10.0.0.0/8, or any", caller)
 			}
@@ -198,7 +199,7 @@ func refused(status int, why cause.Cause) *problem {
 // printable keeps what a caller sent from being more than a word.
 func printable(text string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r <= ' ' || strings.ContainsRune(`'"\{}`, r) || r > '~' && !isLabelRune(r) {
+		if r <= ' ' || strings.ContainsRune(`'"\{}`, r) || r > '~' && !origin.IsLabelRune(r) {
 			return -1
 		}
 		return r
@@ -270,7 +271,7 @@ func withPort(host, scheme string) string {
 	if _, _, err := net.SplitHostPort(host); err == nil {
 		return host
 	}
-	return host + ":" + defaultPort(scheme)
+	return host + ":" + origin.DefaultPort(scheme)
 }
 
 // hostRules decide which names a request may be for.
@@ -292,12 +293,12 @@ func compileHosts(list []string) (rules hostRules, err error) {
 		switch {
 		case host == "*":
 			rules.all = true
-		case !isHostname(domain):
+		case !origin.IsHostname(domain):
 			return rules, fmt.Errorf("allow_host: %q is not a host name such as erp.example.com", text)
 		case wild:
 			rules.domains = append(rules.domains, "."+domain)
 		default:
-			rules.names = append(rules.names, plainHost(host))
+			rules.names = append(rules.names, origin.PlainHost(host))
 		}
 	}
 	return rules, nil
@@ -331,7 +332,7 @@ func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
 // is no name at all may be read as any.
 func (h *hostRules) pass(r *http.Request) bool {
 	host := requestHost(r.Host)
-	if h.all || host == "" || isHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
+	if h.all || host == "" || origin.IsHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
 		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
 		return true
 	}
@@ -360,7 +361,7 @@ func requestHost(hostport string) string {
 	if err != nil {
 		host = hostport
 	}
-	return plainHost(host)
+	return origin.PlainHost(host)
 }
 
 // Interface guards

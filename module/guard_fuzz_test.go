@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/origin"
 )
 
 func requestFor(host string) *http.Request {
@@ -41,7 +42,7 @@ func FuzzHost(f *testing.F) {
 		if rules.pass(requestFor(host+":8080")) != passes {
 			t.Errorf("%q passes: %v, with a port not so", host, passes)
 		}
-		if isHostname(name) && rules.pass(requestFor(host+".example.org")) {
+		if origin.IsHostname(name) && rules.pass(requestFor(host+".example.org")) {
 			t.Errorf("%q passes below a domain of somebody else", host+".example.org")
 		}
 	})
@@ -53,19 +54,19 @@ func FuzzOrigin(f *testing.F) {
 		f.Add(seed[0], seed[1], true)
 		f.Add(seed[0], seed[1], false)
 	}
-	f.Fuzz(func(t *testing.T, origin, host string, secure bool) {
+	f.Fuzz(func(t *testing.T, from, host string, secure bool) {
 		r := requestFor(host)
 		if secure {
 			r.TLS = new(tls.ConnectionState)
 		}
-		r.Header.Set("Origin", origin)
+		r.Header.Set("Origin", from)
 		_, foreign := new(Guard).foreign(r)
-		if foreign || origin == "" {
+		if foreign || from == "" {
 			return
 		}
-		u, err := url.Parse(origin)
-		if err != nil || u.Host == "" || u.User != nil || !strings.EqualFold(plainHost(u.Hostname()), requestHost(host)) {
-			t.Errorf("the origin %q is taken for the own one of %q", origin, host)
+		u, err := url.Parse(from)
+		if err != nil || u.Host == "" || u.User != nil || !strings.EqualFold(origin.PlainHost(u.Hostname()), requestHost(host)) {
+			t.Errorf("the origin %q is taken for the own one of %q", from, host)
 		}
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -153,7 +154,7 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 // beginCode begins an authorization code grant with PKCE.
 func (c *client) beginCode(ctx context.Context, redirectURI string) (*LoginAnswer, error) {
 	back, err := url.Parse(redirectURI)
-	if err != nil || back.Scheme != "http" || !isLoopback(back.Hostname()) {
+	if err != nil || back.Scheme != "http" || !origin.IsLoopback(back.Hostname()) {
 		return nil, errors.New("redirect_uri is no http URL on a loopback address")
 	}
 	raw, err := c.resolved(ctx, "authorization_endpoint", c.cfg.AuthorizationEndpoint)

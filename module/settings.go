@@ -3,7 +3,6 @@ package module
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -186,18 +186,10 @@ func (c *Client) checkEndpoint(setting, endpoint string) error {
 	if u.Scheme == "http" && setting == "token_endpoint" && c.TokenEndpointAuthMethod == "tls_client_auth" {
 		return errors.New("token_endpoint is plain http, where no certificate is presented: token_endpoint_auth_method tls_client_auth needs https")
 	}
-	if u.Scheme == "http" && !c.AllowHTTP && !isLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !c.AllowHTTP && !origin.IsLoopback(u.Hostname()) {
 		return fmt.Errorf("%s on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", setting, u.Host)
 	}
 	return nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // drains reports whether the old access token dies with its successor's birth.

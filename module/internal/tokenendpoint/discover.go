@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 )
 
@@ -114,7 +114,7 @@ func Discover(ctx context.Context, issuer string, how Connection) (Metadata, err
 		if problem == nil {
 			return m, nil
 		}
-		problems = append(problems, strings.TrimPrefix(place, origin(place))+" "+problem.detail)
+		problems = append(problems, strings.TrimPrefix(place, originOf(place))+" "+problem.detail)
 		if worst == nil || problem.tells() > worst.tells() {
 			worst = problem
 		}
@@ -154,8 +154,8 @@ func (m *Metadata) check(issuer string) *unfit {
 	return nil
 }
 
-// origin is the part of a URL before its path.
-func origin(place string) string {
+// originOf is the part of a URL before its path.
+func originOf(place string) string {
 	u, err := url.Parse(place)
 	if err != nil {
 		return ""
@@ -213,7 +213,7 @@ func sameOrigin(place, location string) (string, bool) {
 		return "", false
 	}
 	to.Host, to.Fragment = from.Host, ""
-	return to.String(), to.Scheme == "https" || isLoopback(to.Hostname())
+	return to.String(), to.Scheme == "https" || origin.IsLoopback(to.Hostname())
 }
 
 func port(u *url.URL) string {
@@ -224,11 +224,6 @@ func port(u *url.URL) string {
 		return "80"
 	}
 	return "443"
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func getMetadata(ctx context.Context, place string, how Connection) (*reply, *unfit) {

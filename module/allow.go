@@ -1,0 +1,34 @@
+package module
+
+import (
+	"fmt"
+	"strings"
+
+	"lamplighter/module/internal/origin"
+)
+
+// compileAllow compiles the values of `allow`. Placeholders are resolved, unless
+// this is about what is wrong with any environment.
+func compileAllow(list []string, resolve bool) ([]origin.Rule, error) {
+	rules := make([]origin.Rule, 0, len(list))
+	for _, text := range list {
+		if strings.Contains(text, "{") {
+			if !resolve {
+				continue
+			}
+			var r resolver
+			if text = r.value("allow", text); r.err != nil {
+				return nil, r.err
+			}
+		}
+		rule, err := origin.ParseRule(text)
+		if err != nil {
+			if strings.Contains(text, "@") {
+				text = "…" // it may hold a password
+			}
+			return nil, fmt.Errorf("allow %s: %w", text, err)
+		}
+		rules = append(rules, rule)
+	}
+	return rules, nil
+}
