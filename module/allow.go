@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/placeholder"
 )
 
 // compileAllow compiles the values of `allow`. Placeholders are resolved, unless
@@ -16,9 +17,9 @@ func compileAllow(list []string, resolve bool) ([]origin.Rule, error) {
 			if !resolve {
 				continue
 			}
-			var r resolver
-			if text = r.value("allow", text); r.err != nil {
-				return nil, r.err
+			var r placeholder.Resolver
+			if text = r.Value("allow", text); r.Err != nil {
+				return nil, r.Err
 			}
 		}
 		rule, err := origin.ParseRule(text)

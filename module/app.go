@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/placeholder"
 )
 
 func init() {
@@ -112,7 +113,7 @@ func (a *App) Start() error {
 	defer a.mu.Unlock()
 	for u := range a.gates {
 		if a.clients[u.client] == nil {
-			return located(u.declaredAt, notDeclared(u.client))
+			return placeholder.Located(u.declaredAt, notDeclared(u.client))
 		}
 	}
 	// Records are looked at when all apps have started, or a request wants one.
@@ -124,7 +125,7 @@ func (a *App) Start() error {
 	clients := a.sorted()
 	for _, c := range clients {
 		if err := c.check(a.ctx); err != nil {
-			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 		}
 	}
 	inParallel(len(clients), func(i int) { a.startClient(clients[i]) })

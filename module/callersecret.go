@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/placeholder"
 )
 
 // callerSecret is what callers must bring. A nil one asks for nothing.
@@ -36,8 +37,8 @@ func (g *Guard) compileSecret() error {
 		return nil
 	}
 	g.secret = &callerSecret{setting: g.CallerSecret}
-	if isLiteral(g.CallerSecret) {
-		g.logger.Warn(literalWarning("caller_secret"), zap.String("declared_at", g.DeclaredAt))
+	if placeholder.IsLiteral(g.CallerSecret) {
+		g.logger.Warn(placeholder.LiteralWarning("caller_secret"), zap.String("declared_at", g.DeclaredAt))
 	}
 	return g.secret.resolved().err
 }
@@ -47,10 +48,10 @@ func (s *callerSecret) resolved() *resolvedSecret {
 	if current := s.current.Load(); current != nil && now.Sub(current.at) < secretFreshness {
 		return current
 	}
-	var r resolver
-	value := r.value("caller_secret", s.setting)
+	var r placeholder.Resolver
+	value := r.Value("caller_secret", s.setting)
 	redact.Remember(value)
-	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), err: r.err}
+	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), err: r.Err}
 	s.current.Store(fresh)
 	return fresh
 }

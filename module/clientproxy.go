@@ -11,6 +11,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/placeholder"
 )
 
 // checkProxySetting checks the setting `proxy` as far as it holds no placeholder.
@@ -37,10 +38,10 @@ func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
 	case "", "from_environment":
 		return http.ProxyFromEnvironment(req)
 	}
-	var r resolver
-	text := r.value("proxy", c.Proxy)
-	if r.err != nil {
-		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(keeper.CauseUnresolved).With(), Err: r.err}
+	var r placeholder.Resolver
+	text := r.Value("proxy", c.Proxy)
+	if r.Err != nil {
+		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(keeper.CauseUnresolved).With(), Err: r.Err}
 	}
 	proxy, err := parseProxy(text)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/placeholder"
 )
 
 // client is a declared Client at work in one configuration.
@@ -109,10 +110,10 @@ func (c *client) release() (err error) {
 
 // suppliedSeed reads the refresh token that the operator supplied.
 func (c *client) suppliedSeed() (string, error) {
-	var r resolver
-	seed := r.value("refresh_token", c.id.refreshToken)
-	if r.err != nil || seed == "" {
-		return "", r.err
+	var r placeholder.Resolver
+	seed := r.Value("refresh_token", c.id.refreshToken)
+	if r.Err != nil || seed == "" {
+		return "", r.Err
 	}
 	seed, err := checkToken(seed)
 	if err != nil {

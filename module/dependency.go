@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"lamplighter/module/placeholder"
 )
 
 var otherTokens = regexp.MustCompile(`\{(oauth2_client\.[^{}]+)\}`)
@@ -17,7 +19,7 @@ func (c *Client) mentioned() []string {
 	for _, values := range []map[string][]string{c.Param, c.Header} {
 		for _, list := range values {
 			for _, match := range otherTokens.FindAllStringSubmatch(strings.Join(list, "\n"), -1) {
-				if name, ok := otherClient(match[1]); ok {
+				if name, ok := placeholder.OtherClient(match[1]); ok {
 					names[name] = true
 				}
 			}
@@ -32,7 +34,7 @@ func (a *App) connect(c *client) error {
 	for _, name := range c.cfg.mentioned() {
 		other := a.clients[name]
 		if other == nil || other.inPlace {
-			return located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
 		}
 		if c.others == nil {
 			c.others = make(map[string]*client)
@@ -40,11 +42,11 @@ func (a *App) connect(c *client) error {
 		c.others[name] = other
 		other.dependents = append(other.dependents, c)
 		if other.cfg.perCaller() {
-			return located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s has a token for each caller, and none of its own", c.name, name, name))
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s has a token for each caller, and none of its own", c.name, name, name))
 		}
 	}
 	if path := c.pathTo(c, nil); path != nil {
-		return located(c.declaredAt, fmt.Errorf("client %s: its token request needs a token that needs its own: %s", c.name, strings.Join(path, " → ")))
+		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: its token request needs a token that needs its own: %s", c.name, strings.Join(path, " → ")))
 	}
 	return nil
 }

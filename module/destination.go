@@ -16,6 +16,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/placeholder"
 )
 
 // destinations decides where a transport may send its client's token: to the
@@ -239,14 +240,14 @@ func enclosingProxy(ctx caddy.Context) *reverseproxy.Handler {
 // a connection that proves where that is.
 func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 	if t.TLS != nil && t.TLS.InsecureSkipVerify && !t.AllowInsecureTLS {
-		return located(t.DeclaredAt, fmt.Errorf("client %s: with tls_insecure_skip_verify anybody on the way to the upstream can take the token: use 'tls_trust_pool' with the upstream's authority, or add 'allow_insecure_tls' if this is only a test", t.Client))
+		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: with tls_insecure_skip_verify anybody on the way to the upstream can take the token: use 'tls_trust_pool' with the upstream's authority, or add 'allow_insecure_tls' if this is only a test", t.Client))
 	}
 	t.destinations, err = newDestinations(t.client, t.HTTPTransport, enclosingProxy(ctx))
 	if err == nil {
 		err = t.resolveProxy()
 	}
 	if err != nil {
-		return located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
+		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
 	}
 	return nil
 }

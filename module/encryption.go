@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"lamplighter/module/internal/store"
+	"lamplighter/module/placeholder"
 )
 
 // encryptionKeys reads the keys of records, nil if they are not encrypted.
@@ -14,9 +15,9 @@ func encryptionKeys(cfg *StoreConfig) (*store.Keys, error) {
 	}
 	files := make([][]byte, 0, len(cfg.EncryptionKey))
 	for _, path := range cfg.EncryptionKey {
-		var r resolver
-		if path = r.value("encryption_key", path); r.err != nil {
-			return nil, r.err
+		var r placeholder.Resolver
+		if path = r.Value("encryption_key", path); r.Err != nil {
+			return nil, r.Err
 		}
 		content, err := os.ReadFile(path)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/placeholder"
 )
 
 // special asks another endpoint of the authorization server, or with endpoint ""
@@ -65,10 +66,10 @@ func (c *client) resolved(ctx context.Context, setting, raw string) (string, err
 	if raw == "" {
 		return "", fmt.Errorf("client %s has no %s: add that setting", c.name, setting)
 	}
-	var r resolver
-	endpoint := r.value(setting, raw)
-	if r.err != nil {
-		return "", r.err
+	var r placeholder.Resolver
+	endpoint := r.Value(setting, raw)
+	if r.Err != nil {
+		return "", r.Err
 	}
 	if err := c.cfg.checkEndpoint(setting, endpoint); err != nil || setting == "authorization_endpoint" {
 		return endpoint, err

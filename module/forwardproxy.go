@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/placeholder"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -90,13 +91,13 @@ func (t *Transport) resolveProxy() error {
 }
 
 func (t *Transport) resolveProxyURL(setting string, value *string) error {
-	if hasLiteralPassword(*value) {
-		t.logger.Warn(literalWarning("the password of "+setting), zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+	if placeholder.HasLiteralPassword(*value) {
+		t.logger.Warn(placeholder.LiteralWarning("the password of "+setting), zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
 	}
-	var r resolver
-	*value = r.value(setting, *value)
-	if r.err != nil {
-		return r.err
+	var r placeholder.Resolver
+	*value = r.Value(setting, *value)
+	if r.Err != nil {
+		return r.Err
 	}
 	proxy, err := parseProxy(*value)
 	if err != nil || strings.Contains(*value, "{") {
@@ -111,9 +112,9 @@ func (t *Transport) resolveProxyURL(setting string, value *string) error {
 func withoutRequest(settings any) error {
 	switch value := settings.(type) {
 	case string:
-		var r resolver
-		r.value("network_proxy", value)
-		return r.err
+		var r placeholder.Resolver
+		r.Value("network_proxy", value)
+		return r.Err
 	case []any:
 		for _, member := range value {
 			if err := withoutRequest(member); err != nil {

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/placeholder"
 )
 
 func init() {
@@ -60,7 +61,7 @@ func (Gate) CaddyModule() caddy.ModuleInfo {
 // comes after the gate.
 func (g *Gate) Provision(ctx caddy.Context) error {
 	if err := CheckName(g.Client); err != nil {
-		return located(g.DeclaredAt, fmt.Errorf("oauth2_gate: client: %w", err))
+		return placeholder.Located(g.DeclaredAt, fmt.Errorf("oauth2_gate: client: %w", err))
 	}
 	app, err := ctx.App("oauth2_client")
 	if err != nil {

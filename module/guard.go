@@ -17,6 +17,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/placeholder"
 )
 
 func init() {
@@ -93,12 +94,12 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 	g.refused = newRefusals(g.logger)
 	for _, compile := range []func() error{g.compileCallers, g.compileSecret, g.compileOrigins} {
 		if err := compile(); err != nil {
-			return located(g.DeclaredAt, err)
+			return placeholder.Located(g.DeclaredAt, err)
 		}
 	}
 	var err error
 	if g.hosts, err = compileHosts(g.AllowHost); err != nil {
-		return located(g.DeclaredAt, err)
+		return placeholder.Located(g.DeclaredAt, err)
 	}
 	g.hosts.routes = routeHosts(ctx)
 	return nil
@@ -110,9 +111,9 @@ func (g *Guard) compileCallers() error {
 		callers = []string{"loopback"}
 	}
 	for _, caller := range callers {
-		var r resolver
-		if caller = r.value("callers", caller); r.err != nil {
-			return r.err
+		var r placeholder.Resolver
+		if caller = r.Value("callers", caller); r.Err != nil {
+			return r.Err
 		}
 		switch caller {
 		case "any":
@@ -284,10 +285,10 @@ type hostRules struct {
 
 func compileHosts(list []string) (rules hostRules, err error) {
 	for _, text := range list {
-		var r resolver
-		host := strings.ToLower(strings.TrimRight(r.value("allow_host", text), "."))
-		if r.err != nil {
-			return rules, r.err
+		var r placeholder.Resolver
+		host := strings.ToLower(strings.TrimRight(r.Value("allow_host", text), "."))
+		if r.Err != nil {
+			return rules, r.Err
 		}
 		domain, wild := strings.CutPrefix(host, "*.")
 		switch {

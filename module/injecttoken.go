@@ -18,6 +18,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/placeholder"
 )
 
 func init() {
@@ -60,7 +61,7 @@ func (InjectToken) CaddyModule() caddy.ModuleInfo {
 // Provision finds the client.
 func (h *InjectToken) Provision(ctx caddy.Context) error {
 	if err := h.provision(ctx); err != nil {
-		return located(h.DeclaredAt, fmt.Errorf("inject_token: %w", err))
+		return placeholder.Located(h.DeclaredAt, fmt.Errorf("inject_token: %w", err))
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 
+	"lamplighter/module/placeholder"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
@@ -53,9 +55,9 @@ func pairOfFiles(options *reverseproxy.TLSConfig, logger *zap.Logger) *keyPair {
 // pairOfSettings is what the settings certificate and private_key hold.
 func pairOfSettings(cfg *Client, logger *zap.Logger) *keyPair {
 	return &keyPair{logger: logger, read: func() (string, string, error) {
-		var r resolver
-		chain, key := r.value("certificate", cfg.Certificate), r.value("private_key", cfg.PrivateKey)
-		return chain, key, r.err
+		var r placeholder.Resolver
+		chain, key := r.Value("certificate", cfg.Certificate), r.Value("private_key", cfg.PrivateKey)
+		return chain, key, r.Err
 	}}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/placeholder"
 )
 
 func init() {
@@ -68,8 +69,8 @@ var (
 // useTurns finds the turns to ask the client's authorization server. They are the
 // same for all configurations, and are given back under the server's name.
 func (a *App) useTurns(c *client) error {
-	var r resolver
-	endpoint := r.value("token_endpoint", c.id.tokenEndpoint)
+	var r placeholder.Resolver
+	endpoint := r.Value("token_endpoint", c.id.tokenEndpoint)
 	if endpoint == "" {
 		endpoint = c.cfg.Issuer
 	}

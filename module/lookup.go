@@ -3,6 +3,8 @@ package module
 import (
 	"fmt"
 	"sync"
+
+	"lamplighter/module/placeholder"
 )
 
 // lookup returns the client of a name for another module. With settings it
@@ -13,10 +15,10 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 	known := a.clients[name]
 	if inPlace == nil {
 		if known == nil {
-			return nil, located(declaredAt, notDeclared(name))
+			return nil, placeholder.Located(declaredAt, notDeclared(name))
 		}
 		if known.inPlace {
-			return nil, located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declaredAt, name))
+			return nil, placeholder.Located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.declaredAt, name))
 		}
 		return known, nil
 	}
@@ -29,10 +31,10 @@ func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, 
 		return c, a.connect(c)
 	}
 	if !known.inPlace {
-		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declaredAt)))
+		return nil, placeholder.Located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declaredAt)))
 	}
 	if !known.declared.Equal(inPlace) {
-		return nil, located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.declaredAt)))
+		return nil, placeholder.Located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.declaredAt)))
 	}
 	return known, nil
 }

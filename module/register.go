@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"lamplighter/module/placeholder"
+
 	"go.uber.org/zap"
 )
 
@@ -46,7 +48,7 @@ func (a *App) newClient(name string, cfg *Client) (*client, error) {
 	}
 	c, err := newClient(a.ctx, a.kinds, name, cfg)
 	if err != nil {
-		return nil, located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
+		return nil, placeholder.Located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 	}
 	c.app, c.log, c.events = a, &reporter{logger: a.logger}, a.events
 	for _, warning := range c.warnings() {
@@ -60,11 +62,11 @@ func (a *App) newClient(name string, cfg *Client) (*client, error) {
 func (a *App) register(c *client) error {
 	if c.seed != 0 && c.cfg.rotating() {
 		if other := a.seeds.claim(c.seed, c); other != c {
-			return located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
 		}
 	}
 	if err := a.useStore(c); err != nil {
-		return located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
+		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
 	}
 	if err := a.useTurns(c); err != nil {
 		return err
@@ -88,12 +90,4 @@ func inParallel(n int, do func(i int)) {
 		})
 	}
 	wg.Wait()
-}
-
-// located puts where a client is declared before an error.
-func located(declaredAt string, err error) error {
-	if declaredAt == "" {
-		return err
-	}
-	return fmt.Errorf("%s: %w", declaredAt, err)
 }

@@ -15,6 +15,7 @@ import (
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/placeholder"
 )
 
 // checkResolved returns an error if a value cannot be resolved, or is none that a
@@ -40,41 +41,41 @@ func (c *client) resolve() (*tokenendpoint.Request, error) {
 }
 
 func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint.Request, error) {
-	r := resolver{token: token}
+	r := placeholder.Resolver{Token: token}
 	cfg, id := c.cfg, &c.id
 	req := &tokenendpoint.Request{
-		URL:                r.value("token_endpoint", id.tokenEndpoint),
-		ClientID:           r.value("client_id", id.clientID),
-		ClientSecret:       r.value("client_secret", id.clientSecret),
-		ClientSecretNext:   r.value("client_secret_next", cfg.ClientSecretNext),
-		Username:           r.value("username", cfg.Username),
-		Password:           r.value("password", cfg.Password),
-		KeyID:              r.value("key_id", cfg.KeyID),
-		Claims:             r.each("claim", cfg.Claim),
-		Assertion:          r.value("assertion", cfg.Assertion),
-		ActorToken:         r.value("actor_token", cfg.ActorToken),
+		URL:                r.Value("token_endpoint", id.tokenEndpoint),
+		ClientID:           r.Value("client_id", id.clientID),
+		ClientSecret:       r.Value("client_secret", id.clientSecret),
+		ClientSecretNext:   r.Value("client_secret_next", cfg.ClientSecretNext),
+		Username:           r.Value("username", cfg.Username),
+		Password:           r.Value("password", cfg.Password),
+		KeyID:              r.Value("key_id", cfg.KeyID),
+		Claims:             r.Each("claim", cfg.Claim),
+		Assertion:          r.Value("assertion", cfg.Assertion),
+		ActorToken:         r.Value("actor_token", cfg.ActorToken),
 		ActorTokenType:     cfg.ActorTokenType,
 		RequestedTokenType: cfg.RequestedTokenType,
-		Scope:              r.values("scope", cfg.Scope),
-		Audience:           r.values("audience", cfg.Audience),
-		Resource:           r.values("resource", cfg.Resource),
-		Params:             r.multi("param", cfg.Param),
-		Header:             http.Header(r.multi("header", cfg.Header)),
+		Scope:              r.Values("scope", cfg.Scope),
+		Audience:           r.Values("audience", cfg.Audience),
+		Resource:           r.Values("resource", cfg.Resource),
+		Params:             r.Multi("param", cfg.Param),
+		Header:             http.Header(r.Multi("header", cfg.Header)),
 	}
 	if pair, err := c.pair.load(); err == nil && pair != nil {
 		req.Certificate, req.PrivateKey, req.Pair = pair.chain, pair.key, pair.certificate
 	} else {
-		req.Certificate, req.PrivateKey = r.value("certificate", cfg.Certificate), r.value("private_key", cfg.PrivateKey)
+		req.Certificate, req.PrivateKey = r.Value("certificate", cfg.Certificate), r.Value("private_key", cfg.PrivateKey)
 	}
 	if cfg.SubjectToken != "" {
 		req.SubjectTokenType = cfg.SubjectTokenType
 	}
 	if !cfg.perCaller() {
-		req.SubjectToken = r.value("subject_token", cfg.SubjectToken)
+		req.SubjectToken = r.Value("subject_token", cfg.SubjectToken)
 	}
 	redact.Remember(req.ClientSecret, req.ClientSecretNext, req.Password, req.PrivateKey, req.Assertion, req.ActorToken, req.SubjectToken)
-	if r.err != nil {
-		return nil, r.err
+	if r.Err != nil {
+		return nil, r.Err
 	}
 	if cfg.Issuer != "" && cfg.TokenEndpoint == "" {
 		return req, nil
@@ -135,8 +136,8 @@ func (c *client) binding(req *tokenendpoint.Request) record.Binding {
 	if place == "" {
 		place = c.cfg.Issuer
 	}
-	var fixed resolver
-	params := fixed.multi("param", c.cfg.Param)
+	var fixed placeholder.Resolver
+	params := fixed.Multi("param", c.cfg.Param)
 	b := record.Binding{Grant: fingerprint(place, req.ClientID)}
 	asked := []any{slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, params, req.Username}
 	// Of tokens that may be replaced at any time only their place counts.

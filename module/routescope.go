@@ -3,6 +3,8 @@ package module
 import (
 	"errors"
 	"fmt"
+
+	"lamplighter/module/placeholder"
 )
 
 // RouteScope asks for another token than the client's own, for the requests of
@@ -71,7 +73,7 @@ func (a *App) scoped(c *client, s RouteScope, declaredAt string) (*client, error
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fail := func(err error) (*client, error) {
-		return nil, located(declaredAt, fmt.Errorf("client %s: %w", c.name, err))
+		return nil, placeholder.Located(declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 	}
 	if c.inPlace {
 		return fail(errors.New("scope, audience and resource belong into its own settings here, because no other route uses it"))

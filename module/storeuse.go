@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/store"
+	"lamplighter/module/placeholder"
 )
 
 // storeUse is a store as one configuration uses it, for all clients whose records
@@ -80,10 +81,10 @@ func (c *client) check(ctx context.Context) error {
 func storeDir(cfg *StoreConfig) (string, error) {
 	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
 	if cfg != nil && cfg.Path != "" {
-		var r resolver
-		dir = r.value("store path", cfg.Path)
-		if r.err != nil {
-			return "", r.err
+		var r placeholder.Resolver
+		dir = r.Value("store path", cfg.Path)
+		if r.Err != nil {
+			return "", r.Err
 		}
 	}
 	dir, err := filepath.Abs(dir)

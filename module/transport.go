@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/placeholder"
 )
 
 func init() {
@@ -110,10 +111,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	t.guardProxy()
 	if err := t.checkProxies(networkProxy); err != nil {
-		return located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
+		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
 	}
 	if err := t.presentCertificate(own); err != nil {
-		return located(t.DeclaredAt, fmt.Errorf("client %s: tls_%w", t.Client, err))
+		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: tls_%w", t.Client, err))
 	}
 	return nil
 }

@@ -1,4 +1,10 @@
-package module
+// Package placeholder answers what a written value means: what {env.*} and {file.*}
+// stand for at the moment, whether a value is a literal secret, and where in the
+// configuration it stands.
+//
+// It knows environment, files and Caddy's replacer. It must not know which settings
+// there are.
+package placeholder
 
 import (
 	"errors"
@@ -11,19 +17,20 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// resolver replaces {env.*} and {file.*} in the values of settings. It collects
+// Resolver replaces {env.*} and {file.*} in the values of settings. It collects
 // the first error, so that a series of values reads without interruption.
-type resolver struct {
-	err error
+type Resolver struct {
+	// Err is the first error, which names its setting and no value.
+	Err error
 
-	// token looks up the access token of another client, for settings that may
+	// Token looks up the access token of another client, for settings that may
 	// hold one. Without it the placeholder stays as it is.
-	token func(client string) (string, error)
+	Token func(client string) (string, error)
 }
 
-// value resolves one setting. A placeholder that yields nothing is an error
+// Value resolves one setting. A placeholder that yields nothing is an error
 // that names the setting and the file or variable, never a value.
-func (r *resolver) value(setting, raw string) string {
+func (r *Resolver) Value(setting, raw string) string {
 	if !strings.Contains(raw, "{") {
 		return raw // most are, and a replacer takes its time
 	}
@@ -54,8 +61,8 @@ func (r *resolver) value(setting, raw string) string {
 		return val, nil
 	})
 	if err != nil {
-		if r.err == nil {
-			r.err = fmt.Errorf("%s: %w", setting, err)
+		if r.Err == nil {
+			r.Err = fmt.Errorf("%s: %w", setting, err)
 		}
 		return ""
 	}
@@ -68,21 +75,21 @@ func takesTokens(setting string) bool {
 	return strings.HasPrefix(setting, "header ") || strings.HasPrefix(setting, "param ")
 }
 
-func (r *resolver) otherToken(setting, key string) (any, error) {
-	name, ok := otherClient(key)
+func (r *Resolver) otherToken(setting, key string) (any, error) {
+	name, ok := OtherClient(key)
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("{%s} is unknown: write {oauth2_client.<name>.access_token}", key)
 	case !takesTokens(setting):
 		return nil, fmt.Errorf("{%s} can be used in header and param only", key)
-	case r.token == nil:
+	case r.Token == nil:
 		return "{" + key + "}", nil
 	}
-	return r.token(name)
+	return r.Token(name)
 }
 
-// otherClient reads oauth2_client.<name>.access_token.
-func otherClient(key string) (name string, ok bool) {
+// OtherClient reads oauth2_client.<name>.access_token.
+func OtherClient(key string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(key, "oauth2_client.")
 	if !ok {
 		return "", false
@@ -109,32 +116,35 @@ func explainFile(path string) error {
 	return fmt.Errorf("%s holds nothing but a line break, or is larger than 1 MiB", path)
 }
 
-func (r *resolver) values(setting string, raw []string) []string {
+// Values resolves the values of a setting.
+func (r *Resolver) Values(setting string, raw []string) []string {
 	out := make([]string, 0, len(raw))
 	for _, v := range raw {
-		out = append(out, r.value(setting, v))
+		out = append(out, r.Value(setting, v))
 	}
 	return out
 }
 
-func (r *resolver) each(setting string, raw map[string]string) map[string]string {
+// Each resolves a setting that has a value for each name.
+func (r *Resolver) Each(setting string, raw map[string]string) map[string]string {
 	if len(raw) == 0 {
 		return nil
 	}
 	out := make(map[string]string, len(raw))
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		out[name] = r.value(setting+" "+name, raw[name])
+		out[name] = r.Value(setting+" "+name, raw[name])
 	}
 	return out
 }
 
-func (r *resolver) multi(setting string, raw map[string][]string) map[string][]string {
+// Multi resolves a setting that has values for each name.
+func (r *Resolver) Multi(setting string, raw map[string][]string) map[string][]string {
 	if len(raw) == 0 {
 		return nil
 	}
 	out := make(map[string][]string, len(raw))
 	for _, name := range slices.Sorted(maps.Keys(raw)) {
-		out[name] = r.values(setting+" "+name, raw[name])
+		out[name] = r.Values(setting+" "+name, raw[name])
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package module
+package placeholder
 
 import (
 	"os"
@@ -40,15 +40,15 @@ func TestSecretsAreResolvedOrTheErrorNamesWhatIsMissing(t *testing.T) {
 		"shorthand of the request": {raw: "{header.X}", err: "write {file."},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var r resolver
-			got := r.value("client_secret", tc.raw)
+			var r Resolver
+			got := r.Value("client_secret", tc.raw)
 			switch {
-			case tc.err == "" && (r.err != nil || got != tc.want):
-				t.Errorf("got %q, %v; want %q", got, r.err, tc.want)
-			case tc.err != "" && (r.err == nil || !strings.Contains(r.err.Error(), tc.err)):
-				t.Errorf("got %v, want an error with %q", r.err, tc.err)
-			case r.err != nil && strings.Contains(r.err.Error(), "cr}et"):
-				t.Errorf("the secret is in the error: %v", r.err)
+			case tc.err == "" && (r.Err != nil || got != tc.want):
+				t.Errorf("got %q, %v; want %q", got, r.Err, tc.want)
+			case tc.err != "" && (r.Err == nil || !strings.Contains(r.Err.Error(), tc.err)):
+				t.Errorf("got %v, want an error with %q", r.Err, tc.err)
+			case r.Err != nil && strings.Contains(r.Err.Error(), "cr}et"):
+				t.Errorf("the secret is in the error: %v", r.Err)
 			}
 		})
 	}
