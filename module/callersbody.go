@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/problem"
 )
 
 // A body that cannot be read to its end fails the round trip, and reverse_proxy would
@@ -59,7 +60,7 @@ func (b *callersBody) Close() error {
 // problem is what the caller of a request is told of its body, nil if that did not fail.
 // Nobody hears it who has gone away, and other handlers have a status of their own for
 // what they refuse to read.
-func (b *callersBody) problem(req *http.Request) *problem {
+func (b *callersBody) problem(req *http.Request) *problem.Problem {
 	if b == nil || req.Context().Err() != nil {
 		return nil
 	}
@@ -72,5 +73,5 @@ func (b *callersBody) problem(req *http.Request) *problem {
 	if slow, ok := errors.AsType[net.Error](b.err); ok && slow.Timeout() {
 		status = http.StatusRequestTimeout
 	}
-	return refused(status, cause.Of("request_body_broken"))
+	return problem.Refused(status, cause.Of("request_body_broken"))
 }

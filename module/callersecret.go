@@ -14,6 +14,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/problem"
 )
 
 // callerSecret is what callers must bring. A nil one asks for nothing.
@@ -58,14 +59,14 @@ func (s *callerSecret) resolved() *resolvedSecret {
 
 // refusal says why a request is refused, nil if it brings the secret. The secret
 // is taken out of the request, so that nothing behind passes it on.
-func (s *callerSecret) refusal(r *http.Request, log *refusals) *problem {
+func (s *callerSecret) refusal(r *http.Request, log *refusals) *problem.Problem {
 	if s == nil {
 		return nil
 	}
 	secret := s.resolved()
 	if secret.err != nil {
 		log.log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.String("error", redact.Text(secret.err.Error())))
-		return refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
+		return problem.Refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
 	}
 	known := false
 	for _, header := range []string{"Proxy-Authorization", "Authorization"} {
@@ -81,7 +82,7 @@ func (s *callerSecret) refusal(r *http.Request, log *refusals) *problem {
 		r.Header.Del("Proxy-Authorization")
 		return nil
 	}
-	return refused(http.StatusForbidden, cause.Of("caller_unknown"))
+	return problem.Refused(http.StatusForbidden, cause.Of("caller_unknown"))
 }
 
 // brought returns the secret in the value of a header: the token of Bearer, or

@@ -62,7 +62,7 @@ func (c *Client) permittedProxy(req *http.Request) (*url.URL, error) {
 		return nil, err
 	}
 	if err := passes(req.URL.Scheme, proxy, rules); err != nil {
-		named := printable(proxyOrigin(proxy).String())
+		named := redact.Word(proxyOrigin(proxy).String())
 		return nil, &tokenendpoint.ProxyError{Cause: cause.Of("token_destination_denied", "secrets").With("proxy", named), Err: err}
 	}
 	return proxy, nil
@@ -85,7 +85,7 @@ func (c *client) checkProxy(setting, endpoint string) error {
 	_, err = c.cfg.permittedProxy(&http.Request{Method: http.MethodGet, URL: u})
 	if denied, ok := errors.AsType[*proxyDenied](err); ok {
 		return fmt.Errorf("%[1]s on %[2]s is plain http, and the forward proxy %[3]s on the way would read the secrets: use https, add 'proxy none', or add 'allow %[3]s' if that proxy may read them",
-			setting, u.Host, printable(denied.proxy.String()))
+			setting, u.Host, redact.Word(denied.proxy.String()))
 	}
 	return err
 }

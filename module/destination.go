@@ -16,7 +16,9 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/problem"
 )
 
 // destinations decides where a transport may send its client's token: to the
@@ -254,17 +256,17 @@ func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
 
 // denied answers a request whose token must not go where it is directed to.
 func (t *Transport) denied(req *http.Request, to origin.Origin) *http.Response {
-	return t.notSent(req, cause.Of("token_destination_denied").With("origin", printable(to.String()), "client", t.Client))
+	return t.notSent(req, cause.Of("token_destination_denied").With("origin", redact.Word(to.String()), "client", t.Client))
 }
 
 // deniedProxy answers a request whose token would pass a forward proxy in clear.
 func (t *Transport) deniedProxy(req *http.Request, denied *proxyDenied) *http.Response {
-	return t.notSent(req, cause.Of("token_destination_denied", "proxy").With("proxy", printable(denied.proxy.String()), "client", t.Client))
+	return t.notSent(req, cause.Of("token_destination_denied", "proxy").With("proxy", redact.Word(denied.proxy.String()), "client", t.Client))
 }
 
 func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
 	t.refusals.log(zap.ErrorLevel, why.Name, why.Sentence, zap.String("client", t.Client), zap.String("remedy", why.Remedy))
-	return t.refuse(req, &problem{
+	return t.refuse(req, &problem.Problem{
 		Type:       "about:blank",
 		Title:      http.StatusText(http.StatusBadGateway),
 		Status:     http.StatusBadGateway,
@@ -272,16 +274,16 @@ func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
 		Client:     t.Client,
 		Cause:      why.Name,
 		Remedy:     why.Remedy,
-		proxyError: "destination_ip_prohibited",
+		ProxyError: "destination_ip_prohibited",
 	})
 }
 
 // refuse answers a request that is not sent.
-func (t *Transport) refuse(req *http.Request, p *problem) *http.Response {
+func (t *Transport) refuse(req *http.Request, p *problem.Problem) *http.Response {
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
-	res := p.response(req)
+	res := p.Response(req)
 	if p.Status == http.StatusMethodNotAllowed {
 		res.Header.Set("Allow", allowedMethods)
 	}

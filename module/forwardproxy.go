@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,7 +29,7 @@ type proxyDenied struct{ proxy origin.Origin }
 
 // Error says what would happen.
 func (e *proxyDenied) Error() string {
-	return "the forward proxy " + printable(e.proxy.String()) + " would read it, because it is plain http"
+	return "the forward proxy " + redact.Word(e.proxy.String()) + " would read it, because it is plain http"
 }
 
 // passes returns an error if a request of a scheme must not pass a forward proxy.

@@ -83,7 +83,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
-	return p.write(w)
+	return p.Write(w)
 }
 
 // passOn calls the next handler, and explains its error if nobody else does.
@@ -104,7 +104,7 @@ func (g *Gate) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 		return err
 	}
 	g.logger.Error("the upstream gave no answer", zap.String("client", g.Client), zap.String("cause", p.Cause), zap.String("error", redact.Text(err.Error())))
-	return p.write(w)
+	return p.Write(w)
 }
 
 // statusClientClosedRequest is what Caddy's reverse_proxy answers a caller that

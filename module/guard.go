@@ -18,6 +18,7 @@ import (
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/problem"
 )
 
 func init() {
@@ -166,49 +167,28 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if p.Status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", allowedMethods)
 	}
-	return p.write(w)
+	return p.Write(w)
 }
 
 // allowedMethods is what a 405 must say (RFC 9110 section 15.5.6).
 const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 // refusal says why a request is refused, nil if it is not.
-func (g *Guard) refusal(r *http.Request) *problem {
+func (g *Guard) refusal(r *http.Request) *problem.Problem {
 	if p := unfit(r); p != nil {
 		return p
 	}
 	if !g.mayCall(r) {
-		return refused(http.StatusForbidden, cause.Of("caller_refused"))
+		return problem.Refused(http.StatusForbidden, cause.Of("caller_refused"))
 	}
 	if !g.hosts.pass(r) {
-		host := printable(requestHost(r.Host))
-		return refused(http.StatusMisdirectedRequest, cause.Of("unknown_host").With("host", host))
+		host := redact.Word(requestHost(r.Host))
+		return problem.Refused(http.StatusMisdirectedRequest, cause.Of("unknown_host").With("host", host))
 	}
 	if origin, ok := g.foreign(r); ok {
-		return refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", printable(origin)))
+		return problem.Refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", redact.Word(origin)))
 	}
 	return g.secret.refusal(r, g.refused)
-}
-
-func refused(status int, why cause.Cause) *problem {
-	return &problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status,
-		Detail: why.Sentence, Cause: why.Name, Remedy: why.Remedy, proxyError: "http_request_denied",
-	}
-}
-
-// printable keeps what a caller sent from being more than a word.
-func printable(text string) string {
-	clean := strings.Map(func(r rune) rune {
-		if r <= ' ' || strings.ContainsRune(`'"\{}`, r) || r > '~' && !origin.IsLabelRune(r) {
-			return -1
-		}
-		return r
-	}, text)
-	if len(clean) > 253 {
-		clean = strings.ToValidUTF8(clean[:253], "")
-	}
-	return clean
 }
 
 // mayCall looks at the address of the connection itself.

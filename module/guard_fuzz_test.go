@@ -2,7 +2,6 @@ package module
 
 import (
 	"crypto/tls"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/origin"
 )
 
@@ -67,28 +65,6 @@ func FuzzOrigin(f *testing.F) {
 		u, err := url.Parse(from)
 		if err != nil || u.Host == "" || u.User != nil || !strings.EqualFold(origin.PlainHost(u.Hostname()), requestHost(host)) {
 			t.Errorf("the origin %q is taken for the own one of %q", from, host)
-		}
-	})
-}
-
-// A problem is JSON whatever a server's words are, and its header is one line.
-func FuzzProblem(f *testing.F) {
-	f.Add("invalid_grant", "it said: \"no\"\r\nX: y", "do\x00that")
-	f.Add("…", "\xff\xfe", "</script>")
-	f.Fuzz(func(t *testing.T, cause, detail, remedy string) {
-		u := &keeper.Unavailable{}
-		u.Trouble.Cause, u.Trouble.Detail, u.Trouble.Remedy = cause, detail, remedy
-		header, body := noToken(u).encode()
-		var got problem
-		if err := json.Unmarshal(body, &got); err != nil || got.Status != http.StatusServiceUnavailable {
-			t.Errorf("%s: %v", body, err)
-		}
-		for _, values := range header {
-			for _, value := range values {
-				if strings.ContainsAny(value, "\r\n\x00") {
-					t.Errorf("header %q", value)
-				}
-			}
 		}
 	})
 }

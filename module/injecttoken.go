@@ -19,6 +19,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/problem"
 )
 
 func init() {
@@ -193,13 +194,7 @@ func (c *client) withoutToken(w http.ResponseWriter, err error) error {
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
-	header, _ := p.encode()
-	w.Header()["Proxy-Status"] = header["Proxy-Status"]
-	for _, name := range []string{"Retry-After", "Www-Authenticate"} {
-		if value := header.Get(name); value != "" {
-			w.Header().Set(name, value)
-		}
-	}
+	p.Annotate(w.Header())
 	return caddyhttp.Error(p.Status, fmt.Errorf("client %s: %s (%s); %s", p.Client, p.Detail, p.Cause, p.Remedy))
 }
 
@@ -304,9 +299,9 @@ func hasTransport(value any) bool {
 
 // injectedTwice refuses a request that carries another token than the
 // transport's own, which must not reach the transport's upstream.
-func injectedTwice(client, other string) *problem {
-	p := refused(http.StatusInternalServerError, cause.Of("token_injected_twice").With("client", other))
-	p.Client, p.proxyError = client, "proxy_configuration_error"
+func injectedTwice(client, other string) *problem.Problem {
+	p := problem.Refused(http.StatusInternalServerError, cause.Of("token_injected_twice").With("client", other))
+	p.Client, p.ProxyError = client, "proxy_configuration_error"
 	return p
 }
 

@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/problem"
 )
 
 // tokenPerCaller is the token of a client of which each caller has its own.
@@ -134,8 +135,8 @@ func (c *client) state() keeper.Status {
 
 // noCallersToken explains why a caller gets no token: 401 if that is its own
 // affair (RFC 6750 section 3), else 503.
-func noCallersToken(client string, f *percaller.Failure) *problem {
-	p := &problem{
+func noCallersToken(client string, f *percaller.Failure) *problem.Problem {
+	p := &problem.Problem{
 		Type:       "about:blank",
 		Title:      http.StatusText(http.StatusServiceUnavailable),
 		Status:     http.StatusServiceUnavailable,
@@ -143,18 +144,18 @@ func noCallersToken(client string, f *percaller.Failure) *problem {
 		Client:     client,
 		Cause:      f.Cause,
 		Remedy:     f.Remedy(),
-		retryAfter: int(math.Ceil(f.RetryAfter.Seconds())),
-		proxyError: "destination_unavailable",
+		RetryAfter: int(math.Ceil(f.RetryAfter.Seconds())),
+		ProxyError: "destination_unavailable",
 	}
 	if f.Misconfigured {
-		p.proxyError = "proxy_configuration_error"
+		p.ProxyError = "proxy_configuration_error"
 	}
 	if f.Refused {
-		p.Title, p.Status, p.retryAfter = http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized, 0
-		p.proxyError = "http_request_denied"
-		p.challenge = "Bearer"
+		p.Title, p.Status, p.RetryAfter = http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized, 0
+		p.ProxyError = "http_request_denied"
+		p.Challenge = "Bearer"
 		if f != percaller.ErrNoSubjectToken {
-			p.challenge = `Bearer error="invalid_token"`
+			p.Challenge = `Bearer error="invalid_token"`
 		}
 	}
 	return p
@@ -162,7 +163,7 @@ func noCallersToken(client string, f *percaller.Failure) *problem {
 
 // unavailable is the answer to a request for which there is no token, nil if its
 // caller went away.
-func (c *client) unavailable(err error) *problem {
+func (c *client) unavailable(err error) *problem.Problem {
 	if u, ok := errors.AsType[*keeper.Unavailable](err); ok {
 		return noToken(u)
 	}

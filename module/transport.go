@@ -287,7 +287,7 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	if p == nil {
 		return nil, err // the caller went away
 	}
-	return p.response(req), nil
+	return p.Response(req), nil
 }
 
 // isUpgrade reports whether a request wants the connection for something else than

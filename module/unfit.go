@@ -5,21 +5,22 @@ import (
 	"strings"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/problem"
 )
 
 // unfit refuses the requests that no token may go with, wherever they go; nil if one may.
 // The guard asks first, and whatever puts a token into a request asks again: it may stand
 // alone.
-func unfit(req *http.Request) *problem {
+func unfit(req *http.Request) *problem.Problem {
 	switch {
 	case echoes(req.Method):
-		return refused(http.StatusMethodNotAllowed, cause.Of("trace_refused"))
+		return problem.Refused(http.StatusMethodNotAllowed, cause.Of("trace_refused"))
 	case strings.EqualFold(req.Method, http.MethodConnect) && !opensWebSocket(req):
-		return refused(http.StatusMethodNotAllowed, cause.Of("connect_refused"))
+		return problem.Refused(http.StatusMethodNotAllowed, cause.Of("connect_refused"))
 	case req.URL.Opaque != "":
 		// Such as a:http://example.com/, which net/http sends as http://example.com/, and
 		// then that server counts in the place of Host (RFC 9112 section 3.2.2).
-		return refused(http.StatusBadRequest, cause.Of("target_refused"))
+		return problem.Refused(http.StatusBadRequest, cause.Of("target_refused"))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/problem"
 )
 
 // What a caller is told of an upstream that gave no answer. It was an error within
@@ -25,12 +26,12 @@ const (
 
 // upstreamProblem explains the error with which a reverse_proxy ended, nil if it is
 // none of an upstream. Its words are ours: the error may quote what a server said.
-func upstreamProblem(req *http.Request, client string, err error) *problem {
+func upstreamProblem(req *http.Request, client string, err error) *problem.Problem {
 	failed, ok := errors.AsType[caddyhttp.HandlerError](err)
 	if !ok || failed.StatusCode < http.StatusInternalServerError {
 		return nil
 	}
-	p := &problem{
+	p := &problem.Problem{
 		Type:   "about:blank",
 		Title:  http.StatusText(failed.StatusCode),
 		Status: failed.StatusCode,
@@ -43,7 +44,7 @@ func upstreamProblem(req *http.Request, client string, err error) *problem {
 		}
 	}
 	var what string
-	p.Cause, p.proxyError, what = upstreamFailure(failed)
+	p.Cause, p.ProxyError, what = upstreamFailure(failed)
 	p.Detail = upstream + " " + what
 	p.Remedy = cause.Of(p.Cause).Remedy
 	return p
