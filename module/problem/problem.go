@@ -18,18 +18,28 @@ import (
 
 // Problem is an answer of our own. It holds no secret.
 type Problem struct {
-	// Type, Title, Status and Detail are those of RFC 9457.
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
+	// Type is that of RFC 9457: "about:blank", so that Title is the status in words.
+	Type string `json:"type"`
+
+	// Title is the status in words.
+	Title string `json:"title"`
+
+	// Status is the HTTP status.
+	Status int `json:"status"`
+
+	// Detail is what is wrong, in a sentence.
 	Detail string `json:"detail"`
 
-	// Client and State are those of the client whose token is missing, if it is about one.
+	// Client is the client whose token is missing, if it is about one.
 	Client string `json:"client,omitempty"`
-	State  string `json:"state,omitempty"`
 
-	// Cause is the word for it in the table of causes, and Remedy what to do.
-	Cause  string `json:"cause,omitempty"`
+	// State is that client's.
+	State string `json:"state,omitempty"`
+
+	// Cause is the word for it in the table of causes.
+	Cause string `json:"cause,omitempty"`
+
+	// Remedy is what to do.
 	Remedy string `json:"remedy,omitempty"`
 
 	// RetryAfter is the value of that header, in seconds; 0 for none.
