@@ -86,6 +86,9 @@ func (m *machine) keep(a *Answer) {
 			brought.ExpiresAt = sent.Add(a.RefreshExpiresIn)
 		}
 		rec = rec.Answered(p.number, p.Presented, brought)
+		if p.Imported {
+			rec = rec.Displace(p.number, p.Binding, p.seed)
+		}
 		lineage = rec.LineageOf(record.FingerprintOf(p.RefreshToken))
 	}
 	former := m.record.Access(m.binding.Request)
@@ -211,7 +214,7 @@ func (m *machine) failedBeside(t Trouble, a *Answer) {
 	if t.Condition == Misconfiguration {
 		lo, hi = slowRetryMin, slowRetryMax
 		if p.Imported { // whoever made it has the answer, and may make it again
-			m.record = m.record.Withdraw(max(p.number, m.record.Number), record.FingerprintOf(p.RefreshToken))
+			m.record = m.record.Withdraw(max(p.number, m.record.Number), p.Presented)
 		}
 	}
 	if f := record.FingerprintOf(p.RefreshToken); r.trial.token != f {

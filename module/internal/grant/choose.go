@@ -79,7 +79,9 @@ func (m *machine) candidates() (list []record.Presented) {
 	if imported != nil {
 		add(imported.RefreshToken, true)
 	}
-	add(m.plan.seed, false)
+	if !m.record.Displaced(record.FingerprintOf(m.plan.seed), m.binding.Grant) {
+		add(m.plan.seed, false)
+	}
 	if seed != nil && seed.RefreshToken != m.plan.seed && m.record.Current(m.binding.Grant) == nil {
 		add(seed.RefreshToken, false) // that of the configuration is gone, or was refused
 	}

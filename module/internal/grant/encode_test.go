@@ -124,6 +124,7 @@ func (e *encoder) world(w *world) {
 	e.byte(byte(w.faults), byte(w.crashes), byte(w.orders))
 	p := w.past
 	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense)
+	e.byte(byte(p.imported))
 	for i := range w.server.families {
 		l := &w.server.families[i]
 		e.flags(l.there, l.dead, l.grace, l.ends != 0, l.since != 0, l.since > w.server.families[1-i].since)

@@ -187,3 +187,39 @@ func TestWithoutAJournalNothingIsSentThatTheStoreHolds(t *testing.T) {
 		0 save away
 	`)
 }
+
+// A seed that had not been tried yet displaced the grant that an operator supplied.
+func TestASeedDoesNotDisplaceWhatWasImportedAfterIt(t *testing.T) {
+	history(t, "one, an order", `
+		0 boot
+		0 import
+		0 look
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save
+	`)
+}
+
+// Nor did one that the server could not be asked about.
+func TestASeedThatWasTriedInVainDoesNotDisplaceWhatWasImportedAfterIt(t *testing.T) {
+	history(t, "one, an order", `
+		0 boot
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 misconfigured
+		0 save
+		0 import
+	`)
+}

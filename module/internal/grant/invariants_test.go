@@ -66,6 +66,10 @@ func (w *world) sent(i int) {
 	if slices.Contains(h.dead, h.conn.place()) && !h.refresh {
 		w.wrong(fmt.Sprintf("(b) holder %d presents %s, which an answer to it ended", i, token))
 	}
+	// A seed that was there before does not displace what an operator supplied.
+	if token == h.seed && h.conn.binding == w.past.imported-1 && !w.past.overrun && !w.past.rolledBack && !w.past.unheard {
+		w.wrong(fmt.Sprintf("holder %d presents %s after an import was accepted", i, token))
+	}
 	// (f) One request a token that somebody waits for.
 	for j := range w.h {
 		o := &w.h[j]

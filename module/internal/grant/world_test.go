@@ -43,6 +43,7 @@ type past struct {
 	overrun    bool // a holder outlived its lease
 	elsewhere  bool // the binding was changed
 	nonsense   bool // what an operator supplied was refused
+	imported   int8 // the binding, from 1 on, at which what an operator supplied was accepted
 }
 
 // stored is the store.
@@ -299,6 +300,9 @@ func (w *world) hear(i int, a Answer) {
 			elsewhere := request{token: h.conn.token, binding: 1 - h.conn.binding}.place()
 			h.dead = append(fitting(slices.Clone(h.dead), func(t string) bool { return t != elsewhere }), h.conn.place())
 		}
+	}
+	if a.Outcome == Granted && h.conn.token == "B0" && h.seed != "B0" {
+		w.past.imported = h.conn.binding + 1
 	}
 	h.answer = nil
 	w.outcome(i, Answered{a})

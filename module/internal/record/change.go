@@ -53,13 +53,21 @@ func (r *Record) Journal(a Attempt, p Presented) *Record {
 
 // Supply notes a candidate.
 func (r *Record) Supply(number uint32, p Presented) *Record {
+	return r.supplied(number, p, p.RefreshToken)
+}
+
+// Withdraw notes that a candidate is not to be tried any more, although no answer
+// judged it. It may be supplied again, by hand in any case.
+func (r *Record) Withdraw(number uint32, p Presented) *Record { return r.supplied(number, p, "") }
+
+func (r *Record) supplied(number uint32, p Presented, kept string) *Record {
 	c := r.copy()
 	c.Number = max(c.Number, number)
 	f := FingerprintOf(p.RefreshToken)
 	l := c.edit(cmp.Or(c.LineageOf(f), f))
 	*l = mergeLineages(*l, Lineage{
 		ID: l.ID, Binding: p.Binding.Grant, TokenEndpoint: p.Binding.TokenEndpoint,
-		Tokens: []Token{{RefreshToken: p.RefreshToken, Fingerprint: f, Number: number, Said: Candidate, Imported: p.Imported}},
+		Tokens: []Token{{RefreshToken: kept, Fingerprint: f, Number: number, Said: Candidate, Imported: p.Imported}},
 	})
 	c.normalise()
 	return c
@@ -149,13 +157,20 @@ func (r *Record) Refuse(number uint32, p Presented, keep bool, loss *Loss) *Reco
 	return c
 }
 
-// Withdraw notes that a candidate is not to be tried any more, although no answer
-// judged it. It may be supplied again.
-func (r *Record) Withdraw(number uint32, f Fingerprint) *Record {
-	c := r.copy()
-	l := c.edit(cmp.Or(c.LineageOf(f), f))
-	l.put(Token{Fingerprint: f, Number: number, Said: Candidate, Imported: true})
-	c.normalise()
+// Displace notes that a refresh token was accepted which was supplied by hand: what
+// was supplied before, the configuration's seed among it, is not to be tried any more.
+func (r *Record) Displace(number uint32, to Binding, seed string) *Record {
+	c := r
+	for i := range r.Lineages {
+		for _, t := range r.Lineages[i].Tokens {
+			if r.Lineages[i].Binding == to.Grant && t.Said == Candidate && t.RefreshToken != "" {
+				c = c.Withdraw(number, Presented{RefreshToken: t.RefreshToken, Imported: t.Imported, Binding: to})
+			}
+		}
+	}
+	if f := FingerprintOf(seed); f != 0 && (c.Of(f) <= Unjudged || c.RefusedElsewhere(f, to.Grant)) {
+		c = c.Withdraw(number, Presented{RefreshToken: seed, Binding: to})
+	}
 	return c
 }
 

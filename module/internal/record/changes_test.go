@@ -37,7 +37,7 @@ func (h *holder) step(t *rapid.T) *Record {
 	at := moment
 	f := FingerprintOf(p.RefreshToken)
 	loss := Loss{Cause: "refused", Detail: h.name, At: at, Imported: p.Imported}
-	switch rapid.SampledFrom([]string{"journal", "supply", "settle", "answered", "answered", "answered", "refuse", "withdraw", "revoke", "obtain", "count"}).Draw(t, "change") {
+	switch rapid.SampledFrom([]string{"journal", "supply", "settle", "answered", "answered", "answered", "refuse", "withdraw", "displace", "revoke", "obtain", "count"}).Draw(t, "change") {
 	case "journal":
 		return r.Journal(Attempt{Number: number + 1, ID: fmt.Sprintf("%s-%d", h.name, number+1), At: at}, p)
 	case "supply":
@@ -56,7 +56,9 @@ func (h *holder) step(t *rapid.T) *Record {
 		}
 		return r.Refuse(number, p, false, nil)
 	case "withdraw":
-		return r.Withdraw(number, f)
+		return r.Withdraw(number, p)
+	case "displace":
+		return r.Displace(number, p.Binding, rapid.SampledFrom(secrets).Draw(t, "seed"))
 	case "revoke":
 		loss.Cause = "revoked"
 		if l := r.LineageOf(f); l != 0 {
@@ -220,7 +222,7 @@ func TestARecordKeepsOnlyTheTwoNewestAccessTokens(t *testing.T) {
 func TestAnAttemptOfATokenThatWasSuppliedAgainIsClosedInAnyOrder(t *testing.T) {
 	p := Presented{RefreshToken: "a", Candidate: true, Imported: true, Binding: Binding{Grant: grant}}
 	tried := new(Record).Journal(Attempt{Number: 1, ID: "p-1"}, p)
-	withdrawn := tried.Withdraw(2, FingerprintOf("a"))
+	withdrawn := tried.Withdraw(2, p)
 	again := withdrawn.Supply(3, p)
 	if a, b := Merge(tried, Merge(withdrawn, again)), Merge(tried, again); !Equal(a, b) || a.Open(FingerprintOf("a")) != nil {
 		t.Errorf("got\n%s\n%s", content(t, a), content(t, b))
@@ -237,7 +239,7 @@ func TestWithdrawnCandidatesDoNotPileUp(t *testing.T) {
 	r := rotated(1)
 	for i := range uint32(30) {
 		p := Presented{RefreshToken: fmt.Sprint("import ", i), Candidate: true, Imported: true, Binding: Binding{Grant: grant}}
-		r = r.Supply(r.Number+1, p).Withdraw(r.Number+2, FingerprintOf(p.RefreshToken))
+		r = r.Supply(r.Number+1, p).Withdraw(r.Number+2, p)
 		r = r.Answered(r.Number+3, Presented{RefreshToken: r.Current(grant).RefreshToken, Binding: p.Binding}, Token{})
 	}
 	if n := len(r.Lineages); n > keptLineages {
@@ -245,5 +247,26 @@ func TestWithdrawnCandidatesDoNotPileUp(t *testing.T) {
 	}
 	if r.Current(grant) == nil {
 		t.Error("the grant is forgotten")
+	}
+}
+
+func TestWhatIsSuppliedByHandDisplacesWhatWasSuppliedBefore(t *testing.T) {
+	seed := Presented{RefreshToken: "a", Candidate: true, Binding: Binding{Grant: grant}}
+	pending := Presented{RefreshToken: "b", Candidate: true, Imported: true, Binding: Binding{Grant: grant}}
+	elsewhere := Presented{RefreshToken: "c", Candidate: true, Binding: Binding{Grant: grant + 1}}
+	accepted := Presented{RefreshToken: "d", Candidate: true, Imported: true, Binding: Binding{Grant: grant}}
+	r := new(Record).Supply(1, seed).Supply(2, pending).Supply(3, elsewhere)
+	r = r.Answered(4, accepted, Token{RefreshToken: "e"}).Displace(4, accepted.Binding, "f")
+	if r.Candidate(grant, true) != nil || r.Candidate(grant, false) != nil || r.Candidate(grant+1, false) == nil {
+		t.Errorf("got %+v", r.Lineages)
+	}
+	for token, want := range map[string]bool{"a": true, "b": false, "c": false, "d": false, "e": false, "f": true, "g": false} {
+		if got := r.Displaced(FingerprintOf(token), grant); got != want {
+			t.Errorf("%s displaced: %v, want %v", token, got, want)
+		}
+	}
+	seed.Imported = true
+	if r = r.Supply(5, seed); r.Candidate(grant, true) == nil {
+		t.Error("a displaced seed cannot be supplied by hand")
 	}
 }

@@ -182,6 +182,15 @@ func (r *Record) RefusedElsewhere(f, binding Fingerprint) bool {
 	return l != nil && l.Since == 0 && l.Binding != binding && r.Of(f) == WasRefused
 }
 
+// Displaced reports whether a seed is not to be tried with a binding, because a
+// refresh token was accepted there that was supplied by hand later.
+func (r *Record) Displaced(f, binding Fingerprint) bool {
+	l := r.Lineage(r.LineageOf(f))
+	return l != nil && l.Binding == binding && slices.ContainsFunc(l.Tokens, func(t Token) bool {
+		return t.Fingerprint == f && t.Said == Candidate && t.RefreshToken == "" && !t.Imported
+	})
+}
+
 func (l *Lineage) consumed(f Fingerprint) bool {
 	return slices.ContainsFunc(l.Consumed, func(m Mark) bool { return m.Of(f) })
 }
