@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/words"
 )
 
 func init() {
@@ -147,24 +148,12 @@ type ClientEvent struct {
 // status is what operators see of the client.
 func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 	s := clientStatus(st, now)
+	s.Detail, s.Remedy = words.Of(st.Trouble, c.about())
 	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
 	if req, err := c.resolveWith(nil); err == nil {
 		s.TokenEndpoint = c.binding(req).TokenEndpoint
 	}
 	return s
-}
-
-// history is what happened to it lately.
-func (c *client) history() []ClientEvent {
-	history := c.lately()
-	events := make([]ClientEvent, 0, len(history))
-	for _, e := range history {
-		events = append(events, ClientEvent{
-			At: e.At, Event: string(e.Kind), Generation: e.Generation, Status: e.Status, Duration: e.Duration.Seconds(),
-			Cause: e.Cause, Detail: e.Detail, Remedy: e.Remedy,
-		})
-	}
-	return events
 }
 
 func clientStatus(st keeper.Status, now time.Time) ClientStatus {
@@ -176,14 +165,14 @@ func clientStatus(st keeper.Status, now time.Time) ClientStatus {
 		ObtainedAt: st.ObtainedAt,
 		ExpiresAt:  st.ExpiresAt,
 		Cause:      st.Trouble.Cause,
-		Detail:     st.Trouble.Detail,
-		Remedy:     st.Trouble.Remedy,
-		Since:      st.Trouble.At,
 		Unsaved:    st.Unsaved,
 		Record:     st.Record,
 	}
 	if st.Token == "valid" {
 		s.ExpiresIn = math.Round(st.ExpiresAt.Sub(now).Seconds()*1000) / 1000
+	}
+	if st.Trouble.At != 0 {
+		s.Since = time.Unix(0, st.Trouble.At).UTC()
 	}
 	if st.Planned {
 		next := math.Round(st.NextAttempt.Seconds()*1000) / 1000
@@ -262,7 +251,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 	}
 	if action == "" {
 		s := c.status(c.state(), time.Now())
-		s.History = c.history()
+		s.History = c.counts.history.shown(c.about())
 		return answerGet(w, r, s)
 	}
 	act, ok := actions[action]

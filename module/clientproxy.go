@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/placeholder"
@@ -41,7 +41,7 @@ func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
 	var r placeholder.Resolver
 	text := r.Value("proxy", c.Proxy)
 	if r.Err != nil {
-		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(keeper.CauseUnresolved).With(), Err: r.Err}
+		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
 	}
 	proxy, err := parseProxy(text)
 	if err != nil {

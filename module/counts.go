@@ -8,12 +8,14 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
-// counts are what is counted of a client for all configurations together: each
-// has a registry of its own, and a count must not start anew when one is loaded.
+// counts are what is counted of a client for all configurations together, and what
+// happened to it lately: each has a registry of its own, and a count must not start
+// anew when one is loaded.
 // A client costs a few hundred bytes, where Prometheus' own counters would cost
 // some thousand.
 type counts struct {
@@ -21,6 +23,7 @@ type counts struct {
 	unauthorized atomic.Uint64
 	replayed     atomic.Uint64
 	storeErrors  atomic.Uint64
+	history      history
 
 	mu    sync.Mutex
 	took  [len(durationBuckets) + 1]uint64 // token requests by duration; the last are longer than any bound
@@ -57,7 +60,7 @@ func (c *client) observe(outcome tokenendpoint.Outcome, took time.Duration) {
 
 // count counts what an event tells.
 func (c *client) count(e keeper.Event) {
-	if e.Cause == keeper.CauseStore && e.Kind != keeper.StoreRecovered {
+	if e.Trouble.Cause == grant.CauseStore && e.Kind != grant.StoreRecovered {
 		c.counts.storeErrors.Add(1)
 	}
 }

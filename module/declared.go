@@ -167,10 +167,12 @@ func (c *client) start(maxRequests int) {
 
 // tell tells everybody what happened to the client.
 func (c *client) tell(e keeper.Event) {
+	c.counts.history.add(e)
 	c.count(e)
-	c.log.report(e)
-	c.events.emit(e)
-	if e.Kind == keeper.TokenObtained || e.Kind == keeper.TokenRestored {
+	told := c.inWords(e)
+	c.log.report(told)
+	c.events.emit(told)
+	if e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored {
 		c.obtained()
 	}
 }

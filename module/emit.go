@@ -9,8 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
-	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/panics"
+	"lamplighter/module/internal/words"
 )
 
 // Bounds of the queue of events: of its length, and of the wait for handlers when
@@ -22,12 +23,12 @@ const (
 )
 
 // emitted are the events that handlers of Caddy's app events can subscribe to.
-var emitted = map[keeper.EventKind]bool{
-	keeper.TokenObtained:       true,
-	keeper.TokenRefreshFailed:  true,
-	keeper.RefreshTokenRotated: true,
-	keeper.GrantLost:           true,
-	keeper.SeedRefused:         true,
+var emitted = map[grant.Kind]bool{
+	grant.TokenObtained:       true,
+	grant.TokenRefreshFailed:  true,
+	grant.RefreshTokenRotated: true,
+	grant.GrantLost:           true,
+	grant.SeedRefused:         true,
 }
 
 // emitter hands events to Caddy's app events, on a goroutine of its own: a
@@ -40,7 +41,7 @@ type emitter struct {
 	done    chan struct{} // closed when the last event was handed over; nil before the start
 
 	mu     sync.Mutex
-	queue  chan keeper.Event
+	queue  chan event
 	closed bool
 }
 
@@ -52,7 +53,7 @@ func newEmitter(ctx caddy.Context) (*emitter, error) {
 	}
 	m := &emitter{
 		ctx: ctx, events: app.(*caddyevents.App), logger: ctx.Logger(),
-		started: make(chan struct{}), queue: make(chan keeper.Event, keptForHandlers),
+		started: make(chan struct{}), queue: make(chan event, keptForHandlers),
 	}
 	return m, m.events.On("started", onStarted(sync.OnceFunc(func() { close(m.started) })))
 }
@@ -97,8 +98,8 @@ func (m *emitter) start() {
 			return
 		}
 		for e := range m.queue {
-			contain(m.logger, "while handlers heard of the event "+string(e.Kind), func() {
-				m.events.Emit(m.ctx, string(e.Kind), eventData(e))
+			contain(m.logger, "while handlers heard of the event "+words.Event(e.Kind), func() {
+				m.events.Emit(m.ctx, words.Event(e.Kind), eventData(e))
 			})
 		}
 	}()
@@ -126,8 +127,8 @@ func (m *emitter) stop() {
 }
 
 // emit queues an event.
-func (m *emitter) emit(e keeper.Event) {
-	if !emitted[e.Kind] || !m.events.ShouldEmit(string(e.Kind)) {
+func (m *emitter) emit(e event) {
+	if !emitted[e.Kind] || !m.events.ShouldEmit(words.Event(e.Kind)) {
 		return
 	}
 	m.mu.Lock()
@@ -139,7 +140,7 @@ func (m *emitter) emit(e keeper.Event) {
 	case m.queue <- e:
 	default:
 		m.logger.Warn("event dropped: the handlers of the app events are too slow",
-			zap.String("client", e.Client), zap.String("event", string(e.Kind)))
+			zap.String("client", e.Client), zap.String("event", words.Event(e.Kind)))
 	}
 }
 
@@ -147,13 +148,13 @@ func (m *emitter) emit(e keeper.Event) {
 // its value.
 func contain(logger *zap.Logger, when string, do func()) {
 	if err := panics.Contain(do); err != nil {
-		logger.Error("bug: "+err.Error()+" "+when+"; please report it", zap.String("cause", keeper.CauseInternal))
+		logger.Error("bug: "+err.Error()+" "+when+"; please report it", zap.String("cause", grant.CauseInternal))
 	}
 }
 
 // eventData is what handlers see, as {event.data.client} and so on. No secret is
 // among it.
-func eventData(e keeper.Event) map[string]any {
+func eventData(e event) map[string]any {
 	data := map[string]any{"client": e.Client, "generation": e.Generation}
 	add := func(when bool, name string, value any) {
 		if when {
@@ -163,8 +164,8 @@ func eventData(e keeper.Event) map[string]any {
 	add(!e.ExpiresAt.IsZero(), "expires_at", e.ExpiresAt.UTC().Format(time.RFC3339))
 	add(!e.NextRefresh.IsZero(), "next_refresh_at", e.NextRefresh.UTC().Format(time.RFC3339))
 	add(e.Status > 0, "status", e.Status)
-	add(e.Cause != "", "cause", e.Cause)
-	add(e.Detail != "", "detail", e.Detail)
-	add(e.Remedy != "", "remedy", e.Remedy)
+	add(e.Trouble.Cause != "", "cause", e.Trouble.Cause)
+	add(e.detail != "", "detail", e.detail)
+	add(e.remedy != "", "remedy", e.remedy)
 	return data
 }

@@ -6,30 +6,50 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/words"
 )
 
 // messages are the log messages of events, and how loud they are.
-var messages = map[keeper.EventKind]struct {
+var messages = [...]struct {
 	level   zapcore.Level
 	message string
 }{
-	keeper.TokenObtained:       {zapcore.InfoLevel, "token obtained"},
-	keeper.RefreshTokenRotated: {zapcore.DebugLevel, "refresh token rotated"},
-	keeper.TokenRestored:       {zapcore.InfoLevel, "token restored from its record"},
-	keeper.TokenRefreshFailed:  {zapcore.WarnLevel, "token request failed"},
-	keeper.GrantLost:           {zapcore.ErrorLevel, "grant lost"},
-	keeper.SeedRefused:         {zapcore.ErrorLevel, "new refresh token refused"},
-	keeper.RotationMissing:     {zapcore.WarnLevel, "refresh token was not rotated"},
-	keeper.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
-	keeper.AnswerRemarked:      {zapcore.WarnLevel, "answer is odd, and was kept"},
-	keeper.StoreFailed:         {zapcore.ErrorLevel, "record cannot be written"},
-	keeper.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
-	keeper.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
-	keeper.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
-	keeper.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
-	keeper.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
-	keeper.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
+	grant.TokenObtained:       {zapcore.InfoLevel, "token obtained"},
+	grant.RefreshTokenRotated: {zapcore.DebugLevel, "refresh token rotated"},
+	grant.TokenRestored:       {zapcore.InfoLevel, "token restored from its record"},
+	grant.TokenRefreshFailed:  {zapcore.WarnLevel, "token request failed"},
+	grant.GrantLost:           {zapcore.ErrorLevel, "grant lost"},
+	grant.SeedRefused:         {zapcore.ErrorLevel, "new refresh token refused"},
+	grant.RotationMissing:     {zapcore.WarnLevel, "refresh token was not rotated"},
+	grant.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
+	grant.AnswerRemarked:      {zapcore.WarnLevel, "answer is odd, and was kept"},
+	grant.StoreFailed:         {zapcore.ErrorLevel, "record cannot be written"},
+	grant.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
+	grant.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
+	grant.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
+	grant.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
+	grant.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
+	grant.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
+}
+
+// event is what happened to a client, in words.
+type event struct {
+	keeper.Event
+	detail, remedy string
+}
+
+// about is what words about the client need to know of it.
+func (c *client) about() words.About {
+	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.rotating()}
+}
+
+// inWords puts an event into words.
+func (c *client) inWords(e keeper.Event) event {
+	told := event{Event: e}
+	told.detail, told.remedy = words.OfEvent(e.Kind, e.Trouble, c.about())
+	return told
 }
 
 // Equal errors that follow each other are logged at growing intervals.
@@ -62,21 +82,21 @@ type row struct {
 
 // trouble is what makes two errors equal: details may hold times and counters.
 type trouble struct {
-	kind   keeper.EventKind
+	kind   grant.Kind
 	cause  string
 	status int
 }
 
 // report logs an event, unless it repeats an earlier one too soon. It reports
 // whether it did.
-func (r *reporter) report(e keeper.Event) bool {
-	if r.attended && e.Kind != keeper.StoreFailed {
+func (r *reporter) report(e event) bool {
+	if r.attended && e.Kind != grant.StoreFailed {
 		return false
 	}
 	switch e.Kind {
-	case keeper.TokenRefreshFailed, keeper.StoreFailed:
+	case grant.TokenRefreshFailed, grant.StoreFailed:
 		return r.failure(e)
-	case keeper.TokenObtained:
+	case grant.TokenObtained:
 		var more []zap.Field
 		if r.failed > 0 {
 			more = []zap.Field{zap.Int("after_failures", r.failed), zap.Duration("failing_for", e.At.Sub(r.began).Round(time.Second))}
@@ -89,11 +109,11 @@ func (r *reporter) report(e keeper.Event) bool {
 	return true
 }
 
-func (r *reporter) failure(e keeper.Event) bool {
+func (r *reporter) failure(e event) bool {
 	if r.failed++; r.failed == 1 {
 		r.began = e.At
 	}
-	now := trouble{e.Kind, e.Cause, e.Status}
+	now := trouble{e.Kind, e.Trouble.Cause, e.Status}
 	equal := r.rows[now]
 	if equal == nil {
 		if r.rows == nil || len(r.rows) == rowsMax {
@@ -117,18 +137,15 @@ func (r *reporter) failure(e keeper.Event) bool {
 }
 
 // report logs what happened to a client.
-func report(logger *zap.Logger, e keeper.Event, more ...zap.Field) {
-	m, ok := messages[e.Kind]
-	if !ok {
-		m.level, m.message = zapcore.WarnLevel, string(e.Kind)
-	}
+func report(logger *zap.Logger, e event, more ...zap.Field) {
+	m := messages[e.Kind]
 	entry := logger.Check(m.level, m.message)
 	if entry == nil {
 		return
 	}
 	fields := []zap.Field{
 		zap.String("client", e.Client),
-		zap.String("event", string(e.Kind)),
+		zap.String("event", words.Event(e.Kind)),
 		zap.Uint64("generation", e.Generation),
 	}
 	add := func(when bool, f zap.Field) {
@@ -136,14 +153,14 @@ func report(logger *zap.Logger, e keeper.Event, more ...zap.Field) {
 			fields = append(fields, f)
 		}
 	}
-	working := e.Kind == keeper.TokenObtained || e.Kind == keeper.TokenRestored
+	working := e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored
 	add(working, zap.Duration("expires_in", time.Until(e.ExpiresAt).Round(time.Millisecond)))
 	add(working, zap.Duration("next_refresh_in", time.Until(e.NextRefresh).Round(time.Millisecond)))
 	add(e.Duration > 0, zap.Duration("duration", e.Duration))
 	add(e.Status > 0, zap.Int("status", e.Status))
-	add(e.Cause != "", zap.String("cause", e.Cause))
-	add(e.Detail != "", zap.String("detail", e.Detail))
-	add(e.Remedy != "", zap.String("remedy", e.Remedy))
-	add(e.Kind == keeper.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
+	add(e.Trouble.Cause != "", zap.String("cause", e.Trouble.Cause))
+	add(e.detail != "", zap.String("detail", e.detail))
+	add(e.remedy != "", zap.String("remedy", e.remedy))
+	add(e.Kind == grant.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
 	entry.Write(append(fields, more...)...)
 }

@@ -19,9 +19,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/words"
 )
 
 // LoginRequest is a step of a log-in. The instance that has the client does all
@@ -125,8 +127,9 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 		return nil, fmt.Errorf("client %s keeps no refresh token, so there is nothing to log in for: it needs 'grant_type refresh_token', and no 'rotation ignore'", c.name)
 	}
 	// A code is good for one exchange, and what that yields must find a place.
-	if t := c.keeper.Keepable(ctx); t.State != "" {
-		return nil, fmt.Errorf("client %s: what a log-in yields could not be kept: %s; %s", c.name, t.Detail, t.Remedy)
+	if t := c.keeper.Keepable(ctx); t.Condition != grant.Well {
+		detail, remedy := words.Of(t, c.about())
+		return nil, fmt.Errorf("client %s: what a log-in yields could not be kept: %s; %s", c.name, detail, remedy)
 	}
 	switch {
 	case req.State == "" && req.Device:

@@ -14,6 +14,7 @@ import (
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/words"
 )
 
 // maxImport bounds the body of an import: a refresh token and a little JSON.
@@ -129,13 +130,14 @@ func checkToken(token string) (string, error) {
 }
 
 func orderResult(c *client, r keeper.Result) OrderResult {
+	detail, remedy := words.Of(r.Trouble, c.about())
 	return OrderResult{
 		Client:   c.name,
 		Obtained: r.Obtained,
 		Revoked:  r.Revoked,
 		Cause:    r.Trouble.Cause,
-		Detail:   r.Trouble.Detail,
-		Remedy:   r.Trouble.Remedy,
+		Detail:   detail,
+		Remedy:   remedy,
 		Status:   c.status(r.Status, time.Now()),
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/redact"
@@ -23,11 +24,8 @@ const tokenPerCaller = "per_caller"
 // client would have, so that they survive a reload.
 var exchanges = caddy.NewUsagePool()
 
-// callersTokens are the tokens of a client's callers, and what happened to them.
-type callersTokens struct {
-	cache   *percaller.Cache
-	history keeper.History
-}
+// callersTokens are the tokens of a client's callers.
+type callersTokens struct{ cache *percaller.Cache }
 
 // exchanger exchanges the tokens of callers.
 type exchanger struct {
@@ -57,17 +55,18 @@ func (c *client) callersExchange(subject string) percaller.Exchange {
 // load, so that only what is logged is passed on.
 func (c *client) notifyOfCallers(e keeper.Event) {
 	e.Client = c.name
-	if !c.log.report(e) {
+	told := c.inWords(e)
+	if !c.log.report(told) {
 		return
 	}
-	c.callers.history.Add(e)
-	c.events.emit(e)
+	c.counts.history.add(e)
+	c.events.emit(told)
 }
 
 func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
 	req, err := c.resolve()
 	if err != nil {
-		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: keeper.CauseUnresolved, Detail: redact.Text(err.Error())}
+		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: grant.CauseUnresolved, Detail: redact.Text(err.Error())}
 	}
 	req.SubjectToken = subject
 	ctx, done := c.traces.span(ctx, c)
@@ -129,7 +128,7 @@ func (c *client) state() keeper.Status {
 	if f.Misconfigured {
 		st.State = keeper.StateMisconfigured
 	}
-	st.Trouble = keeper.Trouble{State: st.State, Cause: f.Cause, Detail: f.Detail, Remedy: f.Remedy(), At: f.At}
+	st.Trouble = f.Trouble()
 	return st
 }
 
@@ -165,7 +164,7 @@ func noCallersToken(client string, f *percaller.Failure) *problem.Problem {
 // caller went away.
 func (c *client) unavailable(err error) *problem.Problem {
 	if u, ok := errors.AsType[*keeper.Unavailable](err); ok {
-		return noToken(u)
+		return c.noToken(u)
 	}
 	if f, ok := errors.AsType[*percaller.Failure](err); ok {
 		return noCallersToken(c.name, f)
@@ -188,14 +187,6 @@ func (c *client) cacheEntries() int {
 		return 0
 	}
 	return c.callers.cache.Len()
-}
-
-// lately returns what happened to the client lately.
-func (c *client) lately() []keeper.Event {
-	if !c.cfg.perCaller() {
-		return c.keeper.History()
-	}
-	return c.callers.history.Events()
 }
 
 // errPerCaller refuses orders that make no sense for such a client.

@@ -158,7 +158,7 @@ func (m *machine) present() {
 // complain tells what is odd about an answer that was kept.
 func (m *machine) complain(a *Answer) {
 	if m.plan.settings.RequireRotation && !m.plan.rotated {
-		m.tell(RotationMissing, Trouble{})
+		m.tell(RotationMissing, Trouble{Cause: CauseRotationMissing})
 	}
 	if a.ExpiresDefaulted != "" {
 		m.tell(LifetimeMissing, Trouble{Facts: &Facts{Detail: a.ExpiresDefaulted}})

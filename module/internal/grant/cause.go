@@ -22,6 +22,11 @@ const (
 	CauseNotRotating  = "no_rotation"           // the client has no refresh token of its own
 	CauseRetryAfter   = "retry_after"           // the server asked to wait
 	CauseCanceled     = "canceled"              // a request was called off before it was written
+
+	CauseRotationMissing = "rotation_missing" // rotation is required, and an answer brought no refresh token
+	CauseStarting        = "starting"         // no configuration has started yet
+	CauseQueued          = "refresh_queued"   // too many others are asking
+	CauseExpired         = "expired"          // the wait for a new token ended
 )
 
 // Cases of causes that have several rows in the table.

@@ -209,24 +209,24 @@ type (
 // Kind says what is told.
 type Kind uint8
 
-// The kinds, as package keeper names them.
+// The kinds.
 const (
 	TokenObtained Kind = iota + 1
 	TokenRefreshFailed
 	RefreshTokenRotated
 	GrantLost
 	SeedRefused
-	TokenRestored
-	RotationMissing
-	LifetimeMissing
-	AnswerRemarked
-	StoreFailed
-	StoreRecovered
-	RefreshOrdered
-	ImportOrdered
-	RevokeOrdered
-	OrderRefused
-	Troubled
+	TokenRestored   // a token was found in the record: at start, or because another holder obtained it
+	RotationMissing // a success brought no refresh token though rotation is required; it is used, and the old one kept
+	LifetimeMissing // an answer named no sane lifetime; the default holds
+	AnswerRemarked  // an answer was kept, and something in it is odd
+	StoreFailed     // an answer could not be written; the token is used from memory
+	StoreRecovered  // it is written now
+	RefreshOrdered  // an operator asked for a token request; what becomes of it follows
+	ImportOrdered   // an operator supplied a refresh token; what becomes of it follows
+	RevokeOrdered   // an operator ends the grant
+	OrderRefused    // what an operator asked for was not even tried
+	Troubled        // something stops the client that no token request brought up
 )
 
 // OrderOutcome is what became of an order.

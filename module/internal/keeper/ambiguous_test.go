@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 // pauses are the times between requests, answers excluded.
@@ -78,9 +80,9 @@ func TestOnlyARefusalEndsAnAmbiguousAttempt(t *testing.T) {
 				p := r.boot()
 				p.tick(2 * time.Hour)
 				r.wantRequests(4)
-				r.wantState(p, StateGrantLost, CauseResponseLost)
-				e := p.toldOnce(GrantLost)
-				if e.Cause != CauseResponseLost || !strings.Contains(e.Detail, "lost") || e.Remedy == "" {
+				r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+				e := p.toldOnce(grant.GrantLost)
+				if e.Trouble.Cause != grant.CauseResponseLost || !strings.Contains(p.saidOf(e).Detail, "lost") || p.saidOf(e).Remedy == "" {
 					t.Errorf("event %+v", e)
 				}
 			})
@@ -94,7 +96,7 @@ func TestA5xxLeavesTheAttemptOpen(t *testing.T) {
 		p := r.boot()
 		time.Sleep(time.Minute)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, CauseResponseLost)
+		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
 	})
 }
 
@@ -161,6 +163,6 @@ func TestWhatWasNotSentDoesNotHideAnOpenAttempt(t *testing.T) {
 		r.server.script(dropAfter(), notSent(), misconfigured(), unavailable(429, time.Second))
 		p := r.boot()
 		p.tick(10 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseResponseLost)
+		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
 	})
 }

@@ -3,6 +3,8 @@ package keeper
 import (
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestATokenThatCannotBeInjectedIsKeptAndNotServed(t *testing.T) {
@@ -10,7 +12,7 @@ func TestATokenThatCannotBeInjectedIsKeptAndNotServed(t *testing.T) {
 		r.server.always(fault{tamper: func(a *answer) { a.TokenType, a.Unusable = "mac", "token_type mac" }})
 		p := r.boot()
 		time.Sleep(time.Second)
-		if u := p.unavailableAtOnce(); u.Trouble.Cause != CauseUnusable || u.Trouble.Remedy == "" {
+		if u := p.unavailableAtOnce(); u.Trouble.Cause != grant.CauseUnusable || p.said(u.Trouble).Remedy == "" {
 			t.Errorf("got %+v", u)
 		}
 		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || rec.Generation != 1 {
@@ -33,7 +35,7 @@ func TestAMissingLifetimeIsReported(t *testing.T) {
 		r.server.always(fault{tamper: func(a *answer) { a.ExpiresDefaulted = "expires_in is missing" }})
 		p := r.boot()
 		p.token()
-		if e := p.toldOnce(LifetimeMissing); e.Detail == "" || e.Remedy == "" {
+		if e := p.toldOnce(grant.LifetimeMissing); p.saidOf(e).Detail == "" || p.saidOf(e).Remedy == "" {
 			t.Errorf("event %+v", e)
 		}
 		time.Sleep(41 * time.Minute)
@@ -74,15 +76,15 @@ func TestNoEventHoldsASecret(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				r.server.script(faults...)
 				p := r.newProcess()
-				p.onTell = func(e Event) { noSecret(t, e.Cause, e.Detail, e.Remedy) }
+				p.onTell = func(e Event) { noSecret(t, e.Trouble.Cause, p.saidOf(e).Detail, p.saidOf(e).Remedy) }
 				p.start()
 				p.tick(time.Hour)
 				st := p.keeper.Status().Trouble
-				noSecret(t, st.Cause, st.Detail, st.Remedy)
+				noSecret(t, st.Cause, p.said(st).Detail, p.said(st).Remedy)
 				if _, err := p.acquire(); err != nil {
 					noSecret(t, err.Error())
 				}
-				if len(p.told(TokenObtained))+len(p.told(GrantLost)) == 0 {
+				if len(p.told(grant.TokenObtained))+len(p.told(grant.GrantLost)) == 0 {
 					t.Error("nothing was told")
 				}
 			})

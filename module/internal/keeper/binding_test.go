@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestAnotherTokenEndpointIsSentNothing(t *testing.T) {
@@ -16,13 +18,13 @@ func TestAnotherTokenEndpointIsSentNothing(t *testing.T) {
 		p = r.boot()
 		p.tick(3 * time.Hour)
 		r.wantRequests(1)
-		st := r.wantState(p, StateMisconfigured, CauseRebound)
+		st := r.wantState(p, StateMisconfigured, grant.CauseRebound)
 		for _, said := range []string{p.store.Describe("erp"), former.TokenEndpoint} {
-			if !strings.Contains(st.Trouble.Detail, said) {
-				t.Errorf("%q does not name %q", st.Trouble.Detail, said)
+			if !strings.Contains(p.said(st.Trouble).Detail, said) {
+				t.Errorf("%q does not name %q", p.said(st.Trouble).Detail, said)
 			}
 		}
-		if st.Trouble.Remedy == "" {
+		if p.said(st.Trouble).Remedy == "" {
 			t.Error("no remedy")
 		}
 		p.unavailableAtOnce()

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -21,7 +22,7 @@ func TestABugInWhatCountsAnswersCostsNoToken(t *testing.T) {
 		p.tick(5 * time.Hour)
 		r.wantState(p, StateOK, "")
 		r.wantUse(p)
-		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || len(p.told(TokenRefreshFailed)) > 0 {
+		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || len(p.told(grant.TokenRefreshFailed)) > 0 {
 			t.Errorf("record %+v", rec)
 		}
 	})
@@ -36,7 +37,7 @@ func TestABugInWhoeverIsToldEndsNothing(t *testing.T) {
 		p.tick(5 * time.Hour)
 		r.wantState(p, StateOK, "")
 		r.wantUse(p)
-		if n := len(p.told(TokenRefreshFailed)); n > 0 {
+		if n := len(p.told(grant.TokenRefreshFailed)); n > 0 {
 			t.Errorf("%d token requests failed", n)
 		}
 	})
@@ -53,7 +54,7 @@ func TestABugInTheSettingsKeepsNobodyFromLooking(t *testing.T) {
 			p.keeper.Recheck()
 			synctest.Wait()
 		}
-		r.wantState(p, StateBackoff, CauseInternal)
+		r.wantState(p, StateBackoff, grant.CauseInternal)
 		if looks.taken != 0 {
 			t.Errorf("%d looks are still going on", looks.taken)
 		}
@@ -101,7 +102,7 @@ func TestAnOrderThatTriesForALeaseIsAnsweredAtTheStop(t *testing.T) {
 		synctest.Wait()
 		select {
 		case res := <-results:
-			if res.Obtained || res.Trouble.Cause != CauseStopped {
+			if res.Obtained || res.Trouble.Cause != grant.CauseStopped {
 				t.Errorf("result %+v", res)
 			}
 		default:

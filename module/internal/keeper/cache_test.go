@@ -3,6 +3,8 @@ package keeper
 import (
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestGrantsWithoutARefreshTokenNeedNoStore(t *testing.T) {
@@ -15,7 +17,7 @@ func TestGrantsWithoutARefreshTokenNeedNoStore(t *testing.T) {
 		p.token()
 		time.Sleep(3 * time.Hour)
 		p.token()
-		p.toldOnce(StoreFailed)
+		p.toldOnce(grant.StoreFailed)
 		if st := p.keeper.Status(); st.Unsaved || st.State != StateOK {
 			t.Errorf("status %+v, want ok", st)
 		}
@@ -23,10 +25,10 @@ func TestGrantsWithoutARefreshTokenNeedNoStore(t *testing.T) {
 		r.disk.faults(func() { r.disk.leaseErr = nil })
 		r.disk.acceptSaves()
 		time.Sleep(time.Hour)
-		p.toldOnce(StoreRecovered)
+		p.toldOnce(grant.StoreRecovered)
 		r.disk.refuseSaves(errReadOnly, anything)
 		time.Sleep(time.Hour)
-		if found := p.told(StoreFailed); len(found) != 2 {
+		if found := p.told(grant.StoreFailed); len(found) != 2 {
 			t.Errorf("told %d failures, want the second one too", len(found))
 		}
 	})
@@ -64,7 +66,7 @@ func TestARefreshTokenThatIsNotReplacedIsPresentedEachTime(t *testing.T) {
 		r.wantState(p, StateOK, "")
 		r.server.revoke(r.seed)
 		p.tick(time.Hour)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		before := r.server.count()
 		p.tick(5 * time.Hour)
 		r.wantRequests(before)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 )
 
@@ -48,9 +49,9 @@ func TestAKillAtAnyPointIsSafe(t *testing.T) {
 					r.wantState(p, StateOK, "")
 					return
 				}
-				st := r.wantState(p, StateGrantLost, CauseResponseLost)
-				if !strings.Contains(st.Trouble.Detail, "crash") {
-					t.Errorf("the crash is not named: %q", st.Trouble.Detail)
+				st := r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+				if !strings.Contains(p.said(st.Trouble).Detail, "crash") {
+					t.Errorf("the crash is not named: %q", p.said(st.Trouble).Detail)
 				}
 				p.tick(10 * time.Hour)
 				r.wantRequests(1 + test.requests)
@@ -71,7 +72,7 @@ func TestAJournalWithoutAnAnswerIsReplayedOnceAfterACrash(t *testing.T) {
 		p := r.boot()
 		p.tick(2 * time.Hour)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, CauseResponseLost)
+		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
 	})
 }
 
@@ -87,6 +88,6 @@ func TestARecordFromABackupIsReplayedOnce(t *testing.T) {
 		p = r.boot()
 		p.tick(10 * time.Hour)
 		r.wantRequests(before + 1)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 	})
 }

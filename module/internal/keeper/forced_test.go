@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 // unauthorized says that an upstream answered 401.
@@ -164,7 +166,7 @@ func TestALostGrantIsNotForced(t *testing.T) {
 		token := p.token()
 		r.server.revoke(r.seed)
 		time.Sleep(45 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		if v := p.unauthorized(token); v != Final {
 			t.Errorf("verdict %v, want Final", v)
 		}

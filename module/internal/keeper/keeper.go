@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
@@ -114,7 +113,6 @@ type Keeper struct {
 	changed  chan struct{}
 	timer    *time.Timer
 	unwatch  func()
-	history  History
 
 	queue   []any // effects to perform, events to tell
 	running bool  // somebody performs them, or will when the look's turn comes
@@ -137,12 +135,12 @@ type Keeper struct {
 // New returns a keeper for the client of that name.
 func New(name string, st store.Store, clock Clock) *Keeper {
 	began, _ := clock.now()
-	return &Keeper{name: name, store: st, clock: clock, began: began, draw: random, state: grant.New(process)}
+	return &Keeper{name: name, store: st, clock: clock, began: began, draw: random, state: grant.New(Process)}
 }
 
-// process names this process in the journal, so that an attempt that another
+// Process names this process in the journal, so that an attempt that another
 // one left behind is told from our own.
-var process = rand.Text()[:10]
+var Process = rand.Text()[:10]
 
 // now is the moment of an event. Only those whose number is always the same are
 // drawn for, so that a simulation repeats itself.
@@ -307,10 +305,7 @@ func (k *Keeper) next(e grant.Event) {
 		case grant.Connect:
 			k.request = newRequest(effect.RefreshToken, k.told)
 		case grant.Tell:
-			var e Event
-			if panics.Contain(func() { e = k.eventOf(effect) }) == nil { // words are not worth an effect
-				k.queue = append(k.queue, e)
-			}
+			k.queue = append(k.queue, k.eventOf(effect))
 			continue
 		}
 		k.queue = append(k.queue, effect)

@@ -3,6 +3,8 @@ package keeper
 import (
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestNothingIsSentThatLeavesTooLittleTimeForItsAnswer(t *testing.T) {
@@ -17,7 +19,7 @@ func TestNothingIsSentThatLeavesTooLittleTimeForItsAnswer(t *testing.T) {
 				r.server.edit(func(s *server) { s.strict = true; slow(s) })
 				time.Sleep(41 * time.Minute)
 				r.wantRequests(1)
-				if got := p.told(TokenRefreshFailed); len(got) == 0 {
+				if got := p.told(grant.TokenRefreshFailed); len(got) == 0 {
 					t.Error("nothing is said of it")
 				}
 				r.server.edit(func(s *server) { s.dialing, s.latency = 10*time.Millisecond, 50*time.Millisecond })
@@ -54,7 +56,7 @@ func TestAHoldThatEndedIsNotWaitedFor(t *testing.T) {
 		}
 		defer p.keeper.Answered(pass)
 		p.tick(41 * time.Minute)
-		obtained := p.told(TokenObtained)
+		obtained := p.told(grant.TokenObtained)
 		if last := obtained[len(obtained)-1]; len(obtained) != 2 || last.Duration > maxHold+time.Second {
 			t.Errorf("the refresh took %v, and held requests for %v of it", last.Duration, maxHold)
 		}

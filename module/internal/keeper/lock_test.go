@@ -3,6 +3,8 @@ package keeper
 import (
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 // holdLease lets another process have the lease for as long as it likes.
@@ -20,7 +22,7 @@ func TestACacheThatSomebodyLockedHoldsUpNoToken(t *testing.T) {
 		p := r.boot(cacheOnly)
 		p.token()
 		time.Sleep(storeWait)
-		p.toldOnce(StoreFailed)
+		p.toldOnce(grant.StoreFailed)
 	})
 }
 
@@ -35,7 +37,7 @@ func TestAnAnswerIsServedThoughSomebodyTookTheLockMeanwhile(t *testing.T) {
 		}
 		p := r.boot()
 		p.token()
-		p.toldOnce(StoreFailed)
+		p.toldOnce(grant.StoreFailed)
 		began := time.Now()
 		p.halt()
 		if took := time.Since(began); took > time.Minute {

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 )
 
@@ -24,13 +25,13 @@ func TestARefusedGrantIsLostForGood(t *testing.T) {
 		presented := r.disk.stored().RefreshToken
 		r.lose(p)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		rec := r.disk.stored()
-		if l := rec.Lost; l == nil || l.Cause != CauseRefused || l.At.IsZero() || l.Detail == "" ||
+		if l := rec.Lost; l == nil || l.Cause != grant.CauseRefused || l.At.IsZero() || l.Detail == "" ||
 			l.RefreshToken != record.FingerprintOf(presented) || rec.Attempt != nil {
 			t.Errorf("record %+v", rec)
 		}
-		p.toldOnce(GrantLost)
+		p.toldOnce(grant.GrantLost)
 		p.tick(time.Hour)
 		r.wantRequests(2)
 
@@ -38,11 +39,11 @@ func TestARefusedGrantIsLostForGood(t *testing.T) {
 		p = r.boot()
 		p.tick(time.Hour)
 		r.wantRequests(2)
-		st := r.wantState(p, StateGrantLost, CauseRefused)
-		if !st.Trouble.At.Equal(rec.Lost.At) || st.Trouble.Remedy == "" || st.Planned {
+		st := r.wantState(p, StateGrantLost, grant.CauseRefused)
+		if st.Trouble.At != rec.Lost.At.UnixNano() || p.said(st.Trouble).Remedy == "" || st.Planned {
 			t.Errorf("status %+v", st)
 		}
-		p.toldOnce(GrantLost)
+		p.toldOnce(grant.GrantLost)
 	})
 }
 
@@ -58,8 +59,8 @@ func TestTheRemedyOfALossIsOneThatWorks(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			p := r.boot(tt.edits...)
 			r.lose(p)
-			st := r.wantState(p, StateGrantLost, CauseRefused)
-			if remedy := st.Trouble.Remedy; !strings.Contains(remedy, tt.says) || strings.Contains(remedy, tt.not) {
+			st := r.wantState(p, StateGrantLost, grant.CauseRefused)
+			if remedy := p.said(st.Trouble).Remedy; !strings.Contains(remedy, tt.says) || strings.Contains(remedy, tt.not) {
 				t.Errorf("the remedy is %q", remedy)
 			}
 		})
@@ -70,7 +71,7 @@ func TestALostGrantIsAnsweredAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		r.lose(p)
-		if u := p.unavailableAtOnce(); u.Trouble.Cause != CauseRefused || u.RetryAfter < time.Second {
+		if u := p.unavailableAtOnce(); u.Trouble.Cause != grant.CauseRefused || u.RetryAfter < time.Second {
 			t.Errorf("got %+v", u)
 		}
 	})
@@ -106,12 +107,12 @@ func TestAValidTokenOutlivesItsGrant(t *testing.T) {
 		p.token()
 		r.server.revoke(r.server.current(r.seed))
 		time.Sleep(50 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		p.token()
 		p.kill()
 		p = r.boot()
 		p.token()
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		time.Sleep(11 * time.Minute)
 		p.unavailableAtOnce()
 	})
@@ -147,8 +148,8 @@ func TestALossThatCannotBeWrittenIsNotForgotten(t *testing.T) {
 		r.lose(p)
 		p.tick(2 * time.Hour)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, CauseRefused)
-		p.toldOnce(StoreFailed)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		p.toldOnce(grant.StoreFailed)
 		r.disk.acceptSaves()
 		p.tick(time.Minute)
 		synctest.Wait()

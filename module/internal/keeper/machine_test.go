@@ -12,6 +12,7 @@ import (
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/words"
 )
 
 // machine is a process with a keeper.
@@ -213,7 +214,7 @@ func (p *machine) unavailableAtOnce() *Unavailable {
 	return u
 }
 
-func (p *machine) told(kind EventKind) []Event {
+func (p *machine) told(kind grant.Kind) []Event {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -227,11 +228,11 @@ func (p *machine) told(kind EventKind) []Event {
 }
 
 // toldOnce returns the one event of a kind.
-func (p *machine) toldOnce(kind EventKind) Event {
+func (p *machine) toldOnce(kind grant.Kind) Event {
 	p.rig.Helper()
 	found := p.told(kind)
 	if len(found) != 1 {
-		p.rig.Fatalf("%d events %s, want one: %+v", len(found), kind, found)
+		p.rig.Fatalf("%d events %s, want one: %+v", len(found), words.Event(kind), found)
 	}
 	return found[0]
 }
@@ -243,4 +244,21 @@ func (p *machine) tick(d time.Duration) {
 		p.keeper.Tick()
 	}
 	synctest.Wait()
+}
+
+// said are the words for something.
+type said struct{ Detail, Remedy string }
+
+func (p *machine) about() words.About {
+	return words.About{Client: "erp", Place: p.store.Describe("erp"), Process: p.name(), Rotating: p.keeper.obeyed().Rotating}
+}
+
+func (p *machine) said(t grant.Trouble) (s said) {
+	s.Detail, s.Remedy = words.Of(t, p.about())
+	return s
+}
+
+func (p *machine) saidOf(e Event) (s said) {
+	s.Detail, s.Remedy = words.OfEvent(e.Kind, e.Trouble, p.about())
+	return s
 }

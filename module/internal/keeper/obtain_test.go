@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 )
 
@@ -31,8 +32,8 @@ func TestTheFirstTokenComesFromTheSeed(t *testing.T) {
 		if fp := record.FingerprintOf(r.seed); !rec.KnowsSeed(fp) || !slices.Contains(rec.Spent, fp) {
 			t.Errorf("the seed is neither known nor spent: %+v", rec)
 		}
-		p.toldOnce(TokenObtained)
-		p.toldOnce(RefreshTokenRotated)
+		p.toldOnce(grant.TokenObtained)
+		p.toldOnce(grant.RefreshTokenRotated)
 		r.wantState(p, StateOK, "")
 	})
 }
@@ -50,7 +51,7 @@ func TestARestartUsesTheRecordAndNotTheSeed(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		r.wantRequests(1)
-		p.toldOnce(TokenRestored)
+		p.toldOnce(grant.TokenRestored)
 
 		time.Sleep(11 * time.Minute) // two thirds of the hour are over
 		r.wantRequests(2)
@@ -209,8 +210,8 @@ func TestAnEmptyRefreshTokenReplacesNothing(t *testing.T) {
 		if rec.RefreshToken != r.seed || rec.Generation != 1 || rec.Attempt != nil {
 			t.Errorf("record %+v, want the seed kept", rec)
 		}
-		e := p.toldOnce(RotationMissing)
-		if e.Cause == "" || e.Remedy == "" {
+		e := p.toldOnce(grant.RotationMissing)
+		if e.Trouble.Cause == "" || p.saidOf(e).Remedy == "" {
 			t.Errorf("the alarm explains nothing: %+v", e)
 		}
 		time.Sleep(41 * time.Minute)
@@ -226,10 +227,10 @@ func TestOptionalRotationRaisesNoAlarm(t *testing.T) {
 		r.server.reuses = true
 		p := r.boot(func(s *Settings) { s.RequireRotation = false })
 		p.token()
-		if found := p.told(RotationMissing); len(found) != 0 {
+		if found := p.told(grant.RotationMissing); len(found) != 0 {
 			t.Errorf("alarm %+v", found)
 		}
-		if found := p.told(RefreshTokenRotated); len(found) != 0 {
+		if found := p.told(grant.RefreshTokenRotated); len(found) != 0 {
 			t.Errorf("told %+v", found)
 		}
 	})

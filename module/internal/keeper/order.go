@@ -18,7 +18,7 @@ type Result struct {
 	Revoked bool
 
 	// Trouble is why there is none.
-	Trouble Trouble
+	Trouble grant.Trouble
 
 	// Status is the client's status afterwards.
 	Status Status
@@ -81,7 +81,7 @@ func (k *Keeper) reply(r grant.Reply) {
 	if done != nil {
 		done <- Result{
 			Obtained: r.Outcome == grant.Obtained, Revoked: r.Outcome == grant.WasRevoked,
-			Trouble: k.inWords(r.Trouble), Status: k.status(),
+			Trouble: r.Trouble, Status: k.status(),
 		}
 	}
 }
@@ -89,19 +89,18 @@ func (k *Keeper) reply(r grant.Reply) {
 // Keepable says why a new refresh token could not be kept, as far as that can be
 // told without writing; the zero value if nothing speaks against it. Whoever
 // spends something to obtain one asks before.
-func (k *Keeper) Keepable(ctx context.Context) Trouble {
+func (k *Keeper) Keepable(ctx context.Context) grant.Trouble {
 	err := k.store.Open(ctx)
 	if err == nil {
 		if _, err = k.store.Load(ctx, k.name); err == nil || errors.Is(err, store.ErrNotFound) {
-			return Trouble{}
+			return grant.Trouble{}
 		}
 	}
 	fault, facts := faultOf(err)
-	t := grant.Trouble{Condition: grant.Backoff, Cause: grant.CauseStore, Facts: facts}
 	if fault == grant.Damaged || fault == grant.Foreign {
-		t = grant.Trouble{Condition: grant.Misconfiguration, Cause: grant.CauseRecord, Facts: facts}
+		return grant.Trouble{Condition: grant.Misconfiguration, Cause: grant.CauseRecord, Facts: facts}
 	}
-	return k.inWords(t)
+	return grant.Trouble{Condition: grant.Backoff, Cause: grant.CauseStore, Facts: facts}
 }
 
 // Holds reports whether a refresh token is, or was, the client's: no other client

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 )
 
@@ -26,20 +27,20 @@ func (p *machine) imports(token string) Result {
 	if err != nil {
 		p.rig.Fatal(err)
 	}
-	noSecret(p.rig.T, r.Trouble.Detail, r.Trouble.Remedy)
+	noSecret(p.rig.T, p.said(r.Trouble).Detail, p.said(r.Trouble).Remedy)
 	return r
 }
 
 func (r *rig) wantObtained(res Result) {
 	r.Helper()
-	if !res.Obtained || res.Trouble.State != "" || res.Status.Token != "valid" || res.Status.State != StateOK {
+	if !res.Obtained || res.Trouble.Cause != "" || res.Status.Token != "valid" || res.Status.State != StateOK {
 		r.Fatalf("result %+v, want a token", res)
 	}
 }
 
 func (r *rig) wantRefused(res Result, cause string) {
 	r.Helper()
-	if res.Obtained || res.Trouble.Cause != cause || res.Trouble.Remedy == "" || res.Trouble.Detail == "" {
+	if res.Obtained || res.Trouble.Cause != cause || r.processes[0].said(res.Trouble).Remedy == "" || r.processes[0].said(res.Trouble).Detail == "" {
 		r.Fatalf("result %+v, want cause %s", res, cause)
 	}
 }
@@ -77,9 +78,9 @@ func TestAnOrderedRefreshHonoursRetryAfterUnlessForced(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		res := p.refresh(false)
-		r.wantRefused(res, CauseRetryAfter)
-		if !strings.Contains(res.Trouble.Detail, "59m0s") {
-			t.Errorf("the detail %q does not say how long", res.Trouble.Detail)
+		r.wantRefused(res, grant.CauseRetryAfter)
+		if !strings.Contains(p.said(res.Trouble).Detail, "59m0s") {
+			t.Errorf("the detail %q does not say how long", p.said(res.Trouble).Detail)
 		}
 		r.wantRequests(1)
 		r.wantObtained(p.refresh(true))
@@ -134,18 +135,18 @@ func TestALostGrantIsPresentedOnceMoreWhenOrdered(t *testing.T) {
 		p.token()
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		lost := r.wantState(p, StateGrantLost, CauseRefused)
+		lost := r.wantState(p, StateGrantLost, grant.CauseRefused)
 		r.wantRequests(2)
 
 		r.server.script(refuses())
-		r.wantRefused(p.refresh(false), CauseRefused)
+		r.wantRefused(p.refresh(false), grant.CauseRefused)
 		r.wantRequests(3)
 		p.tick(2 * time.Hour)
 		r.wantRequests(3)
-		if st := r.wantState(p, StateGrantLost, CauseRefused); st.Trouble.At != lost.Trouble.At {
+		if st := r.wantState(p, StateGrantLost, grant.CauseRefused); st.Trouble.At != lost.Trouble.At {
 			t.Errorf("lost at %v, want still %v", st.Trouble.At, lost.Trouble.At)
 		}
-		if got := len(p.told(GrantLost)); got != 2 {
+		if got := len(p.told(grant.GrantLost)); got != 2 {
 			t.Errorf("%d events tell that the grant is lost, want one for each refusal", got)
 		}
 
@@ -169,8 +170,8 @@ func TestARevivedGrantIsSeenByOtherHolders(t *testing.T) {
 		r.server.script(refuses())
 		one.tick(2 * time.Hour)
 		two.keeper.Recheck()
-		r.wantState(one, StateGrantLost, CauseRefused)
-		r.wantState(two, StateGrantLost, CauseRefused)
+		r.wantState(one, StateGrantLost, grant.CauseRefused)
+		r.wantState(two, StateGrantLost, grant.CauseRefused)
 		r.wantObtained(one.refresh(false))
 		two.keeper.Recheck()
 		r.wantState(two, StateOK, "")
@@ -190,16 +191,16 @@ func TestALostGrantIsPresentedOnlyOnceWhateverTheAnswer(t *testing.T) {
 				r.server.script(refuses())
 				p.tick(2 * time.Hour)
 				r.server.script(f)
-				if res := p.refresh(false); res.Obtained || res.Trouble.State != StateBackoff {
+				if res := p.refresh(false); res.Obtained || res.Trouble.Condition != grant.Backoff {
 					t.Fatalf("result %+v", res)
 				}
 				before := r.server.count()
 				p.tick(2 * time.Hour)
 				r.wantRequests(before)
-				r.wantState(p, StateGrantLost, CauseRefused)
+				r.wantState(p, StateGrantLost, grant.CauseRefused)
 				p.kill()
 				p = r.boot()
-				r.wantState(p, StateGrantLost, CauseRefused)
+				r.wantState(p, StateGrantLost, grant.CauseRefused)
 				r.wantRequests(before)
 			})
 		})
@@ -213,7 +214,7 @@ func TestALostGrantIsNotPresentedToAnotherServer(t *testing.T) {
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
 		r.change(func() { r.binding.Grant = 77 })
-		r.wantRefused(p.refresh(true), CauseRebound)
+		r.wantRefused(p.refresh(true), grant.CauseRebound)
 		r.wantRequests(2)
 	})
 }
@@ -224,7 +225,7 @@ func TestAnImportCuresALostGrantWithoutARestart(t *testing.T) {
 		p.token()
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		fresh := r.server.login()
 		r.wantObtained(p.imports(fresh))
 		r.wantRequests(3)
@@ -238,8 +239,10 @@ func TestAnImportCuresALostGrantWithoutARestart(t *testing.T) {
 		if got := r.server.requests()[3].token; got == r.seed {
 			t.Error("the seed of the configuration was presented again")
 		}
-		for _, e := range p.keeper.History() {
-			noSecret(t, e.Detail, e.Remedy)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, e := range p.events {
+			noSecret(t, p.saidOf(e).Detail, p.saidOf(e).Remedy)
 		}
 	})
 }
@@ -248,8 +251,8 @@ func TestAnImportFillsAClientThatHasNoGrant(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		fresh := r.supply("")
 		p := r.boot()
-		r.wantState(p, StateAwaitingGrant, CauseNoGrant)
-		r.wantRefused(p.refresh(false), CauseNoGrant)
+		r.wantState(p, StateAwaitingGrant, grant.CauseNoGrant)
+		r.wantRefused(p.refresh(false), grant.CauseNoGrant)
 		r.wantObtained(p.imports(fresh))
 		r.wantRequests(1)
 	})
@@ -260,7 +263,7 @@ func TestARefusedImportLeavesTheLivingGrant(t *testing.T) {
 		p := r.boot()
 		p.token()
 		held := r.disk.stored().RefreshToken
-		r.wantRefused(p.imports("secret-forged"), CauseSeedUsed)
+		r.wantRefused(p.imports("secret-forged"), grant.CauseSeedUsed)
 		r.wantState(p, StateOK, "")
 		if got := r.disk.stored(); got.RefreshToken != held || got.Imported != "" {
 			t.Errorf("the record is %+v", got)
@@ -269,7 +272,7 @@ func TestARefusedImportLeavesTheLivingGrant(t *testing.T) {
 		if got := r.server.requests()[2].token; got != held {
 			t.Errorf("presented %q, want the token held before", got)
 		}
-		p.toldOnce(SeedRefused)
+		p.toldOnce(grant.SeedRefused)
 	})
 }
 
@@ -277,7 +280,7 @@ func TestAnImportOfAUsedTokenIsNotSent(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.token()
-		r.wantRefused(p.imports(r.seed), CauseSeedUsed)
+		r.wantRefused(p.imports(r.seed), grant.CauseSeedUsed)
 		r.wantRequests(1)
 		r.wantState(p, StateOK, "")
 	})
@@ -339,7 +342,7 @@ func TestNothingIsImportedThatCannotBeKept(t *testing.T) {
 		p.token()
 		r.disk.refuseSaves(errors.New("disk full"), func(*record.Record) bool { return true })
 		fresh := r.server.login()
-		r.wantRefused(p.imports(fresh), CauseStore)
+		r.wantRefused(p.imports(fresh), grant.CauseStore)
 		r.wantRequests(1)
 	})
 }
@@ -349,7 +352,7 @@ func TestAClientWithoutRotationTakesNoImport(t *testing.T) {
 		r.supply("")
 		p := r.boot(cacheOnly)
 		p.token()
-		r.wantRefused(p.imports("secret-refresh"), CauseNotRotating)
+		r.wantRefused(p.imports("secret-refresh"), grant.CauseNotRotating)
 		r.wantRequests(1)
 		r.wantObtained(p.refresh(false))
 		r.wantRequests(2)
@@ -368,33 +371,9 @@ func TestAnOrderToAStoppedKeeperIsAnswered(t *testing.T) {
 		synctest.Wait()
 		p.halt()
 		for range 2 {
-			r.wantRefused(<-results, CauseStopped)
+			r.wantRefused(<-results, grant.CauseStopped)
 		}
-		r.wantRefused(p.refresh(false), CauseStopped)
+		r.wantRefused(p.refresh(false), grant.CauseStopped)
 		r.wantRequests(1)
-	})
-}
-
-func TestTheLast50EventsAreRememberedAcrossReloads(t *testing.T) {
-	bubble(t, func(t *testing.T, r *rig) {
-		p := r.boot()
-		p.token()
-		stop := p.start()
-		p.mu.Lock()
-		old := p.stops[0]
-		p.mu.Unlock()
-		old()
-		synctest.Wait() // the token is there before it is told
-		if got := p.keeper.History(); len(got) != 2 || got[0].Kind != TokenObtained {
-			t.Fatalf("history %+v, want the first token and its rotation", got)
-		}
-		for range 30 {
-			p.refresh(false)
-		}
-		got := p.keeper.History()
-		if len(got) != 50 || got[49].Generation != 31 || got[49].At.Before(got[0].At) {
-			t.Errorf("%d events, the last of generation %d", len(got), got[len(got)-1].Generation)
-		}
-		stop()
 	})
 }

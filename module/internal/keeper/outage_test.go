@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestAnOutageBeforeTheExpiryIsNotNoticed(t *testing.T) {
@@ -90,7 +92,7 @@ func TestARefusedClientKeepsItsRefreshToken(t *testing.T) {
 		r.server.always(misconfigured())
 		time.Sleep(70 * time.Minute)
 		u := p.unavailableAtOnce()
-		if u.State != StateMisconfigured || u.Trouble.Remedy == "" {
+		if u.State != StateMisconfigured || p.said(u.Trouble).Remedy == "" {
 			t.Errorf("got %+v", u)
 		}
 		r.wantState(p, StateMisconfigured, "invalid_client")
@@ -128,11 +130,11 @@ func TestASettingThatCannotBeResolvedSendsNothing(t *testing.T) {
 		p := r.boot()
 		p.tick(10 * time.Minute)
 		r.wantRequests(0)
-		st := r.wantState(p, StateMisconfigured, CauseUnresolved)
-		if st.Trouble.Detail != r.resolveErr.Error() || st.Trouble.Remedy == "" {
+		st := r.wantState(p, StateMisconfigured, grant.CauseUnresolved)
+		if p.said(st.Trouble).Detail != r.resolveErr.Error() || p.said(st.Trouble).Remedy == "" {
 			t.Errorf("trouble %+v", st.Trouble)
 		}
-		p.toldOnce(Troubled)
+		p.toldOnce(grant.Troubled)
 		p.unavailableAtOnce()
 		r.change(func() { r.resolveErr = nil })
 		time.Sleep(6 * time.Minute) // without a restart
@@ -147,7 +149,7 @@ func TestASettingThatIsMissingForAWhileHarmsNoValidToken(t *testing.T) {
 		r.change(func() { r.resolveErr = errors.New("client_secret: file is empty") })
 		p.keeper.Recheck()
 		synctest.Wait()
-		r.wantState(p, StateMisconfigured, CauseUnresolved)
+		r.wantState(p, StateMisconfigured, grant.CauseUnresolved)
 		p.token()
 		r.change(func() { r.resolveErr = nil })
 		time.Sleep(6 * time.Minute)
@@ -181,8 +183,8 @@ func TestAPanicDoesNotEndTheRefreshing(t *testing.T) {
 		p := r.boot()
 		p.token()
 		r.wantRequests(2)
-		e := p.toldOnce(TokenRefreshFailed)
-		if e.Cause != CauseInternal || e.Detail != "a string panic while refreshing" {
+		e := p.toldOnce(grant.TokenRefreshFailed)
+		if e.Trouble.Cause != grant.CauseInternal || p.saidOf(e).Detail != "a string panic while refreshing" {
 			t.Errorf("event %+v", e)
 		}
 		r.wantState(p, StateOK, "")

@@ -22,7 +22,9 @@ func random() float64 { return rand.Float64() }
 // refreshing; one in whoever is told of something ends nothing.
 func (k *Keeper) perform(effect any) {
 	if e, ok := effect.(Event); ok {
-		_ = panics.Contain(func() { k.tell(e) }) // there is nobody else to tell
+		if notify := k.obeyed().Notify; notify != nil {
+			_ = panics.Contain(func() { notify(e) }) // there is nobody else to tell
+		}
 		return
 	}
 	e := k.outcome(effect)
@@ -32,14 +34,6 @@ func (k *Keeper) perform(effect any) {
 	k.step(e)
 	if _, ok := e.(grant.Answered); ok {
 		_ = panics.Contain(k.observe) // after its refresh token is on the way to the disk
-	}
-}
-
-// tell tells everybody what happened.
-func (k *Keeper) tell(e Event) {
-	k.history.Add(e)
-	if notify := k.obeyed().Notify; notify != nil {
-		notify(e)
 	}
 }
 

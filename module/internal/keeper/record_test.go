@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
@@ -23,11 +24,11 @@ func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
 				p.start()
 				p.tick(5 * time.Hour)
 				r.wantRequests(1)
-				st := r.wantState(p, StateMisconfigured, CauseRecord)
-				if !strings.Contains(st.Trouble.Detail, place) || !strings.Contains(st.Trouble.Remedy, place) {
+				st := r.wantState(p, StateMisconfigured, grant.CauseRecord)
+				if !strings.Contains(p.said(st.Trouble).Detail, place) || !strings.Contains(p.said(st.Trouble).Remedy, place) {
 					t.Errorf("the file is not named: %+v", st.Trouble)
 				}
-				p.toldOnce(Troubled)
+				p.toldOnce(grant.Troubled)
 				p.unavailableAtOnce()
 				r.disk.refuseLoads(nil) // restored
 				p.tick(6 * time.Minute)
@@ -48,7 +49,7 @@ func TestARecordThatCanBeReadAgainIsNoTroubleAnyMore(t *testing.T) {
 				r.disk.refuseLoads(err)
 				p.keeper.Recheck()
 				time.Sleep(time.Second)
-				if st := p.keeper.Status(); st.State == StateOK || st.Trouble.Remedy == "" {
+				if st := p.keeper.Status(); st.State == StateOK || p.said(st.Trouble).Remedy == "" {
 					t.Errorf("status %+v, want trouble", st)
 				}
 				r.disk.refuseLoads(nil)
@@ -66,12 +67,12 @@ func TestALostGrantThatCouldNotBeReadOnceStillTakesANewSeed(t *testing.T) {
 		p.token()
 		r.server.revoke(r.server.current(r.seed))
 		time.Sleep(41 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		r.disk.refuseLoads(errBroken)
 		p.tick(time.Minute)
 		r.disk.refuseLoads(nil)
 		p.tick(time.Minute)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		r.supply(r.server.login())
 		p.tick(time.Minute)
 		r.wantState(p, StateOK, "")
@@ -147,7 +148,7 @@ func TestARecordOfALostGrantThatIsRemovedStaysAway(t *testing.T) {
 		p.token()
 		r.server.always(refuses())
 		time.Sleep(41 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseRefused)
+		r.wantState(p, StateGrantLost, grant.CauseRefused)
 		r.disk.remove()
 		p.tick(20 * time.Minute)
 		if r.disk.exists {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 )
 
@@ -41,7 +42,7 @@ func TestANewSeedWaitsForAStoreThatIsFull(t *testing.T) {
 		r.change(func() { r.seed = r.server.login() })
 		p.keeper.Recheck()
 		time.Sleep(time.Minute)
-		r.wantState(p, StateBackoff, CauseStore)
+		r.wantState(p, StateBackoff, grant.CauseStore)
 		r.wantRequests(1)
 		r.disk.acceptSaves()
 		time.Sleep(time.Minute)

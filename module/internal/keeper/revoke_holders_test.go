@@ -3,6 +3,8 @@ package keeper
 import (
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestARevocationReachesEveryProcessThatSharesTheRecord(t *testing.T) {
@@ -16,7 +18,7 @@ func TestARevocationReachesEveryProcessThatSharesTheRecord(t *testing.T) {
 			t.Fatalf("result %+v", res)
 		}
 		other.tick(time.Minute)
-		r.wantState(other, StateGrantLost, CauseRevoked)
+		r.wantState(other, StateGrantLost, grant.CauseRevoked)
 		other.unavailableAtOnce()
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 // revokes gives a process's configuration a revocation endpoint.
@@ -41,7 +43,7 @@ func TestARevokedGrantStaysRevoked(t *testing.T) {
 		p.token()
 		asked := p.revokes(nil)
 		held := r.disk.stored().RefreshToken
-		if res := p.revoke(); !res.Revoked || res.Obtained || res.Trouble.Cause != CauseRevoked || res.Status.Token != "none" {
+		if res := p.revoke(); !res.Revoked || res.Obtained || res.Trouble.Cause != grant.CauseRevoked || res.Status.Token != "none" {
 			t.Fatalf("result %+v", res)
 		}
 		if len(*asked) != 1 || (*asked)[0] != held {
@@ -49,10 +51,10 @@ func TestARevokedGrantStaysRevoked(t *testing.T) {
 		}
 		p.unavailableAtOnce()
 		p.tick(2 * time.Hour)
-		r.wantState(p, StateGrantLost, CauseRevoked)
+		r.wantState(p, StateGrantLost, grant.CauseRevoked)
 		p.kill()
 		p = r.boot()
-		r.wantState(p, StateGrantLost, CauseRevoked)
+		r.wantState(p, StateGrantLost, grant.CauseRevoked)
 		p.unavailableAtOnce()
 		r.wantRequests(1)
 		r.wantObtained(p.imports(r.server.login()))
@@ -83,7 +85,7 @@ func TestAGrantThatTheServerDoesNotRevokeGoesOn(t *testing.T) {
 		p := r.boot()
 		p.token()
 		p.revokes(errors.New("status 503"))
-		r.wantRefused(p.revoke(), CauseNoRevocation)
+		r.wantRefused(p.revoke(), grant.CauseNoRevocation)
 		r.wantState(p, StateOK, "")
 		if p.token().Generation != 1 {
 			t.Error("the token is not used any more")
@@ -97,14 +99,14 @@ func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.token()
-		r.wantRefused(p.revoke(), CauseNoRevocation) // no endpoint
+		r.wantRefused(p.revoke(), grant.CauseNoRevocation) // no endpoint
 		asked := p.revokes(nil)
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		r.wantRefused(p.revoke(), CauseRefused) // nothing left
+		r.wantRefused(p.revoke(), grant.CauseRefused) // nothing left
 		r.supply("")
 		other := r.boot(cacheOnly)
-		r.wantRefused(other.revoke(), CauseNotRotating)
+		r.wantRefused(other.revoke(), grant.CauseNotRotating)
 		if len(*asked) != 0 {
 			t.Errorf("%d revocations were sent", len(*asked))
 		}
@@ -125,6 +127,6 @@ func TestARevocationLeavesTheAttemptWithANewSeedOpen(t *testing.T) {
 			t.Fatalf("result %+v", res)
 		}
 		p.tick(10 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseResponseLost)
+		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
 	})
 }

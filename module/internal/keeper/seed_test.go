@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 )
 
@@ -95,8 +96,8 @@ func TestAMistypedSeedLeavesTheLivingGrantAlone(t *testing.T) {
 		p.keeper.Recheck()
 		p.tick(30 * time.Second)
 		r.wantRequests(2)
-		e := p.toldOnce(SeedRefused)
-		if e.Remedy == "" || strings.Contains(e.Detail+e.Remedy, "secret-") {
+		e := p.toldOnce(grant.SeedRefused)
+		if p.saidOf(e).Remedy == "" || strings.Contains(p.saidOf(e).Detail+p.saidOf(e).Remedy, "secret-") {
 			t.Errorf("event %+v", e)
 		}
 		if rec := r.disk.stored(); rec.RefreshToken != living || rec.Lost != nil {
@@ -110,7 +111,7 @@ func TestAMistypedSeedLeavesTheLivingGrantAlone(t *testing.T) {
 		r.wantRequests(2)
 		p.tick(10 * time.Hour)
 		r.wantState(p, StateOK, "")
-		if found := p.told(SeedRefused); len(found) > 0 {
+		if found := p.told(grant.SeedRefused); len(found) > 0 {
 			t.Errorf("told again: %+v", found)
 		}
 	})
@@ -126,10 +127,10 @@ func TestALostStateWithAUsedSeedIsNamed(t *testing.T) {
 		p = r.boot()
 		p.tick(5 * time.Hour)
 		r.wantRequests(before + 1)
-		st := r.wantState(p, StateGrantLost, CauseSeedUsed)
+		st := r.wantState(p, StateGrantLost, grant.CauseSeedUsed)
 		for _, said := range []string{"used before", "state", p.store.Describe("erp")} {
-			if !strings.Contains(st.Trouble.Detail, said) {
-				t.Errorf("%q does not say %q", st.Trouble.Detail, said)
+			if !strings.Contains(p.said(st.Trouble).Detail, said) {
+				t.Errorf("%q does not say %q", p.said(st.Trouble).Detail, said)
 			}
 		}
 	})
@@ -141,11 +142,11 @@ func TestNoSeedAndNoRecordAwaitsAGrant(t *testing.T) {
 		p := r.boot()
 		p.tick(time.Hour)
 		r.wantRequests(0)
-		st := r.wantState(p, StateAwaitingGrant, CauseNoGrant)
-		if !strings.Contains(st.Trouble.Detail, p.store.Describe("erp")) || st.Trouble.Remedy == "" {
+		st := r.wantState(p, StateAwaitingGrant, grant.CauseNoGrant)
+		if !strings.Contains(p.said(st.Trouble).Detail, p.store.Describe("erp")) || p.said(st.Trouble).Remedy == "" {
 			t.Errorf("trouble %+v", st.Trouble)
 		}
-		p.toldOnce(Troubled)
+		p.toldOnce(grant.Troubled)
 		p.unavailableAtOnce()
 		r.supply(seed)
 		p.tick(15 * time.Second)
@@ -270,11 +271,11 @@ func TestANewSeedThatNobodyJudgesDoesNotStarveTheLivingGrant(t *testing.T) {
 				if tried < 5*60/6 || tried > 5*60*3 {
 					t.Errorf("the new seed was tried %d times in 5 hours", tried)
 				}
-				failed := p.told(TokenRefreshFailed)
-				if last := failed[len(failed)-1]; !strings.Contains(last.Detail, "new refresh token of the configuration") {
+				failed := p.told(grant.TokenRefreshFailed)
+				if last := failed[len(failed)-1]; !strings.Contains(p.saidOf(last).Detail, "new refresh token of the configuration") {
 					t.Errorf("event %+v", last)
 				}
-				if st := p.keeper.Status(); st.Trouble.State == "" {
+				if st := p.keeper.Status(); st.Trouble.Cause == "" {
 					t.Error("nothing is said of the new seed")
 				}
 				r.supply(former)
@@ -311,7 +312,7 @@ func TestAnImportThatNobodyJudgesIsReportedAndForgotten(t *testing.T) {
 		r.server.about = map[string]fault{mistyped: misconfigured()}
 		for range 2 { // it may be made again
 			res, err := p.keeper.Import(t.Context(), mistyped, false)
-			if err != nil || res.Obtained || !strings.Contains(res.Trouble.Detail, "that was imported") {
+			if err != nil || res.Obtained || !strings.Contains(p.said(res.Trouble).Detail, "that was imported") {
 				t.Fatalf("%+v, %v", res, err)
 			}
 		}

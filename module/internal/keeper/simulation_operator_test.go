@@ -118,7 +118,7 @@ func (s *simulation) heardBack(p *machine, order func() (Result, error)) {
 		s.wrong("the order has no outcome: %v", err)
 	}
 	s.note("%s reports: obtained %v, %s", p.name(), r.Obtained, r.Trouble.Cause)
-	if r.Obtained == (r.Trouble.State != "") && !p.dead.Load() {
+	if r.Obtained == (r.Trouble.Cause != "") && !p.dead.Load() {
 		s.wrong("%s reports neither a token nor trouble, or both: %+v", p.name(), r)
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"strings"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/words"
 )
 
 // check checks what must hold at any moment. It is called at every step of a
@@ -85,11 +87,11 @@ func (s *simulation) checkToken(p *machine, t *Token) {
 
 // hear checks an event.
 func (s *simulation) hear(p *machine, e Event) {
-	s.note("%s tells %s %s, generation %d", p.name(), e.Kind, e.Cause, e.Generation)
-	if strings.Contains(e.Cause+e.Detail+e.Remedy, "secret-") {
+	s.note("%s tells %s %s, generation %d", p.name(), words.Event(e.Kind), e.Trouble.Cause, e.Generation)
+	if strings.Contains(e.Trouble.Cause+p.saidOf(e).Detail+p.saidOf(e).Remedy, "secret-") {
 		s.wrong("event with a secret: %+v", e)
 	}
-	if e.Kind == GrantLost || e.Kind == SeedRefused {
+	if e.Kind == grant.GrantLost || e.Kind == grant.SeedRefused {
 		s.checkLoss(p, e)
 	}
 }
@@ -101,7 +103,7 @@ func (s *simulation) checkLoss(p *machine, e Event) {
 	p.keeper.mu.Unlock()
 	token, g, heardBy := s.server.trace(refused)
 	s.note("%s was refused; the server has %s, dead %v", token, g.current, g.dead)
-	if e.Kind == GrantLost && s.server.exchanged(token) && !g.unclear && e.Cause != CauseResponseLost && e.Cause != CauseRevoked {
+	if e.Kind == grant.GrantLost && s.server.exchanged(token) && !g.unclear && e.Trouble.Cause != grant.CauseResponseLost && e.Trouble.Cause != grant.CauseRevoked {
 		s.wrong("%s does not know that an answer was lost: %+v", p.name(), e)
 	}
 	switch {

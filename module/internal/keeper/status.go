@@ -30,19 +30,6 @@ var conditions = map[grant.Condition]State{
 	grant.Misconfiguration: StateMisconfigured,
 }
 
-// Trouble says why a client is not well: in one word, one sentence and one
-// instruction. It holds no secret. The zero value is no trouble.
-type Trouble struct {
-	State                 State
-	Cause, Detail, Remedy string
-	At                    time.Time
-}
-
-// needsGrant reports whether only a new refresh token helps.
-func (t Trouble) needsGrant() bool {
-	return t.State == StateAwaitingGrant || t.State == StateGrantLost
-}
-
 // Status is what operators see of a client. It holds no secret.
 type Status struct {
 	Client string
@@ -61,7 +48,7 @@ type Status struct {
 	Planned     bool
 
 	// Trouble is why State is not ok; it may stand beside a valid token.
-	Trouble Trouble
+	Trouble grant.Trouble
 
 	// Unsaved says that the newest refresh token is only in memory.
 	Unsaved bool
@@ -69,6 +56,9 @@ type Status struct {
 	// Record is where the client's record lives.
 	Record string
 }
+
+// Place is where the client's record lives.
+func (k *Keeper) Place() string { return k.store.Describe(k.name) }
 
 // Status returns the client's present status.
 func (k *Keeper) Status() Status {
@@ -85,9 +75,9 @@ func (k *Keeper) status() Status {
 		State:      k.condition(),
 		Token:      "none",
 		Generation: k.state.Record().Generation,
-		Trouble:    k.inWords(k.state.Trouble()),
+		Trouble:    k.state.Trouble(),
 		Unsaved:    k.state.Unsaved(),
-		Record:     k.store.Describe(k.name),
+		Record:     k.Place(),
 	}
 	if t := k.state.Record().Newest(); t != nil && t.AccessToken != "" {
 		st.ObtainedAt, st.ExpiresAt, st.Token = t.ObtainedAt, t.ExpiresAt, "expired"
@@ -96,7 +86,7 @@ func (k *Keeper) status() Status {
 		st.Token = "valid"
 	}
 	if st.Unsaved && st.Trouble.Cause == "" {
-		st.Trouble = memoryTrouble(st.Record)
+		st.Trouble = grant.Trouble{Cause: grant.CauseStore, Case: "memory"}
 	}
 	st.NextAttempt, st.Planned = k.state.Planned(k.at(mono, wall, 0))
 	return st
@@ -117,43 +107,4 @@ func (k *Keeper) condition() State {
 	default:
 		return StateOK
 	}
-}
-
-// kinds are the events that the machine tells, by its own names for them.
-var kinds = []EventKind{
-	0:                         "",
-	grant.TokenObtained:       TokenObtained,
-	grant.TokenRefreshFailed:  TokenRefreshFailed,
-	grant.RefreshTokenRotated: RefreshTokenRotated,
-	grant.GrantLost:           GrantLost,
-	grant.SeedRefused:         SeedRefused,
-	grant.TokenRestored:       TokenRestored,
-	grant.RotationMissing:     RotationMissing,
-	grant.LifetimeMissing:     LifetimeMissing,
-	grant.AnswerRemarked:      AnswerRemarked,
-	grant.StoreFailed:         StoreFailed,
-	grant.StoreRecovered:      StoreRecovered,
-	grant.RefreshOrdered:      RefreshOrdered,
-	grant.ImportOrdered:       ImportOrdered,
-	grant.RevokeOrdered:       RevokeOrdered,
-	grant.OrderRefused:        OrderRefused,
-	grant.Troubled:            Troubled,
-}
-
-// eventOf puts into an event what the machine tells. Called with k.mu held.
-func (k *Keeper) eventOf(t grant.Tell) Event {
-	mono, wall := k.clock.now()
-	rec := k.state.Record()
-	e := Event{Kind: kinds[t.Kind], Client: k.name, At: wall, Generation: rec.Generation}
-	if token := rec.Newest(); token != nil && token.AccessToken != "" {
-		e.ExpiresAt, e.Lifetime = token.ExpiresAt, token.ExpiresAt.Sub(token.ObtainedAt)
-	}
-	if wait, ok := k.state.Planned(k.at(mono, wall, 0)); ok {
-		e.NextRefresh, e.RetryIn = wall.Add(wait), wait
-	}
-	if t.Answered != nil {
-		e.Duration, e.Status = k.took, t.Answered.Status
-	}
-	e.Cause, e.Detail, e.Remedy = k.eventWords(t)
-	return e
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"lamplighter/module/internal/grant"
 )
 
 func TestAStoreThatCannotBeWrittenCostsNoRefreshToken(t *testing.T) {
@@ -19,8 +21,8 @@ func TestAStoreThatCannotBeWrittenCostsNoRefreshToken(t *testing.T) {
 				p := r.boot()
 				p.tick(10 * time.Minute)
 				r.wantRequests(0)
-				st := r.wantState(p, StateBackoff, CauseStore)
-				if st.Trouble.Remedy == "" {
+				st := r.wantState(p, StateBackoff, grant.CauseStore)
+				if p.said(st.Trouble).Remedy == "" {
 					t.Errorf("no remedy: %+v", st)
 				}
 				r.disk.acceptSaves()
@@ -44,10 +46,10 @@ func TestAnAnswerThatCannotBeWrittenIsServedFromMemory(t *testing.T) {
 		if token := p.token(); token.Generation != 2 || !r.server.accepts(token.AccessToken) {
 			t.Errorf("got %+v, want the new token", token)
 		}
-		if st := p.keeper.Status(); !st.Unsaved || st.Trouble.Cause != CauseStore || st.Trouble.Remedy == "" {
+		if st := p.keeper.Status(); !st.Unsaved || st.Trouble.Cause != grant.CauseStore || p.said(st.Trouble).Remedy == "" {
 			t.Errorf("the status does not say that it is unsaved: %+v", st)
 		}
-		if e := p.toldOnce(StoreFailed); e.Cause != CauseStore || e.Remedy == "" {
+		if e := p.toldOnce(grant.StoreFailed); e.Trouble.Cause != grant.CauseStore || p.saidOf(e).Remedy == "" {
 			t.Errorf("event %+v", e)
 		}
 		p.tick(30 * time.Minute)
@@ -59,7 +61,7 @@ func TestAnAnswerThatCannotBeWrittenIsServedFromMemory(t *testing.T) {
 		if rec.Generation != 2 || rec.RefreshToken != r.server.current(r.seed) || rec.Attempt != nil {
 			t.Errorf("record %+v, want the second answer", rec)
 		}
-		p.toldOnce(StoreRecovered)
+		p.toldOnce(grant.StoreRecovered)
 		if p.keeper.Status().Unsaved || r.disk.leased() {
 			t.Error("still unsaved, or the lease kept")
 		}
@@ -91,7 +93,7 @@ func TestAnUnsavedAnswerIsReplacedOnlyShortlyBeforeItsExpiry(t *testing.T) {
 		if r.disk.stored().RefreshToken != r.server.current(r.seed) {
 			t.Error("the newest refresh token was not written")
 		}
-		p.toldOnce(StoreRecovered)
+		p.toldOnce(grant.StoreRecovered)
 	})
 }
 
@@ -104,7 +106,7 @@ func TestTheStoreRecoversWithTheNextAnswer(t *testing.T) {
 		time.Sleep(41 * time.Minute)
 		r.server.always(fault{during: r.disk.acceptSaves})
 		p.tick(70 * time.Minute)
-		p.toldOnce(StoreRecovered)
+		p.toldOnce(grant.StoreRecovered)
 		if p.keeper.Status().Unsaved || r.disk.leased() {
 			t.Error("still unsaved, or the lease kept")
 		}
@@ -227,7 +229,7 @@ func TestARefusalWhileUnsavedKnowsOfTheLostAnswer(t *testing.T) {
 		r.disk.refuseSaves(errFull, anything)
 		r.server.script(dropAfter())
 		p.tick(30 * time.Minute)
-		r.wantState(p, StateGrantLost, CauseResponseLost)
+		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
 	})
 }
 
@@ -263,8 +265,8 @@ func TestAnAnswerThatIsLostWithTheProcessIsReported(t *testing.T) {
 		if took := time.Since(began); took < lastChance || took > lastChance+time.Second {
 			t.Errorf("the stop took %v, want %v for the disk to be writable again", took, lastChance)
 		}
-		failed := p.told(StoreFailed)
-		if last := failed[len(failed)-1]; len(failed) != 2 || last.Remedy == failed[0].Remedy {
+		failed := p.told(grant.StoreFailed)
+		if last := failed[len(failed)-1]; len(failed) != 2 || p.saidOf(last).Remedy == p.saidOf(failed[0]).Remedy {
 			t.Errorf("events %+v, want one that says what is lost", failed)
 		}
 	})

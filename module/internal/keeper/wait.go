@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -25,11 +26,7 @@ type Unavailable struct {
 
 // Error names the client and the cause, and no secret.
 func (u *Unavailable) Error() string {
-	cause := u.Trouble.Cause
-	if cause == "" {
-		cause = CauseExpired
-	}
-	return "client " + u.Client + " has no valid access token: " + cause
+	return "client " + u.Client + " has no valid access token: " + cmp.Or(u.Trouble.Cause, grant.CauseExpired)
 }
 
 // Acquire returns a valid token, waiting for one if an attempt runs or is due
@@ -144,18 +141,17 @@ func (k *Keeper) unavailable() error {
 	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing()
 	k.mu.Unlock()
 	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
-	if st.Trouble.needsGrant() || !st.Planned {
+	if st.Trouble.NeedsGrant() || !st.Planned {
 		u.RetryAfter = grant.SlowRetry
 	}
 	switch {
 	case u.Trouble.Cause != "":
 	case leasing:
-		u.Trouble = leasingTrouble
+		u.Trouble.Cause = grant.CauseLeaseHeld
 	case inLine:
-		u.Trouble = queuedTrouble
+		u.Trouble.Cause = grant.CauseQueued
 	default:
-		u.Trouble = startingTrouble
-		u.Trouble.State = ""
+		u.Trouble.Cause = grant.CauseStarting
 	}
 	return u
 }

@@ -4,7 +4,8 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/words"
 )
 
 // Failure says why there is no token. It holds no secret.
@@ -34,10 +35,22 @@ func (f *Failure) Remedy() string {
 		return cause.Code("exchange configuration").Remedy
 	}
 	switch f.Cause {
-	case keeper.CauseInternal, causeSlow, causeTooMany, causeExpired:
+	case grant.CauseInternal, causeSlow, causeTooMany, causeExpired:
 		return cause.Of(f.Cause).Remedy
 	}
 	return cause.Code("exchange").Remedy
+}
+
+// Trouble is the failure as that of the client.
+func (f *Failure) Trouble() grant.Trouble {
+	t := grant.Trouble{
+		Condition: grant.Backoff, Cause: f.Cause, Case: words.CaseSaid,
+		Facts: &grant.Facts{Detail: f.Detail, Remedy: f.Remedy()}, At: f.At.UnixNano(),
+	}
+	if f.Misconfigured {
+		t.Condition = grant.Misconfiguration
+	}
+	return t
 }
 
 // Error names the cause.
@@ -78,7 +91,7 @@ func tooMany(now time.Time) *Failure {
 // internal is why an exchange that ended in a panic brought nothing.
 func internal(err error, now time.Time) *Failure {
 	return &Failure{
-		Cause: keeper.CauseInternal, Detail: "the exchange ended in " + err.Error(),
+		Cause: grant.CauseInternal, Detail: "the exchange ended in " + err.Error(),
 		At: now.Round(0), RetryAfter: time.Second,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -95,7 +96,7 @@ func failureOf(a *tokenendpoint.Answer, now time.Time) *Failure {
 	f := &Failure{Cause: a.Cause, Detail: a.Detail, At: now.Round(0)}
 	switch {
 	case a.Outcome == tokenendpoint.Granted:
-		f.Misconfigured, f.Cause, f.Detail = true, keeper.CauseUnusable, "the access token cannot be injected: "+a.Unusable
+		f.Misconfigured, f.Cause, f.Detail = true, grant.CauseUnusable, "the access token cannot be injected: "+a.Unusable
 	case refusesSubject(a):
 		f.Refused = true
 	case a.Outcome == tokenendpoint.Misconfigured:

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -85,7 +86,7 @@ func TestMoreExchangesThanMayWaitAreRefusedAtOnce(t *testing.T) {
 			t.Errorf("%d were refused, want 500", refusedAtOnce)
 		}
 		s.wantAsked(t, maxUnderWay+maxWaiting)
-		if len(told) != 1 || told[0].Cause != causeTooMany || told[0].Remedy == "" {
+		if len(told) != 1 || told[0].Trouble.Cause != causeTooMany || told[0].Trouble.Facts.Remedy == "" {
 			t.Errorf("told %+v, want it once", told)
 		}
 	})
@@ -162,7 +163,7 @@ func TestAPanicEndsOneExchangeOnly(t *testing.T) {
 		for range 10 {
 			callers.Go(func() {
 				f := s.failure(t, c, "bad")
-				if f.Cause != keeper.CauseInternal || f.Refused || f.RetryAfter <= 0 || f.Remedy() == "" {
+				if f.Cause != grant.CauseInternal || f.Refused || f.RetryAfter <= 0 || f.Remedy() == "" {
 					t.Errorf("%+v", f)
 				}
 				if text := f.Detail + f.Error(); len(text) < 30 || strings.Contains(text, "s3cret") || !strings.Contains(text, "line_test.go:") {

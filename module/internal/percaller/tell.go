@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/tokenendpoint"
@@ -34,8 +35,8 @@ func (c *Cache) tellFailed(x *Exchange, a *tokenendpoint.Answer, f *Failure, ask
 	now := time.Now()
 	c.news.failedAt = now
 	x.tell(keeper.Event{
-		Kind: keeper.TokenRefreshFailed, At: now.Round(0), Status: a.Status, Duration: now.Sub(asked),
-		Cause: f.Cause, Detail: f.Detail, Remedy: f.Remedy(), RetryIn: f.RetryAfter,
+		Kind: grant.TokenRefreshFailed, At: now.Round(0), Status: a.Status, Duration: now.Sub(asked),
+		Trouble: f.Trouble(), RetryIn: f.RetryAfter,
 	})
 }
 
@@ -65,7 +66,7 @@ func (c *Cache) tellGranted(x *Exchange, a *tokenendpoint.Answer, e *entry, now 
 	}
 	c.news.failedAt = time.Time{}
 	x.tell(keeper.Event{
-		Kind: keeper.TokenObtained, At: now.Round(0), Status: a.Status,
-		ExpiresAt: e.token.ExpiresAt, Lifetime: e.token.ExpiresAt.Sub(e.token.ObtainedAt), NextRefresh: e.renewAt.Round(0),
+		Kind: grant.TokenObtained, At: now.Round(0), Status: a.Status,
+		ExpiresAt: e.token.ExpiresAt, NextRefresh: e.renewAt.Round(0),
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -25,7 +26,7 @@ func TestARowOfFailuresIsToldAndSoIsItsEnd(t *testing.T) {
 		exchange := s.listening(&told)
 		granted := s.answer
 		ask := func(subject string) { _, _ = c.Token(t.Context(), wait, exchange(subject)) }
-		wantTold := func(kinds ...keeper.EventKind) {
+		wantTold := func(kinds ...grant.Kind) {
 			t.Helper()
 			synctest.Wait()
 			if len(told) != len(kinds) {
@@ -45,12 +46,12 @@ func TestARowOfFailuresIsToldAndSoIsItsEnd(t *testing.T) {
 			return tokenendpoint.Answer{Outcome: tokenendpoint.Unavailable, Cause: tokenendpoint.CauseServerError, Detail: "status 502", Status: 502}
 		}
 		ask("max")
-		if len(told) == 1 && (told[0].Cause != tokenendpoint.CauseServerError || told[0].Status != 502 || told[0].Remedy == "" || told[0].Duration != s.latency) {
+		if len(told) == 1 && (told[0].Trouble.Cause != tokenendpoint.CauseServerError || told[0].Status != 502 || told[0].Trouble.Facts.Remedy == "" || told[0].Duration != s.latency) {
 			t.Errorf("told %+v", told[0])
 		}
-		wantTold(keeper.TokenRefreshFailed)
+		wantTold(grant.TokenRefreshFailed)
 		ask("moritz")
-		wantTold(keeper.TokenRefreshFailed)
+		wantTold(grant.TokenRefreshFailed)
 
 		s.answer = granted // of some of the servers behind a load balancer
 		ask("anna")
@@ -60,7 +61,7 @@ func TestARowOfFailuresIsToldAndSoIsItsEnd(t *testing.T) {
 		if len(told) == 1 && (told[0].ExpiresAt.IsZero() || told[0].NextRefresh.IsZero()) {
 			t.Errorf("told %+v", told[0])
 		}
-		wantTold(keeper.TokenObtained)
+		wantTold(grant.TokenObtained)
 		ask("emil")
 		wantTold()
 	})

@@ -1,4 +1,4 @@
-package keeper
+package words
 
 import (
 	"flag"
@@ -32,7 +32,11 @@ func tellable() []grant.Tell {
 		}
 	}
 	for _, k := range []grant.Kind{grant.TokenObtained, grant.RefreshTokenRotated, grant.TokenRestored, grant.RotationMissing, grant.RefreshOrdered, grant.ImportOrdered, grant.RevokeOrdered} {
-		all = append(all, grant.Tell{Kind: k})
+		var trouble grant.Trouble
+		if k == grant.RotationMissing {
+			trouble.Cause = grant.CauseRotationMissing
+		}
+		all = append(all, grant.Tell{Kind: k, Trouble: trouble})
 	}
 	all = append(all, grant.Tell{Kind: grant.LifetimeMissing, Trouble: grant.Trouble{Facts: detail}}, grant.Tell{Kind: grant.AnswerRemarked, Trouble: grant.Trouble{Facts: detail}}, grant.Tell{Kind: grant.StoreRecovered, Trouble: grant.Trouble{Cause: grant.CauseStore}})
 	for _, which := range []string{"stopped", "cache", "unsaved"} {
@@ -87,25 +91,23 @@ func tellable() []grant.Tell {
 // TestEverySentence holds all that is said of clients, so that no change of the code
 // changes it unnoticed.
 func TestEverySentence(t *testing.T) {
-	d := newDisk()
-	r := &rig{T: t, disk: d}
-	k := r.newProcess().keeper
+	about := About{Client: "erp", Place: "/data/erp.json", Process: "process00"}
 	var page strings.Builder
-	for _, rotating := range []bool{true, false} {
-		k.told = &Settings{Settings: grant.Settings{Rotating: rotating}}
-		fmt.Fprintf(&page, "rotating: %v\n", rotating)
+	for _, about.Rotating = range []bool{true, false} {
+		fmt.Fprintf(&page, "rotating: %v\n", about.Rotating)
 		for _, tell := range tellable() {
-			name, said, remedy := k.eventWords(tell)
-			kind, cause := kinds[tell.Kind], name
+			said, remedy := OfEvent(tell.Kind, tell.Trouble, about)
+			cause := tell.Trouble.Cause
 			if tell.Trouble.Case != "" {
 				cause += ", " + tell.Trouble.Case
 			}
-			fmt.Fprintf(&page, "\n%s, condition %d: %s\n\t%s\n\t%s\n", kind, tell.Trouble.Condition, cause, said, remedy)
+			fmt.Fprintf(&page, "\n%s, condition %d: %s\n\t%s\n\t%s\n", Event(tell.Kind), tell.Trouble.Condition, cause, said, remedy)
 		}
 	}
 	page.WriteString("\nof a status alone\n")
-	for _, w := range []Trouble{leasingTrouble, queuedTrouble, startingTrouble, memoryTrouble(k.store.Describe(k.name))} {
-		fmt.Fprintf(&page, "\n%s\n\t%s\n\t%s\n", w.Cause, w.Detail, w.Remedy)
+	for _, t := range []grant.Trouble{{Cause: grant.CauseLeaseHeld}, {Cause: grant.CauseQueued}, {Cause: grant.CauseStarting}, {Cause: grant.CauseStore, Case: "memory"}} {
+		detail, remedy := Of(t, about)
+		fmt.Fprintf(&page, "\n%s\n\t%s\n\t%s\n", t.Cause, detail, remedy)
 	}
 	got := page.String()
 	const golden = "testdata/words.golden"

@@ -1,0 +1,82 @@
+package module
+
+import (
+	"sync"
+	"time"
+
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/words"
+)
+
+// keptEvents is how many events of a client are remembered.
+const keptEvents = 50
+
+// history holds the last 50 events of a client, as far as they tell what happened;
+// what was planned then is not kept, and words are made when they are shown. The
+// zero value is empty.
+type history struct {
+	mu     sync.Mutex
+	events []past
+}
+
+// past is an event that is remembered. There may be very many clients, and of most
+// events there is nothing to explain.
+type past struct {
+	at         int64          // Unix time in ns
+	trouble    *grant.Trouble // nil if all was well
+	generation uint32
+	millis     uint32 // of the duration
+	status     uint16
+	kind       grant.Kind
+}
+
+// add appends an event, and drops the oldest if there are too many.
+func (h *history) add(e keeper.Event) {
+	p := past{
+		kind: e.Kind, at: e.At.UnixNano(), generation: uint32(e.Generation),
+		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status),
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := e.Trouble; t.Cause != "" || t.Facts != nil {
+		p.trouble = h.shared(&t)
+	}
+	if len(h.events) == keptEvents {
+		copy(h.events, h.events[1:])
+		h.events = h.events[:keptEvents-1]
+	}
+	h.events = append(h.events, p)
+}
+
+// shared returns the trouble of the last event if this is the same again, as it is
+// in a long outage.
+func (h *history) shared(t *grant.Trouble) *grant.Trouble {
+	if len(h.events) == 0 || h.events[len(h.events)-1].trouble == nil {
+		return t
+	}
+	last := h.events[len(h.events)-1].trouble
+	if last.Condition == t.Condition && last.Cause == t.Cause && last.Case == t.Case && (last.Facts == t.Facts || last.Facts != nil && t.Facts != nil && *last.Facts == *t.Facts) {
+		return last
+	}
+	return t
+}
+
+// shown returns them in words, oldest first.
+func (h *history) shown(about words.About) []ClientEvent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	events := make([]ClientEvent, 0, len(h.events))
+	for _, p := range h.events {
+		e := ClientEvent{
+			Event: words.Event(p.kind), At: time.Unix(0, p.at), Generation: uint64(p.generation),
+			Duration: (time.Duration(p.millis) * time.Millisecond).Seconds(), Status: int(p.status),
+		}
+		if p.trouble != nil {
+			e.Cause = p.trouble.Cause
+			e.Detail, e.Remedy = words.OfEvent(p.kind, *p.trouble, about)
+		}
+		events = append(events, e)
+	}
+	return events
+}
