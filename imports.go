@@ -6,4 +6,5 @@ import (
 	_ "lamplighter/caddyfile"
 	_ "lamplighter/module"
 	_ "lamplighter/module/demo"
+	_ "lamplighter/module/guard"
 )

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module"
+	"lamplighter/module/guard"
 )
 
 func init() {
@@ -107,7 +108,7 @@ type upstream struct {
 	transport   int // the segment of the transport, -1 if there is none
 	insecureTLS bool
 	audit       bool
-	guard       module.Guard
+	guard       guard.Guard
 	scope       module.RouteScope
 }
 

@@ -27,13 +27,9 @@ func TestWhoCallsIsShownBoundedAndEscaped(t *testing.T) {
 	req.Method = "GET\x1b[31m" + strings.Repeat("T", 1<<20)
 	for _, address := range []string{"\x1b[31m@\u202e\n", secret, strings.Repeat("a", 1<<20)} {
 		req.RemoteAddr, req.URL.Host = address, address
-		guard := &Guard{refused: newRefusals(logger)}
-		if err := guard.ServeHTTP(httptest.NewRecorder(), req, nil); err != nil {
-			t.Fatal(err)
-		}
 		(&Transport{client: &client{name: "erp"}, audit: logger}).record(req, &keeper.Token{}, nil, http.ErrHandlerTimeout)
 	}
-	if logs.Len() != 6 {
+	if logs.Len() != 3 {
 		t.Fatalf("%d lines", logs.Len())
 	}
 	for _, line := range logs.All() {

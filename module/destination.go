@@ -265,7 +265,7 @@ func (t *Transport) deniedProxy(req *http.Request, denied *proxyDenied) *http.Re
 }
 
 func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
-	t.refusals.log(zap.ErrorLevel, why.Name, why.Sentence, zap.String("client", t.Client), zap.String("remedy", why.Remedy))
+	t.refusals.Log(zap.ErrorLevel, why.Name, why.Sentence, zap.String("client", t.Client), zap.String("remedy", why.Remedy))
 	return t.refuse(req, &problem.Problem{
 		Type:       "about:blank",
 		Title:      http.StatusText(http.StatusBadGateway),
@@ -283,9 +283,5 @@ func (t *Transport) refuse(req *http.Request, p *problem.Problem) *http.Response
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
-	res := p.Response(req)
-	if p.Status == http.StatusMethodNotAllowed {
-		res.Header.Set("Allow", allowedMethods)
-	}
-	return res
+	return p.Response(req)
 }

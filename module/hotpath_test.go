@@ -139,24 +139,6 @@ func BenchmarkTokenOnAllCores(b *testing.B) {
 	}
 }
 
-// BenchmarkGuard is what upstream_oauth adds to the transport.
-func BenchmarkGuard(b *testing.B) {
-	g := new(Guard)
-	for _, compile := range []func() error{g.compileCallers, g.compileSecret, g.compileOrigins} {
-		if err := compile(); err != nil {
-			b.Fatal(err)
-		}
-	}
-	req := requestOfAnApplication()
-	req.RemoteAddr, req.Host = "127.0.0.1:54321", "localhost:8080"
-	b.ReportAllocs()
-	for b.Loop() {
-		if p := g.refusal(req); p != nil {
-			b.Fatal(p)
-		}
-	}
-}
-
 // BenchmarkLookAtItsExpiry is what each request costs more, and BenchmarkLate what one
 // costs whose token is chosen again when its connection is there.
 func BenchmarkLookAtItsExpiry(b *testing.B) {

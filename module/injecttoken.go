@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/guard"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
@@ -108,10 +109,8 @@ const injectedVar = "oauth2_client.injected"
 
 // ServeHTTP calls the next handler with a token in the request.
 func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if p := unfit(r); p != nil {
-		if p.Status == http.StatusMethodNotAllowed {
-			w.Header().Set("Allow", allowedMethods)
-		}
+	if p := guard.Unfit(r); p != nil {
+		p.Annotate(w.Header())
 		return caddyhttp.Error(p.Status, errors.New(p.Detail))
 	}
 	c := h.client

@@ -14,7 +14,9 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/net/http/httpguts"
 
+	"lamplighter/module/guard"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 )
 
@@ -65,7 +67,7 @@ type Transport struct {
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destinations
 	logger       *zap.Logger
-	refusals     *refusals
+	refusals     *observe.Refusals
 }
 
 // CaddyModule returns the Caddy module information.
@@ -89,7 +91,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 		return err
 	}
 	t.logger = ctx.Logger()
-	t.refusals = newRefusals(t.logger)
+	t.refusals = observe.NewRefusals(t.logger)
 	if err := t.checkDestinations(ctx); err != nil {
 		return err
 	}
@@ -183,7 +185,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		wait = checkWait(ctx, wait)
 	}
 
-	if p := unfit(req); p != nil {
+	if p := guard.Unfit(req); p != nil {
 		return t.refuse(req, p), nil
 	}
 	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {

@@ -48,6 +48,9 @@ type Problem struct {
 	// ProxyError is an error type of RFC 9209 section 2.3.
 	ProxyError string `json:"-"`
 
+	// Allow are the methods that a 405 must name (RFC 9110 section 15.5.6).
+	Allow string `json:"-"`
+
 	// Challenge is the WWW-Authenticate of a 401 (RFC 9110 section 11.6.1).
 	Challenge string `json:"-"`
 }
@@ -111,6 +114,9 @@ func (p *Problem) Annotate(h http.Header) {
 	h["Proxy-Status"] = []string{fmt.Sprintf("lamplighter; error=%s; details=%q", p.ProxyError, p.Cause)}
 	if p.Challenge != "" {
 		h.Set("Www-Authenticate", p.Challenge)
+	}
+	if p.Allow != "" {
+		h.Set("Allow", p.Allow)
 	}
 	if p.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.RetryAfter))

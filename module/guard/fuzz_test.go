@@ -1,4 +1,4 @@
-package module
+package guard
 
 import (
 	"crypto/tls"

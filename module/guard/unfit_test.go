@@ -1,4 +1,4 @@
-package module
+package guard
 
 import (
 	"net/http"
@@ -27,7 +27,7 @@ func TestAWebSocketOverHTTP2IsNoTunnel(t *testing.T) {
 		if test.protocol != "" {
 			req.Header[":protocol"] = []string{test.protocol}
 		}
-		if p := unfit(req); (p == nil) != test.fits {
+		if p := Unfit(req); (p == nil) != test.fits {
 			t.Errorf("%s: got %+v", name, p)
 		}
 	}

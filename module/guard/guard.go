@@ -1,4 +1,9 @@
-package module
+// Package guard answers who may call: whoever can send a request acts with the token of
+// the upstream.
+//
+// It knows the request and the connection that it came by. It must not know clients,
+// tokens or upstreams.
+package guard
 
 import (
 	"fmt"
@@ -12,11 +17,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
-	"golang.org/x/net/publicsuffix"
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 )
@@ -78,7 +83,7 @@ type Guard struct {
 	hosts   hostRules
 	origins []string
 	logger  *zap.Logger
-	refused *refusals
+	refused *observe.Refusals
 }
 
 // CaddyModule returns the Caddy module information.
@@ -92,7 +97,7 @@ func (Guard) CaddyModule() caddy.ModuleInfo {
 // Provision checks and compiles the settings.
 func (g *Guard) Provision(ctx caddy.Context) error {
 	g.logger = ctx.Logger()
-	g.refused = newRefusals(g.logger)
+	g.refused = observe.NewRefusals(g.logger)
 	for _, compile := range []func() error{g.compileCallers, g.compileSecret, g.compileOrigins} {
 		if err := compile(); err != nil {
 			return placeholder.Located(g.DeclaredAt, err)
@@ -163,19 +168,13 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if p == nil {
 		return next.ServeHTTP(w, r)
 	}
-	g.refused.log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", redact.Text(r.RemoteAddr)), zap.String("remedy", p.Remedy))
-	if p.Status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", allowedMethods)
-	}
+	g.refused.Log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", redact.Text(r.RemoteAddr)), zap.String("remedy", p.Remedy))
 	return p.Write(w)
 }
 
-// allowedMethods is what a 405 must say (RFC 9110 section 15.5.6).
-const allowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-
 // refusal says why a request is refused, nil if it is not.
 func (g *Guard) refusal(r *http.Request) *problem.Problem {
-	if p := unfit(r); p != nil {
+	if p := Unfit(r); p != nil {
 		return p
 	}
 	if !g.mayCall(r) {
@@ -253,96 +252,6 @@ func withPort(host, scheme string) string {
 		return host
 	}
 	return host + ":" + origin.DefaultPort(scheme)
-}
-
-// hostRules decide which names a request may be for.
-type hostRules struct {
-	all     bool
-	names   []string
-	domains []string // with a leading dot
-	routes  []*caddyhttp.MatchHost
-}
-
-func compileHosts(list []string) (rules hostRules, err error) {
-	for _, text := range list {
-		var r placeholder.Resolver
-		host := strings.ToLower(strings.TrimRight(r.Value("allow_host", text), "."))
-		if r.Err != nil {
-			return rules, r.Err
-		}
-		domain, wild := strings.CutPrefix(host, "*.")
-		switch {
-		case host == "*":
-			rules.all = true
-		case !origin.IsHostname(domain):
-			return rules, fmt.Errorf("allow_host: %q is not a host name such as erp.example.com", text)
-		case wild:
-			rules.domains = append(rules.domains, "."+domain)
-		default:
-			rules.names = append(rules.names, origin.PlainHost(host))
-		}
-	}
-	return rules, nil
-}
-
-// routeHosts returns the host matchers of the configuration's sites: whoever
-// wrote those names has them.
-func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
-	for _, m := range ctx.Modules() {
-		app, ok := m.(*caddyhttp.App)
-		if !ok {
-			continue
-		}
-		for _, server := range app.Servers {
-			for _, route := range server.Routes {
-				for _, set := range route.MatcherSets {
-					for _, matcher := range set {
-						if host, ok := matcher.(*caddyhttp.MatchHost); ok {
-							hosts = append(hosts, host)
-						}
-					}
-				}
-			}
-		}
-	}
-	return hosts
-}
-
-// pass reports whether the Host of a request is one that nobody else can have:
-// only names below a public suffix can be registered, and made to point here. What
-// is no name at all may be read as any.
-func (h *hostRules) pass(r *http.Request) bool {
-	host := requestHost(r.Host)
-	if h.all || host == "" || origin.IsHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
-		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
-		return true
-	}
-	return slices.ContainsFunc(h.routes, func(m *caddyhttp.MatchHost) bool {
-		match, err := m.MatchWithError(r)
-		return match && err == nil
-	})
-}
-
-// registrable reports whether a name is below a public suffix: one that ICANN
-// knows, or a domain below it whose owner gives names to everybody.
-func registrable(host string) bool {
-	if !strings.Contains(host, ".") || strings.HasSuffix(host, ".home.arpa") { // RFC 8375
-		return false
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return false
-	}
-	suffix, icann := publicsuffix.PublicSuffix(host)
-	return icann || strings.Contains(suffix, ".")
-}
-
-// requestHost is the name in a Host header.
-func requestHost(hostport string) string {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	return origin.PlainHost(host)
 }
 
 // Interface guards

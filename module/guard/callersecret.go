@@ -1,4 +1,4 @@
-package module
+package guard
 
 import (
 	"crypto/sha256"
@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 )
@@ -59,13 +60,13 @@ func (s *callerSecret) resolved() *resolvedSecret {
 
 // refusal says why a request is refused, nil if it brings the secret. The secret
 // is taken out of the request, so that nothing behind passes it on.
-func (s *callerSecret) refusal(r *http.Request, log *refusals) *problem.Problem {
+func (s *callerSecret) refusal(r *http.Request, log *observe.Refusals) *problem.Problem {
 	if s == nil {
 		return nil
 	}
 	secret := s.resolved()
 	if secret.err != nil {
-		log.log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.String("error", redact.Text(secret.err.Error())))
+		log.Log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.String("error", redact.Text(secret.err.Error())))
 		return problem.Refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
 	}
 	known := false

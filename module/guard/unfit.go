@@ -1,4 +1,4 @@
-package module
+package guard
 
 import (
 	"net/http"
@@ -8,21 +8,27 @@ import (
 	"lamplighter/module/problem"
 )
 
-// unfit refuses the requests that no token may go with, wherever they go; nil if one may.
+// Unfit refuses the requests that no token may go with, wherever they go; nil if one may.
 // The guard asks first, and whatever puts a token into a request asks again: it may stand
 // alone.
-func unfit(req *http.Request) *problem.Problem {
+func Unfit(req *http.Request) *problem.Problem {
 	switch {
 	case echoes(req.Method):
-		return problem.Refused(http.StatusMethodNotAllowed, cause.Of("trace_refused"))
+		return notAllowed("trace_refused")
 	case strings.EqualFold(req.Method, http.MethodConnect) && !opensWebSocket(req):
-		return problem.Refused(http.StatusMethodNotAllowed, cause.Of("connect_refused"))
+		return notAllowed("connect_refused")
 	case req.URL.Opaque != "":
 		// Such as a:http://example.com/, which net/http sends as http://example.com/, and
 		// then that server counts in the place of Host (RFC 9112 section 3.2.2).
 		return problem.Refused(http.StatusBadRequest, cause.Of("target_refused"))
 	}
 	return nil
+}
+
+func notAllowed(name string) *problem.Problem {
+	p := problem.Refused(http.StatusMethodNotAllowed, cause.Of(name))
+	p.Allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+	return p
 }
 
 // echoes reports whether the answer to a method repeats the request: the token too. TRACK

@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"testing"
@@ -13,21 +13,21 @@ import (
 func TestRefusalsAreLoggedWithinBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zap.WarnLevel)
-		r := newRefusals(zap.New(core))
+		r := NewRefusals(zap.New(core))
 		for range 1000 {
-			r.log(zap.WarnLevel, "caller_refused", "refused a request")
+			r.Log(zap.WarnLevel, "caller_refused", "refused a request")
 		}
 		if logs.Len() != refusalBurst {
 			t.Errorf("%d lines at once", logs.Len())
 		}
-		r.log(zap.WarnLevel, "unknown_host", "refused a request")
+		r.Log(zap.WarnLevel, "unknown_host", "refused a request")
 		if logs.Len() != refusalBurst+1 {
 			t.Error("one cause takes the lines of another")
 		}
 		logs.TakeAll()
 		time.Sleep(refusalPause)
 		for range 1000 {
-			r.log(zap.WarnLevel, "caller_refused", "refused a request")
+			r.Log(zap.WarnLevel, "caller_refused", "refused a request")
 		}
 		lines := logs.TakeAll()
 		if len(lines) != 1 || lines[0].ContextMap()["not_logged"] != int64(1000-refusalBurst) || lines[0].ContextMap()["cause"] != "caller_refused" {
@@ -35,7 +35,7 @@ func TestRefusalsAreLoggedWithinBounds(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		for range 1000 {
-			r.log(zap.WarnLevel, "caller_refused", "refused a request")
+			r.Log(zap.WarnLevel, "caller_refused", "refused a request")
 		}
 		if lines := logs.TakeAll(); len(lines) != refusalBurst || lines[0].ContextMap()["not_logged"] != int64(999) || lines[1].ContextMap()["not_logged"] != nil {
 			t.Errorf("an hour later: %d lines", len(lines))

@@ -1,4 +1,7 @@
-package module
+// Package observe tells operators what happens: log lines, metrics, events and traces.
+//
+// It is given values. It must not know clients, keepers or requests.
+package observe
 
 import (
 	"sync"
@@ -15,9 +18,9 @@ const (
 	refusalPause = time.Second
 )
 
-// refusals logs the requests that are refused. Anybody may cause very many of them,
+// Refusals logs the requests that are refused. Anybody may cause very many of them,
 // so that only some get a line, and it says how many had none before it.
-type refusals struct {
+type Refusals struct {
 	logger *zap.Logger
 
 	mu     sync.Mutex
@@ -31,12 +34,13 @@ type refusedBefore struct {
 	unlogged int
 }
 
-func newRefusals(logger *zap.Logger) *refusals {
-	return &refusals{logger: logger, causes: make(map[string]*refusedBefore)}
+// NewRefusals returns one that writes to logger.
+func NewRefusals(logger *zap.Logger) *Refusals {
+	return &Refusals{logger: logger, causes: make(map[string]*refusedBefore)}
 }
 
-// log writes a line, unless there were too many with this cause.
-func (r *refusals) log(level zapcore.Level, cause, message string, fields ...zap.Field) {
+// Log writes a line, unless there were too many with this cause.
+func (r *Refusals) Log(level zapcore.Level, cause, message string, fields ...zap.Field) {
 	unlogged, ok := r.take(cause, time.Now())
 	if !ok {
 		return
@@ -49,7 +53,7 @@ func (r *refusals) log(level zapcore.Level, cause, message string, fields ...zap
 }
 
 // take reports whether there may be a line now, and how many there were none for.
-func (r *refusals) take(cause string, now time.Time) (unlogged int, ok bool) {
+func (r *Refusals) take(cause string, now time.Time) (unlogged int, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := r.causes[cause]

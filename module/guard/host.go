@@ -1,0 +1,107 @@
+package guard
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/publicsuffix"
+
+	"lamplighter/module/internal/origin"
+	"lamplighter/module/placeholder"
+)
+
+// hostRules decide which names a request may be for.
+type hostRules struct {
+	all     bool
+	names   []string
+	domains []string // with a leading dot
+	routes  []*caddyhttp.MatchHost
+}
+
+func compileHosts(list []string) (rules hostRules, err error) {
+	for _, text := range list {
+		var r placeholder.Resolver
+		host := strings.ToLower(strings.TrimRight(r.Value("allow_host", text), "."))
+		if r.Err != nil {
+			return rules, r.Err
+		}
+		domain, wild := strings.CutPrefix(host, "*.")
+		switch {
+		case host == "*":
+			rules.all = true
+		case !origin.IsHostname(domain):
+			return rules, fmt.Errorf("allow_host: %q is not a host name such as erp.example.com", text)
+		case wild:
+			rules.domains = append(rules.domains, "."+domain)
+		default:
+			rules.names = append(rules.names, origin.PlainHost(host))
+		}
+	}
+	return rules, nil
+}
+
+// routeHosts returns the host matchers of the configuration's sites: whoever
+// wrote those names has them.
+func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
+	for _, m := range ctx.Modules() {
+		app, ok := m.(*caddyhttp.App)
+		if !ok {
+			continue
+		}
+		for _, server := range app.Servers {
+			for _, route := range server.Routes {
+				for _, set := range route.MatcherSets {
+					for _, matcher := range set {
+						if host, ok := matcher.(*caddyhttp.MatchHost); ok {
+							hosts = append(hosts, host)
+						}
+					}
+				}
+			}
+		}
+	}
+	return hosts
+}
+
+// pass reports whether the Host of a request is one that nobody else can have:
+// only names below a public suffix can be registered, and made to point here. What
+// is no name at all may be read as any.
+func (h *hostRules) pass(r *http.Request) bool {
+	host := requestHost(r.Host)
+	if h.all || host == "" || origin.IsHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
+		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
+		return true
+	}
+	return slices.ContainsFunc(h.routes, func(m *caddyhttp.MatchHost) bool {
+		match, err := m.MatchWithError(r)
+		return match && err == nil
+	})
+}
+
+// registrable reports whether a name is below a public suffix: one that ICANN
+// knows, or a domain below it whose owner gives names to everybody.
+func registrable(host string) bool {
+	if !strings.Contains(host, ".") || strings.HasSuffix(host, ".home.arpa") { // RFC 8375
+		return false
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	suffix, icann := publicsuffix.PublicSuffix(host)
+	return icann || strings.Contains(suffix, ".")
+}
+
+// requestHost is the name in a Host header.
+func requestHost(hostport string) string {
+	host, _, err := net.SplitHostPort(hostport)
+	if err != nil {
+		host = hostport
+	}
+	return origin.PlainHost(host)
+}
