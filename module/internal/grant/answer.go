@@ -278,12 +278,24 @@ func (m *machine) judged() {
 	case m.settings != nil && m.settings.Rotating && m.record.Lives(m.binding.Grant):
 		m.again = true // with a spare, or with what another holder obtained
 		m.schedule.atOnce()
-	default:
-		if l := m.record.Lineage(m.record.LineageOf(record.FingerprintOf(p.RefreshToken))); m.settings != nil {
-			m.blocked(lostTrouble(l))
-		}
+	case m.settings != nil:
+		m.over()
 	}
 	m.finish()
+}
+
+// over goes on after the refusal of a refresh token beside which there is none that
+// could be presented.
+func (m *machine) over() {
+	p := m.plan
+	of := m.record.Lineage(m.record.LineageOf(record.FingerprintOf(p.RefreshToken)))
+	p.refused = lostTrouble(of)
+	if lost := m.record.Lost(m.binding.Grant); m.settings.Rotating && lost != nil && lost != of {
+		p.judged = true
+		m.tell(SeedRefused, p.refused)
+		of = lost
+	}
+	m.blocked(lostTrouble(of))
 }
 
 func (a *Answer) detail() string {

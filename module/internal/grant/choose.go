@@ -27,10 +27,10 @@ func (m *machine) choose() (trouble Trouble, ok bool) {
 		p.RefreshToken = current.RefreshToken
 		return Trouble{}, true
 	}
-	lost := m.record.Lost(m.binding.Grant)
+	lost, refused := m.record.Lost(m.binding.Grant), m.record.Refused(m.binding.Grant)
 	switch elsewhere := m.record.Elsewhere(m.binding.Grant); {
-	case lost != nil && p.order != nil && p.order.revive && lost.LastRefused() != nil:
-		p.RefreshToken, p.revived = lost.LastRefused().RefreshToken, true
+	case refused != nil && p.order != nil && p.order.revive:
+		p.RefreshToken, p.revived = refused.RefreshToken, true
 		return Trouble{}, true
 	case lost != nil:
 		return lostTrouble(lost), false

@@ -223,3 +223,27 @@ func TestASeedThatWasTriedInVainDoesNotDisplaceWhatWasImportedAfterIt(t *testing
 		0 import
 	`)
 }
+
+// What an operator supplied by mistake took the place of the grant that was lost.
+func TestARefusedImportDoesNotTakeTheLossOfTheGrantOver(t *testing.T) {
+	refused := `
+		0 import nonsense
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save
+	`
+	w := history(t, "one, lost", refused)
+	if f := w.h[0].state.trouble.Facts; f == nil || f.Loss == nil || f.Loss.Imported {
+		t.Errorf("the grant is lost as %+v", f)
+	}
+	w = history(t, "one, lost", refused+"0 refresh\n0 look")
+	if w.h[0].conn.token == "C0" {
+		t.Error("refresh presents what was imported by mistake once more")
+	}
+}

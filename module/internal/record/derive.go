@@ -98,16 +98,35 @@ func (r *Record) Candidate(binding Fingerprint, imported bool) *Token {
 }
 
 // Lost returns the lineage whose loss was noticed last, of a binding that has no
-// current refresh token; nil if there is none.
+// current refresh token; nil if there is none. What was supplied by hand beside a
+// grant and was refused is no loss: whoever did that was told.
 func (r *Record) Lost(binding Fingerprint) *Lineage {
 	found := r.Grant(binding)
+	accepted := found != nil && found.Since > 0
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
-		if l.Binding == binding && l.Loss != nil && (found == nil || l.Loss.Number > found.lossNumber()) {
+		if l.Binding != binding || l.Loss == nil || found != nil && l.Loss.Number <= found.lossNumber() {
+			continue
+		}
+		if !accepted || !l.Loss.Imported {
 			found = l
 		}
 	}
 	return found
+}
+
+// Refused returns the refused token that an operator may have presented once more:
+// that of the grant, or else of the loss that was noticed last. nil if there is none.
+func (r *Record) Refused(binding Fingerprint) *Token {
+	for _, l := range []*Lineage{r.Grant(binding), r.Lost(binding)} {
+		if l == nil {
+			continue
+		}
+		if t := l.LastRefused(); t != nil {
+			return t
+		}
+	}
+	return nil
 }
 
 // Elsewhere returns a lineage of another binding that holds a refresh token, or had
