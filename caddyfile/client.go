@@ -18,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"lamplighter/module"
+	"lamplighter/module/inject"
 )
 
 // parseClient reads the block of a client; the dispenser is at its name. Syntax:
@@ -416,7 +417,7 @@ func (p *clientParser) injection() error {
 	if len(args) < 2 || len(args) > 3 {
 		return p.Errf("inject takes a place, a name and a template: 'inject header Authorization \"Bearer {access_token}\"'")
 	}
-	inj := module.Injection{In: args[0], Name: args[1]}
+	inj := inject.Injection{In: args[0], Name: args[1]}
 	if len(args) == 3 {
 		inj.Value = args[2]
 	}

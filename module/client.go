@@ -3,6 +3,8 @@ package module
 import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/inject"
 )
 
 // Client is one OAuth 2.0 client: a registration at one authorization server and
@@ -266,7 +268,7 @@ type Client struct {
 
 	// Where tokens are put into requests. Default: the header `Authorization`
 	// with `Bearer {access_token}` (RFC 6750 section 2.1).
-	Inject []Injection `json:"inject,omitempty"`
+	Inject []inject.Injection `json:"inject,omitempty"`
 
 	// How many bytes of a request's body are kept so that it can be sent again
 	// after a 401. `0` never sends again a request that has a body. Default:
@@ -323,19 +325,6 @@ type Client struct {
 	// Where the client is declared, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
-}
-
-// Injection puts a token into a request.
-type Injection struct {
-	// What is set: `header`, `query` or `cookie`. Default: `header`.
-	In string `json:"in,omitempty"`
-
-	// The name of the header, query parameter or cookie.
-	Name string `json:"name"`
-
-	// The value. `{access_token}`, `{id_token}` and `{response.<path>}` (a member
-	// of the token endpoint's answer) are replaced. Default: `{access_token}`.
-	Value string `json:"value,omitempty"`
 }
 
 // StoreConfig says where a client's record is kept.

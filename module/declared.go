@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
@@ -26,7 +27,7 @@ type client struct {
 
 	*kind
 	id     identity
-	inject injector
+	inject inject.Injector
 
 	seed    record.Fingerprint // of its refresh token when it was provisioned; until Start
 	seedErr error              // why that could not be read
@@ -62,7 +63,7 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *Client) (*clie
 	if c.kind, c.id, err = kinds.of(ctx, effective); err != nil {
 		return nil, err
 	}
-	c.inject.injections = c.injections
+	c.inject.Injections = c.injections
 	if effective.Issuer != "" {
 		c.discovery = new(discovery)
 	}
@@ -131,7 +132,7 @@ func (c *client) warnings() (list []string) {
 	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
 		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}
-	if s := c.inject.subject; s != nil && len(s.params) > 0 {
+	if c.inject.NamesCallerInURL() {
 		list = append(list, "subject_token: access logs show the query, and so the callers' tokens; use {http.request.header.<name>}, or filter the log with 'format filter'")
 	}
 	slices.Sort(list)

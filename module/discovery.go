@@ -105,7 +105,7 @@ func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoin
 		answer, _ = c.authenticated(ctx, c.endpoint, ask)
 	}
 	if answer.Outcome == tokenendpoint.Granted && answer.Unusable == "" {
-		answer.Unusable = c.inject.unusable(&keeper.Token{AccessToken: answer.AccessToken, IDToken: answer.IDToken, Response: answer.Response})
+		answer.Unusable = c.inject.Unusable(&keeper.Token{AccessToken: answer.AccessToken, IDToken: answer.IDToken, Response: answer.Response})
 	}
 	return answer
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
 )
@@ -75,9 +76,9 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 // ServeHTTP lets a request on if there is a token, and explains why not otherwise.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	c := g.client()
-	err := c.ready(r, time.Duration(c.cfg.Wait), !isUpgrade(r))
+	err := c.ready(r, time.Duration(c.cfg.Wait), !inject.IsUpgrade(r))
 	if err == nil {
-		return g.passOn(w, withoutH2C(r), next)
+		return g.passOn(w, inject.WithoutH2C(r), next)
 	}
 	p := c.unavailable(err)
 	if p == nil {

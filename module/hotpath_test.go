@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
@@ -24,12 +25,12 @@ import (
 // clientWithToken has a valid token.
 func clientWithToken(tb testing.TB, name string, drain bool) *client {
 	tb.Helper()
-	inject, err := compileInjections([]Injection{{Name: "Authorization", Value: "Bearer {access_token}"}})
+	in, err := inject.Compile([]inject.Injection{{Name: "Authorization", Value: "Bearer {access_token}"}}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
-	c := &client{name: name, kind: &kind{cfg: new(Client)}, inject: injector{injections: inject}, keeper: keeper.New(name, records, keeper.Clock{})}
+	c := &client{name: name, kind: &kind{cfg: new(Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, keeper.Clock{})}
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {
@@ -73,7 +74,7 @@ func (c *client) withToken(req *http.Request) *http.Request {
 	if err != nil {
 		panic(err)
 	}
-	out := c.inject.into(req, pass.Token)
+	out := c.inject.Into(req, pass.Token)
 	c.keeper.Answered(pass)
 	c.keeper.Accepted(pass.Token)
 	return out

@@ -7,17 +7,16 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
-	"golang.org/x/net/http/httpguts"
 
 	"lamplighter/module/cause"
 	"lamplighter/module/guard"
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
@@ -79,13 +78,13 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 	if h.client, err = app.(*App).lookup(h.Client, nil, ""); err != nil {
 		return err
 	}
-	for _, p := range h.client.inject.places {
-		if p.in == "header" && slices.Contains(hopByHop, p.name) {
-			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.name)
+	for _, p := range h.client.inject.Places() {
+		if p.In == "header" && slices.Contains(hopByHop, p.Name) {
+			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.Name)
 		}
-		if p.in == "query" || p.in == "header" && p.name != "Authorization" && p.name != "Cookie" {
+		if p.In == "query" || p.In == "header" && p.Name != "Authorization" && p.Name != "Cookie" {
 			ctx.Logger().Warn("Caddy's debug log shows the token that is injected here; filter it with the log encoder 'filter'",
-				zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt), zap.String("where", p.in+" "+p.name))
+				zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt), zap.String("where", p.In+" "+p.Name))
 		}
 	}
 	if logsCredentials(ctx) {
@@ -114,7 +113,7 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		return caddyhttp.Error(p.Status, errors.New(p.Detail))
 	}
 	c := h.client
-	pass, err := c.token(r, time.Duration(c.cfg.Wait), !isUpgrade(r))
+	pass, err := c.token(r, time.Duration(c.cfg.Wait), !inject.IsUpgrade(r))
 	if err != nil {
 		return c.withoutToken(w, err)
 	}
@@ -130,13 +129,8 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 // that neither handle_errors nor the access log sees it.
 func (h *InjectToken) inject(r *http.Request, token *keeper.Token) (restore func()) {
 	header, query := r.Header, r.URL.RawQuery
-	out := h.client.inject.into(r, token)
-	for _, p := range h.client.inject.places {
-		if p.in == "header" {
-			keepOverConnection(out.Header, p.name)
-		}
-	}
-	keepOverConnection(out.Header, "Cookie")
+	out := h.client.inject.Into(r, token)
+	h.client.inject.KeepOverConnection(out.Header)
 	r.Header, r.URL.RawQuery, r.Body = out.Header, out.URL.RawQuery, out.Body
 	before := caddyhttp.GetVar(r.Context(), injectedVar)
 	caddyhttp.SetVar(r.Context(), injectedVar, h.Client)
@@ -153,12 +147,7 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 	if !ok || original.URL == nil {
 		return r
 	}
-	clean := h.client.inject.subject.withoutParams(withoutParam(original.URL.RawQuery, accessTokenParam))
-	for _, p := range h.client.inject.places {
-		if p.in == "query" {
-			clean = withoutParam(clean, p.reading)
-		}
-	}
+	clean := h.client.inject.WithoutParams(original.URL.RawQuery)
 	if clean == original.URL.RawQuery {
 		return r
 	}
@@ -166,25 +155,6 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 	u.RawQuery = clean
 	original.URL = &u
 	return r.WithContext(context.WithValue(r.Context(), caddyhttp.OriginalRequestCtxKey, original))
-}
-
-// keepOverConnection takes a header out of those that the caller wants dropped
-// by the next proxy.
-func keepOverConnection(h http.Header, name string) {
-	values := h["Connection"]
-	if !httpguts.HeaderValuesContainsToken(values, name) {
-		return
-	}
-	kept := make([]string, 0, len(values))
-	for _, value := range values {
-		tokens := slices.DeleteFunc(strings.Split(value, ","), func(token string) bool {
-			return strings.EqualFold(strings.Trim(token, " \t"), name)
-		})
-		if len(tokens) > 0 {
-			kept = append(kept, strings.Join(tokens, ","))
-		}
-	}
-	h["Connection"] = kept
 }
 
 // withoutToken is the error of a request for which there is no token.

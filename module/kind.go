@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -21,7 +22,7 @@ type kind struct {
 	cfg        *Client // with preset and defaults, and identityless
 	endpoint   *tokenendpoint.Client
 	connection tokenendpoint.Connection
-	injections *injections
+	injections *inject.Injections
 	rejections *rejections
 	pair       *keyPair // of certificate and private_key, nil without
 	storeDir   string
@@ -101,13 +102,10 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	}
 	k := &kind{cfg: rest}
 	var err error
-	if k.injections, err = compileInjections(effective.Inject); err != nil {
+	if k.injections, err = effective.injections(); err != nil {
 		return nil, err
 	}
 	if k.rejections, err = compileRejections(effective.Rejected, effective.RejectedOff); err != nil {
-		return nil, err
-	}
-	if k.injections.subject, err = effective.subject(); err != nil {
 		return nil, err
 	}
 	var tlsConfig *tls.Config
@@ -121,7 +119,7 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 		k.pair = pairOfSettings(rest, ctx.Logger())
 	}
 	k.connection = tokenendpoint.Connection{TLS: tlsConfig, Proxy: rest.permittedProxy}
-	if k.endpoint, err = tokenendpoint.New(effective.dialect(k.injections.responsePaths), k.connection, time.Now); err != nil {
+	if k.endpoint, err = tokenendpoint.New(effective.dialect(k.injections.ResponsePaths()), k.connection, time.Now); err != nil {
 		return nil, err
 	}
 	if k.storeDir, err = storeDir(effective.Store); err != nil {

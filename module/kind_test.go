@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"lamplighter/module/inject"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	_ "github.com/caddyserver/caddy/v2/modules/caddytls"
@@ -62,7 +64,7 @@ func TestClientsOfOtherSettingsAreOfAnotherKind(t *testing.T) {
 		"param":            func(c *Client) { c.Param = map[string][]string{"tenant": {"1"}} },
 		"no refresh token": func(c *Client) { c.RefreshToken = "" },
 		"auth method":      func(c *Client) { c.TokenEndpointAuthMethod = "client_secret_post" },
-		"inject":           func(c *Client) { c.Inject = []Injection{{Name: "X-Token"}} },
+		"inject":           func(c *Client) { c.Inject = []inject.Injection{{Name: "X-Token"}} },
 	} {
 		settings := settingsOf("api")
 		edit(settings)

@@ -73,7 +73,7 @@ func (l *late) choose() error {
 		return nil
 	case l.bound == nil || l.transport.bound.of(fresh.Token) == l.bound:
 		l.token = fresh.Token
-		c.inject.put(l.out, fresh.Token)
+		c.inject.Put(l.out, fresh.Token)
 		return nil
 	case time.Now().Before(l.token.ExpiresAt):
 		return nil // the connection is that of its certificate

@@ -153,7 +153,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			api.Header.Set("Authorization", "Bearer of the caller")
-			out := c.inject.into(api, &keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response})
+			out := c.inject.Into(api, &keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response})
 			f.Injected.Method = http.MethodGet
 			f.Injected.compare(t, "the request to the API", presetSent{out.Method, out.URL.String(), out.Header, nil})
 
@@ -234,7 +234,7 @@ func exchangePreset(t *testing.T, c *client, answer presetAnswer) (got presetSen
 		},
 	}
 	var err error
-	if c.endpoint, err = tokenendpoint.New(c.cfg.dialect(c.inject.responsePaths), connection, func() time.Time { return presetNow }); err != nil {
+	if c.endpoint, err = tokenendpoint.New(c.cfg.dialect(c.inject.ResponsePaths()), connection, func() time.Time { return presetNow }); err != nil {
 		t.Fatal(err)
 	}
 	inputs, err := c.inputs()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -163,7 +164,7 @@ func (c *Client) check() error {
 	if c.Store != nil && c.Store.Kind != "" && c.Store.Kind != "file" {
 		return fmt.Errorf("store %q is unknown: the only kind is file", c.Store.Kind)
 	}
-	if _, err := compileInjections(c.Inject); err != nil {
+	if _, err := c.injections(); err != nil {
 		return err
 	}
 	if _, err := compileRejections(c.Rejected, c.RejectedOff); err != nil {
@@ -235,4 +236,21 @@ func (c *Client) dialect(responsePaths []string) tokenendpoint.Dialect {
 		IgnoreRefreshToken: !c.rotating(),
 		ResponsePaths:      responsePaths,
 	}
+}
+
+// injections are where the token goes, and where a caller's own is.
+func (c *Client) injections() (*inject.Injections, error) {
+	subject, err := c.subject()
+	if err != nil {
+		return nil, err
+	}
+	return inject.Compile(c.Inject, subject)
+}
+
+// subject is where a caller's own token is, nil if there is no token for each caller.
+func (c *Client) subject() (*inject.Subject, error) {
+	if !c.perCaller() {
+		return nil, nil //nolint:nilnil // as said
+	}
+	return inject.CompileSubject(c.SubjectToken)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
-	"golang.org/x/net/http/httpguts"
 
 	"lamplighter/module/guard"
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
@@ -180,7 +180,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	wait := time.Duration(c.cfg.Wait)
 	// Upgrades stay open for long and health checks have little time: neither
 	// is held back for a rotation.
-	holdable := !isUpgrade(req) && !isHealthCheck(req)
+	holdable := !inject.IsUpgrade(req) && !isHealthCheck(req)
 	if isHealthCheck(req) {
 		wait = checkWait(ctx, wait)
 	}
@@ -233,7 +233,7 @@ func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Re
 // send makes one round trip with a token, and returns the one that the answer rejects, if
 // it does. Nobody above sees the copy of the request that carries it, so nobody can log it.
 func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration) (res *http.Response, rejected *keeper.Token, err error) {
-	out := t.client.inject.into(req, pass.Token)
+	out := t.client.inject.Into(req, pass.Token)
 	keepHost(out)
 	var bound *http.Transport
 	if t.bound != nil {
@@ -290,23 +290,6 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 		return nil, err // the caller went away
 	}
 	return p.Response(req), nil
-}
-
-// isUpgrade reports whether a request wants the connection for something else than
-// HTTP.
-func isUpgrade(req *http.Request) bool {
-	if req.Method == http.MethodConnect {
-		return true // WebSockets over HTTP/2, RFC 8441
-	}
-	if len(req.Header["Upgrade"]) == 0 || !httpguts.HeaderValuesContainsToken(req.Header["Connection"], "upgrade") {
-		return false
-	}
-	for protocol := range listed(req.Header["Upgrade"]) {
-		if !isH2C(protocol) {
-			return true
-		}
-	}
-	return false
 }
 
 // Interface guards

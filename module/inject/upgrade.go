@@ -1,10 +1,12 @@
-package module
+package inject
 
 import (
 	"net/http"
 	"net/textproto"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // An offer of h2c (RFC 7540 section 3.2) is for the connection that it comes in
@@ -43,8 +45,8 @@ func endH2C(h http.Header) {
 	}
 }
 
-// withoutH2C returns the request without the offer: itself if it makes none.
-func withoutH2C(req *http.Request) *http.Request {
+// WithoutH2C returns the request without the offer: itself if it makes none.
+func WithoutH2C(req *http.Request) *http.Request {
 	_, settings := req.Header[h2cSettings]
 	if !settings && !slices.ContainsFunc(req.Header["Upgrade"], offersH2C) {
 		return req
@@ -83,4 +85,40 @@ func listed(values []string) func(yield func(string) bool) {
 			}
 		}
 	}
+}
+
+// IsUpgrade reports whether a request wants the connection for something else than
+// HTTP.
+func IsUpgrade(req *http.Request) bool {
+	if req.Method == http.MethodConnect {
+		return true // WebSockets over HTTP/2, RFC 8441
+	}
+	if len(req.Header["Upgrade"]) == 0 || !httpguts.HeaderValuesContainsToken(req.Header["Connection"], "upgrade") {
+		return false
+	}
+	for protocol := range listed(req.Header["Upgrade"]) {
+		if !isH2C(protocol) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepOverConnection takes a header out of those that the caller wants dropped
+// by the next proxy.
+func keepOverConnection(h http.Header, name string) {
+	values := h["Connection"]
+	if !httpguts.HeaderValuesContainsToken(values, name) {
+		return
+	}
+	kept := make([]string, 0, len(values))
+	for _, value := range values {
+		tokens := slices.DeleteFunc(strings.Split(value, ","), func(token string) bool {
+			return strings.EqualFold(strings.Trim(token, " \t"), name)
+		})
+		if len(tokens) > 0 {
+			kept = append(kept, strings.Join(tokens, ","))
+		}
+	}
+	h["Connection"] = kept
 }

@@ -1,4 +1,4 @@
-package module
+package inject
 
 import (
 	"fmt"
@@ -8,31 +8,24 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"golang.org/x/net/http/httpguts"
-
-	"lamplighter/module/internal/percaller"
 )
 
-// subject is where a caller's own token is in its request. The rule: what a caller's
+// Subject is where a caller's own token is in its request. The rule: what a caller's
 // token is read from ends here, whole and in every spelling; the upstream gets ours.
 // So it can only be read from what can be taken out and leaves the rest of the
 // request as it was, or from what never was a part of it.
-type subject struct {
+type Subject struct {
 	headers         []string
 	cookies, params []*reading
 }
 
 var requestPlaceholder = regexp.MustCompile(`\{([^{}]*)\}`)
 
-// subject reads the places of the caller's token out of the settings, nil if there
-// is no token for each caller.
-func (c *Client) subject() (*subject, error) {
-	if !c.perCaller() {
-		return nil, nil //nolint:nilnil // as said
-	}
-	s := new(subject)
-	for _, match := range requestPlaceholder.FindAllStringSubmatch(c.SubjectToken, -1) {
+// CompileSubject reads where a caller's token is out of the setting `subject_token`.
+func CompileSubject(setting string) (*Subject, error) {
+	s := new(Subject)
+	for _, match := range requestPlaceholder.FindAllStringSubmatch(setting, -1) {
 		if err := s.add(match[1]); err != nil {
 			return nil, err
 		}
@@ -50,7 +43,7 @@ const (
 var besideRequest = []string{"http.vars.", "http.auth.user.", "http.request.tls.client."}
 
 // add notes where a placeholder reads from.
-func (s *subject) add(placeholder string) error {
+func (s *Subject) add(placeholder string) error {
 	if name, ok := strings.CutPrefix(placeholder, headerPlaceholder); ok {
 		return s.addHeader(name)
 	}
@@ -74,7 +67,7 @@ func (s *subject) add(placeholder string) error {
 	return fmt.Errorf("subject_token: {%s} is no place that holds a token of the caller's and can be taken out of the request: use {http.request.header.<name>}, {http.request.cookie.<name>} or {http.request.uri.query.<name>}, or what other handlers found, {http.auth.user.<name>} or {http.vars.<name>}", placeholder)
 }
 
-func (s *subject) addHeader(name string) error {
+func (s *Subject) addHeader(name string) error {
 	canonical := textproto.CanonicalMIMEHeaderKey(name)
 	switch canonical {
 	case "Cookie":
@@ -89,45 +82,8 @@ func (s *subject) addHeader(name string) error {
 	return nil
 }
 
-// callersToken reads the caller's token. What can be none is asked for nowhere.
-func (c *client) callersToken(req *http.Request) (string, error) {
-	repl, ok := req.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok || isHealthCheck(req) {
-		return "", percaller.ErrNoSubjectToken // nobody's request
-	}
-	token := withoutScheme(repl.ReplaceAll(c.cfg.SubjectToken, ""))
-	if f := percaller.CheckSubjectToken(token); f != nil {
-		return "", f
-	}
-	return token, nil
-}
-
-// bearers are the schemes that a token may follow (RFC 9110 section 11.1) and that
-// say no more than that. A DPoP token is none without its proof, which nobody
-// verifies here, and what follows Basic or Negotiate is no token.
-var bearers = []string{"Bearer", "Token", "JWT"}
-
-// withoutScheme returns the token that credentials hold, "" if they are of another
-// kind. Where no scheme is, all is the token.
-func withoutScheme(credentials string) string {
-	credentials = strings.Trim(credentials, " \t")
-	scheme, token := credentials, ""
-	blank := strings.IndexAny(credentials, " \t")
-	if blank >= 0 {
-		scheme, token = credentials[:blank], strings.Trim(credentials[blank:], " \t")
-	}
-	bearer := slices.ContainsFunc(bearers, func(known string) bool { return strings.EqualFold(scheme, known) })
-	if !bearer && blank < 0 {
-		return credentials
-	}
-	if !bearer {
-		return ""
-	}
-	return token
-}
-
 // removeFrom takes the caller's token out of a copy of its request.
-func (s *subject) removeFrom(out *http.Request) {
+func (s *Subject) removeFrom(out *http.Request) {
 	if s == nil {
 		return
 	}
@@ -144,12 +100,12 @@ func (s *subject) removeFrom(out *http.Request) {
 }
 
 // isHeader reports whether a header may be taken for one of them.
-func (s *subject) isHeader(name string) bool {
+func (s *Subject) isHeader(name string) bool {
 	return s != nil && slices.ContainsFunc(s.headers, func(own string) bool { return alikeHeader(own, name) })
 }
 
 // withoutCookies takes the caller's token out of the values of a Cookie header.
-func (s *subject) withoutCookies(lines []string) []string {
+func (s *Subject) withoutCookies(lines []string) []string {
 	if s == nil {
 		return lines
 	}
@@ -160,7 +116,7 @@ func (s *subject) withoutCookies(lines []string) []string {
 }
 
 // withoutParams takes the caller's token out of a raw query.
-func (s *subject) withoutParams(raw string) string {
+func (s *Subject) withoutParams(raw string) string {
 	if s == nil {
 		return raw
 	}

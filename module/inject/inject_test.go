@@ -1,4 +1,4 @@
-package module
+package inject
 
 import (
 	"net/http"
@@ -16,13 +16,13 @@ var testToken = &keeper.Token{
 	Response:    map[string]string{"instance": "eu"},
 }
 
-func mustCompile(t testing.TB, list ...Injection) *injector {
+func mustCompile(t testing.TB, list ...Injection) *Injector {
 	t.Helper()
-	in, err := compileInjections(list)
+	in, err := Compile(list, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &injector{injections: in}
+	return &Injector{Injections: in}
 }
 
 func TestInjectionReplacesWhateverTheCallerSent(t *testing.T) {
@@ -130,7 +130,7 @@ func TestInjectionReplacesWhateverTheCallerSent(t *testing.T) {
 			req := httptest.NewRequest(http.MethodGet, target, nil)
 			req.Header = tc.header.Clone()
 			before := req.Header.Clone()
-			out := mustCompile(t, tc.inject...).into(req, testToken)
+			out := mustCompile(t, tc.inject...).Into(req, testToken)
 
 			if len(out.Header) != len(tc.want) {
 				t.Errorf("headers %v, want %v", out.Header, tc.want)
@@ -182,7 +182,7 @@ func TestInjectionThatCannotWorkIsRefused(t *testing.T) {
 		"Caddy placeholder": {Name: "A", Value: "{http.request.host}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := compileInjections([]Injection{inj}); err == nil {
+			if _, err := Compile([]Injection{inj}, nil); err == nil {
 				t.Error("it was accepted")
 			}
 		})
@@ -195,7 +195,7 @@ func BenchmarkInject(b *testing.B) {
 	req.Header = http.Header{"Accept": {"*/*"}, "User-Agent": {"x"}, "X-Forwarded-For": {"127.0.0.1"}}
 	b.ReportAllocs()
 	for b.Loop() {
-		in.into(req, testToken)
+		in.Into(req, testToken)
 	}
 }
 

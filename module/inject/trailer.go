@@ -1,4 +1,4 @@
-package module
+package inject
 
 import (
 	"io"
@@ -10,8 +10,8 @@ import (
 //
 // Trailers come with the end of the body, announced or not, and Caddy puts them
 // into the request's map then: the transport writes them right afterwards.
-func (in *injector) withoutCredentialTrailers(out *http.Request) {
-	if out.Trailer == nil || !hasBody(out) {
+func (in *Injector) withoutCredentialTrailers(out *http.Request) {
+	if out.Trailer == nil || out.Body == nil || out.Body == http.NoBody {
 		return
 	}
 	in.cleanTrailer(out.Trailer)
@@ -21,7 +21,7 @@ func (in *injector) withoutCredentialTrailers(out *http.Request) {
 type cleanTrailerBody struct {
 	io.ReadCloser
 	trailer http.Header
-	in      *injector
+	in      *Injector
 }
 
 // Read reads the body, and cleans the trailers when they are there.
@@ -33,7 +33,7 @@ func (b *cleanTrailerBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (in *injector) cleanTrailer(trailer http.Header) {
+func (in *Injector) cleanTrailer(trailer http.Header) {
 	for key := range trailer {
 		if alikeHeader(key, "Authorization") || alikeHeader(key, "Proxy-Authorization") {
 			delete(trailer, key)
@@ -47,7 +47,7 @@ func (in *injector) cleanTrailer(trailer http.Header) {
 			in.cleanCookieTrailer(trailer, key)
 		}
 		for i := range in.places {
-			if in.places[i].in == "header" && alikeHeader(key, in.places[i].name) {
+			if in.places[i].In == "header" && alikeHeader(key, in.places[i].Name) {
 				delete(trailer, key)
 			}
 		}
@@ -55,10 +55,10 @@ func (in *injector) cleanTrailer(trailer http.Header) {
 }
 
 // cleanCookieTrailer takes out the cookies that a token goes into, or came by.
-func (in *injector) cleanCookieTrailer(trailer http.Header, key string) {
+func (in *Injector) cleanCookieTrailer(trailer http.Header, key string) {
 	lines := trailer[key]
 	for i := range in.places {
-		if in.places[i].in == "cookie" {
+		if in.places[i].In == "cookie" {
 			lines = withoutCookies(lines, in.places[i].reading)
 		}
 	}

@@ -1,4 +1,4 @@
-package module
+package inject
 
 import (
 	"net/http/httptest"
@@ -29,11 +29,11 @@ func TestWhatNoPlaceCanCarryIsUnusableAndNamed(t *testing.T) {
 		{"query", "{response.line}", ""},
 		{"query", "{response.absent}", "nothing for {response.absent}"},
 	} {
-		in, err := compileInjections([]Injection{{In: test.in, Name: "x-token", Value: test.value}})
+		in, err := Compile([]Injection{{In: test.in, Name: "x-token", Value: test.value}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := in.unusable(answer); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
+		if got := in.Unusable(answer); (got == "") != (test.want == "") || !strings.Contains(got, test.want) {
 			t.Errorf("%s %s: %q, want %q", test.in, test.value, got, test.want)
 		}
 	}
@@ -41,16 +41,16 @@ func TestWhatNoPlaceCanCarryIsUnusableAndNamed(t *testing.T) {
 
 // Fault A16. A token of a record knows nothing of a template that was added later.
 func TestAnAbsentValueSendsNothing(t *testing.T) {
-	in, err := compileInjections([]Injection{
+	in, err := Compile([]Injection{
 		{In: "header", Name: "X-Host", Value: "h {response.absent}"}, {In: "query", Name: "q", Value: "{response.absent}"}, {In: "cookie", Name: "c", Value: "{id_token}"},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	req := httptest.NewRequest("GET", "/?q=callers&a=1", nil)
 	req.Header.Set("X-Host", "callers")
 	req.Header.Set("Cookie", "c=callers; d=1")
-	out := (&injector{injections: in}).into(req, &keeper.Token{AccessToken: "A1"})
+	out := (&Injector{Injections: in}).Into(req, &keeper.Token{AccessToken: "A1"})
 	if out.Header.Values("X-Host") != nil || out.URL.RawQuery != "a=1" || strings.Contains(out.Header.Get("Cookie"), "c=") {
 		t.Errorf("%v %s", out.Header, out.URL.RawQuery)
 	}

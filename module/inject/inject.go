@@ -1,6 +1,12 @@
-package module
+// Package inject answers what goes into a request, and what of the caller's must not:
+// the token in its places, and nothing that the caller sent in theirs, in no spelling.
+//
+// It knows requests and tokens. It must not know clients, where tokens come from, or
+// where requests go.
+package inject
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,24 +21,37 @@ import (
 	"lamplighter/module/internal/keeper"
 )
 
-// injector puts a client's token into requests, and takes out whatever the
+// Injection puts a token into a request.
+type Injection struct {
+	// What is set: `header`, `query` or `cookie`. Default: `header`.
+	In string `json:"in,omitempty"`
+
+	// The name of the header, query parameter or cookie.
+	Name string `json:"name"`
+
+	// The value. `{access_token}`, `{id_token}` and `{response.<path>}` (a member
+	// of the token endpoint's answer) are replaced. Default: `{access_token}`.
+	Value string `json:"value,omitempty"`
+}
+
+// Injector puts a client's token into requests, and takes out whatever the
 // caller sent in its place.
-type injector struct {
-	*injections
+type Injector struct {
+	*Injections
 	rendered atomic.Pointer[rendered]
 }
 
-// injections are a compiled list of Injection.
-type injections struct {
-	places        []place
+// Injections are a compiled list of Injection.
+type Injections struct {
+	places        []Place
 	responsePaths []string
-	subject       *subject // where a caller's own token is, nil unless it is exchanged
+	subject       *Subject // where a caller's own token is, nil unless it is exchanged
 	overwrites    bool     // the header Authorization, so that it need not be removed
 }
 
-// place is a compiled Injection.
-type place struct {
-	in, name string
+// Place is a compiled Injection.
+type Place struct {
+	In, Name string // as those of the Injection
 	template []piece
 	reading  *reading // of the name of a parameter or cookie
 	alike    bool     // another header may be taken for this one
@@ -52,22 +71,21 @@ const responsePrefix = "response."
 // usualInjection is that of RFC 6750 section 2.1.
 var usualInjection = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
 
-func compileInjections(list []Injection) (*injections, error) {
-	in := new(injections)
+// Compile compiles a list of injections, none of which is the usual one. subject is
+// where a caller's own token is, nil unless it is exchanged.
+func Compile(list []Injection, subject *Subject) (*Injections, error) {
+	in := &Injections{subject: subject}
 	if len(list) == 0 {
 		list = usualInjection
 	}
 	for _, inj := range list {
-		p := place{in: inj.In, name: inj.Name}
-		setDefault(&p.in, "header")
+		p := Place{In: cmp.Or(inj.In, "header"), Name: inj.Name}
 		if err := p.check(); err != nil {
 			return nil, fmt.Errorf("inject: %w", err)
 		}
-		text := inj.Value
-		setDefault(&text, "{access_token}")
 		var err error
-		if p.template, err = compileTemplate(text); err != nil {
-			return nil, fmt.Errorf("inject %s %s: %w", p.in, p.name, err)
+		if p.template, err = compileTemplate(cmp.Or(inj.Value, "{access_token}")); err != nil {
+			return nil, fmt.Errorf("inject %s %s: %w", p.In, p.Name, err)
 		}
 		for _, t := range p.template {
 			if path, ok := strings.CutPrefix(t.value, responsePrefix); ok {
@@ -75,36 +93,68 @@ func compileInjections(list []Injection) (*injections, error) {
 			}
 		}
 		in.places = append(in.places, p)
-		in.overwrites = in.overwrites || p.in == "header" && p.name == "Authorization"
+		in.overwrites = in.overwrites || p.In == "header" && p.Name == "Authorization"
 	}
 	return in, nil
 }
 
-func (p *place) check() error {
-	if p.name == "" {
+// Places are where the token goes.
+func (in *Injections) Places() []Place { return in.places }
+
+// ResponsePaths are the members of an answer that go into requests.
+func (in *Injections) ResponsePaths() []string { return in.responsePaths }
+
+// NamesCallerInURL reports whether a caller's own token is in the query, which logs
+// show.
+func (in *Injections) NamesCallerInURL() bool { return in.subject != nil && len(in.subject.params) > 0 }
+
+// WithoutParams takes out of a raw query whatever Into takes out of it.
+func (in *Injections) WithoutParams(raw string) string {
+	raw = in.subject.withoutParams(withoutParam(raw, accessTokenParam))
+	for i := range in.places {
+		if in.places[i].In == "query" {
+			raw = withoutParam(raw, in.places[i].reading)
+		}
+	}
+	return raw
+}
+
+// KeepOverConnection takes what the token goes into out of the headers that the caller
+// wants dropped by the next proxy (RFC 9110 section 7.6.1).
+func (in *Injections) KeepOverConnection(h http.Header) {
+	for i := range in.places {
+		if in.places[i].In == "header" {
+			keepOverConnection(h, in.places[i].Name)
+		}
+	}
+	keepOverConnection(h, "Cookie")
+}
+
+func (p *Place) check() error {
+	if p.Name == "" {
 		return errors.New("a name is missing")
 	}
-	switch p.in {
+	switch p.In {
 	case "header":
-		if !httpguts.ValidHeaderFieldName(p.name) {
-			return fmt.Errorf("%q is not a header name", p.name)
+		if !httpguts.ValidHeaderFieldName(p.Name) {
+			return fmt.Errorf("%q is not a header name", p.Name)
 		}
-		p.name = textproto.CanonicalMIMEHeaderKey(p.name)
-		if p.name == "Host" || p.name == "Connection" || p.name == "Content-Length" || p.name == "Transfer-Encoding" {
-			return fmt.Errorf("the header %s cannot carry a token", p.name)
+		p.Name = textproto.CanonicalMIMEHeaderKey(p.Name)
+		if p.Name == "Host" || p.Name == "Connection" || p.Name == "Content-Length" || p.Name == "Transfer-Encoding" {
+			return fmt.Errorf("the header %s cannot carry a token", p.Name)
 		}
-		p.alike = strings.ContainsFunc(p.name, func(r rune) bool { return headerByte(byte(r)) == '_' }) //nolint:gosec // names of fields are ASCII
+		p.alike = strings.ContainsFunc(p.Name, func(r rune) bool { return headerByte(byte(r)) == '_' }) //nolint:gosec // names of fields are ASCII
 		return nil
 	case "query":
 	case "cookie":
-		if !httpguts.ValidHeaderFieldName(p.name) {
-			return fmt.Errorf("%q is not a cookie name", p.name)
+		if !httpguts.ValidHeaderFieldName(p.Name) {
+			return fmt.Errorf("%q is not a cookie name", p.Name)
 		}
 	default:
-		return fmt.Errorf("%q is unknown: use header, query or cookie", p.in)
+		return fmt.Errorf("%q is unknown: use header, query or cookie", p.In)
 	}
-	if p.reading = newReading(p.name); p.reading.least == 0 {
-		return fmt.Errorf("%q is not a name", p.name)
+	if p.reading = newReading(p.Name); p.reading.least == 0 {
+		return fmt.Errorf("%q is not a name", p.Name)
 	}
 	return nil
 }
@@ -149,7 +199,7 @@ func (p *piece) of(t *keeper.Token) string {
 }
 
 // render returns what goes into a place, "" if something of it is not there.
-func (p *place) render(t *keeper.Token) string {
+func (p *Place) render(t *keeper.Token) string {
 	var b strings.Builder
 	for i := range p.template {
 		text := p.template[i].of(t)
@@ -162,7 +212,7 @@ func (p *place) render(t *keeper.Token) string {
 }
 
 // values returns what goes into each place for a token.
-func (in *injector) values(t *keeper.Token) []string {
+func (in *Injector) values(t *keeper.Token) []string {
 	if r := in.rendered.Load(); r != nil && r.token == t {
 		return r.values
 	}
@@ -174,10 +224,10 @@ func (in *injector) values(t *keeper.Token) []string {
 	return r.values
 }
 
-// into returns a copy of the request that carries the token, and nothing of the
+// Into returns a copy of the request that carries the token, and nothing of the
 // caller's in its place. The request itself is not changed: whoever sent it may
 // log it.
-func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
+func (in *Injector) Into(req *http.Request, t *keeper.Token) *http.Request {
 	out := new(http.Request)
 	*out = *req
 	out.Header = maps.Clone(req.Header)
@@ -197,22 +247,22 @@ func (in *injector) into(req *http.Request, t *keeper.Token) *http.Request {
 	in.withoutCredentialTrailers(out)
 
 	in.subject.removeFrom(out)
-	in.put(out, t)
+	in.Put(out, t)
 	return out
 }
 
-// put sets what the token is put into, in a request that into returned, also if another
+// Put sets what the token is put into, in a request that Into returned, also if another
 // token is there.
-func (in *injector) put(out *http.Request, t *keeper.Token) {
+func (in *Injector) Put(out *http.Request, t *keeper.Token) {
 	values := in.values(t)
 	for i := range in.places {
-		switch p := &in.places[i]; p.in {
+		switch p := &in.places[i]; p.In {
 		case "header":
 			if p.alike {
-				deleteAlike(out.Header, p.name)
+				deleteAlike(out.Header, p.Name)
 			}
-			if out.Header[p.name] = values[i : i+1 : i+1]; values[i] == "" {
-				delete(out.Header, p.name)
+			if out.Header[p.Name] = values[i : i+1 : i+1]; values[i] == "" {
+				delete(out.Header, p.Name)
 			}
 		case "query":
 			out.URL.RawQuery = withParam(out.URL.RawQuery, p, values[i])
@@ -232,7 +282,7 @@ func deleteAlike(h http.Header, name string) {
 	}
 }
 
-func withParam(raw string, p *place, value string) string {
+func withParam(raw string, p *Place, value string) string {
 	raw = withoutParam(raw, p.reading)
 	if value == "" {
 		return raw
@@ -240,18 +290,18 @@ func withParam(raw string, p *place, value string) string {
 	if raw != "" {
 		raw += "&"
 	}
-	return raw + url.QueryEscape(p.name) + "=" + url.QueryEscape(value)
+	return raw + url.QueryEscape(p.Name) + "=" + url.QueryEscape(value)
 }
 
 // setCookie replaces one cookie. The others are the application's, which may write
 // them as it likes, and stay as they are.
-func setCookie(h http.Header, p *place, value string) {
+func setCookie(h http.Header, p *Place, value string) {
 	lines := withoutCookies(h["Cookie"], p.reading)
 	if value == "" {
 		h["Cookie"] = lines
 		return
 	}
-	own := (&http.Cookie{Name: p.name, Value: value}).String()
+	own := (&http.Cookie{Name: p.Name, Value: value}).String()
 	if last := len(lines) - 1; last >= 0 {
 		lines[last] = strings.TrimSuffix(strings.TrimRight(lines[last], " \t"), ";") + "; " + own
 	} else {

@@ -1,4 +1,4 @@
-package module
+package inject
 
 import (
 	"net/http"
@@ -28,11 +28,11 @@ func TestAnOfferOfH2CIsTakenOutInEverySpelling(t *testing.T) {
 		{"no upgrade", http.Header{"Connection": {"close"}}, http.Header{"Connection": {"close"}}, false},
 	} {
 		req := &http.Request{Header: test.in}
-		if isUpgrade(req) != test.wantsUpgrade {
+		if IsUpgrade(req) != test.wantsUpgrade {
 			t.Errorf("%s: taken for an upgrade: %v", test.name, !test.wantsUpgrade)
 		}
 		before := test.in.Clone()
-		if got := withoutH2C(req); !sameHeader(got.Header, test.want) {
+		if got := WithoutH2C(req); !sameHeader(got.Header, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, got.Header, test.want)
 		}
 		if !sameHeader(test.in, before) {
