@@ -113,6 +113,9 @@ const (
 // gotLease goes on with the lease. If another has it, turn and connection go back.
 func (m *machine) gotLease(e Leased) {
 	switch {
+	case m.plan.write == keep: // it is to be written all the same
+		m.leased = e.Fault == None
+		m.await(Settling, Look{})
 	case e.Fault == None && m.settings == nil:
 		m.leased = true
 		m.finish()

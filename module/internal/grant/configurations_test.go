@@ -53,6 +53,7 @@ var configurations = []configuration{
 	{name: "one, a panic", holders: 1, allow: panics | storeAway | revokes, faults: 2, orders: 1},
 	{name: "one, revocation", holders: 1, life: "valid", allow: revokes | reloads | stops | refusals | goes, orders: 2},
 	{name: "one, owed", holders: 1, life: "owed", allow: storeAway | inDoubt | refreshes | stops | revokes | crashes, faults: 3, crashes: 1, orders: 1},
+	{name: "one, owed, stopped", holders: 1, life: "owed", allow: storeAway | stops, faults: 2, orders: 2, sample: 64},
 	{name: "one, lost", holders: 1, life: "lost", allow: storeAway | refreshes | imports | crashes, faults: 1, crashes: 1, orders: 2},
 	{name: "one, beside", holders: 1, life: "beside", allow: storeAway | answerLost | unavailable | crashes | refreshes, faults: 1, orders: 1},
 	{name: "one, operator", holders: 1, allow: operator | storeAway | unsent | crashes, faults: 1, orders: 2, long: true},

@@ -15,10 +15,10 @@
 // The phases of an attempt, what each awaits, and what follows:
 //
 //	phase         awaits               then
-//	idle          -                    looking, settling
+//	idle          -                    looking, leasing, settling
 //	looking       Looked               connecting, leasing, revoking, idle
 //	connecting    Connected, Answered  leasing, looking again, holding, saving, idle
-//	leasing       Leased               looking again, idle
+//	leasing       Leased               looking again, settling, idle
 //	looking again Looked               journaling, revoking, idle
 //	journaling    Saved                holding, saving, idle
 //	holding       Drained              asking, saving, idle
@@ -151,6 +151,9 @@ func (m *machine) start(e Started) {
 		m.schedule.retryNow()
 		m.settled = false
 	}
+	if m.unsaved {
+		m.seldom().saving.retryNow()
+	}
 	m.again = true
 }
 
@@ -204,9 +207,7 @@ func (m *machine) goOn() {
 		waiting := m.ordersWait()
 		switch {
 		case m.unsaved && !m.givenUp && m.now.Mono >= m.rarely().saving.notBefore:
-			// What is owed is settled by reading first, never by writing first.
-			m.plan = &plan{write: keep}
-			m.await(Settling, Look{})
+			m.repay()
 		case m.settings == nil:
 			return
 		case m.unsaved && !m.urgent():
@@ -225,6 +226,17 @@ func (m *machine) goOn() {
 			return
 		}
 	}
+}
+
+// repay begins to write what is owed: under the lease if that can be had, so that
+// nobody presents the spent token which the store still has, and by reading first.
+func (m *machine) repay() {
+	m.plan = &plan{write: keep}
+	if m.leased {
+		m.await(Settling, Look{})
+		return
+	}
+	m.await(Leasing, Lease{})
 }
 
 // urgent reports whether the access token is about to expire, or there is none.

@@ -247,3 +247,21 @@ func TestARefusedImportDoesNotTakeTheLossOfTheGrantOver(t *testing.T) {
 		t.Error("refresh presents what was imported by mistake once more")
 	}
 }
+
+// A client that was started again, after a stop had given up what it owed, went on
+// without the lease: others could present the spent refresh token that the store has.
+func TestWhatIsOwedIsOwedUnderTheLease(t *testing.T) {
+	w := history(t, "one, owed, stopped", `
+		0 stop
+		0 look
+		0 save away
+		0 abandon
+		0 start again
+		0 lease
+		0 look
+		0 save away
+	`)
+	if !w.h[0].state.unsaved || w.store.lease != 1 {
+		t.Error("it owes an answer, and does not hold the lease")
+	}
+}
