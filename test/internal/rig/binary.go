@@ -41,10 +41,15 @@ func Build(to, tags string) error {
 	if err != nil {
 		return err
 	}
+	return BuildFrom(root, to, tags)
+}
+
+// BuildFrom is Build with other sources of Lamplighter.
+func BuildFrom(sources, to, tags string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-tags", tags,
 		"-ldflags", "-X github.com/caddyserver/caddy/v2.CustomBinaryName=lamplighter -X github.com/caddyserver/caddy/v2.CustomVersion=v0.0.0-test",
 		"-o", to, "./cmd/lamplighter")
-	cmd.Dir = root
+	cmd.Dir = sources
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("building lamplighter: %w\n%s", err, out)

@@ -16,6 +16,12 @@ func Skip(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
+// SkipAnyway skips a test for which nothing can be installed that is missing here.
+func SkipAnyway(t testing.TB, format string, args ...any) {
+	t.Helper()
+	t.Skipf(format, args...)
+}
+
 // Need returns the path of a tool, or skips the test and names what brings it.
 func Need(t testing.TB, tool, remedy string) string {
 	t.Helper()
