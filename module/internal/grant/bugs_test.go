@@ -29,3 +29,24 @@ func TestTheRefreshTokenOfAnAnswerThatABugMetIsKept(t *testing.T) {
 	}
 	t.Errorf("nothing is written: %+v", effects)
 }
+
+// A bug that is met again and again when what is owed is written is no endless loop.
+func TestABugWhileSettlingIsMetAgainOnlyAfterAPause(t *testing.T) {
+	s := New("process")
+	s.settings = &Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
+	s.loaded, s.unsaved = true, true
+	now := Now{Mono: 1, Wall: 1}
+	s, _ = Next(s, Poked{}, now)
+	for _, want := range []Phase{Leasing, Settling} {
+		if s.phase != want {
+			t.Fatalf("phase %d, want %d", s.phase, want)
+		}
+		s, _ = Next(s, Panicked{}, now)
+	}
+	if wait, ok := s.Wake(now); s.phase == Settling || s.phase == Idle && (!ok || wait == 0) {
+		t.Errorf("phase %d, wakes in %v, %v: want a pause", s.phase, wait, ok)
+	}
+	if !s.unsaved {
+		t.Error("what is owed is forgotten")
+	}
+}

@@ -318,8 +318,18 @@ func (m *machine) panicked(e Panicked) {
 		m.answered(a)
 	case Saving, Journaling:
 		m.saved(Saved{Fault: Away, Facts: e.Facts})
+	case Settling:
+		m.notWritten(e.Facts)
 	default:
+		if m.plan.write == keep { // in leasing
+			m.gotLease(Leased{Fault: Away})
+			return
+		}
 		m.fail(Trouble{Condition: Backoff, Cause: CauseInternal, Facts: e.Facts}, 0)
+		if m.phase == Holding {
+			m.notSent()
+			return
+		}
 		m.finish()
 	}
 }
