@@ -158,12 +158,23 @@ func (c *client) start(maxRequests int) {
 		Looks:       &looks,
 		Requests:    c.turns,
 		MaxRequests: maxRequests,
+		Declared:    c.declares,
 		Resolve:     c.inputs,
 		Observe:     c.observe,
 		Notify: func(e keeper.Event) {
 			contain(c.log.logger, "while an event was told", func() { c.tell(e) })
 		},
 	})
+}
+
+// declares reports whether the configuration has another client of that name.
+func (c *client) declares(name string) bool {
+	if c.app == nil || name == c.name {
+		return false
+	}
+	c.app.mu.Lock()
+	defer c.app.mu.Unlock()
+	return c.app.clients[name] != nil
 }
 
 // tell tells everybody what happened to the client.

@@ -76,6 +76,18 @@ func (s printableStore) Save(ctx context.Context, name string, rec *record.Recor
 	return printableErr(s.Store.Save(ctx, name, rec, ifRevision))
 }
 
+// Claim is that of the store.
+func (s printableStore) Claim(ctx context.Context, name string, token record.Fingerprint, free func(string) (bool, error)) (string, error) {
+	owner, err := s.Store.Claim(ctx, name, token, free)
+	return redact.Visible(owner), printableErr(err)
+}
+
+// Claimed is that of the store.
+func (s printableStore) Claimed(ctx context.Context, token record.Fingerprint) (string, error) {
+	owner, err := s.Store.Claimed(ctx, token)
+	return redact.Visible(owner), printableErr(err)
+}
+
 // Lease is that of the store.
 func (s printableStore) Lease(ctx context.Context, name string) (store.Lease, error) {
 	lease, err := s.Store.Lease(ctx, name)

@@ -124,6 +124,8 @@ var unknown = map[string]string{
 	"client":  "<client>",
 	"changed": changed,
 	"place":   "the client's record",
+	"owner":   "<other>",
+	"from":    "<store>",
 	"host":    "the server",
 	"proxy":   "the forward proxy",
 	"setting": "token_endpoint",

@@ -95,7 +95,7 @@ func (m *machine) connected() {
 	case m.settings == nil:
 		m.finish()
 	case !m.plan.settings.Rotating:
-		m.hold()
+		m.claim()
 	case m.leased: // since an answer that is not written yet
 		m.await(LookingAgain, Look{})
 	default:
@@ -188,7 +188,7 @@ func (m *machine) journaled(e Saved) {
 			m.notSent()
 			return
 		}
-		m.hold()
+		m.claim()
 	case e.Fault == Conflict:
 		m.later(conflictPause + time.Duration(m.now.Draw*float64(conflictPause)))
 	case m.unsaved && p.alone && !p.Candidate && m.leased && m.urgent():

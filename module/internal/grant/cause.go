@@ -3,25 +3,26 @@ package grant
 // Causes of trouble that are found here. Others come with an answer. Their words
 // stand in the table of package cause.
 const (
-	CauseUnresolved   = "unresolved_setting"    // a placeholder yields nothing
-	CauseNotYet       = "not_yet"               // another client's token is not there yet
-	CauseNoGrant      = "no_refresh_token"      // no seed and no record
-	CauseRebound      = "configuration_changed" // the grant belongs to other settings
-	CauseRecord       = "record_unreadable"     // damaged or from a newer version
-	CauseStore        = "store_unavailable"     // the record cannot be read or written
-	CauseContested    = "record_contested"      // two processes want different tokens
-	CauseLeaseHeld    = "lease_held"            // another process refreshes, too long
-	CauseRefused      = "refused"               // the server refused the refresh token
-	CauseResponseLost = "response_lost"         // … after an earlier answer was lost
-	CauseSeedUsed     = "seed_refused"          // … the very first one, from the configuration
-	CauseUnusable     = "token_unusable"        // the access token must not be injected
-	CauseInternal     = "internal_error"        // a bug of ours
-	CauseRevoked      = "revoked"               // an operator ended the grant
-	CauseNoRevocation = "revocation_failed"     // … and the server did not
-	CauseStopped      = "not_running"           // no configuration keeps the client
-	CauseNotRotating  = "no_rotation"           // the client has no refresh token of its own
-	CauseRetryAfter   = "retry_after"           // the server asked to wait
-	CauseCanceled     = "canceled"              // a request was called off before it was written
+	CauseUnresolved   = "unresolved_setting"     // a placeholder yields nothing
+	CauseNotYet       = "not_yet"                // another client's token is not there yet
+	CauseNoGrant      = "no_refresh_token"       // no seed and no record
+	CauseRebound      = "configuration_changed"  // the grant belongs to other settings
+	CauseRecord       = "record_unreadable"      // damaged or from a newer version
+	CauseStore        = "store_unavailable"      // the record cannot be read or written
+	CauseContested    = "record_contested"       // two processes want different tokens
+	CauseLeaseHeld    = "lease_held"             // another process refreshes, too long
+	CauseRefused      = "refused"                // the server refused the refresh token
+	CauseResponseLost = "response_lost"          // … after an earlier answer was lost
+	CauseSeedUsed     = "seed_refused"           // … the very first one, from the configuration
+	CauseSeedTaken    = "seed_of_another_record" // … or is another client's, and was not sent
+	CauseUnusable     = "token_unusable"         // the access token must not be injected
+	CauseInternal     = "internal_error"         // a bug of ours
+	CauseRevoked      = "revoked"                // an operator ended the grant
+	CauseNoRevocation = "revocation_failed"      // … and the server did not
+	CauseStopped      = "not_running"            // no configuration keeps the client
+	CauseNotRotating  = "no_rotation"            // the client has no refresh token of its own
+	CauseRetryAfter   = "retry_after"            // the server asked to wait
+	CauseCanceled     = "canceled"               // a request was called off before it was written
 
 	CauseRotationMissing = "rotation_missing" // rotation is required, and an answer brought no refresh token
 	CauseStarting        = "starting"         // no configuration has started yet

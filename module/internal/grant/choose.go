@@ -27,11 +27,14 @@ func (m *machine) choose() (trouble Trouble, ok bool) {
 		p.RefreshToken = current.RefreshToken
 		return Trouble{}, true
 	}
+	denied := m.denied(p.seed)
 	lost, refused := m.record.Lost(m.binding.Grant), m.record.Refused(m.binding.Grant)
 	switch elsewhere := m.record.Elsewhere(m.binding.Grant); {
 	case refused != nil && p.order != nil && p.order.revive:
 		p.RefreshToken, p.revived = refused.RefreshToken, true
 		return Trouble{}, true
+	case denied != nil:
+		return *denied, false
 	case lost != nil:
 		return lostTrouble(lost), false
 	case elsewhere != nil:
@@ -58,6 +61,9 @@ func (m *machine) chooseFixed() (Trouble, bool) {
 	case record.WasUsed, record.WasOther:
 		return Trouble{Condition: Misconfiguration, Cause: CauseSeedUsed, Case: caseUsed}, false
 	}
+	if denied := m.denied(p.seed); denied != nil {
+		return *denied, false
+	}
 	return Trouble{}, true
 }
 
@@ -79,7 +85,7 @@ func (m *machine) candidates() (list []record.Presented) {
 	if imported != nil {
 		add(imported.RefreshToken, true)
 	}
-	if !m.record.Displaced(record.FingerprintOf(m.plan.seed), m.binding.Grant) {
+	if m.denied(m.plan.seed) == nil && !m.record.Displaced(record.FingerprintOf(m.plan.seed), m.binding.Grant) {
 		add(m.plan.seed, false)
 	}
 	if seed != nil && seed.RefreshToken != m.plan.seed && m.record.Current(m.binding.Grant) == nil {

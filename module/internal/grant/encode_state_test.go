@@ -41,6 +41,7 @@ func (e *encoder) state(s *State) {
 	e.trouble(&s.trouble)
 	r := s.rarely()
 	e.name(uint64(r.trial.token))
+	e.name(uint64(r.denied.token))
 	e.backoff(&r.trial.backoff)
 	e.backoff(&r.saving)
 	e.backoff(&r.forced.backoff)
@@ -177,7 +178,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 29}, {plan{}, 28}, {rare{}, 6}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
+		{State{}, 29}, {plan{}, 28}, {rare{}, 7}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
 		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {

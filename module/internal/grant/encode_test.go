@@ -123,8 +123,9 @@ func (e *encoder) moment(t int64) {
 func (e *encoder) world(w *world) {
 	e.byte(byte(w.faults), byte(w.crashes), byte(w.orders))
 	p := w.past
-	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense)
+	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense, p.taken)
 	e.byte(byte(p.imported))
+	e.byte(byte(w.claims[0]), byte(w.claims[1]))
 	for i := range w.server.families {
 		l := &w.server.families[i]
 		e.flags(l.there, l.dead, l.grace, l.ends != 0, l.since != 0, l.since > w.server.families[1-i].since)
@@ -238,8 +239,9 @@ func (e *encoder) holder(w *world, i int) {
 		e.request(h.conn)
 		e.byte(byte(h.resolved))
 		e.token(h.journal)
+		e.token(h.claimed)
 		if c, ok := h.under.(Look); ok {
-			e.flags(c.Config)
+			e.flags(c.Config, c.Taken != 0)
 		}
 		if s, ok := h.under.(Save); ok {
 			e.flags(s.SetAside, s.Journal)

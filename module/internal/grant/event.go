@@ -50,6 +50,7 @@ type (
 		Store  Fault          // None, Missing, Damaged, Foreign or Away
 		Stored *record.Record // with None
 		Facts  *Facts         // of a fault
+		Taken  *Facts         // whose the token is that was asked about, nil if it is nobody's
 	}
 
 	// Connected is an outcome of Connect: the request may be written.
@@ -65,6 +66,12 @@ type (
 	Saved struct {
 		Fault Fault // None, Conflict or Away
 		Facts *Facts
+	}
+
+	// Claimed is the outcome of Claim.
+	Claimed struct {
+		Fault Fault  // None, Taken or Away
+		Facts *Facts // whose it is, or what is wrong with the store
 	}
 
 	// Drained is the outcome of Hold.
@@ -103,6 +110,7 @@ const (
 	Away             // the store does not do it, or not in time: it may have done it all the same
 	Conflict         // somebody else has written
 	Busy             // somebody else has the lease
+	Taken            // the refresh token is another client's
 )
 
 // Inputs are the resolved values of one token request.
@@ -151,8 +159,12 @@ type Effect interface{ effect() }
 
 // What is to be done. The outcome is named behind it.
 type (
-	// Look reads the record, and before it the settings if Config is set → Looked
-	Look struct{ Config bool }
+	// Look reads the record, and before it the settings if Config is set. It finds out
+	// whether a refresh token still is another client's, unless Taken is 0 → Looked
+	Look struct {
+		Config bool
+		Taken  record.Fingerprint
+	}
 
 	// Connect prepares a token request with that refresh token → Connected, or Answered
 	Connect struct{ RefreshToken string }
@@ -166,6 +178,15 @@ type (
 		IfRevision uint64
 		Journal    bool // of a request that is about to be sent
 		SetAside   bool // what is stored, which is damaged or somebody else's
+	}
+
+	// Claim makes a refresh token that no answer has judged the client's, unless it is
+	// another's and Again is not set. Of a grant that does not rotate it only finds
+	// out → Claimed
+	Claim struct {
+		RefreshToken string
+		Rotating     bool
+		Again        bool
 	}
 
 	// Hold looks whether the lease is still held. Before that it holds requests back,
@@ -252,6 +273,7 @@ func (Looked) event()       {}
 func (Connected) event()    {}
 func (Leased) event()       {}
 func (Saved) event()        {}
+func (Claimed) event()      {}
 func (Drained) event()      {}
 func (Answered) event()     {}
 func (Revoked) event()      {}
@@ -261,6 +283,7 @@ func (Look) effect()    {}
 func (Connect) effect() {}
 func (Lease) effect()   {}
 func (Save) effect()    {}
+func (Claim) effect()   {}
 func (Hold) effect()    {}
 func (Send) effect()    {}
 func (Revoke) effect()  {}

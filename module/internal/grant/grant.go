@@ -17,10 +17,11 @@
 //	phase         awaits               then
 //	idle          -                    looking, leasing, settling
 //	looking       Looked               connecting, leasing, revoking, idle
-//	connecting    Connected, Answered  leasing, looking again, holding, saving, idle
+//	connecting    Connected, Answered  leasing, looking again, claiming, holding, saving, idle
 //	leasing       Leased               looking again, settling, idle
 //	looking again Looked               journaling, revoking, idle
-//	journaling    Saved                holding, saving, idle
+//	journaling    Saved                claiming, holding, saving, idle
+//	claiming      Claimed              holding, saving, idle
 //	holding       Drained              asking, saving, idle
 //	asking        Answered             saving, idle
 //	revoking      Revoked              saving, idle
@@ -28,7 +29,7 @@
 //	settling      Looked               saving, idle
 //
 // Grants that present no refresh token of their own need no lease and no journal:
-// they go from connecting to holding.
+// they go from connecting to holding, or to claiming if the configuration has one.
 package grant
 
 import (
@@ -123,6 +124,10 @@ func (m *machine) handle(e Event) {
 	case Saved:
 		if m.phase == Journaling || m.phase == Saving {
 			m.saved(e)
+		}
+	case Claimed:
+		if m.phase == Claiming {
+			m.claimed(e)
 		}
 	case Drained:
 		if m.phase == Holding {
@@ -252,7 +257,7 @@ func (m *machine) begin() {
 	m.again = false
 	m.plan = &plan{settings: m.settings}
 	m.takeOrder()
-	m.await(Looking, Look{Config: true})
+	m.await(Looking, Look{Config: true, Taken: m.rarely().denied.token})
 }
 
 // finish ends what is under way, and gives back what it had.

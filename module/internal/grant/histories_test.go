@@ -16,6 +16,7 @@ func TestWithoutAJournalNothingIsSentBeforeTheAccessTokenIsAboutToEnd(t *testing
 		0 lease
 		0 look
 		0 save
+		0 claim
 		0 hold
 		0 process
 		0 answer
@@ -45,6 +46,7 @@ func TestASeedThatTheWrongServerRefusedIsPresentedToTheRightOne(t *testing.T) {
 		0 lease
 		0 look
 		0 save
+		0 claim
 		0 hold
 		0 process
 		0 answer
@@ -91,6 +93,7 @@ func TestATurnThatIsOfNoUseIsGivenBack(t *testing.T) {
 		0 lease
 		0 look
 		0 save
+		0 claim
 		0 hold
 		0 process
 		0 answer
@@ -199,6 +202,7 @@ func TestASeedDoesNotDisplaceWhatWasImportedAfterIt(t *testing.T) {
 		0 lease
 		0 look
 		0 save
+		0 claim
 		0 hold
 		0 process
 		0 answer
@@ -217,6 +221,7 @@ func TestASeedThatWasTriedInVainDoesNotDisplaceWhatWasImportedAfterIt(t *testing
 		0 lease
 		0 look
 		0 save
+		0 claim
 		0 hold
 		0 misconfigured
 		0 save
@@ -233,6 +238,7 @@ func TestARefusedImportDoesNotTakeTheLossOfTheGrantOver(t *testing.T) {
 		0 lease
 		0 look
 		0 save
+		0 claim
 		0 hold
 		0 process
 		0 answer

@@ -70,6 +70,11 @@ func (w *world) sent(i int) {
 	if token == h.seed && h.conn.binding == w.past.imported-1 && !w.past.overrun && !w.past.rolledBack && !w.past.unheard {
 		w.wrong(fmt.Sprintf("holder %d presents %s after an import was accepted", i, token))
 	}
+	// (i) Nobody presents a first token that the client has not claimed, unless the
+	// record has it as the grant's.
+	if slices.Contains(firstOf[:], f) && h.claimed != token && !h.refresh && !holds(h.state.record, token) && (h.base == nil || !holds(h.base, token)) {
+		w.wrong(fmt.Sprintf("(i) holder %d sends %s without a claim", i, token))
+	}
 	// (f) One request a token that somebody waits for.
 	for j := range w.h {
 		o := &w.h[j]

@@ -25,6 +25,9 @@ func (m *machine) looked(e Looked) {
 	}
 	m.plan.alone = e.Store == Missing || e.Store == None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
 	m.loaded = true
+	if m.phase == Looking {
+		m.recheck(e.Taken)
+	}
 	if o := m.plan.order; o != nil && o.Revoke {
 		m.planRevocation()
 		return

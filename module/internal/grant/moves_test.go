@@ -19,6 +19,7 @@ const (
 	leaseEnds                   // before its holder is done
 	rollback                    // the store loses its newest write
 	damage                      // the record becomes unreadable
+	steals                      // another client claims the seed, or lets it go
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way
 	kills                       // the server ends the grant
@@ -144,6 +145,12 @@ func (m *mover) others() {
 	if !w.server.families[0].dead {
 		m.fault(kills, 9, "the server ends the grant", func(v *world) { v.server.families[0].dead, v.past.killed = true, true })
 	}
+	switch w.claims[0] {
+	case 0:
+		m.fault(steals, 9, "another claims the seed", func(v *world) { v.claims[0], v.past.taken = theirs, true })
+	case theirs:
+		m.fault(steals, 9, "another lets the seed go", func(v *world) { v.claims[0] = 0 })
+	}
 	if w.store.old != nil && w.store.rec != nil {
 		m.fault(rollback, 9, "rollback", func(v *world) {
 			v.store.rec, v.store.old = v.store.old, nil
@@ -173,7 +180,7 @@ func (m *mover) outcomes(i int) {
 	}
 	switch e := h.under.(type) {
 	case Look:
-		m.try(i, "look", func(v *world) { v.look(i, e.Config) })
+		m.try(i, "look", func(v *world) { v.look(i, e) })
 		m.fault(storeAway, i, "look away", func(v *world) {
 			l := Looked{Store: Away}
 			if e.Config {
@@ -196,6 +203,9 @@ func (m *mover) outcomes(i int) {
 		m.try(i, "save", func(v *world) { v.saved(i, e) })
 		m.fault(storeAway, i, "save away", func(v *world) { v.outcome(i, Saved{Fault: Away}) })
 		m.fault(inDoubt, i, "save unacknowledged", func(v *world) { v.write(i, e); v.outcome(i, Saved{Fault: Away}) })
+	case Claim:
+		m.try(i, "claim", func(v *world) { v.claim(i, e) })
+		m.fault(storeAway, i, "claim away", func(v *world) { v.outcome(i, Claimed{Fault: Away}) })
 	case Connect:
 		if h.conn.calledOff {
 			m.try(i, "called off", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: CauseCanceled}}) })

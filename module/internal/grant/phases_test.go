@@ -10,12 +10,12 @@ import (
 
 var phaseNames = [...]string{
 	Idle: "idle", Looking: "looking", Connecting: "connecting", Leasing: "leasing", LookingAgain: "looking again",
-	Journaling: "journaling", Holding: "holding", Asking: "asking", Saving: "saving", Settling: "settling", Revoking: "revoking",
+	Journaling: "journaling", Claiming: "claiming", Holding: "holding", Asking: "asking", Saving: "saving", Settling: "settling", Revoking: "revoking",
 }
 
 var eventNames = [...]string{
 	"Started", "Stopped", "Abandoned", "Poked", "Called", "Ordered", "OrderGone", "Unauthorized", "Accepted", "Panicked",
-	"Looked", "Connected", "Leased", "Saved", "Drained", "Answered", "Revoked",
+	"Looked", "Connected", "Leased", "Saved", "Drained", "Answered", "Revoked", "Claimed",
 }
 
 const outcomesFrom = 10 // of eventNames
@@ -54,8 +54,10 @@ func eventNumber(e Event) int {
 		return 14
 	case Answered:
 		return 15
+	case Revoked:
+		return 16
 	}
-	return 16
+	return 17
 }
 
 // transitions counts what explorations have seen: phase, event, phase after.

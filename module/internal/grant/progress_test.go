@@ -112,7 +112,7 @@ func (w *world) hope() bool {
 			continue
 		}
 		for _, t := range []string{l.current, l.other} {
-			if w.server.honours(t, w.now) && (w.known(t) || !w.store.damaged && w.supplied(t)) && w.wanted(l.binding) {
+			if w.server.honours(t, w.now) && (w.known(t) || !w.store.damaged && w.supplied(t) && w.claims[f] != theirs) && w.wanted(l.binding) {
 				return true
 			}
 		}
@@ -176,6 +176,8 @@ func (p past) explains(cause string) string {
 		ok = p.elsewhere
 	case CauseRecord:
 		ok = p.rolledBack
+	case CauseSeedTaken:
+		ok = p.taken
 	}
 	if ok {
 		return ""

@@ -41,6 +41,7 @@ const (
 	Leasing
 	LookingAgain
 	Journaling
+	Claiming
 	Holding
 	Asking
 	Saving
@@ -98,6 +99,9 @@ type Facts struct {
 	Wait      time.Duration // how long the server wants not to be asked
 	Imported  bool          // the candidate was supplied by hand
 	Accepted  bool          // the same settings have worked before
+	Owner     string        // the client that a refresh token belongs to
+	Place     string        // … and where its record is
+	From      string        // … in which store, if that is another one
 }
 
 // Order is what an operator asks for.
@@ -211,6 +215,7 @@ type rare struct {
 	orders  []Order
 	wait    int64 // when orders are taken up again; monotonic
 	trial   trial // of a candidate beside a grant that lives
+	denied  denial
 	contest pauses
 	forced  pauses // of refreshes that 401s bring about
 	saving  backoff
@@ -222,6 +227,13 @@ type rare struct {
 type trial struct {
 	token record.Fingerprint
 	backoff
+}
+
+// denial is of a refresh token of the configuration that is another client's. It is
+// not tried again as long as it is.
+type denial struct {
+	token record.Fingerprint
+	facts *Facts
 }
 
 // sighting is an access token of the record that was looked at: one that had

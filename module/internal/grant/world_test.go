@@ -24,6 +24,7 @@ type world struct {
 	faults, crashes, orders int8 // left
 	past                    past
 	safe                    []string // brought by answers, and known to be written
+	claims                  [2]int8  // of the first token of each log-in: ours, or another client's
 }
 
 // rig is what no step changes.
@@ -44,6 +45,7 @@ type past struct {
 	elsewhere  bool // the binding was changed
 	nonsense   bool // what an operator supplied was refused
 	imported   int8 // the binding, from 1 on, at which what an operator supplied was accepted
+	taken      bool // another client claimed the seed
 }
 
 // stored is the store.
@@ -83,6 +85,7 @@ type holder struct {
 	heard   []string // refresh tokens that answers brought
 	dead    []string // the requests whose answers consumed or refused theirs
 	journal string   // what its last journal names
+	claimed string   // what it claimed since
 	base    *record.Record
 	owed    string // brought, and not acknowledged
 }
@@ -112,6 +115,8 @@ func awaited(p Phase, e Effect) bool {
 		_, ok = e.(Lease)
 	case Journaling, Saving:
 		_, ok = e.(Save)
+	case Claiming:
+		_, ok = e.(Claim)
 	case Holding:
 		_, ok = e.(Hold)
 	case Asking:
@@ -166,7 +171,7 @@ func (w *world) perform(i int, effect Effect) {
 		}
 		h.under = effect
 		if c, ok := effect.(Connect); ok {
-			h.conn, h.journal = request{token: c.RefreshToken, binding: h.resolved}, ""
+			h.conn, h.journal, h.claimed = request{token: c.RefreshToken, binding: h.resolved}, "", ""
 		}
 	}
 }
@@ -187,7 +192,7 @@ func (w *world) outcome(i int, e Event) {
 }
 
 // look reads the store.
-func (w *world) look(i int, config bool) {
+func (w *world) look(i int, l Look) {
 	h := &w.h[i]
 	e := Looked{Store: Missing}
 	switch {
@@ -197,9 +202,12 @@ func (w *world) look(i int, config bool) {
 		e.Store, e.Stored = None, w.store.rec
 		w.joined(h.state.record, w.store.rec)
 	}
-	if config {
+	if l.Config {
 		h.resolved = h.binding
 		e.Inputs = w.inputs(h)
+	}
+	if f := slices.Index(firstOf[:], l.Taken); f >= 0 && w.claims[f] == theirs {
+		e.Taken = &Facts{Owner: "another"}
 	}
 	w.outcome(i, e)
 }
@@ -263,6 +271,28 @@ func (w *world) acknowledge(i int, s Save) {
 			w.safe = append(slices.Clone(w.safe), t)
 		}
 	}
+}
+
+// Whose a claim is.
+const (
+	ours   int8 = 1
+	theirs int8 = 2
+)
+
+// claim makes a token the holders' client's, unless it is another's.
+func (w *world) claim(i int, c Claim) {
+	h, e := &w.h[i], Claimed{}
+	if f := slices.Index(firstOf[:], record.FingerprintOf(c.RefreshToken)); f >= 0 {
+		if w.claims[f] == theirs {
+			e = Claimed{Fault: Taken, Facts: &Facts{Owner: "another"}}
+		} else if c.Rotating {
+			w.claims[f] = ours
+		}
+	}
+	if e.Fault == None {
+		h.claimed = c.RefreshToken
+	}
+	w.outcome(i, e)
 }
 
 // named returns the token if the record's newest attempt names it.

@@ -31,6 +31,7 @@ type disk struct {
 	binding record.Binding // of the client that looks at it
 	exists  bool
 	aside   []*record.Record // set aside
+	claims  map[record.Fingerprint]string
 	holder  *memoryLease
 	freed   chan struct{}
 	watch   map[*memoryStore]func()
@@ -51,7 +52,7 @@ type disk struct {
 }
 
 func newDisk() *disk {
-	return &disk{freed: make(chan struct{}), watch: make(map[*memoryStore]func()), record: new(record.Record), saved: make(map[string]bool)}
+	return &disk{freed: make(chan struct{}), watch: make(map[*memoryStore]func()), record: new(record.Record), saved: make(map[string]bool), claims: make(map[record.Fingerprint]string)}
 }
 
 // waitForOthers waits while another process holds the lease.

@@ -42,6 +42,10 @@ type Settings struct {
 	Requests    *Turns
 	MaxRequests int
 
+	// Declared reports whether the same configuration has another client of that name.
+	// Nil for none.
+	Declared func(client string) bool
+
 	// Resolve reads what the next token request needs, secrets included, anew
 	// each time: rotated files need no reload. An error names the setting; *NotYet
 	// says that nothing is wrong.

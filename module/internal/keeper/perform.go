@@ -65,6 +65,8 @@ func (k *Keeper) outcome(effect any) (e grant.Event) {
 		return k.takeLease()
 	case grant.Save:
 		return k.save(effect)
+	case grant.Claim:
+		return k.claim(effect)
 	case grant.Hold:
 		return k.hold(effect)
 	case grant.Send:
@@ -176,6 +178,14 @@ func (k *Keeper) read(look grant.Look) (e grant.Looked) {
 	stored, err := call(k, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
 	e.Stored = stored
 	e.Store, e.Facts = faultOf(err)
+	if look.Taken != 0 && (e.Store == grant.None || e.Store == grant.Missing) {
+		facts, fault := k.taken(look.Taken)
+		if fault == grant.Away {
+			e.Store, e.Facts, e.Stored = fault, facts, nil
+		} else {
+			e.Taken = facts
+		}
+	}
 	return e
 }
 

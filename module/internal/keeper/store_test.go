@@ -79,6 +79,28 @@ func (s *memoryStore) unwatch() {
 	delete(s.disk.watch, s)
 }
 
+func (s *memoryStore) Claim(ctx context.Context, name string, token record.Fingerprint, free func(string) (bool, error)) (string, error) {
+	if s.proc.dead.Load() {
+		return "", errDead
+	}
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	owner := s.disk.claims[token]
+	if owner != "" && owner != name {
+		if let, err := free(owner); err != nil || !let {
+			return owner, err
+		}
+	}
+	s.disk.claims[token] = name
+	return name, ctx.Err()
+}
+
+func (s *memoryStore) Claimed(_ context.Context, token record.Fingerprint) (string, error) {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	return s.disk.claims[token], nil
+}
+
 // memoryLease is the sole right to spend the refresh token on a disk.
 type memoryLease struct {
 	store *memoryStore

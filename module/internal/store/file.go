@@ -26,6 +26,8 @@ type File struct {
 	watcher *watcher
 	keys    keyring
 
+	claiming gate // admits one change of claims at a time
+
 	opening sync.Mutex
 	opened  atomic.Bool
 
@@ -56,7 +58,7 @@ type entry struct {
 // NewFile returns the store of the records in dir. It touches nothing: Open
 // does, and so do Save and Lease if Open has not succeeded before.
 func NewFile(dir string) *File {
-	f := &File{dir: filepath.Clean(dir), fs: osFS{}, entries: make(map[string]*entry)}
+	f := &File{dir: filepath.Clean(dir), fs: osFS{}, claiming: newGate(), entries: make(map[string]*entry)}
 	f.watcher = newWatcher(f.dir, f.stamp)
 	return f
 }

@@ -88,7 +88,7 @@ func TestALineIsAllThereIsBesideTheLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(names) != 3 { // .lock, erp.lock and erp.json
+	if len(names) != 4 { // .claims, .lock, erp.lock and erp.json
 		t.Errorf("got %q", names)
 	}
 	if got, want := st.Describe("erp"), filepath.Join(st.dir, "erp.json"); got != want {

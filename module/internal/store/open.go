@@ -39,6 +39,9 @@ func (f *File) Open(ctx context.Context) error {
 	if err := f.sweep(); err != nil {
 		return err
 	}
+	if err := f.claimOld(ctx); err != nil {
+		return err
+	}
 	f.opened.Store(true)
 	return nil
 }

@@ -72,6 +72,14 @@ type Store interface {
 	// is ErrForeign, ErrExposed or ErrNewer stays where it is.
 	Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error
 
+	// Claim makes a refresh token that no answer has judged the client's, durably,
+	// unless it is another's: then free tells whether that one lets it go, and nobody
+	// else changes the claim meanwhile. It returns whose it is by then.
+	Claim(ctx context.Context, name string, token record.Fingerprint, free func(owner string) (bool, error)) (owner string, err error)
+
+	// Claimed returns whose a refresh token is, "" if nobody has claimed it.
+	Claimed(ctx context.Context, token record.Fingerprint) (owner string, err error)
+
 	// Lease tries once for the sole right to spend the client's refresh token.
 	// ErrBusy says that another holder has it. Save works with and without it.
 	Lease(ctx context.Context, name string) (Lease, error)

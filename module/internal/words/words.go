@@ -81,7 +81,7 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 	if t.Cause == "" && t.Condition == grant.Well || t.Case == CaseSaid {
 		return f.Detail, f.Remedy
 	}
-	why := cause.Of(t.Cause, rowOf(t, f)...).With("client", a.Client, "place", a.Place)
+	why := cause.Of(t.Cause, rowOf(t, f)...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", f.From)
 	detail, remedy = why.Sentence, why.Remedy
 	switch t.Cause {
 	case grant.CauseUnresolved, grant.CauseNotYet, grant.CauseRecord:
@@ -105,7 +105,7 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 		if t.Case == "" {
 			detail += ": " + f.Detail
 		}
-	case grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing, grant.CauseStarting, grant.CauseQueued:
+	case grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing, grant.CauseStarting, grant.CauseQueued, grant.CauseSeedTaken:
 	default:
 		return grantWords(t, f, why, a)
 	}

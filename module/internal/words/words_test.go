@@ -49,6 +49,10 @@ func tellable() []grant.Tell {
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseRecord, "", detail, &grant.Facts{Detail: "<detail>", Kind: "newer"}, &grant.Facts{Detail: "<detail>", Kind: "exposed"})
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseRecord, "known", detail)
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseRebound, "", &grant.Facts{Endpoint: "https://former.example/token"})
+	taken := grant.Facts{Owner: "crm", Place: "/var/crm.json"}
+	inUse := taken
+	inUse.Kind = "in use"
+	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse)
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseUnusable, "", detail)
 	add(grant.TokenRefreshFailed, grant.Backoff, grant.CauseStore, "", detail)
 	add(grant.OrderRefused, grant.Backoff, grant.CauseStore, "order unsaved")

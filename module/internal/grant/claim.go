@@ -1,0 +1,84 @@
+package grant
+
+import "lamplighter/module/internal/record"
+
+// claim makes a candidate the client's own before it is sent: by a new name, or in
+// another store, a configuration may name what is another record's. It is journaled
+// by then, so that of two clients with one candidate the later one to claim it sees
+// the attempt of the other.
+func (m *machine) claim() {
+	p := m.plan
+	if p.RefreshToken == "" || p.settings.Rotating && !p.Candidate {
+		m.hold()
+		return
+	}
+	m.await(Claiming, Claim{RefreshToken: p.RefreshToken, Rotating: p.settings.Rotating})
+}
+
+// claimed goes on once that is known.
+func (m *machine) claimed(e Claimed) {
+	rotating := m.plan.settings.Rotating
+	switch {
+	case m.settings == nil:
+		m.notSent()
+	case e.Fault == Taken:
+		m.deny(e.Facts)
+	case e.Fault != None && rotating:
+		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
+		m.notSent()
+	default: // where nothing rotates, the store is only a cache
+		m.hold()
+	}
+}
+
+// deny gives up a candidate that is another client's, and was not sent. What is
+// journaled of it is taken back: an attempt before that was not sent either.
+func (m *machine) deny(facts *Facts) {
+	p := m.plan
+	f := record.FingerprintOf(p.RefreshToken)
+	t := takenTrouble(facts)
+	t.At = m.now.Wall
+	if o := p.order; o != nil && o.Import != "" {
+		p.refused = t
+	} else if p.beside || p.Imported { // no state tells of it
+		m.tell(SeedRefused, t)
+	}
+	if f == record.FingerprintOf(p.seed) {
+		m.seldom().denied = denial{f, facts}
+	}
+	m.again = true
+	if p.settings.Rotating {
+		given := p.Presented
+		given.Imported = true // nothing displaces it: it may be supplied again
+		m.record = m.record.Withdraw(p.number, given)
+	}
+	m.notSent()
+}
+
+// recheck takes over whether the configuration's refresh token still is another
+// client's.
+func (m *machine) recheck(taken *Facts) {
+	if m.rarely().denied.token == 0 {
+		return
+	}
+	if taken == nil {
+		m.seldom().denied = denial{}
+		return
+	}
+	m.seldom().denied.facts = taken
+}
+
+// denied returns why a refresh token of the configuration is not tried, nil if it
+// may be.
+func (m *machine) denied(seed string) *Trouble {
+	d := m.rarely().denied
+	if seed == "" || d.token != record.FingerprintOf(seed) {
+		return nil
+	}
+	t := takenTrouble(d.facts)
+	return &t
+}
+
+func takenTrouble(facts *Facts) Trouble {
+	return Trouble{Condition: Misconfiguration, Cause: CauseSeedTaken, Facts: facts}
+}
