@@ -9,6 +9,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/placeholder"
@@ -23,7 +24,7 @@ func (c *Client) checkProxySetting() error {
 	if strings.Contains(c.Proxy, "{") {
 		return nil
 	}
-	if _, err := parseProxy(c.Proxy); err != nil {
+	if _, err := origin.ParseProxy(c.Proxy); err != nil {
 		return fmt.Errorf("proxy: %w, none or from_environment", err)
 	}
 	return nil
@@ -43,7 +44,7 @@ func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
 	if r.Err != nil {
 		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
 	}
-	proxy, err := parseProxy(text)
+	proxy, err := origin.ParseProxy(text)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
@@ -61,8 +62,8 @@ func (c *Client) permittedProxy(req *http.Request) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := passes(req.URL.Scheme, proxy, rules); err != nil {
-		named := redact.Word(proxyOrigin(proxy).String())
+	if err := origin.Passes(req.URL.Scheme, proxy, rules); err != nil {
+		named := redact.Word(origin.OfProxy(proxy).String())
 		return nil, &tokenendpoint.ProxyError{Cause: cause.Of("token_destination_denied", "secrets").With("proxy", named), Err: err}
 	}
 	return proxy, nil
@@ -83,9 +84,9 @@ func (c *client) checkProxy(setting, endpoint string) error {
 		return nil // others say what is wrong with it
 	}
 	_, err = c.cfg.permittedProxy(&http.Request{Method: http.MethodGet, URL: u})
-	if denied, ok := errors.AsType[*proxyDenied](err); ok {
+	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
 		return fmt.Errorf("%[1]s on %[2]s is plain http, and the forward proxy %[3]s on the way would read the secrets: use https, add 'proxy none', or add 'allow %[3]s' if that proxy may read them",
-			setting, u.Host, redact.Word(denied.proxy.String()))
+			setting, u.Host, redact.Word(denied.Proxy.String()))
 	}
 	return err
 }

@@ -6,69 +6,16 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
+	"lamplighter/module/destination"
 	"lamplighter/module/internal/origin"
-	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 )
-
-// A forward proxy reads what passes it in clear, wherever that goes: it is one more
-// party that gets the token or the client secret. So nothing secret passes one in
-// clear unless `allow` names that very proxy, and which proxy it is never depends
-// on the request. Of https it sees nothing but the name of the other end.
-
-// proxyDenied is the error of a request that would pass a forward proxy in clear.
-type proxyDenied struct{ proxy origin.Origin }
-
-// Error says what would happen.
-func (e *proxyDenied) Error() string {
-	return "the forward proxy " + redact.Word(e.proxy.String()) + " would read it, because it is plain http"
-}
-
-// passes returns an error if a request of a scheme must not pass a forward proxy.
-// The consent to a network is none to a proxy that happens to be in it.
-func passes(scheme string, proxy *url.URL, rules []origin.Rule) error {
-	if scheme != "http" {
-		return nil
-	}
-	o := proxyOrigin(proxy)
-	if slices.ContainsFunc(rules, func(r origin.Rule) bool { return r.NamesHost() && r.Matches(o) }) {
-		return nil
-	}
-	return &proxyDenied{o}
-}
-
-// proxyOrigin is a forward proxy as `allow` names it: without user and password.
-func proxyOrigin(proxy *url.URL) origin.Origin {
-	scheme := strings.ToLower(proxy.Scheme)
-	if scheme == "socks5h" {
-		scheme = "socks5" // it only differs in who looks up names
-	}
-	return origin.TCP(scheme, proxy.Hostname(), proxy.Port(), "")
-}
-
-// parseProxy reads the URL of a forward proxy. Errors do not repeat it: it may hold
-// a password.
-func parseProxy(text string) (*url.URL, error) {
-	proxy, err := url.Parse(text)
-	if err != nil || proxy.Hostname() == "" || strings.TrimPrefix(proxy.Path, "/") != "" || proxy.RawQuery != "" || proxy.Fragment != "" {
-		return nil, errNoProxy
-	}
-	switch proxy.Scheme {
-	case "http", "https", "socks5", "socks5h":
-		return proxy, nil
-	}
-	return nil, errNoProxy
-}
-
-var errNoProxy = errors.New("it is not the URL of a proxy such as http://proxy.internal:3128, https://… or socks5://…")
 
 // resolveProxy reads which forward proxy the transport is told to use, once: a
 // placeholder of the request would let the caller choose who reads the token.
@@ -100,9 +47,9 @@ func (t *Transport) resolveProxyURL(setting string, value *string) error {
 	if r.Err != nil {
 		return r.Err
 	}
-	proxy, err := parseProxy(*value)
+	proxy, err := origin.ParseProxy(*value)
 	if err != nil || strings.Contains(*value, "{") {
-		return fmt.Errorf("%s: %w", setting, errNoProxy)
+		return fmt.Errorf("%s: %w", setting, origin.ErrNoProxy)
 	}
 	rememberProxy(proxy)
 	return nil
@@ -139,7 +86,7 @@ func (t *Transport) guardProxy() {
 	choose := t.HTTPTransport.Transport.Proxy
 	t.HTTPTransport.Transport.Proxy = func(req *http.Request) (*url.URL, error) {
 		info, dialled := reverseproxy.GetDialInfo(req.Context())
-		if dialled && (isSocket(info.Network) || isHealthCheck(req)) {
+		if dialled && (destination.IsSocket(info.Network) || isHealthCheck(req)) {
 			return nil, nil // Caddy dials the upstream itself then
 		}
 		if dialled && t.ProxyProtocol != "" {
@@ -149,7 +96,7 @@ func (t *Transport) guardProxy() {
 		if proxy == nil || err != nil {
 			return nil, err
 		}
-		if err := passes(req.URL.Scheme, proxy, t.destinations.rules); err != nil {
+		if err := origin.Passes(req.URL.Scheme, proxy, t.destinations.Rules()); err != nil {
 			return nil, err
 		}
 		return proxy, nil
@@ -173,18 +120,13 @@ func (t *Transport) checkProxies(module json.RawMessage) error {
 	if json.Unmarshal(module, &proxy) == nil && proxy.From != "url" {
 		return nil
 	}
-	for to := range t.destinations.known {
-		if to.scheme != "http" || isSocket(to.network) {
-			continue
-		}
-		req := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: to.scheme, Host: to.address, Path: "/"}}
-		var denied *proxyDenied
+	for address, upstream := range t.destinations.InTheClear() {
+		req := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: address, Path: "/"}}
+		var denied *origin.ProxyDenied
 		if _, err := t.HTTPTransport.Transport.Proxy(req); errors.As(err, &denied) {
 			return fmt.Errorf("upstream %s is plain http, and the forward proxy %[2]s on the way would read the token: use https, add 'allow %[2]s' to the client's settings if that proxy may read it, or 'network_proxy none' to the block 'transport http'",
-				t.destinations.origin(to, ""), denied.proxy)
+				upstream, denied.Proxy)
 		}
 	}
 	return nil
 }
-
-func isSocket(network string) bool { return caddy.IsUnixNetwork(network) || caddy.IsFdNetwork(network) }

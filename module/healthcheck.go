@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"lamplighter/module/destination"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -24,7 +26,7 @@ func isHealthCheck(req *http.Request) bool {
 
 // healthChecks returns those of the enclosing reverse_proxy.
 func healthChecks(ctx caddy.Context) reverseproxy.HealthChecks {
-	if h := enclosingProxy(ctx); h != nil && h.HealthChecks != nil {
+	if h := destination.Enclosing(ctx); h != nil && h.HealthChecks != nil {
 		return *h.HealthChecks
 	}
 	return reverseproxy.HealthChecks{}

@@ -169,13 +169,3 @@ func BenchmarkLate(b *testing.B) {
 		l.callOff(nil)
 	}
 }
-func BenchmarkDestination(b *testing.B) {
-	d := &destinations{known: map[destination]struct{}{{"http", "tcp", "127.0.0.1:9000"}: {}}}
-	req := httptest.NewRequest("GET", "http://127.0.0.1:9000/orders", nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		if ok, _ := d.allows(req, false); !ok {
-			b.Fatal("not allowed")
-		}
-	}
-}

@@ -3,6 +3,8 @@ package module
 import (
 	"net/http"
 
+	"lamplighter/module/destination"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
@@ -12,7 +14,7 @@ import (
 // be the path of the socket here, which is no host.
 func keepHost(out *http.Request) {
 	info, ok := reverseproxy.GetDialInfo(out.Context())
-	if !ok || !isSocket(info.Network) || out.Host != info.Address {
+	if !ok || !destination.IsSocket(info.Network) || out.Host != info.Address {
 		return
 	}
 	if repl, ok := out.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {

@@ -13,9 +13,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
+	"lamplighter/module/destination"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/origin"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 )
@@ -65,7 +67,7 @@ type Transport struct {
 	bound        *boundConnections // nil without a certificate
 	client       *client
 	checks       *reverseproxy.ActiveHealthChecks
-	destinations *destinations
+	destinations *destination.Destinations
 	logger       *zap.Logger
 	refusals     *observe.Refusals
 }
@@ -191,7 +193,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {
 		return t.refuse(req, injectedTwice(t.Client, other)), nil
 	}
-	if ok, to := t.destinations.allows(req, t.ProxyProtocol != ""); !ok {
+	if ok, to := t.destinations.Allows(req, t.ProxyProtocol != ""); !ok {
 		return t.denied(req, to), nil
 	}
 	pass, err := c.token(req, wait, holdable)
@@ -263,7 +265,7 @@ func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration
 		return res, nil, err
 	}
 	t.record(req, sent, res, err)
-	if denied, ok := errors.AsType[*proxyDenied](err); ok {
+	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
 		return t.deniedProxy(req, denied), nil, nil
 	}
 	if err != nil {

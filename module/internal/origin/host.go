@@ -55,7 +55,7 @@ func IsHostname(host string) bool {
 		case r == '.':
 			empty = true
 			continue
-		case !IsLabelRune(r):
+		case !isLabelRune(r):
 			_, err := netip.ParseAddr(host)
 			return err == nil
 		}
@@ -64,8 +64,7 @@ func IsHostname(host string) bool {
 	return !empty
 }
 
-// IsLabelRune reports whether a character may be part of the name of a host.
-func IsLabelRune(r rune) bool {
+func isLabelRune(r rune) bool {
 	if r < utf8.RuneSelf {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '-' || r == '_'
 	}

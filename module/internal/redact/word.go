@@ -2,14 +2,13 @@ package redact
 
 import (
 	"strings"
-
-	"lamplighter/module/internal/origin"
+	"unicode"
 )
 
 // Word keeps what a caller sent from being more than a word.
 func Word(text string) string {
 	clean := strings.Map(func(r rune) rune {
-		if r <= ' ' || strings.ContainsRune(`'"\{}`, r) || r > '~' && !origin.IsLabelRune(r) {
+		if r <= ' ' || strings.ContainsRune(`'"\{}`, r) || r > '~' && !unicode.IsLetter(r) && !unicode.IsNumber(r) {
 			return -1
 		}
 		return r

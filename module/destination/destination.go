@@ -1,9 +1,16 @@
-package module
+// Package destination answers where a token may go: whether what a reverse_proxy sends,
+// the health checks included, goes to what the client's `allow` names, or else to its
+// own static upstreams.
+//
+// It knows Caddy's reverse_proxy and rules about origins. It must not know clients or
+// tokens.
+package destination
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,19 +19,14 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"go.uber.org/zap"
 
-	"lamplighter/module/cause"
 	"lamplighter/module/internal/origin"
-	"lamplighter/module/internal/redact"
-	"lamplighter/module/placeholder"
-	"lamplighter/module/problem"
 )
 
-// destinations decides where a transport may send its client's token: to the
+// Destinations decides where a transport may send its client's token: to the
 // client's `allow` origins, or else to the static upstreams of the reverse_proxy
 // that the transport belongs to.
-type destinations struct {
+type Destinations struct {
 	rules    []origin.Rule
 	explicit bool
 	tls      *reverseproxy.TLSConfig
@@ -36,14 +38,10 @@ type destinations struct {
 // destination is what the address of a request says about where it goes.
 type destination struct{ scheme, network, address string }
 
-// newDestinations checks the enclosing reverse_proxy as far as it can be known
-// before there is a request.
-func newDestinations(c *client, t *reverseproxy.HTTPTransport, proxy *reverseproxy.Handler) (*destinations, error) {
-	rules, err := compileAllow(c.cfg.Allow, true)
-	if err != nil {
-		return nil, err
-	}
-	d := &destinations{rules: rules, explicit: len(rules) > 0, tls: t.TLS, known: make(map[destination]struct{})}
+// New checks the enclosing reverse_proxy as far as it can be known before there is a
+// request. Without rules its static upstreams are what is allowed.
+func New(rules []origin.Rule, tls *reverseproxy.TLSConfig, proxy *reverseproxy.Handler) (*Destinations, error) {
+	d := &Destinations{rules: rules, explicit: len(rules) > 0, tls: tls, known: make(map[destination]struct{})}
 	if proxy == nil {
 		if !d.explicit {
 			return nil, errors.New("it cannot be known where its token goes: add 'allow https://<host>' to the client's settings")
@@ -62,7 +60,7 @@ func newDestinations(c *client, t *reverseproxy.HTTPTransport, proxy *reversepro
 }
 
 // addUpstream checks a static upstream, and where its health is checked.
-func (d *destinations) addUpstream(dial string, checks *reverseproxy.HealthChecks) error {
+func (d *Destinations) addUpstream(dial string, checks *reverseproxy.HealthChecks) error {
 	resolved := caddy.NewReplacer().ReplaceKnown(dial, "")
 	if strings.Contains(resolved, "{") || d.nameDepends() {
 		if d.explicit {
@@ -93,7 +91,7 @@ func (d *destinations) addUpstream(dial string, checks *reverseproxy.HealthCheck
 
 // addChecks checks where the health of a static upstream is checked. Another port
 // of the same server is the same party; another server is not.
-func (d *destinations) addChecks(upstream origin.Origin, checks *reverseproxy.ActiveHealthChecks) error {
+func (d *Destinations) addChecks(upstream origin.Origin, checks *reverseproxy.ActiveHealthChecks) error {
 	setting, to := "health_port", destination{network: "tcp"}
 	switch {
 	case checks.Upstream != "":
@@ -126,7 +124,7 @@ func (d *destinations) addChecks(upstream origin.Origin, checks *reverseproxy.Ac
 
 // permit returns an error, with the line to add, for an origin that the token may
 // not go to.
-func (d *destinations) permit(what string, o origin.Origin) error {
+func (d *Destinations) permit(what string, o origin.Origin) error {
 	if d.explicit {
 		if d.matches(o) {
 			return nil
@@ -139,13 +137,13 @@ func (d *destinations) permit(what string, o origin.Origin) error {
 	return nil
 }
 
-func (d *destinations) matches(o origin.Origin) bool {
+func (d *Destinations) matches(o origin.Origin) bool {
 	return slices.ContainsFunc(d.rules, func(r origin.Rule) bool { return r.Matches(o) })
 }
 
 // provenName is the name that a server must prove in place of its host's, if there
 // is one. Where nobody checks the certificate nothing is proven.
-func (d *destinations) provenName() string {
+func (d *Destinations) provenName() string {
 	if d.tls == nil || d.tls.InsecureSkipVerify {
 		return ""
 	}
@@ -154,10 +152,10 @@ func (d *destinations) provenName() string {
 
 // nameDepends reports whether the name that a server must prove is only known
 // with the request.
-func (d *destinations) nameDepends() bool { return strings.Contains(d.provenName(), "{") }
+func (d *Destinations) nameDepends() bool { return strings.Contains(d.provenName(), "{") }
 
 // scheme is the one that Caddy's transport will use for an address.
-func (d *destinations) scheme(address string) string {
+func (d *Destinations) scheme(address string) string {
 	if d.tls == nil {
 		return "http"
 	}
@@ -167,8 +165,8 @@ func (d *destinations) scheme(address string) string {
 	return "https"
 }
 
-func (d *destinations) origin(to destination, serverName string) origin.Origin {
-	if isSocket(to.network) {
+func (d *Destinations) origin(to destination, serverName string) origin.Origin {
+	if IsSocket(to.network) {
 		return origin.Origin{Scheme: to.scheme, Socket: to.address}
 	}
 	host, port, err := net.SplitHostPort(to.address)
@@ -181,8 +179,8 @@ func (d *destinations) origin(to destination, serverName string) origin.Origin {
 	return origin.TCP(to.scheme, host, port, serverName)
 }
 
-// allows reports whether a request may carry the token, and where it would go.
-func (d *destinations) allows(req *http.Request, proxyProtocol bool) (bool, origin.Origin) {
+// Allows reports whether a request may carry the token, and where it would go.
+func (d *Destinations) Allows(req *http.Request, proxyProtocol bool) (bool, origin.Origin) {
 	info, dialled := reverseproxy.GetDialInfo(req.Context())
 	to := destination{scheme: req.URL.Scheme, network: info.Network, address: info.Address}
 	if !dialled {
@@ -211,7 +209,7 @@ func sameAddress(u *url.URL, info reverseproxy.DialInfo) bool {
 	return u.Host == "localhost" && caddy.IsUnixNetwork(info.Network)
 }
 
-func (d *destinations) allowsDestination(ctx context.Context, to destination) (bool, origin.Origin) {
+func (d *Destinations) allowsDestination(ctx context.Context, to destination) (bool, origin.Origin) {
 	if _, ok := d.known[to]; ok {
 		return true, origin.Origin{}
 	}
@@ -227,9 +225,9 @@ func (d *destinations) allowsDestination(ctx context.Context, to destination) (b
 	return d.matches(o), o
 }
 
-// enclosingProxy returns the reverse_proxy that a transport is provisioned for:
+// Enclosing returns the reverse_proxy that a transport is provisioned for:
 // the innermost, since the routes of handle_response may hold more of them.
-func enclosingProxy(ctx caddy.Context) *reverseproxy.Handler {
+func Enclosing(ctx caddy.Context) *reverseproxy.Handler {
 	for _, m := range slices.Backward(ctx.Modules()) {
 		if h, ok := m.(*reverseproxy.Handler); ok {
 			return h
@@ -238,50 +236,20 @@ func enclosingProxy(ctx caddy.Context) *reverseproxy.Handler {
 	return nil
 }
 
-// checkDestinations makes sure that the token can only go where it may, and over
-// a connection that proves where that is.
-func (t *Transport) checkDestinations(ctx caddy.Context) (err error) {
-	if t.TLS != nil && t.TLS.InsecureSkipVerify && !t.AllowInsecureTLS {
-		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: with tls_insecure_skip_verify anybody on the way to the upstream can take the token: use 'tls_trust_pool' with the upstream's authority, or add 'allow_insecure_tls' if this is only a test", t.Client))
+// Rules are those of `allow`.
+func (d *Destinations) Rules() []origin.Rule { return d.rules }
+
+// InTheClear yields the static upstreams that are reached by plain http over a network,
+// with their addresses.
+func (d *Destinations) InTheClear() iter.Seq2[string, origin.Origin] {
+	return func(yield func(string, origin.Origin) bool) {
+		for to := range d.known {
+			if to.scheme == "http" && !IsSocket(to.network) && !yield(to.address, d.origin(to, "")) {
+				return
+			}
+		}
 	}
-	t.destinations, err = newDestinations(t.client, t.HTTPTransport, enclosingProxy(ctx))
-	if err == nil {
-		err = t.resolveProxy()
-	}
-	if err != nil {
-		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
-	}
-	return nil
 }
 
-// denied answers a request whose token must not go where it is directed to.
-func (t *Transport) denied(req *http.Request, to origin.Origin) *http.Response {
-	return t.notSent(req, cause.Of("token_destination_denied").With("origin", redact.Word(to.String()), "client", t.Client))
-}
-
-// deniedProxy answers a request whose token would pass a forward proxy in clear.
-func (t *Transport) deniedProxy(req *http.Request, denied *proxyDenied) *http.Response {
-	return t.notSent(req, cause.Of("token_destination_denied", "proxy").With("proxy", redact.Word(denied.proxy.String()), "client", t.Client))
-}
-
-func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
-	t.refusals.Log(zap.ErrorLevel, why.Name, why.Sentence, zap.String("client", t.Client), zap.String("remedy", why.Remedy))
-	return t.refuse(req, &problem.Problem{
-		Type:       "about:blank",
-		Title:      http.StatusText(http.StatusBadGateway),
-		Status:     http.StatusBadGateway,
-		Detail:     why.Sentence,
-		Client:     t.Client,
-		Cause:      why.Name,
-		Remedy:     why.Remedy,
-		ProxyError: "destination_ip_prohibited",
-	})
-}
-
-// refuse answers a request that is not sent.
-func (t *Transport) refuse(req *http.Request, p *problem.Problem) *http.Response {
-	if req.Body != nil {
-		_ = req.Body.Close()
-	}
-	return p.Response(req)
-}
+// IsSocket reports whether a network is none of hosts and ports.
+func IsSocket(network string) bool { return caddy.IsUnixNetwork(network) || caddy.IsFdNetwork(network) }
