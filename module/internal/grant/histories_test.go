@@ -101,6 +101,7 @@ func TestATurnThatIsOfNoUseIsGivenBack(t *testing.T) {
 		0 time
 		rollback
 		0 look
+		0 lease
 		0 look away
 		0 called
 	`)
