@@ -67,8 +67,8 @@ func (s printableStore) Load(ctx context.Context, name string) (*record.Record, 
 }
 
 // Replace is that of the store.
-func (s printableStore) Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error {
-	return printableErr(s.Store.Replace(ctx, name, rec, revision))
+func (s printableStore) Replace(ctx context.Context, name string, rec *record.Record, revision, over uint64) error {
+	return printableErr(s.Store.Replace(ctx, name, rec, revision, over))
 }
 
 // Save is that of the store.

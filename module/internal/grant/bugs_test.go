@@ -30,6 +30,23 @@ func TestTheRefreshTokenOfAnAnswerThatABugMetIsKept(t *testing.T) {
 	t.Errorf("nothing is written: %+v", effects)
 }
 
+// What is mended is what nobody could read, whatever revision it was known to have:
+// a readable record in its place is another holder's, who was faster.
+func TestADamagedRecordIsNotKnownByItsRevision(t *testing.T) {
+	s := New("process")
+	p := record.Presented{RefreshToken: "old", Candidate: true, Binding: record.Binding{Grant: 1, Request: 2}}
+	s.settings = &Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
+	s.record = s.record.Answered(1, p, record.Token{RefreshToken: "new"})
+	s.binding, s.loaded, s.tag = p.Binding, true, 7
+	var effects []Effect
+	for _, e := range []Event{Poked{}, Looked{Inputs: Inputs{Binding: p.Binding}, Store: Damaged}, Leased{}, Looked{Store: Damaged}} {
+		s, effects = Next(s, e, Now{Mono: 1, Wall: 1})
+	}
+	if save, ok := effects[len(effects)-1].(Save); !ok || save.SetAside != Damaged {
+		t.Errorf("got %+v, want a write in the place of what is damaged", effects)
+	}
+}
+
 // A bug that is met again and again when what is owed is written is no endless loop.
 func TestABugWhileSettlingIsMetAgainOnlyAfterAPause(t *testing.T) {
 	s := New("process")

@@ -10,8 +10,8 @@ import (
 
 func (e *encoder) state(s *State) {
 	e.flags(s.settings != nil, s.inLine, s.called, s.leased, s.again, s.settled, s.loaded, s.unsaved,
-		s.givenUp, s.aside, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes, s.putOff)
-	e.byte(byte(s.phase), byte(s.binding.Grant), byte(s.binding.Request))
+		s.givenUp, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes, s.putOff)
+	e.byte(byte(s.phase), byte(s.aside), byte(s.binding.Grant), byte(s.binding.Request))
 	if s.holdsLease != 0 {
 		e.moment(s.holdsLease + int64(35*time.Second))
 	}

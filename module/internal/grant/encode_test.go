@@ -244,7 +244,8 @@ func (e *encoder) holder(w *world, i int) {
 			e.flags(c.Config, c.Taken != 0)
 		}
 		if s, ok := h.under.(Save); ok {
-			e.flags(s.SetAside, s.Journal)
+			e.byte(byte(s.SetAside))
+			e.flags(s.Journal)
 			e.rank(revisions, int64(s.IfRevision))
 		}
 	}

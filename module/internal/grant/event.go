@@ -176,8 +176,8 @@ type (
 	Save struct {
 		Record     *record.Record
 		IfRevision uint64
-		Journal    bool // of a request that is about to be sent
-		SetAside   bool // what is stored, which is damaged or somebody else's
+		Journal    bool  // of a request that is about to be sent
+		SetAside   Fault // None, or what is stored: Damaged, or of that revision and Foreign
 	}
 
 	// Claim makes a refresh token that no answer has judged the client's, unless it is

@@ -66,11 +66,11 @@ func (m *machine) read(e Looked) bool {
 		m.adopt(new(record.Record))
 		return true
 	case e.Store == Damaged && holds: // it was ours, and what was in it is in memory
-		if !m.aside {
+		if m.aside == None {
 			m.tell(StoreFailed, Trouble{Cause: CauseRecord, Case: "damaged", Facts: e.Facts})
 		}
 		m.owe()
-		m.aside = true
+		m.aside = Damaged
 		return false
 	case m.unsaved:
 		return true // what we hold is newer than what cannot be read
@@ -99,12 +99,12 @@ func (m *machine) adopt(stored *record.Record) {
 
 // join is the one rule for two versions of the record, whoever wrote them.
 func (m *machine) join(stored *record.Record) {
-	m.tag, m.aside = stored.Revision, false
+	m.tag, m.aside = stored.Revision, None
 	if m.loaded && stored.WriteID != "" && stored.WriteID == m.record.WriteID {
 		return // our own write
 	}
 	if m.foreign(stored) {
-		m.aside = true
+		m.aside = Foreign
 		m.owe()
 		m.tell(Troubled, Trouble{Condition: Backoff, Cause: CauseContested, Case: caseForeign, At: m.now.Wall})
 		return

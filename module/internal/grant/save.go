@@ -50,7 +50,7 @@ func (m *machine) wrote() {
 	}
 	m.record = m.plan.writing
 	m.tag++
-	m.unsaved, m.aside, m.cacheFailed = false, false, false
+	m.unsaved, m.aside, m.cacheFailed = false, None, false
 	if m.rare != nil {
 		m.seldom().saving.retryNow()
 	}
@@ -124,7 +124,7 @@ func (m *machine) settling(e Looked) {
 			m.notWritten(e.Facts)
 			return
 		}
-		m.aside = true
+		m.aside = Damaged
 	default:
 		m.notWritten(e.Facts)
 		return

@@ -180,8 +180,9 @@ type State struct {
 	serial   uint32    // of its writes
 
 	phase   Phase
-	inLine  bool // stands in line to ask
-	called  bool // has the turn
+	aside   Fault // Damaged or Foreign: what the store has, and ours is written over
+	inLine  bool  // stands in line to ask
+	called  bool  // has the turn
 	leased  bool
 	again   bool // to look once more
 	putOff  bool // an attempt begins anew in a moment
@@ -189,7 +190,6 @@ type State struct {
 	loaded  bool
 	unsaved bool // what the record says of the living grant is only in memory
 	givenUp bool // nothing more is written: the process ends
-	aside   bool // the stored record is damaged, or somebody else's, and ours is written over it
 
 	cacheFailed bool  // a record that is only a cache could not be written
 	holdsLease  int64 // since when another holder keeps the lease; monotonic, 0 if none does

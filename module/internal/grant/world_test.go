@@ -229,16 +229,16 @@ func (w *world) revision() uint64 {
 // write is what a store does with a Save: nothing, if somebody else has written.
 func (w *world) write(i int, s Save) Fault {
 	switch {
-	case w.store.damaged && !s.SetAside:
+	case w.store.damaged && s.SetAside == None:
 		return Damaged
-	case !w.store.damaged && w.revision() != s.IfRevision:
+	case !w.store.damaged && (w.revision() != s.IfRevision || s.SetAside == Damaged):
 		return Conflict // also of what another holder has mended
 	}
 	h, rec := &w.h[i], *s.Record
 	rec.Revision = s.IfRevision + 1
 	if s.Journal {
 		h.base = w.store.rec
-		if s.SetAside {
+		if s.SetAside != None {
 			h.base = nil
 		}
 	}

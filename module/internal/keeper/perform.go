@@ -226,8 +226,11 @@ func (k *Keeper) save(s grant.Save) grant.Saved {
 		failpoint.At("before-journal")
 	}
 	_, err := call(k, func(ctx context.Context) (struct{}, error) {
-		if s.SetAside {
-			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1)
+		switch s.SetAside {
+		case grant.Damaged:
+			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1, 0)
+		case grant.Foreign:
+			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1, s.IfRevision)
 		}
 		return struct{}{}, k.store.Save(ctx, k.name, &rec, s.IfRevision)
 	})

@@ -131,22 +131,22 @@ func (s *memoryStore) Lease(ctx context.Context, _ string) (store.Lease, error) 
 	return lease, nil
 }
 
-// Replace writes over what is damaged, or of the revision before, and keeps that aside.
-func (s *memoryStore) Replace(ctx context.Context, _ string, rec *record.Record, revision uint64) error {
+// Replace writes over what is damaged, or of revision over, and keeps that aside.
+func (s *memoryStore) Replace(ctx context.Context, _ string, rec *record.Record, revision, over uint64) error {
 	if err := s.disk.waitForOthers(ctx, s); err != nil {
 		return err
 	}
 	if s.proc.dead.Load() {
 		return errDead
 	}
-	if err := s.disk.setAside(revision - 1); err != nil {
+	if err := s.disk.setAside(revision-1, over); err != nil {
 		return err
 	}
 	return s.disk.save(s, rec, revision-1)
 }
 
 // setAside makes room for the revision that follows.
-func (d *disk) setAside(revision uint64) error {
+func (d *disk) setAside(revision, over uint64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := d.unreadable()
@@ -154,7 +154,7 @@ func (d *disk) setAside(revision uint64) error {
 	switch {
 	case err != nil && (whole || !errors.Is(err, store.ErrUnreadable)):
 		return err
-	case err == nil && d.exists && d.record.Revision != revision:
+	case err == nil && d.exists && d.record.Revision != over:
 		return store.ErrConflict
 	}
 	d.aside = append(d.aside, d.record)

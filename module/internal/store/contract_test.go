@@ -124,7 +124,7 @@ func contractOneWinner(t *testing.T, open func(*testing.T) Store) {
 func contractReplace(t *testing.T, open func(*testing.T) Store) {
 	st, other := open(t), open(t)
 	replace := func(st Store, generation, revision uint64) error {
-		return st.Replace(t.Context(), "erp", &record.Record{Generation: generation}, revision)
+		return st.Replace(t.Context(), "erp", &record.Record{Generation: generation}, revision, revision-1)
 	}
 	if replace(st, 1, 0) == nil {
 		t.Error("a record was given revision 0, that of none")
@@ -155,15 +155,15 @@ func contractReplaceWaits(t *testing.T, open func(*testing.T) Store) {
 	holder, other := open(t), open(t)
 	lease := mustLease(t, holder)
 	mustSave(t, holder, &record.Record{}, 0)
-	wantErr(t, other.Replace(timeout(t, 60*time.Millisecond), "erp", &record.Record{}, 2), context.DeadlineExceeded)
+	wantErr(t, other.Replace(timeout(t, 60*time.Millisecond), "erp", &record.Record{}, 2, 1), context.DeadlineExceeded)
 	if got := mustLoad(t, holder); got.Revision != 1 {
 		t.Errorf("revision %d was written in spite of the lease", got.Revision)
 	}
-	if err := holder.Replace(t.Context(), "erp", &record.Record{}, 2); err != nil {
+	if err := holder.Replace(t.Context(), "erp", &record.Record{}, 2, 1); err != nil {
 		t.Error(err)
 	}
 	lease.Release()
-	if err := other.Replace(t.Context(), "erp", &record.Record{}, 3); err != nil {
+	if err := other.Replace(t.Context(), "erp", &record.Record{}, 3, 2); err != nil {
 		t.Error(err)
 	}
 }
@@ -178,7 +178,7 @@ func contractNames(t *testing.T, open func(*testing.T) Store) {
 		if err := st.Save(t.Context(), name, &record.Record{}, 0); err == nil {
 			t.Errorf("save %q: want a refusal", name)
 		}
-		if err := st.Replace(t.Context(), name, &record.Record{}, 1); err == nil {
+		if err := st.Replace(t.Context(), name, &record.Record{}, 1, 0); err == nil {
 			t.Errorf("replace %q: want a refusal", name)
 		}
 		if _, err := st.Lease(t.Context(), name); err == nil {
@@ -207,7 +207,7 @@ func contractSeparateClients(t *testing.T, open func(*testing.T) Store) {
 	if err := st.Save(t.Context(), "crm", &record.Record{Client: "erp"}, 0); err == nil {
 		t.Error("the record of erp was saved as that of crm")
 	}
-	if err := st.Replace(t.Context(), "crm", &record.Record{Client: "erp"}, 1); err == nil {
+	if err := st.Replace(t.Context(), "crm", &record.Record{Client: "erp"}, 1, 0); err == nil {
 		t.Error("the record of erp was put in the place of that of crm")
 	}
 }
@@ -284,7 +284,7 @@ func contractCancelled(t *testing.T, open func(*testing.T) Store) {
 	_, err = st.Lease(ctx, "erp")
 	wantErr(t, err, context.Canceled)
 	wantErr(t, st.Save(ctx, "erp", &record.Record{}, 0), context.Canceled)
-	wantErr(t, st.Replace(ctx, "erp", &record.Record{}, 1), context.Canceled)
+	wantErr(t, st.Replace(ctx, "erp", &record.Record{}, 1, 0), context.Canceled)
 	_, err = st.Load(t.Context(), "erp")
 	wantErr(t, err, ErrNotFound)
 }

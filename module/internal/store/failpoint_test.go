@@ -59,7 +59,7 @@ func TestAProcessKilledInReplaceLeavesTheOldOrTheNewRecord(t *testing.T) {
 			mustOpen(t, again)
 			if !replaced {
 				wantFile(t, st.Describe("erp"), damage)
-				if err := again.Replace(t.Context(), "erp", holding("living"), 2); err != nil {
+				if err := again.Replace(t.Context(), "erp", holding("living"), 2, 1); err != nil {
 					t.Fatal(err)
 				}
 			}

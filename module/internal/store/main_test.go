@@ -66,7 +66,7 @@ func help(task string, st Store) error {
 		}
 		fmt.Println("saved")
 	case "replace":
-		if err := st.Replace(ctx, "erp", holding("living"), 2); err != nil {
+		if err := st.Replace(ctx, "erp", holding("living"), 2, 1); err != nil {
 			return err
 		}
 		fmt.Println("replaced")

@@ -41,7 +41,7 @@ func TestReplaceWritesOverADamagedRecordAndKeepsACopy(t *testing.T) {
 		}
 		for revision, damage := range map[uint64]string{7: damage, 3: "\x00\x00\x00"} {
 			writeFile(t, st.Describe("erp"), []byte(damage))
-			if err := st.Replace(t.Context(), "erp", holding("living"), revision); err != nil {
+			if err := st.Replace(t.Context(), "erp", holding("living"), revision, revision-1); err != nil {
 				t.Fatal(err)
 			}
 			if got := mustLoad(t, NewFile(st.dir)); refreshToken(got) != "living" || got.Revision != revision || got.Client != "erp" {
@@ -58,7 +58,7 @@ func TestReplaceWritesOverADamagedRecordAndKeepsACopy(t *testing.T) {
 
 func TestReplaceNeedsNoRecord(t *testing.T) {
 	st := tempStore(t)
-	if err := st.Replace(t.Context(), "erp", holding("living"), 4); err != nil {
+	if err := st.Replace(t.Context(), "erp", holding("living"), 4, 3); err != nil {
 		t.Fatal(err)
 	}
 	if got := mustLoad(t, st); got.Revision != 4 || refreshToken(got) != "living" {
@@ -73,7 +73,7 @@ func TestWhatIsSetAsideIsForItsOwnerAlone(t *testing.T) {
 	old := syscall.Umask(0)
 	defer syscall.Umask(old)
 	st := damaged(t)
-	if err := st.Replace(t.Context(), "erp", holding("living"), 2); err != nil {
+	if err := st.Replace(t.Context(), "erp", holding("living"), 2, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{st.Describe("erp"), aside(st)} {
@@ -94,7 +94,7 @@ func TestReplaceSetsAsideARecordThatCanBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := st.Replace(t.Context(), "erp", holding("ours"), 2); err != nil {
+	if err := st.Replace(t.Context(), "erp", holding("ours"), 2, 1); err != nil {
 		t.Fatal(err)
 	}
 	if got := mustLoad(t, st); got.Revision != 2 || refreshToken(got) != "ours" {
@@ -108,12 +108,12 @@ func TestReplaceSetsAsideARecordThatCanBeRead(t *testing.T) {
 func TestReplaceDoesNotWriteOverWhatAnotherHolderHasMended(t *testing.T) {
 	st := damaged(t)
 	other := NewFile(st.dir)
-	if err := other.Replace(t.Context(), "erp", holding("R1"), 2); err != nil {
+	if err := other.Replace(t.Context(), "erp", holding("R1"), 2, 1); err != nil {
 		t.Fatal(err)
 	}
-	wantErr(t, st.Replace(t.Context(), "erp", holding("old"), 2), ErrConflict)
+	wantErr(t, st.Replace(t.Context(), "erp", holding("old"), 2, 1), ErrConflict)
 	mustSave(t, other, holding("R2"), 2)
-	wantErr(t, st.Replace(t.Context(), "erp", holding("old"), 2), ErrConflict)
+	wantErr(t, st.Replace(t.Context(), "erp", holding("old"), 2, 1), ErrConflict)
 	if got := mustLoad(t, st); refreshToken(got) != "R2" || got.Revision != 3 {
 		t.Errorf("got %+v, want what the other holder wrote", got)
 	}
@@ -166,7 +166,7 @@ func TestReplaceLeavesAloneWhatIsWholeAndNotOurs(t *testing.T) {
 			test.put(t, st.Describe("erp"))
 			before, _ := os.ReadFile(st.Describe("erp"))
 			for _, revision := range []uint64{1, 2, 9} {
-				err := st.Replace(t.Context(), "erp", holding("ours"), revision)
+				err := st.Replace(t.Context(), "erp", holding("ours"), revision, revision-1)
 				wantErr(t, err, ErrUnreadable, st.Describe("erp"))
 				wantErr(t, err, test.want)
 			}
@@ -186,7 +186,7 @@ func TestReplaceLeavesAloneWhatIsWholeAndNotOurs(t *testing.T) {
 func TestReplaceDoesNotTakeAnErrorOfTheDiskForDamage(t *testing.T) {
 	st := damaged(t)
 	st.fs = &unreadableDisk{fileSystem: osFS{}}
-	wantErr(t, st.Replace(t.Context(), "erp", holding("living"), 2), syscall.EIO)
+	wantErr(t, st.Replace(t.Context(), "erp", holding("living"), 2, 1), syscall.EIO)
 	wantFile(t, st.Describe("erp"), damage)
 }
 
@@ -212,7 +212,7 @@ func TestAFailedReplaceSaysSoAndChangesNothing(t *testing.T) {
 					}
 					return nil
 				}
-				err := st.Replace(t.Context(), "erp", holding("new secret"), 2)
+				err := st.Replace(t.Context(), "erp", holding("new secret"), 2, 1)
 				wantErr(t, err, syscall.ENOSPC, "erp.json")
 				if strings.Contains(err.Error(), "secret") {
 					t.Errorf("%q quotes the record", err)
@@ -224,7 +224,7 @@ func TestAFailedReplaceSaysSoAndChangesNothing(t *testing.T) {
 					t.Errorf("it left %s", left)
 				}
 				disk.fail = nil
-				if err := st.Replace(t.Context(), "erp", holding("new secret"), 2); err != nil {
+				if err := st.Replace(t.Context(), "erp", holding("new secret"), 2, 1); err != nil {
 					t.Fatal(err)
 				}
 				if got := disk.content("erp.json.damaged"); got != damage {
@@ -251,11 +251,11 @@ func TestAReplaceThatCouldNotBeMadeDurableIsRepeatedInFull(t *testing.T) {
 		return nil
 	}
 	rec := written(holding("living"), "w-1")
-	wantErr(t, st.Replace(t.Context(), "erp", rec, 2), errDisk)
+	wantErr(t, st.Replace(t.Context(), "erp", rec, 2, 1), errDisk)
 	disk.fail = nil
-	wantErr(t, st.Replace(t.Context(), "erp", written(holding("other"), "w-2"), 2), ErrConflict)
+	wantErr(t, st.Replace(t.Context(), "erp", written(holding("other"), "w-2"), 2, 1), ErrConflict)
 	before := disk.writes()
-	if err := st.Replace(t.Context(), "erp", rec, 2); err != nil {
+	if err := st.Replace(t.Context(), "erp", rec, 2, 1); err != nil {
 		t.Fatal(err)
 	}
 	if got := kinds(disk.log[before:]); got != "create write sync rename syncDir" {
@@ -282,7 +282,7 @@ func TestAJournalThatReplacesNeedsSpaceForItsAnswerToo(t *testing.T) {
 		}
 		return nil
 	}
-	wantErr(t, st.Replace(t.Context(), "erp", journaling("R1"), 2), syscall.ENOSPC, "space for the answer")
+	wantErr(t, st.Replace(t.Context(), "erp", journaling("R1"), 2, 1), syscall.ENOSPC, "space for the answer")
 	if got := disk.content("erp.json"); got != damage {
 		t.Errorf("the record is %q", got)
 	}
@@ -327,7 +327,7 @@ func TestNoCrashDuringReplaceLosesTheOldAndTheNewRecord(t *testing.T) {
 		}
 		old, first := "", damage
 		if rapid.Bool().Draw(t, "for the second time") {
-			if err := st.Replace(t.Context(), "erp", holding("R0"), 5); err != nil {
+			if err := st.Replace(t.Context(), "erp", holding("R0"), 5, 4); err != nil {
 				t.Fatal(err)
 			}
 			old, first = damage, "damaged anew"
@@ -342,9 +342,9 @@ func TestNoCrashDuringReplaceLosesTheOldAndTheNewRecord(t *testing.T) {
 		}
 		rec := written(holding(rapid.StringN(0, 40, -1).Draw(t, "refresh token")), "w-1")
 		from := len(disk.log)
-		err := st.Replace(t.Context(), "erp", rec, 9)
+		err := st.Replace(t.Context(), "erp", rec, 9, 8)
 		if err != nil {
-			err = st.Replace(t.Context(), "erp", rec, 9)
+			err = st.Replace(t.Context(), "erp", rec, 9, 8)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -380,9 +380,9 @@ func checkReplaced(ctx context.Context, image map[string][]byte, before, damage 
 		}
 	}
 	if rec, err := st.Load(ctx, "erp"); err == nil {
-		return st.Replace(ctx, "erp", rec, rec.Revision+1)
+		return st.Replace(ctx, "erp", rec, rec.Revision+1, rec.Revision)
 	}
-	return st.Replace(ctx, "erp", holding("again"), 9)
+	return st.Replace(ctx, "erp", holding("again"), 9, 8)
 }
 
 // content returns what a file holds, "" if there is none.
@@ -398,7 +398,7 @@ func TestTheCrashTestOfReplaceNoticesAMissingSync(t *testing.T) {
 	st := onDisk(disk)
 	mustOpen(t, st)
 	from := len(disk.log)
-	if err := st.Replace(t.Context(), "erp", holding("living"), 9); err != nil {
+	if err := st.Replace(t.Context(), "erp", holding("living"), 9, 8); err != nil {
 		t.Fatal(err)
 	}
 	for i := from; i < len(disk.log); i++ {
@@ -415,5 +415,16 @@ func TestTheCrashTestOfReplaceNoticesAMissingSync(t *testing.T) {
 		if !noticed {
 			t.Errorf("without the %s after %q nothing seems to be lost", disk.log[i].kind, kinds(disk.log[from:i]))
 		}
+	}
+}
+
+// What this process remembers of revisions says nothing of a record that it could not
+// read, and that another holder has mended meanwhile, with whatever revision.
+func TestReplaceOfADamagedRecordLeavesEveryReadableOneAlone(t *testing.T) {
+	st := tempStore(t)
+	mustSave(t, st, holding("mended"), 0)
+	wantErr(t, st.Replace(t.Context(), "erp", holding("old"), 2, 0), ErrConflict)
+	if got := mustLoad(t, st); refreshToken(got) != "mended" {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -20,8 +20,8 @@ func (f *File) Save(ctx context.Context, name string, rec *record.Record, ifRevi
 }
 
 // Replace is Save, but for what it writes over.
-func (f *File) Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error {
-	return f.write(ctx, name, rec, revision, f.setAside)
+func (f *File) Replace(ctx context.Context, name string, rec *record.Record, revision, over uint64) error {
+	return f.write(ctx, name, rec, revision, func(e *entry, rec *record.Record) error { return f.setAside(e, rec, over) })
 }
 
 // write writes the record as that revision, if admit lets it.
@@ -73,14 +73,15 @@ func (f *File) compare(e *entry, rec *record.Record) error {
 	if err != nil {
 		return err
 	}
-	return f.follows(e, rec, stored)
+	return f.follows(e, rec, stored, rec.Revision-1)
 }
 
-func (f *File) follows(e *entry, rec, stored *record.Record) error {
-	if stored.Revision == rec.Revision-1 || e.again(rec, stored) {
+// follows checks that a record is to come after the stored one.
+func (f *File) follows(e *entry, rec, stored *record.Record, expected uint64) error {
+	if stored.Revision == expected || e.again(rec, stored) {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: revision %d is stored, %d was expected", f.path(rec.Client), ErrConflict, stored.Revision, rec.Revision-1)
+	return fmt.Errorf("%s: %w: revision %d is stored, %d was expected", f.path(rec.Client), ErrConflict, stored.Revision, expected)
 }
 
 // again reports whether a record is there since the last attempt to save it, and
@@ -96,14 +97,14 @@ const damagedSuffix = recordSuffix + ".damaged"
 // setAside copies, durably, what is stored and is to be written over, so that at no
 // moment there is nothing. A record that another holder mended meanwhile is none of
 // that, and neither is one which is whole but not for us to read.
-func (f *File) setAside(e *entry, rec *record.Record) error {
+func (f *File) setAside(e *entry, rec *record.Record, over uint64) error {
 	name, path := rec.Client, f.path(rec.Client)
 	stored, data, err := f.load(path, name)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
 	case err == nil:
-		if err := f.follows(e, rec, stored); err != nil || e.again(rec, stored) {
+		if err := f.follows(e, rec, stored, over); err != nil || e.again(rec, stored) {
 			return err
 		}
 	case !errors.Is(err, ErrUnreadable), errors.Is(err, ErrForeign), errors.Is(err, ErrExposed), errors.Is(err, ErrNewer):

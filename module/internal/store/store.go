@@ -66,11 +66,12 @@ type Store interface {
 	Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error
 
 	// Replace writes the record durably, with that revision, in the place of one
-	// that is damaged, or of that before this revision, which the caller takes for
-	// somebody else's. What was there is kept aside, the last one of it. A readable
-	// record of another revision is ErrConflict: another holder has mended it. What
-	// is ErrForeign, ErrExposed or ErrNewer stays where it is.
-	Replace(ctx context.Context, name string, rec *record.Record, revision uint64) error
+	// that is damaged, or of the readable one of revision over, which the caller has
+	// read and takes for somebody else's; over is 0 if it has read none. What was
+	// there is kept aside, the last one of it. Any other readable record is
+	// ErrConflict: another holder has mended it. What is ErrForeign, ErrExposed or
+	// ErrNewer stays where it is.
+	Replace(ctx context.Context, name string, rec *record.Record, revision, over uint64) error
 
 	// Claim makes a refresh token that no answer has judged the client's, durably,
 	// unless it is another's: then free tells whether that one lets it go, and nobody
