@@ -66,6 +66,8 @@ import (
 //	    id_token_path              <path>
 //	    expires_path               <path>
 //	    issued_at_path             <path>
+//	    refresh_token_expires_path <path>
+//	    refresh_token_expires_in   <duration>
 //	    error_path                 <path>
 //	    expires_format             <format>
 //	    default_expires_in         <duration>
@@ -232,6 +234,7 @@ func (p *clientParser) texts() map[string]*string {
 		"id_token_path":              &c.IDTokenPath,
 		"expires_path":               &c.ExpiresPath,
 		"issued_at_path":             &c.IssuedAtPath,
+		"refresh_token_expires_path": &c.RefreshTokenExpiresPath,
 		"error_path":                 &c.ErrorPath,
 		"expires_format":             &c.ExpiresFormat,
 		"rotation":                   &c.Rotation,
@@ -247,11 +250,12 @@ func (p *clientParser) texts() map[string]*string {
 func (p *clientParser) durations() map[string]*caddy.Duration {
 	c := p.client
 	return map[string]*caddy.Duration{
-		"default_expires_in":   &c.DefaultExpiresIn,
-		"quiesce":              &c.Quiesce,
-		"min_refresh_interval": &c.MinRefreshInterval,
-		"timeout":              &c.Timeout,
-		"wait":                 &c.Wait,
+		"default_expires_in":       &c.DefaultExpiresIn,
+		"refresh_token_expires_in": &c.RefreshTokenExpiresIn,
+		"quiesce":                  &c.Quiesce,
+		"min_refresh_interval":     &c.MinRefreshInterval,
+		"timeout":                  &c.Timeout,
+		"wait":                     &c.Wait,
 	}
 }
 

@@ -77,11 +77,16 @@ type ClientStatus struct {
 	// token.
 	ExpiresIn float64 `json:"expires_in,omitzero"`
 
+	// GrantExpiresAt is when the grant ends by itself, so that a new log-in is needed;
+	// absent if it does not, or if nobody knows. A refresh may move it.
+	GrantExpiresAt time.Time `json:"grant_expires_at,omitzero"`
+
 	// NextRefreshIn is how many seconds from now the next token request is
 	// planned; absent if none is.
 	NextRefreshIn *float64 `json:"next_refresh_in,omitempty"`
 
-	// Cause explains a State that is not ok in one word.
+	// Cause explains a State that is not ok in one word, or says beside ok what
+	// somebody has to do.
 	Cause string `json:"cause,omitempty"`
 
 	// Detail explains it in a sentence.
@@ -168,6 +173,7 @@ func clientStatus(st keeper.Status, now time.Time) ClientStatus {
 		Unsaved:    st.Unsaved,
 		Record:     st.Record,
 	}
+	s.GrantExpiresAt = st.GrantExpiresAt
 	if st.Token == "valid" {
 		s.ExpiresIn = math.Round(st.ExpiresAt.Sub(now).Seconds()*1000) / 1000
 	}

@@ -216,6 +216,17 @@ type Client struct {
 	// a token again. Default: none, it counts from the request.
 	IssuedAtPath string `json:"issued_at_path,omitempty"`
 
+	// Where the answer says when the refresh token itself ends, and with it the grant,
+	// if no refresh moves that: a number of seconds from now, a Unix time, or RFC 3339.
+	// `0` is no end. Default:
+	// `refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in|refresh_token_expires_at`.
+	RefreshTokenExpiresPath string `json:"refresh_token_expires_path,omitempty"`
+
+	// How long a refresh token lives whose answer does not say so. It counts from the
+	// answer that brought it; for the first one, from the first answer to it. Default:
+	// it has no end.
+	RefreshTokenExpiresIn caddy.Duration `json:"refresh_token_expires_in,omitempty"`
+
 	// Where an answer holds its error code. Default: `error`.
 	ErrorPath string `json:"error_path,omitempty"`
 

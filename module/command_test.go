@@ -3,6 +3,7 @@ package module
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestHealthExitCodes(t *testing.T) {
@@ -41,17 +42,29 @@ func TestListIsAlignedAndShowsWhatIsWrong(t *testing.T) {
 	var b strings.Builder
 	next := 1.5
 	err := printClients(terminal{Writer: &b}, []ClientStatus{
-		{Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7},
+		{Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7,
+			GrantExpiresAt: time.Now().Add(3*24*time.Hour + time.Hour), Cause: "grant_ends"},
 		{Client: "a-longer-name", Token: "none", State: "grant_lost", Cause: "refused"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `CLIENT         TOKEN  STATE       EXPIRES IN  NEXT REFRESH  GENERATION  LAST ERROR
-erp            valid  ok          10s         2s            7           -
-a-longer-name  none   grant_lost  -           -             0           refused
+	want := `CLIENT         TOKEN  STATE       EXPIRES IN  NEXT REFRESH  GRANT ENDS  GENERATION  LAST ERROR
+erp            valid  ok          10s         2s            3d          7           grant_ends
+a-longer-name  none   grant_lost  -           -             -           0           refused
 `
 	if b.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", b.String(), want)
+	}
+}
+
+func TestWhatLastsIsSaidAsPeopleSayIt(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		90 * 24 * time.Hour: "90d", 24 * time.Hour: "1d", 24*time.Hour - 1: "23h", time.Hour: "1h", 59 * time.Minute: "59m",
+		59 * time.Second: "59s", 0: "0s", -time.Hour: "0s",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
 	}
 }

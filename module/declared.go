@@ -153,6 +153,8 @@ func (c *client) start(maxRequests int) {
 			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
 			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
 			Timeout:            time.Duration(c.cfg.Timeout),
+
+			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
 		},
 		Quiesce:     time.Duration(c.cfg.Quiesce),
 		Looks:       &looks,

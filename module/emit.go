@@ -28,6 +28,7 @@ var emitted = map[grant.Kind]bool{
 	grant.TokenRefreshFailed:  true,
 	grant.RefreshTokenRotated: true,
 	grant.GrantLost:           true,
+	grant.GrantEnds:           true,
 	grant.SeedRefused:         true,
 }
 
@@ -163,6 +164,7 @@ func eventData(e event) map[string]any {
 	}
 	add(!e.ExpiresAt.IsZero(), "expires_at", e.ExpiresAt.UTC().Format(time.RFC3339))
 	add(!e.NextRefresh.IsZero(), "next_refresh_at", e.NextRefresh.UTC().Format(time.RFC3339))
+	add(!e.GrantExpiresAt.IsZero(), "grant_expires_at", e.GrantExpiresAt.UTC().Format(time.RFC3339))
 	add(e.Status > 0, "status", e.Status)
 	add(e.Trouble.Cause != "", "cause", e.Trouble.Cause)
 	add(e.detail != "", "detail", e.detail)

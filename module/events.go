@@ -21,6 +21,7 @@ var messages = [...]struct {
 	grant.TokenRestored:       {zapcore.InfoLevel, "token restored from its record"},
 	grant.TokenRefreshFailed:  {zapcore.WarnLevel, "token request failed"},
 	grant.GrantLost:           {zapcore.ErrorLevel, "grant lost"},
+	grant.GrantEnds:           {zapcore.WarnLevel, "grant ends soon: a new log-in is needed"},
 	grant.SeedRefused:         {zapcore.ErrorLevel, "new refresh token refused"},
 	grant.RotationMissing:     {zapcore.WarnLevel, "refresh token was not rotated"},
 	grant.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
@@ -161,6 +162,7 @@ func report(logger *zap.Logger, e event, more ...zap.Field) {
 	add(e.Trouble.Cause != "", zap.String("cause", e.Trouble.Cause))
 	add(e.detail != "", zap.String("detail", e.detail))
 	add(e.remedy != "", zap.String("remedy", e.remedy))
+	add(e.Kind == grant.GrantEnds, zap.Duration("grant_ends_in", time.Until(e.GrantExpiresAt).Round(time.Second)))
 	add(e.Kind == grant.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
 	entry.Write(append(fields, more...)...)
 }

@@ -52,6 +52,7 @@ var (
 
 	tokenValid      = desc("token_valid", "1 if there is a valid access token, else 0.")
 	tokenExpiry     = desc("token_expiry_timestamp_seconds", "When the newest access token expires, as a Unix time.")
+	grantExpiry     = desc("grant_expiry_timestamp_seconds", "When the grant ends by itself, as a Unix time; absent if it does not, or if nobody knows.")
 	nextRefresh     = desc("next_refresh_timestamp_seconds", "When the next token request is planned, as a Unix time.")
 	generation      = desc("generation", "How many token answers were kept.")
 	clientState     = desc("state", "1 for the client's state, 0 for the others.", "state")
@@ -68,7 +69,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsTotal, refreshDuration, unauthorizedTotal, replayedTotal, storeErrorsTotal,
-		tokenValid, tokenExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, recordUnsaved,
+		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, recordUnsaved,
 	} {
 		ch <- d
 	}
@@ -116,6 +117,9 @@ func (c *client) collectState(send func(d *prometheus.Desc, value float64, label
 	}
 	if !st.ExpiresAt.IsZero() {
 		send(tokenExpiry, unixSeconds(st.ExpiresAt))
+	}
+	if !st.GrantExpiresAt.IsZero() {
+		send(grantExpiry, unixSeconds(st.GrantExpiresAt))
 	}
 	if st.Planned {
 		send(nextRefresh, unixSeconds(time.Now().Add(st.NextAttempt)))

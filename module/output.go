@@ -45,7 +45,7 @@ func colourOf(word string) string {
 	switch word {
 	case "ok", "valid", tokenPerCaller, "token_obtained", "token_restored", "store_recovered":
 		return green
-	case "starting", "refreshing", "backoff", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked":
+	case "starting", "refreshing", "backoff", "grant_ends", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked":
 		return yellow
 	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "troubled":
 		return red
@@ -98,22 +98,39 @@ func seconds(s float64) string {
 	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
+// roughly is how long something still lasts, as people say it: 3d, 5h, 12m.
+func roughly(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd", d/day)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm", d/time.Minute)
+	}
+	return fmt.Sprintf("%ds", max(0, d/time.Second))
+}
+
 func printClients(t terminal, statuses []ClientStatus) error {
 	rows := make([][]string, 0, len(statuses))
 	for _, s := range statuses {
-		expires, next, cause := "-", "-", "-"
+		expires, next, ends, cause := "-", "-", "-", "-"
 		if s.ExpiresIn > 0 {
 			expires = seconds(s.ExpiresIn)
 		}
 		if s.NextRefreshIn != nil {
 			next = seconds(*s.NextRefreshIn)
 		}
+		if !s.GrantExpiresAt.IsZero() {
+			ends = roughly(time.Until(s.GrantExpiresAt))
+		}
 		if s.Cause != "" {
 			cause = s.Cause
 		}
-		rows = append(rows, []string{s.Client, s.Token, s.State, expires, next, fmt.Sprint(s.Generation), cause})
+		rows = append(rows, []string{s.Client, s.Token, s.State, expires, next, ends, fmt.Sprint(s.Generation), cause})
 	}
-	return t.table("", []string{"CLIENT", "TOKEN", "STATE", "EXPIRES IN", "NEXT REFRESH", "GENERATION", "LAST ERROR"}, rows)
+	return t.table("", []string{"CLIENT", "TOKEN", "STATE", "EXPIRES IN", "NEXT REFRESH", "GRANT ENDS", "GENERATION", "LAST ERROR"}, rows)
 }
 
 // printClient prints everything about a client.
@@ -150,6 +167,9 @@ func printClient(t terminal, s ClientStatus) error {
 		add("unsaved", t.paint("the newest refresh token is only in memory: make the record writable, and do not stop the process", red))
 	}
 	add("next refresh", next)
+	if !s.GrantExpiresAt.IsZero() {
+		add("grant ends", s.GrantExpiresAt.Local().Format(time.DateTime)+" (in "+roughly(time.Until(s.GrantExpiresAt))+")")
+	}
 	add("generation", fmt.Sprint(s.Generation))
 	if s.Token == tokenPerCaller {
 		add("kept tokens", fmt.Sprint(s.CacheEntries))

@@ -147,10 +147,14 @@ func (c *Client) check() error {
 	for name, d := range map[string]caddy.Duration{
 		"timeout": c.Timeout, "wait": c.Wait, "quiesce": c.Quiesce,
 		"min_refresh_interval": c.MinRefreshInterval, "default_expires_in": c.DefaultExpiresIn,
+		"refresh_token_expires_in": c.RefreshTokenExpiresIn,
 	} {
 		if d < 0 {
 			return fmt.Errorf("%s must not be negative", name)
 		}
+	}
+	if err := c.checkGrantEnd(); err != nil {
+		return err
 	}
 	if c.MaxEntries < 0 {
 		return errors.New("max_entries must not be negative")
@@ -175,6 +179,18 @@ func (c *Client) check() error {
 	}
 	_, err := tokenendpoint.New(c.dialect(nil), tokenendpoint.Connection{}, time.Now)
 	return err
+}
+
+// checkGrantEnd checks what is said of the end of a refresh token.
+func (c *Client) checkGrantEnd() error {
+	for setting, is := range map[string]bool{
+		"refresh_token_expires_in": c.RefreshTokenExpiresIn != 0, "refresh_token_expires_path": c.RefreshTokenExpiresPath != "",
+	} {
+		if is && !c.rotating() {
+			return fmt.Errorf("%s is of no use: only grant_type refresh_token keeps a refresh token whose end matters, and not with 'rotation ignore'", setting)
+		}
+	}
+	return nil
 }
 
 // checkEndpoint checks the URL of an endpoint.
@@ -216,19 +232,22 @@ func (c *Client) rotating() bool {
 // dialect translates the settings for the token endpoint.
 func (c *Client) dialect(responsePaths []string) tokenendpoint.Dialect {
 	return tokenendpoint.Dialect{
-		Method:             c.Method,
-		ParamsIn:           c.ParamsIn,
-		AuthMethod:         c.TokenEndpointAuthMethod,
-		SigningAlg:         c.SigningAlg,
-		BasicEncoding:      c.BasicEncoding,
-		GrantType:          c.GrantType,
-		ParamNames:         c.ParamNames,
-		AccessTokenPath:    c.AccessTokenPath,
-		RefreshTokenPath:   c.RefreshTokenPath,
-		IDTokenPath:        c.IDTokenPath,
-		ExpiresPath:        c.ExpiresPath,
-		IssuedAtPath:       c.IssuedAtPath,
-		ErrorPath:          c.ErrorPath,
+		Method:           c.Method,
+		ParamsIn:         c.ParamsIn,
+		AuthMethod:       c.TokenEndpointAuthMethod,
+		SigningAlg:       c.SigningAlg,
+		BasicEncoding:    c.BasicEncoding,
+		GrantType:        c.GrantType,
+		ParamNames:       c.ParamNames,
+		AccessTokenPath:  c.AccessTokenPath,
+		RefreshTokenPath: c.RefreshTokenPath,
+		IDTokenPath:      c.IDTokenPath,
+		ExpiresPath:      c.ExpiresPath,
+		IssuedAtPath:     c.IssuedAtPath,
+		ErrorPath:        c.ErrorPath,
+
+		RefreshTokenExpiresPath: c.RefreshTokenExpiresPath,
+
 		ExpiresFormat:      c.ExpiresFormat,
 		DefaultExpiresIn:   time.Duration(c.DefaultExpiresIn),
 		TerminalErrors:     c.TerminalErrors,

@@ -20,6 +20,7 @@ var statusTemplate string
 var statusHTML = template.Must(template.New("status").Funcs(template.FuncMap{
 	"clock":    func(t time.Time) string { return t.Local().Format(time.DateTime) },
 	"duration": seconds,
+	"until":    func(t time.Time) string { return roughly(time.Until(t)) },
 	"tone":     tone,
 }).Parse(statusTemplate))
 

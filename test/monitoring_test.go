@@ -21,7 +21,7 @@ const monitoring = "../examples/monitoring"
 // exposed are the metrics of a running sidecar, with the names of their labels.
 func exposed(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	o := operate(t, unedited)
+	o := operate(t, ending)
 	metrics := make(map[string]map[string]bool)
 	line := regexp.MustCompile(`(?m)^(caddy_oauth2_client_\w+)\{(.*)\} `)
 	label := regexp.MustCompile(`(\w+)="`)
@@ -37,6 +37,11 @@ func exposed(t *testing.T) map[string]map[string]bool {
 		t.Fatalf("only these metrics are exposed: %v", metrics)
 	}
 	return metrics
+}
+
+// ending gives the client's grant an end.
+func ending(caddyfile string) string {
+	return strings.Replace(caddyfile, "refresh_token ", "refresh_token_expires_in 30d\n\t\t\trefresh_token ", 1)
 }
 
 // checkExpression checks that an expression asks for nothing that is not exposed.
@@ -145,6 +150,9 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 		{"lost", "LamplighterHumanNeeded", "caddy_oauth2_client_state" + c + `,state="grant_lost"} 1x20`, true},
 		{"ok", "LamplighterHumanNeeded", "caddy_oauth2_client_state" + c + `,state="ok"} 1x20` + "\n caddy_oauth2_client_state" + c + `,state="grant_lost"} 0x20`, false},
 		{"retrying", "LamplighterHumanNeeded", "caddy_oauth2_client_state" + c + `,state="backoff"} 1x20`, false},
+		{"ends in a day", "LamplighterGrantEnds", "caddy_oauth2_client_grant_expiry_timestamp_seconds" + c + "} 86400x20", true},
+		{"ends in a month", "LamplighterGrantEnds", "caddy_oauth2_client_grant_expiry_timestamp_seconds" + c + "} 2592000x20", false},
+		{"is prolonged", "LamplighterGrantEnds", "caddy_oauth2_client_grant_expiry_timestamp_seconds" + c + "} 1800x10 2400x9", false},
 		{"no token", "LamplighterTokenMissing", "caddy_oauth2_client_token_valid" + c + "} 0x20", true},
 		{"a token", "LamplighterTokenMissing", "caddy_oauth2_client_token_valid" + c + "} 1x20", false},
 		{"unsaved", "LamplighterRecordNotWritten", "caddy_oauth2_client_record_unsaved" + c + "} 1x20", true},

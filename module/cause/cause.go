@@ -123,6 +123,7 @@ func Changed(remedy, how string) string {
 var unknown = map[string]string{
 	"client":  "<client>",
 	"changed": changed,
+	"end":     "the time that the server named",
 	"place":   "the client's record",
 	"owner":   "<other>",
 	"from":    "<store>",

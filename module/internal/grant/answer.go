@@ -78,12 +78,9 @@ func (m *machine) keep(a *Answer) {
 	sent := time.Unix(0, p.sent.Wall).UTC()
 	rec, lineage := m.record, record.Fingerprint(0)
 	if p.settings.Rotating {
-		brought := record.Token{ObtainedAt: sent}
+		brought := record.Token{ObtainedAt: sent, ExpiresAt: m.endOf(a, sent)}
 		if p.rotated {
 			brought.RefreshToken = a.RefreshToken
-		}
-		if a.RefreshExpiresIn > 0 {
-			brought.ExpiresAt = sent.Add(a.RefreshExpiresIn)
 		}
 		rec = rec.Answered(p.number, p.Presented, brought)
 		if p.Imported {
@@ -254,6 +251,8 @@ func (m *machine) loss(a *Answer, open *record.Attempt) *record.Loss {
 		l.Detail = a.Facts.Detail
 	}
 	switch lineage := m.record.Grant(m.binding.Grant); {
+	case !m.pastEnd().IsZero():
+		l.Cause, l.EndedAt = CauseGrantEnds, m.pastEnd()
 	case open != nil && !open.Unanswered.IsZero():
 		l.Cause, l.Unanswered, l.UnansweredBy = CauseResponseLost, open.Unanswered, open.UnansweredBy
 		l.Imported = false

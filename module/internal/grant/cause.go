@@ -17,6 +17,7 @@ const (
 	CauseSeedTaken    = "seed_of_another_record" // … or is another client's, and was not sent
 	CauseUnusable     = "token_unusable"         // the access token must not be injected
 	CauseInternal     = "internal_error"         // a bug of ours
+	CauseGrantEnds    = "grant_ends"             // it has an end of its own
 	CauseRevoked      = "revoked"                // an operator ended the grant
 	CauseNoRevocation = "revocation_failed"      // … and the server did not
 	CauseStopped      = "not_running"            // no configuration keeps the client
@@ -38,6 +39,7 @@ const (
 	caseBeside    = "beside"        // a candidate beside a grant that lives
 	caseForeign   = "foreign"       // a record of another lineage
 	caseUsed      = "used"          // a refresh token that an answer consumed
+	caseOver      = "over"          // a grant that ended by itself
 	caseLate      = "late"          // too little time was left for an answer
 	caseLease     = "lease lost"    // the lease was lost before the request was sent
 )

@@ -109,6 +109,9 @@ func lostTrouble(l *record.Lineage) Trouble {
 	t := Trouble{Condition: Lost, Cause: CauseRefused}
 	if l != nil && l.Loss != nil {
 		t.Cause, t.Facts, t.At = l.Loss.Cause, &Facts{Loss: l.Loss}, wallOf(l.Loss.At)
+		if t.Cause == CauseGrantEnds {
+			t.Case = caseOver
+		}
 	}
 	return t
 }

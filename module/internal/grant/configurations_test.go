@@ -13,6 +13,7 @@ type configuration struct {
 	holders  int
 	rules    rules
 	ends     bool
+	stays    bool
 	allow    may
 	faults   int8
 	crashes  int8
@@ -47,6 +48,7 @@ var configurations = []configuration{
 	{name: "one, cache", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeAway | refreshes | stops, faults: 1, orders: 1},
 	{name: "one, cached", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeFaults | crashes | operator, faults: 1, crashes: 1, orders: 1, long: true},
 	{name: "one, ends", holders: 1, ends: true, allow: serverFaults | storeAway | crashes, faults: 1, crashes: 1},
+	{name: "one, ends for good", holders: 1, ends: true, stays: true, allow: unsent | storeAway | crashes, faults: 1, crashes: 1},
 	{name: "one, an order", holders: 1, allow: operator | storeAway | unsent | unavailable, faults: 1, orders: 1},
 	{name: "one, two orders", holders: 1, allow: refreshes | imports | revokes | goes, orders: 2},
 	{name: "one, another binding", holders: 1, allow: rebinds | rerequests | imports, orders: 2},
@@ -89,7 +91,7 @@ func (c configuration) rig() *rig {
 }
 
 func (c configuration) start(r *rig) *world {
-	w := &world{rig: r, now: 1, server: server{rules: r.rules, ends: r.ends}}
+	w := &world{rig: r, now: 1, server: server{rules: r.rules, ends: r.ends, stays: r.stays}}
 	w.server.families[0] = login{there: true, current: "A0"}
 	for i := range w.holders {
 		w.h[i].seed = "A0"

@@ -49,6 +49,9 @@ func (e *encoder) state(s *State) {
 	e.backoff(&r.contest.backoff)
 	e.moment(r.contest.quiet)
 	e.moment(r.wait)
+	if r.warned != 0 {
+		e.moment(r.warned + int64(endWarnings))
+	}
 	for i := range r.orders {
 		e.order(&r.orders[i], newest)
 	}
@@ -161,7 +164,7 @@ func (e *encoder) lineage(l *record.Lineage) {
 		e.name(uint64(t.Fingerprint))
 		e.rank(numbers, int64(t.Number))
 		e.word(string(t.Said))
-		e.flags(t.Imported, t.RefreshToken != "", t.Unmoved)
+		e.flags(t.Imported, t.RefreshToken != "", t.Unmoved())
 		e.wall(t.ExpiresAt)
 	}
 	if l.Loss != nil {
@@ -178,8 +181,8 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 29}, {plan{}, 28}, {rare{}, 7}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
-		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 8},
+		{State{}, 29}, {plan{}, 28}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
+		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {
 			t.Errorf("%v has %d members, and the encoder knows of %d", typ, typ.NumField(), known.members)

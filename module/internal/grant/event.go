@@ -141,7 +141,7 @@ type Answer struct {
 	Status  int
 
 	RefreshToken     string
-	RefreshExpiresIn time.Duration // 0 if unknown, or without an end
+	RefreshExpiresIn time.Duration // 0 if unknown, negative without an end
 
 	Access           record.AccessToken // the access token and what came with it
 	ExpiresIn        time.Duration
@@ -247,6 +247,7 @@ const (
 	ImportOrdered   // an operator supplied a refresh token; what becomes of it follows
 	RevokeOrdered   // an operator ends the grant
 	OrderRefused    // what an operator asked for was not even tried
+	GrantEnds       // the grant ends by itself soon, and no refresh moves that
 	Troubled        // something stops the client that no token request brought up
 )
 

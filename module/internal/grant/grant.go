@@ -55,6 +55,7 @@ func Next(s State, e Event, now Now) (State, []Effect) {
 	}
 	m.handle(e)
 	m.goOn()
+	m.warn()
 	return m.State, m.effects
 }
 

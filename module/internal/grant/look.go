@@ -209,16 +209,3 @@ func (m *machine) publish(t *record.AccessToken, expires Instant) {
 	}
 	m.live = l
 }
-
-// beforeGrantEnds brings the refresh forward to two thirds of the refresh token's
-// own life. That is fixed by its answer: counted anew it would recede for ever.
-// Where an answer did not move the end, refreshing early is of no use.
-func (m *machine) beforeGrantEnds() {
-	t := m.record.Current(m.binding.Grant)
-	if t == nil || t.Unmoved || t.ExpiresAt.IsZero() || t.ObtainedAt.IsZero() {
-		return
-	}
-	share := 2.0/3 - m.now.Draw*scheduleJitter
-	by := t.ObtainedAt.Add(time.Duration(float64(t.ExpiresAt.Sub(t.ObtainedAt)) * share))
-	m.schedule.refresh = m.schedule.refresh.earlier(fromWall(by, m.now))
-}

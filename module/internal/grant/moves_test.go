@@ -109,6 +109,7 @@ func (m *mover) time() {
 	}
 	if who >= 0 {
 		m.try(who, "time", func(v *world) {
+			v.past.waited = v.past.waited || v.h[who].line && soonest > 0
 			v.now += int64(soonest)
 			v.step(who, Poked{})
 		})

@@ -125,6 +125,9 @@ func (s *State) Wake(now Now) (wait time.Duration, ok bool) {
 		}
 		sooner(save)
 	}
+	if d, warns := s.untilWarning(now); warns {
+		sooner(d)
+	}
 	if len(r.orders) > 0 {
 		sooner(time.Duration(r.wait - now.Mono))
 	}

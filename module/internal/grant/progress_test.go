@@ -168,6 +168,8 @@ func (p past) explains(cause string) string {
 		ok = p.unheard || p.rolledBack
 	case CauseRefused:
 		ok = p.killed || p.rolledBack || p.overrun || p.nonsense || p.elsewhere
+	case CauseGrantEnds:
+		ok = p.ended
 	case CauseSeedUsed:
 		ok = p.killed || p.rolledBack || p.overrun || p.elsewhere
 	case CauseRevoked:

@@ -23,6 +23,7 @@ const (
 type server struct {
 	rules    rules
 	ends     bool // its grants end, unless they are refreshed
+	stays    bool // … and whether they are or not
 	serial   int32
 	families [2]login
 }
@@ -101,7 +102,10 @@ func (s *server) process(token string, binding int8, now int64) *Answer {
 		l.since = s.serial
 	}
 	if s.ends {
-		l.ends, a.RefreshExpiresIn = now+int64(grantLife), grantLife
+		if l.ends == 0 || !s.stays {
+			l.ends = now + int64(grantLife)
+		}
+		a.RefreshExpiresIn = time.Duration(l.ends - now)
 	}
 	return a
 }

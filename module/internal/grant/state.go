@@ -26,6 +26,10 @@ type Settings struct {
 	// MinRefreshInterval is the least time between two token requests.
 	MinRefreshInterval time.Duration
 
+	// RefreshTokenExpiresIn is the lifetime of a refresh token whose answer names
+	// none, 0 if it has no end.
+	RefreshTokenExpiresIn time.Duration
+
 	// Timeout bounds one token request, from the connection on.
 	Timeout time.Duration
 }
@@ -97,6 +101,7 @@ type Facts struct {
 	Endpoint  string        // whose the refresh token is
 	Since     time.Time     // since when the settings are known to work, or something lasts
 	Wait      time.Duration // how long the server wants not to be asked
+	Ends      time.Time     // when the grant ends by itself
 	Imported  bool          // the candidate was supplied by hand
 	Accepted  bool          // the same settings have worked before
 	Owner     string        // the client that a refresh token belongs to
@@ -219,6 +224,7 @@ type rare struct {
 	contest pauses
 	forced  pauses // of refreshes that 401s bring about
 	saving  backoff
+	warned  int64 // when the end of the grant was told of; monotonic
 }
 
 // trial is the attempt to replace a grant that lives by a candidate. What is wrong

@@ -39,6 +39,8 @@ type rig struct {
 type past struct {
 	unheard    bool // an answer, or what became of a request, was not heard
 	killed     bool // the server ended a grant for a reuse, or it ended by itself
+	waited     bool // time passed while somebody stood in line
+	ended      bool // a grant was refused that had ended whatever its holder does
 	revoked    bool
 	rolledBack bool // the store lost a write
 	overrun    bool // a holder outlived its lease
@@ -309,6 +311,9 @@ func named(r *record.Record, token string) string {
 // process lets the server have a request.
 func (w *world) process(r request) *Answer {
 	was := w.server.families
+	if l := w.server.login(r.token); l != nil && (w.server.stays || w.past.waited) && w.server.over(l, w.now) {
+		w.past.ended = true
+	}
 	a := w.server.process(r.token, r.binding, w.now)
 	for i := range was {
 		w.past.killed = w.past.killed || w.server.families[i].dead && !was[i].dead

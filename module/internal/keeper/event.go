@@ -17,6 +17,9 @@ type Event struct {
 	ExpiresAt   time.Time
 	NextRefresh time.Time
 
+	// GrantExpiresAt is when the grant ends by itself, zero if it does not.
+	GrantExpiresAt time.Time
+
 	// Duration is how long the token request took, 0 if none was sent.
 	Duration time.Duration
 
@@ -38,7 +41,9 @@ func (k *Keeper) eventOf(t grant.Tell) Event {
 	if token := rec.Newest(); token != nil && token.AccessToken != "" {
 		e.ExpiresAt = token.ExpiresAt
 	}
-	if wait, ok := k.state.Planned(k.at(mono, wall, 0)); ok {
+	now := k.at(mono, wall, 0)
+	e.GrantExpiresAt, _ = k.state.GrantEnds(now)
+	if wait, ok := k.state.Planned(now); ok {
 		e.NextRefresh, e.RetryIn = wall.Add(wait), wait
 	}
 	if t.Answered != nil {

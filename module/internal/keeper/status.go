@@ -42,12 +42,17 @@ type Status struct {
 	ObtainedAt time.Time
 	ExpiresAt  time.Time
 
+	// GrantExpiresAt is when the grant ends by itself, zero if it does not, or if
+	// nobody knows.
+	GrantExpiresAt time.Time
+
 	// NextAttempt is how long until the next token request is due; ok says
 	// whether one is planned.
 	NextAttempt time.Duration
 	Planned     bool
 
-	// Trouble is why State is not ok; it may stand beside a valid token.
+	// Trouble is why State is not ok; it may stand beside a valid token, and beside
+	// StateOK if somebody has to do something all the same.
 	Trouble grant.Trouble
 
 	// Unsaved says that the newest refresh token is only in memory.
@@ -88,7 +93,12 @@ func (k *Keeper) status() Status {
 	if st.Unsaved && st.Trouble.Cause == "" {
 		st.Trouble = grant.Trouble{Cause: grant.CauseStore, Case: "memory"}
 	}
-	st.NextAttempt, st.Planned = k.state.Planned(k.at(mono, wall, 0))
+	now := k.at(mono, wall, 0)
+	var soon bool
+	if st.GrantExpiresAt, soon = k.state.GrantEnds(now); soon && st.Trouble.Cause == "" {
+		st.Trouble = grant.Trouble{Cause: grant.CauseGrantEnds, Facts: &grant.Facts{Ends: st.GrantExpiresAt}}
+	}
+	st.NextAttempt, st.Planned = k.state.Planned(now)
 	return st
 }
 

@@ -86,8 +86,8 @@ func (r *Record) Settle(number uint32) *Record {
 }
 
 // Answered notes that an answer gave a refresh token, or left the one that was
-// presented as it was: brought.RefreshToken is "" then. brought.ObtainedAt and
-// ExpiresAt are the answer's.
+// presented as it was: brought.RefreshToken is "" then. brought.ObtainedAt is the
+// answer's, and brought.ExpiresAt when the grant ends as far as that is known.
 func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
 	c := r.copy()
 	c.Number = max(c.Number, number)
@@ -97,17 +97,14 @@ func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
 		l.Binding, l.TokenEndpoint = p.Binding.Grant, p.Binding.TokenEndpoint
 		l.Since = number
 	}
-	former := l.end()
+	former := l.Current()
 	if brought.RefreshToken == "" {
 		brought.RefreshToken = p.RefreshToken
 	}
 	brought.Fingerprint = FingerprintOf(brought.RefreshToken)
 	brought.Number, brought.Said, brought.Imported = number, Held, false
 	brought.ObtainedAt, brought.ExpiresAt = rounded(brought.ObtainedAt), rounded(brought.ExpiresAt)
-	if brought.ExpiresAt.IsZero() && brought.Fingerprint == presented {
-		brought.ExpiresAt = former
-	}
-	brought.Unmoved = !former.IsZero() && !brought.ExpiresAt.IsZero() && brought.ExpiresAt.Sub(former) < unmoved
+	brought.MovedAt = brought.moved(former)
 	if brought.Fingerprint != presented {
 		l.consume(presented, number)
 	}
@@ -122,12 +119,16 @@ func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
 // repeat a fixed end round it.
 const unmoved = 2 * time.Second
 
-// end is when the current token of the lineage ends, zero if it does not.
-func (l *Lineage) end() time.Time {
-	if t := l.Current(); t != nil {
-		return t.ExpiresAt
+// moved is when the end of the grant was last moved, if the token comes after
+// former.
+func (t *Token) moved(former *Token) time.Time {
+	switch {
+	case t.ExpiresAt.IsZero():
+		return time.Time{}
+	case former == nil, former.ExpiresAt.IsZero(), former.MovedAt.IsZero(), t.ExpiresAt.Sub(former.ExpiresAt) >= unmoved:
+		return t.ObtainedAt
 	}
-	return time.Time{}
+	return former.MovedAt
 }
 
 // Refuse notes that the server refused a token. keep says that its secret is kept:
@@ -148,7 +149,7 @@ func (r *Record) Refuse(number uint32, p Presented, keep bool, loss *Loss) *Reco
 	l.put(t)
 	if loss != nil {
 		own := *loss
-		own.Number, own.At, own.Unanswered = number, rounded(own.At), rounded(own.Unanswered)
+		own.Number, own.At, own.Unanswered, own.EndedAt = number, rounded(own.At), rounded(own.Unanswered), rounded(own.EndedAt)
 		l.Loss = largerPointer(l.Loss, &own, compareLoss)
 	}
 	l.bound()

@@ -16,8 +16,8 @@ func TestAnAbsurdDateDoesNotKeepATokenFromBeingSaved(t *testing.T) {
 			Client: "erp", Revision: 1,
 			Lineages: []Lineage{{
 				ID: FingerprintOf("seed"), Since: 1,
-				Tokens: []Token{{RefreshToken: "rt", Fingerprint: FingerprintOf("rt"), Number: 1, Said: Held, ObtainedAt: at, ExpiresAt: at}},
-				Loss:   &Loss{Number: 1, Cause: "refused", At: at, Unanswered: at},
+				Tokens: []Token{{RefreshToken: "rt", Fingerprint: FingerprintOf("rt"), Number: 1, Said: Held, ObtainedAt: at, ExpiresAt: at, MovedAt: at}},
+				Loss:   &Loss{Number: 1, Cause: "refused", At: at, Unanswered: at, EndedAt: at},
 			}},
 			Attempts:     []Attempt{{Number: 2, ID: "p-1", Fingerprint: FingerprintOf("rt"), At: at, Unanswered: at}},
 			AccessTokens: []AccessToken{{Number: 1, AccessToken: "at", ObtainedAt: at, ExpiresAt: at}},

@@ -67,6 +67,10 @@ func (l *Lineage) Current() *Token {
 	return nil
 }
 
+// Unmoved reports whether the answer that brought the token, or left it as it was, did
+// not move the end of the grant.
+func (t *Token) Unmoved() bool { return !t.ExpiresAt.IsZero() && t.MovedAt.Before(t.ObtainedAt) }
+
 // LastRefused returns the refused token of a lost lineage whose secret is kept: an
 // operator may have it presented once more.
 func (l *Lineage) LastRefused() *Token {

@@ -164,10 +164,12 @@ func (r *Record) each(text func(*string), when func(*time.Time)) {
 			text(&t.RefreshToken)
 			when(&t.ObtainedAt)
 			when(&t.ExpiresAt)
+			when(&t.MovedAt)
 		}
 		if l.Loss != nil {
 			when(&l.Loss.At)
 			when(&l.Loss.Unanswered)
+			when(&l.Loss.EndedAt)
 		}
 	}
 	for i := range r.Attempts {

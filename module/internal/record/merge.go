@@ -165,7 +165,7 @@ var words = map[Said]int{Candidate: 1, Held: 2, Refused: 3}
 func compareTokens(a, b Token) int {
 	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(words[a.Said], words[b.Said]),
 		cmp.Compare(b.kept(), a.kept()), cmp.Compare(a.Fingerprint, b.Fingerprint), compareBools(a.Imported, b.Imported),
-		a.ExpiresAt.Compare(b.ExpiresAt), a.ObtainedAt.Compare(b.ObtainedAt), compareBools(a.Unmoved, b.Unmoved))
+		a.ExpiresAt.Compare(b.ExpiresAt), a.ObtainedAt.Compare(b.ObtainedAt), a.MovedAt.Compare(b.MovedAt))
 }
 
 // kept is 1 if the secret is there: a candidate that was withdrawn, or the refused
@@ -211,7 +211,7 @@ func compareMaps(a, b map[string]string) int {
 func compareLoss(a, b Loss) int {
 	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Cause, b.Cause), a.At.Compare(b.At),
 		cmp.Compare(a.Detail, b.Detail), cmp.Compare(a.Sentence, b.Sentence), a.Unanswered.Compare(b.Unanswered), cmp.Compare(a.UnansweredBy, b.UnansweredBy),
-		compareBools(a.Imported, b.Imported))
+		compareBools(a.Imported, b.Imported), a.EndedAt.Compare(b.EndedAt))
 }
 
 func mergeUnknown(a, b *Record) map[string]jsonValue {

@@ -199,7 +199,7 @@ func TestJoiningLossesIsAnAlgebra(t *testing.T) {
 	var some []*Record
 	for _, number := range []uint32{1, 2} {
 		for _, cause := range []string{"refused", "revoked"} {
-			for _, l := range []Loss{{}, {Detail: "d"}, {Sentence: "s"}, {Imported: true}, {UnansweredBy: "p-1"}, {At: moment}, {Unanswered: moment}} {
+			for _, l := range []Loss{{}, {Detail: "d"}, {Sentence: "s"}, {Imported: true}, {UnansweredBy: "p-1"}, {At: moment}, {Unanswered: moment}, {EndedAt: moment}} {
 				l.Number, l.Cause = number, cause
 				some = append(some, &Record{Lineages: []Lineage{{ID: 7, Loss: &l}}}, &Record{Lineages: []Lineage{{ID: 7}}})
 			}

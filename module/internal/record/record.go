@@ -138,9 +138,9 @@ type Token struct {
 	// ExpiresAt is when it ends itself, zero if the server did not say.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 
-	// Unmoved says that its answer did not move the end of the grant: refreshing
-	// early is of no use.
-	Unmoved bool `json:"unmoved,omitempty"`
+	// MovedAt is when the answer was asked for that last moved ExpiresAt: where it is
+	// before ObtainedAt, refreshing does not prolong the grant. Zero without an end.
+	MovedAt time.Time `json:"moved_at,omitzero"`
 }
 
 // Mark is a refresh token that must never be presented again, and the number of
@@ -238,6 +238,9 @@ type Loss struct {
 
 	// Imported says that the refused token was supplied by hand.
 	Imported bool `json:"imported,omitempty"`
+
+	// EndedAt is when the grant had ended by itself, zero if it had not.
+	EndedAt time.Time `json:"ended_at,omitzero"`
 
 	// Unanswered and UnansweredBy are those of the attempt.
 	Unanswered   time.Time `json:"unanswered,omitzero"`

@@ -52,7 +52,8 @@ type Answer struct {
 	// do not count. It may equal the one that was presented.
 	RefreshToken string
 
-	// RefreshTokenExpiresIn is the lifetime of the refresh token, 0 if unknown.
+	// RefreshTokenExpiresIn is the lifetime of the refresh token, counted from SentAt:
+	// 0 if the answer does not say, and Endless if it says that there is no end.
 	RefreshTokenExpiresIn time.Duration
 
 	// AccessToken, IDToken, TokenType and Scope are the answer's, as sent.
@@ -106,6 +107,9 @@ type Answer struct {
 	// RetryAfter is the answer's Retry-After, capped at an hour; 0 if none.
 	RetryAfter time.Duration
 }
+
+// Endless is the lifetime of a refresh token that does not end by itself.
+const Endless time.Duration = -1
 
 // Causes that do not come from the answer's error code.
 const (

@@ -248,17 +248,6 @@ func TestRetryAfterIsReadInBothFormatsAndCapped(t *testing.T) {
 	}
 }
 
-func TestTheLifetimeOfTheRefreshTokenIsRead(t *testing.T) {
-	for name, want := range map[string]time.Duration{
-		"refresh_token_expires_in": time.Minute, "refresh_expires_in": time.Minute, "x_refresh_token_expires_in": time.Minute, "other": 0,
-	} {
-		a := ask(t, Dialect{}, Request{URL: answering(t, 200, nil, `{"access_token":"A2","refresh_token":"R2","`+name+`":60}`)})
-		if a.RefreshTokenExpiresIn != want {
-			t.Errorf("%s: %s", name, a.RefreshTokenExpiresIn)
-		}
-	}
-}
-
 func TestNoSecretIsEverQuoted(t *testing.T) {
 	r := Request{
 		ClientID: "app", ClientSecret: `s3+cr/et"=&%`, RefreshToken: "redacted", Username: "user@example", Password: "pass word",

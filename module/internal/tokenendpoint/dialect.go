@@ -70,6 +70,7 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 		{&d.RefreshTokenPath, "refresh_token"},
 		{&d.IDTokenPath, "id_token"},
 		{&d.ExpiresPath, "expires_in"},
+		{&d.RefreshTokenExpiresPath, "refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in|refresh_token_expires_at"},
 		{&d.ErrorPath, "error"},
 	} {
 		if *p.path == "" {

@@ -18,9 +18,7 @@ func (c *Client) hold(r *reply, sentAt time.Time, own map[string]bool) Answer {
 		return a
 	}
 	c.findTokens(&a, r, own)
-	if a.RefreshToken != "" {
-		a.RefreshTokenExpiresIn = refreshTokenLifetime(r)
-	}
+	c.holdEnd(&a, r)
 	// An answer that was cut off is good enough if what counts had arrived.
 	if a.AccessToken == "" || r.err != nil && a.RefreshToken == "" && !c.dialect.IgnoreRefreshToken {
 		a.AccessToken, a.IDToken = "", ""

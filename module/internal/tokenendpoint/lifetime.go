@@ -166,13 +166,3 @@ func jwtDates(token string) (exp float64, iat *float64, ok bool) {
 	}
 	return *claims.Exp, claims.Iat, true
 }
-
-// refreshTokenLifetime reads the names that servers give to the lifetime of the
-// refresh token itself.
-func refreshTokenLifetime(r *reply) time.Duration {
-	number, err := strconv.ParseFloat(r.find("refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in"), 64)
-	if d := seconds(number); err == nil && !math.IsNaN(number) && d > 0 && d <= maxLifetime {
-		return d
-	}
-	return 0
-}

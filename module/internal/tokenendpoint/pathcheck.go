@@ -16,6 +16,7 @@ func (d *Dialect) checkPaths() error {
 		{"refresh_token_path", d.RefreshTokenPath},
 		{"id_token_path", d.IDTokenPath},
 		{"expires_path", d.ExpiresPath},
+		{"refresh_token_expires_path", d.RefreshTokenExpiresPath},
 		{"error_path", d.ErrorPath},
 		{"issued_at_path", cmp.Or(d.IssuedAtPath, "issued_at")},
 	} {

@@ -62,6 +62,10 @@ type Dialect struct {
 	// none.
 	IssuedAtPath string
 
+	// RefreshTokenExpiresPath is where the answer says when the refresh token itself
+	// ends: see readEnd. Default: the names that servers have for it.
+	RefreshTokenExpiresPath string
+
 	// ExpiresFormat is how ExpiresPath is to be read: seconds (default),
 	// milliseconds, rfc3339, unix, unix_ms, duration, jwt or none.
 	ExpiresFormat string

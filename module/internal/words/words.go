@@ -42,6 +42,7 @@ var events = [...]string{
 	grant.RevokeOrdered:       "revoke_ordered",
 	grant.OrderRefused:        "order_refused",
 	grant.Troubled:            "troubled",
+	grant.GrantEnds:           "grant_ends",
 }
 
 // Event is the name of an event in logs, in the admin API and for Caddy's handlers.
@@ -81,7 +82,7 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 	if t.Cause == "" && t.Condition == grant.Well || t.Case == CaseSaid {
 		return f.Detail, f.Remedy
 	}
-	why := cause.Of(t.Cause, rowOf(t, f)...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", f.From)
+	why := cause.Of(t.Cause, rowOf(t, f)...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", f.From, "end", stamp(f.Ends))
 	detail, remedy = why.Sentence, why.Remedy
 	switch t.Cause {
 	case grant.CauseUnresolved, grant.CauseNotYet, grant.CauseRecord:
@@ -126,7 +127,7 @@ func grantWords(t grant.Trouble, f *grant.Facts, why cause.Cause, a About) (deta
 		return besideWords(f)
 	case t.Cause == grant.CauseCanceled && t.Case != "" && f.Detail != "":
 		return why.Sentence + ": " + f.Detail, why.Remedy
-	case t.Case != "":
+	case t.Case != "", t.Cause == grant.CauseGrantEnds:
 		return why.Sentence, why.Remedy
 	}
 	return answerWords(a.Client, t, f)
@@ -141,6 +142,14 @@ func rowOf(t grant.Trouble, f *grant.Facts) []string {
 		return []string{t.Case}
 	}
 	return nil
+}
+
+// stamp is a time for people, "" if there is none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
 }
 
 func storeWords(t grant.Trouble, f *grant.Facts) string {
@@ -191,7 +200,7 @@ func answerWords(client string, t grant.Trouble, f *grant.Facts) (detail, remedy
 	if f.Accepted {
 		kind = "dead grant"
 	}
-	why := cause.Code(kind).With("client", client, "lines", f.DeadGrant, "when", "at "+f.Since.UTC().Format(time.RFC3339))
+	why := cause.Code(kind).With("client", client, "lines", f.DeadGrant, "when", "at "+stamp(f.Since))
 	return detail + "; " + why.Sentence, why.Remedy
 }
 
@@ -212,11 +221,13 @@ func lossWords(t grant.Trouble, f *grant.Facts, a About) string {
 func refusalWords(l *record.Loss, a About) string {
 	switch {
 	case l.Cause == grant.CauseResponseLost:
-		when := l.Unanswered.UTC().Format(time.RFC3339)
+		when := stamp(l.Unanswered)
 		if !strings.HasPrefix(l.UnansweredBy, a.Process+"-") {
 			return "the refresh token was refused; it was presented at " + when + " and the response lost in a crash"
 		}
 		return "the refresh token was refused; the response to the request of " + when + " was lost"
+	case !l.EndedAt.IsZero():
+		return "the grant ended by itself at " + stamp(l.EndedAt) + ", and the refresh token was refused"
 	case l.Imported:
 		return "the refresh token that was imported was refused"
 	case l.Cause == grant.CauseSeedUsed:

@@ -80,6 +80,8 @@ func tellable() []grant.Tell {
 	add(grant.GrantLost, grant.Lost, grant.CauseRevoked, "", loss(record.Loss{Cause: grant.CauseRevoked}))
 	add(grant.GrantLost, grant.Lost, grant.CauseResponseLost, "", loss(record.Loss{Cause: grant.CauseResponseLost, Unanswered: at, UnansweredBy: "process00-7"}), loss(record.Loss{Cause: grant.CauseResponseLost, Unanswered: at, UnansweredBy: "another-7"}))
 
+	add(grant.GrantLost, grant.Lost, grant.CauseGrantEnds, "over", loss(record.Loss{Cause: grant.CauseGrantEnds, EndedAt: at}))
+	add(grant.GrantEnds, grant.Well, grant.CauseGrantEnds, "", &grant.Facts{Ends: at})
 	worked := grant.Facts{Detail: "<detail>", Remedy: "<remedy>", DeadGrant: "'terminal_errors 400 x'", Since: at}
 	accepted, never := worked, worked
 	accepted.Accepted, never.Since = true, time.Time{}
