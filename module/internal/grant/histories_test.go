@@ -272,3 +272,35 @@ func TestWhatIsOwedIsOwedUnderTheLease(t *testing.T) {
 		t.Error("it owes an answer, and does not hold the lease")
 	}
 }
+
+// The cache of a client without a refresh token of its own stayed damaged for ever.
+func TestADamagedCacheIsWrittenAnew(t *testing.T) {
+	w := history(t, "one, cached", `
+		0 boot
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 claim
+		0 hold
+		0 process
+		0 answer
+		0 save
+		damage
+		0 time
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 claim
+		0 hold
+		0 process
+		0 answer
+		0 save
+		0 look
+		0 save
+	`)
+	if w.store.damaged {
+		t.Error("it is still damaged")
+	}
+}

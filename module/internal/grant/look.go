@@ -66,11 +66,8 @@ func (m *machine) read(e Looked) bool {
 		m.adopt(new(record.Record))
 		return true
 	case e.Store == Damaged && holds: // it was ours, and what was in it is in memory
-		if m.aside == None {
-			m.tell(StoreFailed, Trouble{Cause: CauseRecord, Case: "damaged", Facts: e.Facts})
-		}
+		m.damaged(e.Facts)
 		m.owe()
-		m.aside = Damaged
 		return false
 	case m.unsaved:
 		return true // what we hold is newer than what cannot be read

@@ -25,7 +25,8 @@ func (m *machine) settle() {
 const maxTries = 4
 
 // saved goes on after a write. One that gives way is given up when it fails. What
-// only we have is owed: a conflict, or a write in doubt, is settled by reading.
+// only we have is owed: a conflict, or a write in doubt, is settled by reading. So is
+// one that met a damaged record, which is written over.
 func (m *machine) saved(e Saved) {
 	p := m.plan
 	if p.write == journal {
@@ -35,7 +36,7 @@ func (m *machine) saved(e Saved) {
 	switch {
 	case e.Fault == None:
 		m.written()
-	case e.Fault == Conflict && p.tries < maxTries:
+	case (e.Fault == Conflict || e.Fault == Damaged) && p.tries < maxTries:
 		p.tries++
 		m.await(Settling, Look{})
 	default:
@@ -107,6 +108,14 @@ func (m *machine) notWritten(facts *Facts) {
 // memory when the client is stopped for good.
 const lastChancePause = 500 * time.Millisecond
 
+// damaged notes that what is stored is to be written over, and tells of it once.
+func (m *machine) damaged(facts *Facts) {
+	if m.aside != Damaged {
+		m.tell(StoreFailed, Trouble{Cause: CauseRecord, Case: "damaged", Facts: facts})
+	}
+	m.aside = Damaged
+}
+
 // settling reads, joins, and writes.
 func (m *machine) settling(e Looked) {
 	p := m.plan
@@ -124,7 +133,7 @@ func (m *machine) settling(e Looked) {
 			m.notWritten(e.Facts)
 			return
 		}
-		m.aside = Damaged
+		m.damaged(e.Facts)
 	default:
 		m.notWritten(e.Facts)
 		return
