@@ -161,7 +161,7 @@ func (m *machine) complain(a *Answer) {
 		m.tell(LifetimeMissing, Trouble{Facts: &Facts{Detail: a.ExpiresDefaulted}})
 	}
 	for _, remark := range a.Remarks {
-		m.tell(AnswerRemarked, Trouble{Facts: &Facts{Detail: remark}})
+		m.tell(AnswerRemarked, Trouble{Facts: remark})
 	}
 	if a.Access.Unusable != "" {
 		m.trouble = Trouble{Condition: Misconfiguration, Cause: CauseUnusable, Facts: &Facts{Detail: a.Access.Unusable}, At: m.now.Wall}

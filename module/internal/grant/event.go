@@ -146,7 +146,7 @@ type Answer struct {
 	Access           record.AccessToken // the access token and what came with it
 	ExpiresIn        time.Duration
 	ExpiresDefaulted string
-	Remarks          []string
+	Remarks          []*Facts
 
 	RetryAfter time.Duration
 	Cause      string

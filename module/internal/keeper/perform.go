@@ -360,8 +360,11 @@ func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope,
 			Unusable: a.Unusable, Response: a.Response,
 		},
-		ExpiresIn: a.ExpiresIn, ExpiresDefaulted: a.ExpiresDefaulted, Remarks: a.Remarks,
+		ExpiresIn: a.ExpiresIn, ExpiresDefaulted: a.ExpiresDefaulted,
 		RetryAfter: a.RetryAfter, Cause: a.Cause,
+	}
+	for _, remark := range a.Remarks {
+		g.Remarks = append(g.Remarks, &grant.Facts{Detail: remark.Detail, Remedy: remark.Remedy})
 	}
 	if a.Outcome != tokenendpoint.Granted {
 		g.Facts = &grant.Facts{Detail: a.Detail, Remedy: a.Remedy, DeadGrant: a.DeadGrant}

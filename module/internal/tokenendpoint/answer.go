@@ -91,9 +91,8 @@ type Answer struct {
 	// never with a value of the request or a token.
 	Detail string
 
-	// Remarks are sentences about what is odd in an answer whose tokens are kept all
-	// the same. Somebody should mend the settings, or the server.
-	Remarks []string
+	// Remarks are about what is odd in an answer whose tokens are kept all the same.
+	Remarks []Remark
 
 	// Remedy says what to do about a failure, and Passes that it may pass without
 	// anybody's help. "" if that depends on the grant: on a refusal of it.
@@ -107,6 +106,19 @@ type Answer struct {
 	// RetryAfter is the answer's Retry-After, capped at an hour; 0 if none.
 	RetryAfter time.Duration
 }
+
+// Remark says what is odd in an answer, and what to do about it.
+type Remark struct{ Detail, Remedy string }
+
+func (a *Answer) remark(detail, remedy string) {
+	a.Remarks = append(a.Remarks, Remark{detail, remedy})
+}
+
+// What to do about the refresh tokens of an answer.
+const (
+	oneRefreshToken = "have the server answer with one refresh token"
+	correctThePath  = "correct refresh_token_path"
+)
 
 // Endless is the lifetime of a refresh token that does not end by itself.
 const Endless time.Duration = -1

@@ -44,15 +44,15 @@ func (c *Client) findTokens(a *Answer, r *reply, own map[string]bool) {
 		a.RefreshToken = r.findToken(d.RefreshTokenPath)
 		if twin := r.twin(d.RefreshTokenPath, own); twin != "" && own[a.RefreshToken] {
 			a.RefreshToken = twin
-			a.Remarks = append(a.Remarks, "the answer holds two refresh tokens under one name; the one that was not presented is used")
+			a.remark("the answer holds two refresh tokens under one name; the one that was not presented is used", oneRefreshToken)
 		}
 		if member := r.findToken(refreshTokenMember); a.RefreshToken == "" && member != "" && !own[member] {
 			a.RefreshToken = member
-			a.Remarks = append(a.Remarks, fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, refreshTokenMember))
+			a.remark(fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, refreshTokenMember), correctThePath)
 		}
 		if member, token := r.besideAccessToken(d.AccessTokenPath, d.RefreshTokenPath); a.RefreshToken == "" && token != "" && !own[token] {
 			a.RefreshToken = token
-			a.Remarks = append(a.Remarks, fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, member))
+			a.remark(fmt.Sprintf("refresh_token_path %s yields nothing; the member %s is used", d.RefreshTokenPath, member), correctThePath)
 		}
 	}
 	// A whole answer that has its access token where it should be hides nothing.
@@ -64,7 +64,7 @@ func (c *Client) findTokens(a *Answer, r *reply, own map[string]bool) {
 		a.RefreshToken = h.refreshToken
 	}
 	if h.otherRotation {
-		a.Remarks = append(a.Remarks, "the answer holds more than one refresh token; the last that came with an access token is used")
+		a.remark("the answer holds more than one refresh token; the last that came with an access token is used", oneRefreshToken)
 	}
 	if !r.whole() && h.accessToken != "" && (h.refreshToken != "" || a.AccessToken == "") {
 		a.AccessToken = h.accessToken

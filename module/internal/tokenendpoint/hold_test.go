@@ -205,7 +205,7 @@ func TestOfTwoRotationsTheLastWholeOneWithAnAccessTokenWins(t *testing.T) {
 		if a.RefreshToken != want || len(a.Remarks) == 0 {
 			t.Errorf("%s: %+v", body, a)
 		}
-		if strings.Contains(strings.Join(a.Remarks, ""), "R2") {
+		if strings.Contains(fmt.Sprint(a.Remarks), "R2") {
 			t.Errorf("remarks hold a token: %q", a.Remarks)
 		}
 	}
@@ -279,7 +279,7 @@ func TestTypesThatMeanBearerAreUsed(t *testing.T) {
 // Fault A6.
 func TestTheMemberOfTheRFCCountsWhereThePathYieldsNothing(t *testing.T) {
 	a := ask(t, Dialect{RefreshTokenPath: "data.refresh_token"}, Request{URL: answering(t, 200, nil, `{"access_token":"A2","refresh_token":"R2"}`)})
-	if a.RefreshToken != "R2" || len(a.Remarks) != 1 || !strings.Contains(a.Remarks[0], "data.refresh_token") {
+	if a.RefreshToken != "R2" || len(a.Remarks) != 1 || !strings.Contains(a.Remarks[0].Detail, "data.refresh_token") || !strings.Contains(a.Remarks[0].Remedy, "refresh_token_path") {
 		t.Errorf("%+v", a)
 	}
 	a = ask(t, Dialect{RefreshTokenPath: "data.refresh_token"}, Request{URL: answering(t, 200, nil, `{"access_token":"A2","refresh_token":"old","data":{"refresh_token":"R2"}}`)})

@@ -69,7 +69,8 @@ func until(at time.Time, a *Answer, r *reply) time.Duration {
 func remaining(lifetime time.Duration, issued time.Time, a *Answer, r *reply) time.Duration {
 	left := until(issued.Add(lifetime), a, r)
 	if left <= 0 {
-		a.Remarks = append(a.Remarks, "by its own dates the access token had expired when it came; the clock of the server or of this machine is wrong, or the server hands out old tokens")
+		a.remark("by its own dates the access token had expired when it came; the clock of the server or of this machine is wrong, or the server hands out old tokens",
+			"correct the clock that is wrong, or have the server issue a token at each request")
 		return lifetime
 	}
 	return min(left, lifetime)

@@ -35,7 +35,13 @@ func TestMembersInOtherSpellingsAreKeptOrNamed(t *testing.T) {
 		r.RefreshToken, r.ClientSecret = "old-one-0", "s3cret"
 		r.URL = answering(t, 200, nil, body)
 		a := ask(t, Dialect{}, r)
-		said := a.Detail + strings.Join(a.Remarks, "") + a.ExpiresDefaulted
+		said := a.Detail + a.ExpiresDefaulted
+		for _, remark := range a.Remarks {
+			said += remark.Detail
+			if remark.Remedy == "" {
+				t.Errorf("%q has no remedy", remark.Detail)
+			}
+		}
 		if (a.Outcome == Granted) != test.granted || a.RefreshToken != test.refresh || !strings.Contains(said, test.says) {
 			t.Errorf("%s: %+v", body, a)
 		}

@@ -106,6 +106,9 @@ func TestADateCountsByTheClockOfItsServer(t *testing.T) {
 		if a.Outcome != Granted || int(a.ExpiresIn.Seconds()) != test.want || (len(a.Remarks) > 0) != test.remarked {
 			t.Errorf("%s: %+v", name, a)
 		}
+		if test.remarked && !strings.Contains(a.Remarks[0].Remedy, "clock") {
+			t.Errorf("%s: remedy %q", name, a.Remarks[0].Remedy)
+		}
 		if test.exp-test.server < 0 || test.iat == 30 {
 			continue // these formats say nothing of when it was issued
 		}

@@ -50,15 +50,15 @@ func Event(k grant.Kind) string { return events[k] }
 
 // OfEvent returns what is to be said of an event, "" where its kind says it all.
 func OfEvent(k grant.Kind, t grant.Trouble, a About) (detail, remedy string) {
-	said := ""
+	said, remedy := "", ""
 	if t.Facts != nil {
-		said = t.Facts.Detail
+		said, remedy = t.Facts.Detail, t.Facts.Remedy
 	}
 	switch k {
 	case grant.LifetimeMissing:
 		return said, "set default_expires_in to the lifetime that the server grants"
 	case grant.AnswerRemarked:
-		return said, "correct the paths in the client's settings, or have the server answer with its tokens alone"
+		return said, remedy
 	case grant.StoreRecovered:
 		return "", ""
 	case grant.StoreFailed:

@@ -38,7 +38,7 @@ func tellable() []grant.Tell {
 		}
 		all = append(all, grant.Tell{Kind: k, Trouble: trouble})
 	}
-	all = append(all, grant.Tell{Kind: grant.LifetimeMissing, Trouble: grant.Trouble{Facts: detail}}, grant.Tell{Kind: grant.AnswerRemarked, Trouble: grant.Trouble{Facts: detail}}, grant.Tell{Kind: grant.StoreRecovered, Trouble: grant.Trouble{Cause: grant.CauseStore}})
+	all = append(all, grant.Tell{Kind: grant.LifetimeMissing, Trouble: grant.Trouble{Facts: detail}}, grant.Tell{Kind: grant.AnswerRemarked, Trouble: grant.Trouble{Facts: &grant.Facts{Detail: "<detail>", Remedy: "<remedy>"}}}, grant.Tell{Kind: grant.StoreRecovered, Trouble: grant.Trouble{Cause: grant.CauseStore}})
 	for _, which := range []string{"stopped", "cache", "unsaved"} {
 		add(grant.StoreFailed, grant.Well, grant.CauseStore, which, detail, nil)
 	}
