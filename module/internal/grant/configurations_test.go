@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/skip"
 )
 
 // configuration is a world to explore: who is in it, and what may happen.
@@ -192,7 +194,7 @@ func TestEverythingThatMayHappen(t *testing.T) {
 		}
 		t.Run(c.name, func(t *testing.T) {
 			if c.long && !all {
-				t.Skip("takes long; runs by make explore")
+				skip.Here(t, "takes long; runs by make explore")
 			}
 			t.Parallel()
 			explore(t, c)

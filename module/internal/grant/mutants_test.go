@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -81,6 +82,22 @@ func TestMutantsApply(t *testing.T) {
 	}
 }
 
+// A mutant that does not compile is caught by nothing, and shows nothing.
+func TestMutantsCompile(t *testing.T) {
+	if os.Getenv("LAMPLIGHTER_MUTANTS") == "" {
+		t.Skip("takes a minute; runs by make mutants and make test")
+	}
+	for _, m := range mutants(t) {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			build := exec.CommandContext(t.Context(), "go", "build", "-overlay", m.overlay(t), "../"+filepath.Dir(m.file))
+			if text, err := build.CombinedOutput(); err != nil {
+				t.Errorf("%s", text)
+			}
+		})
+	}
+}
+
 // Each mutant is caught. LAMPLIGHTER_MUTANTS is "all", "five" of the day, or a part
 // of names.
 func TestMutantsAreCaught(t *testing.T) {
@@ -88,15 +105,10 @@ func TestMutantsAreCaught(t *testing.T) {
 	if which == "" {
 		t.Skip("takes minutes; runs by make mutants")
 	}
-	list := mutants(t)
+	list := slices.DeleteFunc(mutants(t), func(m mutant) bool { return m.why != "" })
+	first := time.Now().YearDay() * 5 % len(list)
 	for i, m := range list {
-		day := time.Now().YearDay() * 5
-		switch {
-		case m.why != "":
-			continue
-		case which == "five" && (i-day%len(list)+len(list))%len(list) >= 5:
-			continue
-		case which != "five" && which != "all" && !strings.Contains(m.name, which):
+		if which == "five" && (i-first+len(list))%len(list) >= 5 || which != "five" && which != "all" && !strings.Contains(m.name, which) {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {
@@ -110,9 +122,8 @@ func TestMutantsAreCaught(t *testing.T) {
 	}
 }
 
-// run runs the tests with the fault. Only a test that fails catches it, not one that
-// takes too long.
-func (m mutant) run(t *testing.T) (out string, caught bool) {
+// overlay is a build in which the file has the fault.
+func (m mutant) overlay(t *testing.T) string {
 	src, err := m.mutate()
 	if err != nil {
 		t.Fatal(err)
@@ -132,6 +143,13 @@ func (m mutant) run(t *testing.T) (out string, caught bool) {
 			t.Fatal(err)
 		}
 	}
+	return overlay
+}
+
+// run runs the tests with the fault. Only a test that fails catches it, not one that
+// takes too long.
+func (m mutant) run(t *testing.T) (out string, caught bool) {
+	overlay := m.overlay(t)
 	pkg, pattern, _ := strings.Cut(m.tests, " ")
 	build := exec.CommandContext(t.Context(), "go", "test", "-overlay", overlay, "-run", "^$", "../"+pkg)
 	if text, err := build.CombinedOutput(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/skip"
 )
 
 func TestEverythingIsForItsOwnerAlone(t *testing.T) {
@@ -136,7 +137,7 @@ func TestASymlinkedLockFileIsNotFollowed(t *testing.T) {
 
 func TestForeignOwnersAreRefused(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
+		skip.Missing(t, "only root can give files away")
 	}
 	const other = 12345
 	st := tempStore(t)

@@ -4,13 +4,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"lamplighter/module/internal/skip"
+
 	"golang.org/x/sys/unix"
 )
 
 func TestNetworkFileSystemIsToldByTheNearestDirectory(t *testing.T) {
 	dir := t.TempDir()
 	if kind, ok := NetworkFileSystem(filepath.Join(dir, "not", "there", "yet")); ok {
-		t.Skipf("the tests themselves run on %s", kind)
+		skip.Missing(t, "the tests themselves run on %s", kind)
 	}
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
