@@ -48,6 +48,7 @@ var configurations = []configuration{
 	{name: "one, lease", holders: 1, allow: leaseEnds | storeAway | inDoubt, faults: 2},
 	{name: "one, fixed", holders: 1, rules: fixed, allow: serverFaults | storeFaults | crashes, faults: 1, crashes: 1},
 	{name: "one, cache", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeAway | refreshes | stops, faults: 1, orders: 1},
+	{name: "one, nothing to present", holders: 1, rules: fixed, settings: cached, life: "unsupplied", allow: serverFaults | storeAway | refreshes | stops, faults: 1, orders: 1},
 	{name: "one, cached", holders: 1, rules: fixed, settings: cached, allow: serverFaults | storeFaults | crashes | operator, faults: 1, crashes: 1, orders: 1, long: true},
 	{name: "one, ends", holders: 1, ends: true, allow: serverFaults | storeAway | crashes, faults: 1, crashes: 1},
 	{name: "one, ends for good", holders: 1, ends: true, stays: true, allow: unsent | storeAway | crashes, faults: 1, crashes: 1},
@@ -62,7 +63,7 @@ var configurations = []configuration{
 	{name: "one, seed of another", holders: 1, allow: steals | storeAway | inDoubt | crashes | refreshes | stops, faults: 3, crashes: 1, orders: 1},
 	{name: "one, cache, seed of another", holders: 1, rules: fixed, settings: cached, allow: steals | storeAway | refreshes | stops, faults: 3, orders: 1},
 	{name: "two, seed of another", holders: 2, allow: steals | storeAway, faults: 2, long: true},
-	{name: "one, beside", holders: 1, life: "beside", allow: storeAway | answerLost | unavailable | crashes | refreshes, faults: 1, orders: 1},
+	{name: "one, beside", holders: 1, life: "beside", allow: storeAway | answerLost | unavailable | crashes | refreshes | refusals, faults: 1, orders: 1},
 	{name: "one, operator", holders: 1, allow: operator | storeAway | unsent | crashes, faults: 1, orders: 2, long: true},
 	{name: "one, operator, crash", holders: 1, allow: operator | inDoubt | answerLost | crashes, faults: 1, crashes: 1, orders: 1, long: true},
 	{name: "one, bindings", holders: 1, allow: rebinds | rerequests | imports | storeAway | crashes, faults: 1, crashes: 1, orders: 2, long: true},
@@ -107,7 +108,15 @@ func (c configuration) start(r *rig) *world {
 
 // beginnings are where a world may begin.
 var beginnings = map[string]func(*world) *world{
-	"valid": valid, "owed": owed, "lost": lost, "beside": beside,
+	"valid": valid, "owed": owed, "lost": lost, "beside": beside, "unsupplied": unsupplied,
+}
+
+// unsupplied is a client whose grant has no refresh token, such as client_credentials.
+func unsupplied(w *world) *world {
+	for i := range w.holders {
+		w.h[i].seed = ""
+	}
+	return w
 }
 
 // owed is valid, but one answer could not be written, and its access token is about

@@ -47,6 +47,9 @@ const (
 )
 
 func (s *server) login(token string) *login {
+	if token == "" { // of a client that has credentials alone
+		return &s.families[0]
+	}
 	if f := int(token[0] - 'A'); f < len(s.families) && s.families[f].there {
 		return &s.families[f]
 	}
@@ -74,10 +77,13 @@ func (s *server) process(token string, binding int8, now int64) *Answer {
 	}
 	s.serial++
 	serial := strconv.Itoa(int(s.serial))
-	fresh := token[:1] + serial
+	fresh := ""
+	if token != "" {
+		fresh = token[:1] + serial
+	}
 	forgiven := token == l.previous && l.grace
 	switch {
-	case s.rules == fixed && token == l.current:
+	case token == "" || s.rules == fixed && token == l.current:
 		fresh = ""
 	case token == l.other && token != "":
 		l.other = fresh
