@@ -18,8 +18,8 @@ func (m *machine) proceed() {
 	p := m.plan
 	switch {
 	case m.phase == LookingAgain && p.RefreshToken != p.connects:
-		m.again = true // another holder has rotated
-		m.finish()
+		m.again = true // another holder has rotated, or judged it
+		m.later(0)
 	case m.phase == LookingAgain:
 		m.journal()
 	case m.mayAsk():
