@@ -88,6 +88,11 @@ func (m *machine) keep(a *Answer) {
 		}
 		lineage = rec.LineageOf(record.FingerprintOf(p.RefreshToken))
 	}
+	if !p.settings.Rotating && p.revived { // it is the configuration's, and not refused any more
+		given := p.Presented
+		given.Imported = true
+		rec = rec.Withdraw(p.number, given)
+	}
 	former := m.record.Access(m.binding.Request)
 	switch {
 	case a.Outcome == Granted:

@@ -53,6 +53,9 @@ func (m *machine) chooseFixed() (Trouble, bool) {
 	p.RefreshToken = p.seed
 	switch f := record.FingerprintOf(p.seed); m.record.Of(f) {
 	case record.WasRefused:
+		if m.record.RefusedElsewhere(f, m.binding.Grant) {
+			break
+		}
 		if p.order != nil && p.order.revive {
 			p.revived = true
 			break

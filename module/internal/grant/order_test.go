@@ -43,3 +43,49 @@ func TestAnOrderGoesOnWithWhatAnotherHolderLeft(t *testing.T) {
 		t.Errorf("it goes on with %+v", effects)
 	}
 }
+
+// A fixed refresh token that was accepted when an operator had it presented once more
+// was taken for refused with the next look.
+func TestAFixedRefreshTokenThatIsAcceptedOnceMoreIsPresentedAgain(t *testing.T) {
+	in := Inputs{Seed: "seed", Binding: testBinding}
+	refused := Answer{Outcome: RefusedGrant, Status: 400}
+	granted := Answer{Outcome: Granted, Status: 200, ExpiresIn: time.Hour, Access: record.AccessToken{AccessToken: "access"}}
+	ask := func(s State, a Answer) State {
+		s, _ = after(s, Called{}, Looked{Inputs: in, Store: Missing}, Connected{}, Claimed{}, Drained{}, Answered{a}, Saved{})
+		return s
+	}
+	s, _ := after(started(Settings{}, new(record.Record)), Poked{}, Looked{Inputs: in, Store: Missing})
+	if s = ask(s, refused); s.trouble.Condition != Lost {
+		t.Fatalf("got %+v", s.trouble)
+	}
+	s, _ = after(s, Ordered{Order{ID: 1}}, Looked{Inputs: in, Stored: s.record}, Connected{}, Claimed{}, Drained{}, Answered{granted}, Saved{})
+	if s.live == nil {
+		t.Fatalf("got %+v", s.trouble)
+	}
+	if s, _ = after(s, Poked{}, Looked{Inputs: in, Stored: s.record}); s.trouble.Condition != Well {
+		t.Errorf("after a look: %+v", s.trouble)
+	}
+}
+
+// A fixed refresh token that the wrong server refused was never shown to the right one.
+func TestAFixedRefreshTokenThatTheWrongServerRefusedIsPresentedToTheRightOne(t *testing.T) {
+	wrong := record.Presented{RefreshToken: "seed", Binding: record.Binding{Grant: 9, Request: 2}}
+	refused := new(record.Record).Refuse(1, wrong, true, &record.Loss{Cause: CauseRefused})
+	s, _ := after(started(Settings{}, refused), Poked{}, Looked{Inputs: Inputs{Seed: "seed", Binding: testBinding}, Stored: refused})
+	if s.trouble.Condition != Well || !s.inLine {
+		t.Errorf("got %+v", s.trouble)
+	}
+}
+
+// … and when that refuses it too, it is shown to neither again.
+func TestAFixedRefreshTokenThatBothServersRefusedIsPresentedToNeither(t *testing.T) {
+	wrong := record.Presented{RefreshToken: "seed", Binding: record.Binding{Grant: 9, Request: 2}}
+	refused := new(record.Record).Refuse(1, wrong, true, &record.Loss{Cause: CauseRefused})
+	in := Inputs{Seed: "seed", Binding: testBinding}
+	s, _ := after(started(Settings{}, refused), Poked{}, Looked{Inputs: in, Stored: refused}, Called{}, Looked{Inputs: in, Stored: refused},
+		Connected{}, Claimed{}, Drained{}, Answered{Answer{Outcome: RefusedGrant, Status: 400}}, Saved{})
+	s, _ = after(s, Poked{}, Looked{Inputs: in, Stored: s.record})
+	if s.trouble.Condition != Lost || s.inLine {
+		t.Errorf("got %+v", s.trouble)
+	}
+}

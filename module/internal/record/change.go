@@ -139,7 +139,7 @@ func (r *Record) Refuse(number uint32, p Presented, keep bool, loss *Loss) *Reco
 	c.Number = max(c.Number, number)
 	f := FingerprintOf(p.RefreshToken)
 	l := c.edit(cmp.Or(c.LineageOf(f), f))
-	if l.Binding == 0 {
+	if l.Binding == 0 || l.Since == 0 && number > l.newest() {
 		l.Binding, l.TokenEndpoint = p.Binding.Grant, p.Binding.TokenEndpoint
 	}
 	t := Token{Fingerprint: f, Number: number, Said: Refused}
