@@ -56,7 +56,7 @@ test: race-check format-check ## check the format, vet, and run all tests, those
 	@$(MAKE) --no-print-directory build BINARY=.make/lamplighter VERSION=v0.0.0-test
 	cd test && LAMPLIGHTER_BINARY='$(CURDIR)/.make/lamplighter' $(GO) test $(race) -count=1 -timeout $(TIMEOUT) ./...
 	cd bench && $(GO) vet ./... && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
-	@if [ -s "$(LAMPLIGHTER_SKIPS)" ]; then echo "skipped here:"; sort "$(LAMPLIGHTER_SKIPS)" | sed 's/^/  /'; else echo "nothing was skipped"; fi
+	@if [ -s "$(LAMPLIGHTER_SKIPS)" ]; then echo "skipped here:"; sort -u "$(LAMPLIGHTER_SKIPS)" | sed 's/^/  /'; else echo "nothing was skipped"; fi
 
 # Without the race detector, which makes it too slow and has nothing to find in a pure
 # function.

@@ -5,6 +5,7 @@ package skip
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -28,7 +29,8 @@ func Here(t testing.TB, format string, args ...any) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		fmt.Fprintf(f, "%s: %s\n", t.Name(), fmt.Sprintf(format, args...)) // one write, among those of other packages
+		reason := strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " ")
+		fmt.Fprintf(f, "%s: %s\n", t.Name(), reason) // one write, among those of other packages
 	}
 	t.Skipf(format, args...)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 )
 
@@ -28,7 +29,7 @@ func SkipAnyway(t testing.TB, format string, args ...any) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		fmt.Fprintf(f, "%s: %s\n", t.Name(), fmt.Sprintf(format, args...))
+		fmt.Fprintf(f, "%s: %s\n", t.Name(), strings.Join(strings.Fields(fmt.Sprintf(format, args...)), " "))
 	}
 	t.Skipf(format, args...)
 }
