@@ -30,6 +30,8 @@ func init() {
 //	                                      {"refresh_token": "…"}
 //	POST …/clients/<client>/revoke        ends the grant at the server (RFC 7009)
 //	POST …/clients/<client>/login         a step of a log-in: see LoginRequest
+//	POST …/clients/<client>/adopt         carries another record's grant over: see
+//	                                      AdoptRequest
 //	GET /oauth2_client/live               200 while the process works
 //	GET /oauth2_client/ready              200 when every client has a valid token;
 //	                                      ?client=<name>, repeatable, for some
@@ -254,6 +256,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 		"import":  a.imports,
 		"revoke":  a.revoke,
 		"login":   a.login,
+		"adopt":   a.adopt,
 	}
 	if action == "" {
 		s := c.status(c.state(), time.Now())
@@ -275,7 +278,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 
 var errNothingHere = caddy.APIError{
 	HTTPStatus: http.StatusNotFound,
-	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke and /login, ready and live"),
+	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke, /login and /adopt, ready and live"),
 }
 
 func notAllowed(method string) error {

@@ -36,7 +36,7 @@ func init() {
 type App struct {
 	// The clients, by name. A name has up to 63 lower-case letters, digits, `_`,
 	// `.` and `-`, and starts with a letter or digit. It also names the client's
-	// record, so a renamed client starts anew.
+	// record: the grant of a renamed one is carried over with `tokens rename`.
 	Clients map[string]*Client `json:"clients,omitempty"`
 
 	// How many token requests may run at a time at one authorization server, which

@@ -104,35 +104,8 @@ func loginSteps(ctx context.Context, fl caddycmd.Flags) (step loginStep, end fun
 // clientOfConfig makes a client work in this process, without an instance: its
 // keeper takes the lease and writes the record as ever.
 func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func(), err error) {
-	config, file, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
-	if err != nil {
+	if c, err = loadClient(fl, fl.Arg(0)); err != nil {
 		return nil, nil, err
-	}
-	if len(config) == 0 || file == "" {
-		return nil, nil, errors.New("there is no configuration here: name it with --config")
-	}
-	cfg := new(caddy.Config)
-	if err := caddy.StrictUnmarshalJSON(config, cfg); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", file, err)
-	}
-	provisioned, err := caddy.ProvisionContext(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := provisioned.AppIfConfigured("oauth2_client")
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s has no clients", file)
-	}
-	app := found.(*App)
-	var names []string
-	for _, known := range app.list() {
-		if known.name == fl.Arg(0) {
-			c = known
-		}
-		names = append(names, known.name)
-	}
-	if c == nil {
-		return nil, nil, fmt.Errorf("%s has no client %s; there are: %s", file, fl.Arg(0), strings.Join(names, ", "))
 	}
 	u := c.use
 	if u.open(ctx); u.err != nil {
@@ -142,6 +115,41 @@ func clientOfConfig(ctx context.Context, fl caddycmd.Flags) (c *client, end func
 	c.log.attended = true
 	c.start(1)
 	return c, func() { c.stop(); u.close() }, nil
+}
+
+// loadClient provisions a configuration, and returns one of its clients.
+func loadClient(fl caddycmd.Flags, name string) (c *client, err error) {
+	config, file, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
+	if err != nil {
+		return nil, err
+	}
+	if len(config) == 0 || file == "" {
+		return nil, errors.New("there is no configuration here: name it with --config")
+	}
+	cfg := new(caddy.Config)
+	if err := caddy.StrictUnmarshalJSON(config, cfg); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	provisioned, err := caddy.ProvisionContext(cfg)
+	if err != nil {
+		return nil, err
+	}
+	found, err := provisioned.AppIfConfigured("oauth2_client")
+	if err != nil {
+		return nil, fmt.Errorf("%s has no clients", file)
+	}
+	app := found.(*App)
+	var names []string
+	for _, known := range app.list() {
+		if known.name == name {
+			c = known
+		}
+		names = append(names, known.name)
+	}
+	if c == nil {
+		return nil, fmt.Errorf("%s has no client %s; there are: %s", file, name, strings.Join(names, ", "))
+	}
+	return c, nil
 }
 
 func loginByDevice(ctx context.Context, step loginStep) (*LoginAnswer, error) {

@@ -79,6 +79,8 @@ func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
 		"A refresh token":      module.ImportRequest{},
 		"A step of a log-in":   module.LoginRequest{},
 		"The answer to a step": module.LoginAnswer{},
+		"A grant to take over": module.AdoptRequest{},
+		"A grant taken over":   module.AdoptResult{},
 	} {
 		var fields []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

@@ -15,6 +15,7 @@ const (
 	CauseResponseLost = "response_lost"          // … after an earlier answer was lost
 	CauseSeedUsed     = "seed_refused"           // … the very first one, from the configuration
 	CauseSeedTaken    = "seed_of_another_record" // … or is another client's, and was not sent
+	CauseMoved        = "record_moved"           // the grant was carried over to another record
 	CauseUnusable     = "token_unusable"         // the access token must not be injected
 	CauseInternal     = "internal_error"         // a bug of ours
 	CauseGrantEnds    = "grant_ends"             // it has an end of its own

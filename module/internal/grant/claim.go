@@ -82,3 +82,20 @@ func (m *machine) denied(seed string) *Trouble {
 func takenTrouble(facts *Facts) Trouble {
 	return Trouble{Condition: Misconfiguration, Cause: CauseSeedTaken, Facts: facts}
 }
+
+// carriedOff reports whether the grant was carried over to another record. Then
+// nothing of it is presented here, and none of what is in memory is written.
+func (m *machine) carriedOff(stored *record.Record) bool {
+	to := stored.Moved
+	if to == nil || m.settings != nil && !m.settings.Rotating {
+		return false
+	}
+	m.record, m.tag, m.loaded = new(record.Record), stored.Revision, true
+	m.unsaved, m.aside = false, None
+	facts := &Facts{Owner: to.Client, Place: to.Place, From: to.Store}
+	if to.Store != "" {
+		facts.Kind = "store"
+	}
+	m.blocked(Trouble{Condition: Misconfiguration, Cause: CauseMoved, Facts: facts})
+	return true
+}

@@ -127,6 +127,7 @@ func (e *encoder) record(r *record.Record, revision bool) {
 	e.rank(numbers, int64(r.Number))
 	e.rank(generations, int64(r.Generation))
 	e.byte(byte(len(r.Lineages)), byte(len(r.Attempts)), byte(len(r.AccessTokens)))
+	e.flags(r.Moved != nil)
 	for i := range r.Lineages {
 		e.lineage(&r.Lineages[i])
 	}
@@ -182,7 +183,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 29}, {plan{}, 28}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
-		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 10}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9},
+		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 11}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {
 			t.Errorf("%v has %d members, and the encoder knows of %d", typ, typ.NumField(), known.members)

@@ -123,7 +123,7 @@ func (e *encoder) moment(t int64) {
 func (e *encoder) world(w *world) {
 	e.byte(byte(w.faults), byte(w.crashes), byte(w.orders))
 	p := w.past
-	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense, p.taken, p.ended, p.waited)
+	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense, p.taken, p.moved, p.ended, p.waited)
 	e.byte(byte(p.imported))
 	e.byte(byte(w.claims[0]), byte(w.claims[1]))
 	for i := range w.server.families {

@@ -54,6 +54,9 @@ func (m *machine) resolved(e Looked) bool {
 func (m *machine) read(e Looked) bool {
 	switch e.Store {
 	case None:
+		if m.carriedOff(e.Stored) {
+			return false
+		}
 		m.adopt(e.Stored)
 		return true
 	case Missing: // a record that was there before is not forgotten because its file went

@@ -3,6 +3,8 @@ package grant
 import (
 	"slices"
 	"time"
+
+	"lamplighter/module/internal/record"
 )
 
 // may is what may happen in a world beside what must.
@@ -20,6 +22,7 @@ const (
 	rollback                    // the store loses its newest write
 	damage                      // the record becomes unreadable
 	steals                      // another client claims the seed, or lets it go
+	carries                     // the grant is carried over to another record
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way
 	kills                       // the server ends the grant
@@ -146,6 +149,16 @@ func (m *mover) others() {
 	if !w.server.families[0].dead {
 		m.fault(kills, 9, "the server ends the grant", func(v *world) { v.server.families[0].dead, v.past.killed = true, true })
 	}
+	if rec := w.store.rec; rec != nil && rec.Moved == nil && !w.store.damaged && w.store.lease == 0 && !w.owes() {
+		m.fault(carries, 9, "carried over", func(v *world) {
+			moved := *rec.MoveTo(record.Moved{Client: "another"}).Stripped()
+			moved.Revision, moved.WriteID = rec.Revision+1, ""
+			v.store.rec, v.past.moved, v.safe = &moved, true, nil
+			for i := range v.h {
+				v.h[i].heard, v.h[i].owed = nil, ""
+			}
+		})
+	}
 	switch w.claims[0] {
 	case 0:
 		m.fault(steals, 9, "another claims the seed", func(v *world) { v.claims[0], v.past.taken = theirs, true })
@@ -165,6 +178,11 @@ func (m *mover) others() {
 			v.safe = fitting(v.safe, v.known)
 		})
 	}
+}
+
+// owes reports whether a holder has what the store has not.
+func (w *world) owes() bool {
+	return slices.ContainsFunc(w.h[:], func(h holder) bool { return h.owed != "" || h.state != nil && h.state.unsaved })
 }
 
 // outcomes are those of what is under way.

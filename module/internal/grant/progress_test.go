@@ -106,6 +106,9 @@ func (w *world) resting() bool {
 // and that is to be presented.
 func (w *world) hope() bool {
 	newest := w.newest()
+	if w.past.moved {
+		return false
+	}
 	for f := range w.server.families {
 		l := &w.server.families[f]
 		if !l.there || newest != 0 && 'A'+byte(f) != newest {
@@ -180,6 +183,8 @@ func (p past) explains(cause string) string {
 		ok = p.rolledBack
 	case CauseSeedTaken:
 		ok = p.taken
+	case CauseMoved:
+		ok = p.moved
 	}
 	if ok {
 		return ""

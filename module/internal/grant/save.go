@@ -121,6 +121,10 @@ func (m *machine) settling(e Looked) {
 	p := m.plan
 	switch e.Store {
 	case None:
+		if m.carriedOff(e.Stored) {
+			m.finish()
+			return
+		}
 		m.join(e.Stored)
 		if p.write != keep && record.Equal(m.record, e.Stored) {
 			m.after()

@@ -48,6 +48,7 @@ type past struct {
 	nonsense   bool // what an operator supplied was refused
 	imported   int8 // the binding, from 1 on, at which what an operator supplied was accepted
 	taken      bool // another client claimed the seed
+	moved      bool // the grant was carried over
 }
 
 // stored is the store.
@@ -235,6 +236,9 @@ func (w *world) write(i int, s Save) Fault {
 		return Damaged
 	case !w.store.damaged && (w.revision() != s.IfRevision || s.SetAside == Damaged):
 		return Conflict // also of what another holder has mended
+	}
+	if w.store.rec != nil && w.store.rec.Moved != nil {
+		w.wrong(fmt.Sprintf("holder %d writes over a tombstone", i))
 	}
 	h, rec := &w.h[i], *s.Record
 	rec.Revision = s.IfRevision + 1

@@ -82,7 +82,7 @@ func Decode(data []byte, format int) (*Record, error) {
 }
 
 // known are the members of a record.
-var known = []string{"client", "revision", "write_id", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten"}
+var known = []string{"client", "revision", "write_id", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "moved"}
 
 // sort puts a record in the order that it is kept in, whoever wrote it.
 func (r *Record) sort() {

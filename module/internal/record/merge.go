@@ -13,8 +13,8 @@ const keptMarks = 128
 
 // Merge joins two versions of a client's record: of each token the word of the
 // attempt with the higher number holds, that it was consumed holds for ever. It is
-// commutative, associative and idempotent but for Revision and WriteID, which are
-// those of a write, and are taken from b.
+// commutative, associative and idempotent but for Revision, WriteID and Moved, which
+// are those of a write, and are taken from b.
 func Merge(a, b *Record) *Record {
 	m := &Record{
 		Client: cmp.Or(a.Client, b.Client), Revision: b.Revision, WriteID: b.WriteID,
@@ -23,6 +23,7 @@ func Merge(a, b *Record) *Record {
 		Attempts:     join(a.Attempts, b.Attempts, Attempt.key, largest(compareAttempts)),
 		AccessTokens: join(a.AccessTokens, b.AccessTokens, AccessToken.key, largest(compareAccess)),
 		Forgotten:    mergeMarks(a.Forgotten, b.Forgotten),
+		Moved:        b.Moved,
 		unknown:      mergeUnknown(a, b),
 	}
 	m.normalise()

@@ -56,6 +56,10 @@ type Record struct {
 	// by number.
 	Forgotten []Mark `json:"forgotten,omitempty"`
 
+	// Moved says that the grant was carried over, and where to; nil of a record that is
+	// in use.
+	Moved *Moved `json:"moved,omitempty"`
+
 	// unknown holds members that a later version wrote and that this one may ignore.
 	unknown map[string]json.RawMessage
 }

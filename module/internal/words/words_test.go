@@ -53,6 +53,8 @@ func tellable() []grant.Tell {
 	inUse := taken
 	inUse.Kind = "in use"
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse)
+	elsewhere := grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"}
+	add(grant.Troubled, grant.Misconfiguration, grant.CauseMoved, "", &grant.Facts{Owner: "crm", Place: "/var/crm.json"}, &elsewhere)
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseUnusable, "", detail)
 	add(grant.TokenRefreshFailed, grant.Backoff, grant.CauseStore, "", detail)
 	add(grant.OrderRefused, grant.Backoff, grant.CauseStore, "order unsaved")

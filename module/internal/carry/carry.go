@@ -1,0 +1,160 @@
+// Package carry carries a client's grant from one record to another: to a new name,
+// or to another store.
+//
+// It knows records and stores. It must not know Caddy, commands or who asks.
+package carry
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/store"
+)
+
+// End is a record: that of a client in a store.
+type End struct {
+	Store  store.Store
+	Client string
+
+	// Name is the store in the words of a command; of use if the other end is in
+	// another one.
+	Name string
+}
+
+func (e End) place() string { return e.Store.Describe(e.Client) }
+
+// Over carries the grant over, under the leases of both records. What was there
+// becomes a tombstone: at first one that still has everything, and when that is in
+// the new record, without. After a crash the same call goes on where it ended. An
+// error says why nothing was changed, or what stands in the way of the rest.
+func Over(ctx context.Context, from, to End) error {
+	if _, err := from.load(ctx); err != nil {
+		return err // and no lock is left behind
+	}
+	for _, e := range []End{from, to} {
+		if err := e.Store.Open(ctx); err != nil {
+			return fmt.Errorf("store of client %s: %w", e.Client, err)
+		}
+		lease, err := await(ctx, e)
+		if err != nil {
+			return err
+		}
+		defer lease.Release()
+	}
+	old, err := from.load(ctx)
+	if err != nil {
+		return err
+	}
+	own, err := to.Store.Load(ctx, to.Client)
+	if errors.Is(err, store.ErrNotFound) {
+		own, err = &record.Record{Client: to.Client}, nil
+	}
+	if err != nil {
+		return fmt.Errorf("the record of client %s: %w", to.Client, err)
+	}
+	goal := record.Moved{Client: to.Client, Place: to.place(), Store: to.Name}
+	if old.Moved != nil && old.Moved.Place == goal.Place && !old.Pending() {
+		return nil // done before
+	}
+	if err := permit(old, own, from, to, goal.Place); err != nil {
+		return err
+	}
+	return carry(ctx, old, own, from, to, goal)
+}
+
+func (e End) load(ctx context.Context) (*record.Record, error) {
+	rec, err := e.Store.Load(ctx, e.Client)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("there is no record of client %s at %s", e.Client, e.place())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the record of client %s: %w", e.Client, err)
+	}
+	return rec, nil
+}
+
+// permit says why the grant must not be carried over.
+func permit(old, own *record.Record, from, to End, goal string) error {
+	switch {
+	case old.Moved != nil && old.Moved.Place != goal:
+		return fmt.Errorf("the grant of client %s was carried over to client %s already, to %s", from.Client, old.Moved.Client, old.Moved.Place)
+	case own.Pending():
+		return fmt.Errorf("the grant of client %s is on the way to %s: end that first", to.Client, own.Moved.Place)
+	case len(old.Lineages) == 0 && len(old.AccessTokens) == 0:
+		return fmt.Errorf("the record of client %s at %s holds nothing", from.Client, from.place())
+	case own.Holding(old) != nil:
+		return fmt.Errorf("client %s has another grant, which lives: it would be lost", to.Client)
+	case old.OpenBeside(new(record.Record)) != nil:
+		return fmt.Errorf("nobody knows what became of the last token request of client %s: start it as it was configured, until it has an answer", from.Client)
+	case own.OpenBeside(old) != nil:
+		return fmt.Errorf("nobody knows what became of the last token request of client %s: wait until it has an answer", to.Client)
+	}
+	return nil
+}
+
+func carry(ctx context.Context, old, own *record.Record, from, to End, goal record.Moved) error {
+	if old.Moved == nil {
+		grave := old.MoveTo(goal)
+		if err := from.save(ctx, grave, old.Revision); err != nil {
+			return err
+		}
+		grave.Revision = old.Revision + 1
+		old = grave
+	}
+	failpoint.At("carry-begun")
+	if carried := own.Carried(old); carried != own {
+		if err := to.save(ctx, carried, own.Revision); err != nil {
+			return err
+		}
+	}
+	failpoint.At("carry-written")
+	for i := range old.Lineages {
+		id := old.Lineages[i].ID
+		if _, err := to.Store.Claim(ctx, to.Client, id, func(string) (bool, error) { return true, nil }); err != nil {
+			return fmt.Errorf("claims of client %s: %w", to.Client, err)
+		}
+	}
+	failpoint.At("carry-claimed")
+	if err := from.save(ctx, old.Stripped(), old.Revision); err != nil {
+		return err
+	}
+	failpoint.At("carry-ended")
+	return nil
+}
+
+func (e End) save(ctx context.Context, rec *record.Record, ifRevision uint64) error {
+	own := *rec
+	own.Client, own.WriteID = e.Client, "carry-"+rand.Text()
+	if err := e.Store.Save(ctx, e.Client, &own, ifRevision); err != nil {
+		return fmt.Errorf("the record of client %s: %w", e.Client, err)
+	}
+	return nil
+}
+
+// leasePoll is how often a lease that another holder has is tried again.
+const leasePoll = 100 * time.Millisecond
+
+// await waits for the lease of a record, until ctx ends.
+func await(ctx context.Context, e End) (store.Lease, error) {
+	for {
+		lease, err := e.Store.Lease(ctx, e.Client)
+		if err == nil {
+			return lease, nil
+		}
+		if !errors.Is(err, store.ErrBusy) {
+			return nil, fmt.Errorf("the record of client %s: %w", e.Client, err)
+		}
+		timer := time.NewTimer(leasePoll)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, fmt.Errorf("the record of client %s is in use at %s: %w", e.Client, e.place(), store.ErrBusy)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package carry
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/store"
+)
+
+// grant returns the record of a client whose seed was spent.
+func grant(seed, living string) *record.Record {
+	rec := new(record.Record)
+	for i, pair := range [][2]string{{seed, seed + " 2"}, {seed + " 2", living}} {
+		rec = rec.Answered(uint32(i+1), record.Presented{RefreshToken: pair[0], Binding: record.Binding{Grant: 1}}, record.Token{RefreshToken: pair[1]}).Count()
+	}
+	return rec.Obtain(record.AccessToken{Request: 2, Grant: 1, Lineage: record.FingerprintOf(seed), Number: 2, AccessToken: "access"})
+}
+
+func save(t *testing.T, e End, rec *record.Record) {
+	t.Helper()
+	var revision uint64
+	if stored, err := e.Store.Load(t.Context(), e.Client); err == nil {
+		revision = stored.Revision
+	}
+	own := *rec
+	own.Client = e.Client
+	if err := e.Store.Save(t.Context(), e.Client, &own, revision); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func load(t *testing.T, e End) *record.Record {
+	t.Helper()
+	rec, err := e.Store.Load(t.Context(), e.Client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func wantLiving(t *testing.T, e End, token string) {
+	t.Helper()
+	rec := load(t, e)
+	if current := rec.Current(1); current == nil || current.RefreshToken != token || rec.Moved != nil {
+		t.Errorf("client %s has %+v, want %s", e.Client, rec, token)
+	}
+	if access := rec.Access(2); access == nil || access.AccessToken != "access" {
+		t.Errorf("client %s has the access token %+v", e.Client, access)
+	}
+	if rec.Of(record.FingerprintOf("seed")) != record.WasUsed {
+		t.Error("what was spent is forgotten")
+	}
+	if owner, err := e.Store.Claimed(t.Context(), record.FingerprintOf("seed")); owner != e.Client || err != nil {
+		t.Errorf("the seed is claimed by %q, %v", owner, err)
+	}
+}
+
+func wantTombstone(t *testing.T, e, to End) {
+	t.Helper()
+	rec := load(t, e)
+	if rec.Moved == nil || rec.Moved.Client != to.Client || rec.Moved.Place != to.place() || rec.Pending() {
+		t.Errorf("client %s has %+v, want an empty tombstone", e.Client, rec)
+	}
+	data, err := rec.Encode()
+	if err != nil || strings.Contains(string(data), "living") || strings.Contains(string(data), `"access"`) {
+		t.Errorf("a tombstone holds a secret: %s, %v", data, err)
+	}
+	if rec.Frees(record.FingerprintOf("seed"), 1) || rec.Frees(record.FingerprintOf("living"), 1) {
+		t.Error("a tombstone lets go what was carried over")
+	}
+}
+
+// ends are a renamed client, and one whose store was changed.
+func ends(t *testing.T) map[string][2]End {
+	one := store.NewFile(filepath.Join(t.TempDir(), "one"))
+	other := store.NewFile(filepath.Join(t.TempDir(), "other"))
+	return map[string][2]End{
+		"rename": {{Store: one, Client: "erp"}, {Store: one, Client: "erp2"}},
+		"move":   {{Store: one, Client: "crm", Name: "one"}, {Store: other, Client: "crm", Name: "other"}},
+	}
+}
+
+func TestAGrantIsCarriedOverAndBack(t *testing.T) {
+	for name, e := range ends(t) {
+		t.Run(name, func(t *testing.T) {
+			from, to := e[0], e[1]
+			save(t, from, grant("seed", "living"))
+			for range 2 { // the second time nothing is left to be done
+				if err := Over(t.Context(), from, to); err != nil {
+					t.Fatal(err)
+				}
+				wantLiving(t, to, "living")
+				wantTombstone(t, from, to)
+			}
+			if err := Over(t.Context(), to, from); err != nil {
+				t.Fatal(err)
+			}
+			wantLiving(t, from, "living")
+			wantTombstone(t, to, from)
+		})
+	}
+}
+
+func TestAGrantOfItsOwnThatIsLostGivesWay(t *testing.T) {
+	e := ends(t)["rename"]
+	save(t, e[0], grant("seed", "living"))
+	lost := grant("other", "dead")
+	for n := uint32(3); n < 9; n++ {
+		lost = lost.Answered(n, record.Presented{RefreshToken: "dead"}, record.Token{RefreshToken: "dead"})
+	}
+	lost = lost.Refuse(9, record.Presented{RefreshToken: "dead"}, true, &record.Loss{Cause: "refused"})
+	save(t, e[1], lost)
+	if err := Over(t.Context(), e[0], e[1]); err != nil {
+		t.Fatal(err)
+	}
+	wantLiving(t, e[1], "living")
+}
+
+// faulty is a store that fails at one call that changes something.
+type faulty struct {
+	store.Store
+	left *int
+}
+
+var errFault = errors.New("it fails")
+
+func (f faulty) Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error {
+	if *f.left--; *f.left < 0 {
+		return errFault
+	}
+	return f.Store.Save(ctx, name, rec, ifRevision)
+}
+
+func (f faulty) Claim(ctx context.Context, name string, token record.Fingerprint, free func(string) (bool, error)) (string, error) {
+	if *f.left--; *f.left < 0 {
+		return "", errFault
+	}
+	return f.Store.Claim(ctx, name, token, free)
+}
+
+func TestACommandThatWasInterruptedIsRepeated(t *testing.T) {
+	const steps = 4
+	for done := range steps {
+		for name, e := range ends(t) {
+			from, to := e[0], e[1]
+			save(t, from, grant("seed", "living"))
+			left := done
+			broken := func(e End) End { e.Store = faulty{e.Store, &left}; return e }
+			if err := Over(t.Context(), broken(from), broken(to)); !errors.Is(err, errFault) {
+				t.Fatalf("%s after %d steps: %v", name, done, err)
+			}
+			// Nothing is in two places for whoever looks, and nothing is nowhere.
+			living := 0
+			for _, e := range e {
+				if rec, err := e.Store.Load(t.Context(), e.Client); err == nil && rec.Moved == nil && rec.Current(1) != nil {
+					living++
+				}
+			}
+			pending := load(t, from).Pending()
+			if living > 1 || living == 0 && !pending {
+				t.Errorf("%s after %d steps: the grant lives in %d records, pending %v", name, done, living, pending)
+			}
+			if load(t, from).Frees(record.FingerprintOf("seed"), 1) {
+				t.Errorf("%s after %d steps: the seed is free", name, done)
+			}
+			// The client may go on with it meanwhile.
+			want := "living"
+			if rec, err := to.Store.Load(t.Context(), to.Client); err == nil && rec.Current(1) != nil {
+				want = "rotated"
+				n := rec.Number + 1
+				save(t, to, rec.Answered(n, record.Presented{RefreshToken: "living"}, record.Token{RefreshToken: want}))
+			}
+			if err := Over(t.Context(), from, to); err != nil {
+				t.Fatalf("%s after %d steps: %v", name, done, err)
+			}
+			wantLiving(t, to, want)
+			if rec := load(t, from); rec.Pending() || rec.Moved == nil {
+				t.Errorf("%s after %d steps: %+v", name, done, rec)
+			}
+		}
+	}
+}
+
+func TestWhatIsNotCarriedOverStaysAsItIs(t *testing.T) {
+	open := func(rec *record.Record, token string) *record.Record {
+		return rec.Journal(record.Attempt{Number: rec.Number + 1, ID: "a-1"}, record.Presented{RefreshToken: token, Candidate: token == "fresh"})
+	}
+	for want, set := range map[string]func(t *testing.T, from, to End){
+		"has another grant, which lives": func(t *testing.T, from, to End) {
+			save(t, from, grant("seed", "living"))
+			save(t, to, grant("other", "of its own"))
+		},
+		"last token request of client erp:": func(t *testing.T, from, _ End) { save(t, from, open(grant("seed", "living"), "living")) },
+		"last token request of client erp2:": func(t *testing.T, from, to End) {
+			save(t, from, grant("seed", "living"))
+			save(t, to, open(new(record.Record), "fresh"))
+		},
+		"no record of client erp": func(*testing.T, End, End) {},
+		"was carried over to client other already": func(t *testing.T, from, _ End) {
+			save(t, from, grant("seed", "living"))
+			if err := Over(t.Context(), from, End{Store: from.Store, Client: "other"}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"is in use": func(t *testing.T, from, _ End) {
+			save(t, from, grant("seed", "living"))
+			lease, err := from.Store.Lease(t.Context(), from.Client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(lease.Release)
+		},
+	} {
+		t.Run(want, func(t *testing.T) {
+			e := ends(t)["rename"]
+			from, to := e[0], e[1]
+			set(t, from, to)
+			revisions := func() (list [2]uint64) {
+				for i, e := range e {
+					if rec, err := e.Store.Load(t.Context(), e.Client); err == nil {
+						list[i] = rec.Revision
+					}
+				}
+				return list
+			}
+			before := revisions()
+			ctx, cancel := context.WithTimeout(t.Context(), 3*leasePoll)
+			defer cancel()
+			if err := Over(ctx, from, to); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+			if after := revisions(); after != before {
+				t.Errorf("records of the revisions %v became %v", before, after)
+			}
+		})
+	}
+}

@@ -1,0 +1,143 @@
+package record
+
+import "slices"
+
+// Moved says that a client's grant was carried over to another record. What is left
+// here is a tombstone: nothing in it is presented, and nobody writes over it from
+// memory.
+type Moved struct {
+	// Client is the name that the grant has now.
+	Client string `json:"client"`
+
+	// Store is where its record is, in the words of the command that moves it back;
+	// "" if that is this store.
+	Store string `json:"store,omitempty"`
+
+	// Place is its record, for people.
+	Place string `json:"place"`
+}
+
+// MoveTo returns the record as a tombstone that still has its content: until that is
+// in the other place, it is nowhere else.
+func (r *Record) MoveTo(to Moved) *Record {
+	c := r.copy()
+	c.Moved = &to
+	return c
+}
+
+// Stripped returns a tombstone without what was carried over. What was a refresh
+// token here counts as refused, whatever names it; if the grant is carried back, its
+// word is the later one.
+func (r *Record) Stripped() *Record {
+	c := r.copy()
+	c.AccessTokens, c.Attempts = nil, nil
+	c.Lineages = slices.Clone(c.Lineages)
+	for i := range c.Lineages {
+		l := &c.Lineages[i]
+		l.Tokens = slices.Clone(l.Tokens)
+		for j := range l.Tokens {
+			t := &l.Tokens[j]
+			*t = Token{Fingerprint: t.Fingerprint, Number: t.Number, Said: Refused}
+		}
+		l.Loss = nil
+	}
+	return c
+}
+
+// Pending reports whether a tombstone still has what was to be carried over.
+func (r *Record) Pending() bool {
+	if r.Moved == nil {
+		return false
+	}
+	return len(r.AccessTokens) > 0 || slices.ContainsFunc(r.Lineages, func(l Lineage) bool {
+		return slices.ContainsFunc(l.Tokens, func(t Token) bool { return t.RefreshToken != "" })
+	})
+}
+
+// Carried returns the record of a client that takes over what another one has, which
+// counts as newer than what it had itself. It is the same record if it has that
+// already.
+func (r *Record) Carried(from *Record) *Record {
+	if r.Moved == nil && r.hasAll(from) {
+		return r
+	}
+	c := Merge(r, from.later(r.Number))
+	c.Client, c.Revision, c.WriteID, c.Moved = r.Client, r.Revision, "", nil
+	return c
+}
+
+// hasAll reports whether each refresh token of another record is known.
+func (r *Record) hasAll(from *Record) bool {
+	for i := range from.Lineages {
+		for _, t := range from.Lineages[i].Tokens {
+			if r.Of(t.Fingerprint) == Unknown {
+				return false
+			}
+		}
+	}
+	return len(from.Lineages) > 0 || len(r.AccessTokens) > 0
+}
+
+// later returns the record with all its attempts numbered by so much higher.
+func (r *Record) later(by uint32) *Record {
+	c := r.copy()
+	up := func(n *uint32) {
+		if *n > 0 {
+			*n += by
+		}
+	}
+	marks := func(list []Mark) []Mark {
+		list = slices.Clone(list)
+		for i := range list {
+			up(&list[i].Number)
+		}
+		return list
+	}
+	up(&c.Number)
+	c.Lineages, c.Attempts, c.AccessTokens = slices.Clone(c.Lineages), slices.Clone(c.Attempts), slices.Clone(c.AccessTokens)
+	for i := range c.Lineages {
+		l := &c.Lineages[i]
+		up(&l.Since)
+		up(&l.Revoked)
+		l.Tokens, l.Consumed = slices.Clone(l.Tokens), marks(l.Consumed)
+		for j := range l.Tokens {
+			up(&l.Tokens[j].Number)
+		}
+		if l.Loss != nil {
+			loss := *l.Loss
+			up(&loss.Number)
+			l.Loss = &loss
+		}
+	}
+	for i := range c.Attempts {
+		up(&c.Attempts[i].Number)
+	}
+	for i := range c.AccessTokens {
+		up(&c.AccessTokens[i].Number)
+	}
+	c.Forgotten = marks(c.Forgotten)
+	return c
+}
+
+// Holding returns a lineage that holds a refresh token and that another record knows
+// nothing of; nil if there is none.
+func (r *Record) Holding(other *Record) *Lineage {
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if r.Grant(l.Binding) == l && l.Current() != nil && !other.Knows(l.ID) {
+			return l
+		}
+	}
+	return nil
+}
+
+// OpenBeside returns an attempt whose outcome nobody knows, with a refresh token that
+// another record does not list as consumed; nil if there is none.
+func (r *Record) OpenBeside(other *Record) *Attempt {
+	for i := range r.Attempts {
+		if a := &r.Attempts[i]; a.Open() && other.Of(a.Fingerprint) != WasUsed {
+			return a
+		}
+	}
+	return nil
+}
