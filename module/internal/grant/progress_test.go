@@ -1,6 +1,9 @@
 package grant
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // progress lets a world in which nothing more goes wrong go on, each holder in its
 // turn. Every holder that runs must come to a valid token, as long as the server
@@ -9,6 +12,11 @@ import "fmt"
 func progress(w world) string {
 	w.faults, w.crashes, w.orders, w.net = 0, 0, 0, [2]request{}
 	from := w.now
+	for i := range w.h {
+		if w.spins(i) {
+			return fmt.Sprintf("holder %d looks again and again", i)
+		}
+	}
 	for step := 0; step < 400; step++ {
 		if w.well() && w.now-from > int64(tokenLife) { // and not only because nothing was due yet
 			return ""
@@ -26,6 +34,31 @@ func progress(w world) string {
 		}
 	}
 	return w.explained()
+}
+
+// spins reports whether a holder whose moment has come looks, does nothing, and is to
+// look again at the same moment.
+func (w world) spins(i int) bool {
+	due := func() bool {
+		h := &w.h[i]
+		wait, ok := time.Duration(1), false
+		if h.state != nil && h.under == nil {
+			wait, ok = h.state.Wake(w.clock())
+		}
+		return ok && wait == 0
+	}
+	if !due() {
+		return false
+	}
+	w.step(i, Poked{})
+	for range 8 {
+		look, ok := w.h[i].under.(Look)
+		if !ok {
+			return due()
+		}
+		w.look(i, look)
+	}
+	return true
 }
 
 // fair takes the next move of one holder after the other. Time passes when nobody
