@@ -23,7 +23,7 @@ func (m *machine) looked(e Looked) {
 		m.finish()
 		return
 	}
-	m.plan.alone = e.Store == Missing || e.Store == None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
+	m.plan.alone = e.Store == Missing || e.Store == Damaged || e.Store == None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
 	m.loaded = true
 	if m.phase == Looking {
 		m.recheck(e.Taken)
@@ -70,6 +70,9 @@ func (m *machine) read(e Looked) bool {
 		return true
 	case e.Store == Damaged && holds: // it was ours, and what was in it is in memory
 		m.damaged(e.Facts)
+		if m.unsaved { // it could not be written over
+			return true
+		}
 		m.owe()
 		return false
 	case m.unsaved:

@@ -89,3 +89,15 @@ func TestAFixedRefreshTokenThatBothServersRefusedIsPresentedToNeither(t *testing
 		t.Errorf("got %+v", s.trouble)
 	}
 }
+
+// A record was damaged on a disk that cannot be written: the grant in memory was
+// never presented again, and requests failed although nothing was to be lost.
+func TestADamagedRecordThatCannotBeMendedDoesNotStopTheGrant(t *testing.T) {
+	lives := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
+	look := Looked{Inputs: Inputs{Binding: testBinding}, Store: Damaged}
+	s, effects := after(started(Settings{Rotating: true}, lives), Poked{}, look, Leased{}, look, Saved{Fault: Away},
+		Poked{}, look, Called{}, look, Connected{}, look, Saved{Fault: Away}, Drained{})
+	if _, ok := effects[len(effects)-1].(Send); !ok || s.record.Open(record.FingerprintOf("current")) == nil {
+		t.Errorf("got %+v", effects)
+	}
+}
