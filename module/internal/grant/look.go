@@ -108,7 +108,12 @@ func (m *machine) join(stored *record.Record) {
 	}
 	if m.foreign(stored) {
 		m.aside = Foreign
-		m.owe()
+		if !m.unsaved { // whoever put it there may do so again
+			m.owe()
+			r := m.seldom()
+			r.contest.next(m.now, retryMin, slowRetryMax)
+			r.saving.notBefore = r.contest.notBefore
+		}
 		m.tell(Troubled, Trouble{Condition: Backoff, Cause: CauseContested, Case: caseForeign, At: m.now.Wall})
 		return
 	}

@@ -101,3 +101,31 @@ func TestADamagedRecordThatCannotBeMendedDoesNotStopTheGrant(t *testing.T) {
 		t.Errorf("got %+v", effects)
 	}
 }
+
+// Two processes with grants of different log-ins on one record wrote over each other
+// as fast as the disk would.
+func TestTwoWhoTakeEachOthersRecordForForeignTakeTurnsSlowly(t *testing.T) {
+	ours := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
+	theirs := new(record.Record).Answered(1, record.Presented{RefreshToken: "other", Binding: testBinding}, record.Token{RefreshToken: "living"})
+	s := started(Settings{Rotating: true}, ours)
+	in := Inputs{Binding: testBinding}
+	now, writes := int64(1), 0
+	for range 30 {
+		for _, e := range []Event{Poked{}, Looked{Inputs: in, Stored: theirs}, Leased{}, Looked{Stored: theirs}, Saved{}} {
+			next, effects := Next(s, e, Now{Mono: now, Wall: epoch + now})
+			s = next
+			for _, effect := range effects {
+				if save, ok := effect.(Save); ok {
+					writes++
+					other := *theirs
+					other.Revision = save.IfRevision + 2 // and written over at once
+					theirs = &other
+				}
+			}
+		}
+		now += int64(100 * time.Millisecond)
+	}
+	if writes > 6 {
+		t.Errorf("%d writes in 3 s", writes)
+	}
+}
