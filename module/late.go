@@ -33,6 +33,7 @@ type late struct {
 	transport *Transport
 	req, out  *http.Request // as it came, and as it is sent
 	token     *keeper.Token // the one that is sent
+	former    bool          // which was replaced already, and is to be sent while it is valid
 	wait      time.Duration
 	bound     *http.Transport // the connections of the token's certificate, nil without
 	callOff   context.CancelCauseFunc
@@ -64,6 +65,9 @@ func (l *late) gotConn(info httptrace.GotConnInfo) {
 }
 
 func (l *late) choose() error {
+	if l.former && time.Now().Before(l.token.ExpiresAt) {
+		return nil
+	}
 	c := l.transport.client
 	fresh, err := c.token(l.req, l.wait, false)
 	switch {

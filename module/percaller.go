@@ -100,6 +100,15 @@ func (c *client) ready(req *http.Request, wait time.Duration, holdable bool) err
 	return err
 }
 
+// former returns a pass for the token before one that was rejected, if that has only
+// just come, and is the client's own.
+func (c *client) former(rejected *keeper.Token) (keeper.Pass, bool) {
+	if c.cfg.perCaller() {
+		return keeper.Pass{}, false
+	}
+	return c.keeper.Former(rejected)
+}
+
 // unauthorized says what to do with the 401 that a token was answered with.
 func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.Duration) keeper.Verdict {
 	if !c.cfg.perCaller() {

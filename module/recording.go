@@ -19,13 +19,13 @@ type recording struct {
 	changed sync.Cond     // a read of the source has ended, or the current attempt is another
 	current *attempt      // the one that may read, nil if it has let go
 	reading bool          // somebody reads the source, and nobody else may
-	kept    *bytes.Buffer // what was read and may be wanted; nil once the bound was passed
+	kept    *bytes.Buffer // what was read and may be wanted; nil when nobody wants it
 	err     error         // with which the source ended, io.EOF if it is complete
 	last    bool          // no other attempt follows
 	closed  bool          // the source
 }
 
-// attempt is the body of one of the two attempts to send a request.
+// attempt is the body of one of the attempts to send a request.
 type attempt struct {
 	*recording
 	at int // how much of what was kept it has read
@@ -56,22 +56,22 @@ func withBody(req *http.Request, body io.ReadCloser) *http.Request {
 
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-// again returns the whole body for a second attempt: what was kept, and then the
-// rest of the source. The first attempt reads no more from here on. A read of its
-// that is under way feeds the second one when it ends: the source can be neither
-// interrupted nor read by two.
-func (r *recording) again() (io.ReadCloser, bool) {
+// again returns the whole body for a further attempt, after which there may be more:
+// what was kept, and then the rest of the source. The attempt before reads no more
+// from here on. A read of its that is under way feeds the new one when it ends: the
+// source can be neither interrupted nor read by two.
+func (r *recording) again(more bool) (io.ReadCloser, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last || r.kept == nil || r.err != nil && r.err != io.EOF {
 		return nil, false
 	}
-	second := &attempt{recording: r}
-	r.current, r.last = second, true
-	return second, true
+	next := &attempt{recording: r}
+	r.current, r.last = next, !more
+	return next, true
 }
 
-// end says that there will be no second attempt any more.
+// end says that there will be no further attempt.
 func (r *recording) end() {
 	if r == nil {
 		return
@@ -140,9 +140,7 @@ func (r *recording) read(p []byte) (n int, err error) {
 			return
 		}
 		r.kept.Write(p[:n])
-		if !r.last && int64(r.kept.Len()) > r.limit {
-			r.drop()
-		}
+		r.last = r.last || int64(r.kept.Len()) > r.limit // and what the present attempt has not read stays
 	}()
 	return r.source.Read(p)
 }

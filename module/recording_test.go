@@ -44,7 +44,7 @@ func TestAnyBodyWithinTheBoundIsReplayedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = req.Body.Close()
-		whole, ok := r.again()
+		whole, ok := r.again(false)
 		if !ok {
 			t.Fatal("it is not replayed")
 		}
@@ -69,7 +69,7 @@ func TestBodyBeyondTheBoundIsNotKept(t *testing.T) {
 		t.Fatalf("the first attempt reads %q, %v", got, err)
 	}
 	_ = req.Body.Close()
-	if _, ok := r.again(); ok {
+	if _, ok := r.again(false); ok {
 		t.Error("a body that was not kept whole is replayed")
 	}
 	r.end()
@@ -84,7 +84,7 @@ func TestBodyThatFailedIsNotReplayed(t *testing.T) {
 		t.Fatal("the failure is hidden from the first attempt")
 	}
 	_ = req.Body.Close()
-	if _, ok := r.again(); ok {
+	if _, ok := r.again(false); ok {
 		t.Error("half a body is replayed")
 	}
 	r.end()
@@ -106,7 +106,7 @@ func TestAReplayTakesOverTheReadThatIsUnderWay(t *testing.T) {
 		_, _ = io.WriteString(source, "ping")
 		synctest.Wait() // the next read is under way
 		began := time.Now()
-		second, ok := r.again()
+		second, ok := r.again(false)
 		if !ok {
 			t.Fatal("it is not replayed")
 		}
@@ -130,7 +130,7 @@ func TestASecondAttemptThatLetsGoWaitsForNoRead(t *testing.T) {
 		req, r, closes := recorded(caller, -1, 100)
 		go func() { _, _ = req.Body.Read(make([]byte, 1)) }()
 		synctest.Wait()
-		second, _ := r.again()
+		second, _ := r.again(false)
 		ended := make(chan error)
 		go func() { _, err := second.Read(make([]byte, 1)); ended <- err }()
 		synctest.Wait()

@@ -23,21 +23,44 @@ const replayPatience = 5 * time.Second
 // what else counts as one, is sent again, and returns it anew if so.
 func (t *Transport) afterRejection(req *http.Request, res *http.Response, rejected *keeper.Token, body *recording, wait time.Duration) (*http.Request, bool) {
 	t.client.counts.unauthorized.Add(1)
-	replayable := !hasBody(req) || body != nil // a rejection upgraded nothing
-	if !replayable {
+	if hasBody(req) && body == nil { // a rejection upgraded nothing
 		wait = 0 // the token is refreshed for the next request
 	}
 	verdict := t.client.unauthorized(req, rejected, wait)
-	if !replayable || verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
+	if verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}
-	if !setAside(res) {
+	return anew(req, res, body, false)
+}
+
+// withFormer sends a request again whose token was rejected although it has only just
+// come, with the one before: it was not acted on, so its method does not matter, and
+// nothing else is done about it yet. rejected is nil if that is the end of it.
+func (t *Transport) withFormer(req *http.Request, res *http.Response, rejected *keeper.Token, former keeper.Pass, body *recording, wait time.Duration) (*http.Response, *keeper.Token, error) {
+	t.client.counts.unauthorized.Add(1)
+	again, ok := anew(req, res, body, true)
+	if !ok {
+		return res, nil, nil
+	}
+	t.client.counts.replayed.Add(1)
+	res, refused, err := t.send(again, former, wait)
+	if refused == nil {
+		return res, nil, err
+	}
+	return res, rejected, nil // the clock of the upstream was not to blame
+}
+
+// anew returns a request that was answered as it is to be sent again, and once more
+// after that if need be. It reports false, and leaves the answer as it was, if that
+// cannot be.
+func anew(req *http.Request, res *http.Response, body *recording, more bool) (*http.Request, bool) {
+	if hasBody(req) && body == nil || !setAside(res) {
 		return nil, false
 	}
 	if body == nil {
 		return req, true
 	}
-	whole, ok := body.again()
+	whole, ok := body.again(more)
 	if !ok {
 		return nil, false
 	}

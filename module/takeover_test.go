@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -99,51 +100,69 @@ func TestAReplayAtAnyTimeSendsTheWholeBody(t *testing.T) {
 			source.pieces[i] = bytes.Clone(piece)
 		}
 		limit := rapid.SampledFrom([]int64{1, 10, 50, 1000}).Draw(rt, "bound")
-		first, second := drawReader(rt, "first"), drawReader(rt, "second")
-		rejected := time.Duration(rapid.IntRange(0, 25).Draw(rt, "rejected after"))*time.Second + time.Duration(rapid.IntRange(0, 1).Draw(rt, "and"))*time.Nanosecond
+		attempts := make([]*reader, rapid.IntRange(2, 3).Draw(rt, "attempts"))
+		rejected := make([]time.Duration, len(attempts)-1)
+		for i := range attempts {
+			attempts[i] = drawReader(rt, fmt.Sprint("attempt ", i))
+		}
+		for i := range rejected {
+			rejected[i] = time.Duration(rapid.IntRange(0, 25).Draw(rt, "rejected after"))*time.Second + time.Duration(rapid.IntRange(0, 1).Draw(rt, "and"))*time.Nanosecond
+		}
 		var failed string
-		synctest.Test(t, func(*testing.T) { failed = replayed(source, whole, limit, first, second, rejected) })
+		synctest.Test(t, func(*testing.T) { failed = replayed(source, whole, limit, attempts, rejected) })
 		if failed != "" {
 			rt.Fatal(failed)
 		}
 	})
 }
 
-// replayed sends a body twice, and says what is wrong with that.
-func replayed(source *slowBody, whole []byte, limit int64, first, second *reader, rejected time.Duration) string {
+// replayed sends a body again and again, each time when the attempt before was
+// rejected after a while, and says what is wrong with that.
+func replayed(source *slowBody, whole []byte, limit int64, attempts []*reader, rejected []time.Duration) string {
 	end := source.err
 	req, r := recordBody(&http.Request{Body: source, ContentLength: -1}, limit)
-	ended := make(chan struct{})
-	go func() { defer close(ended); first.send(req.Body) }()
-	time.Sleep(rejected)
-	synctest.Wait()
-	given := source.given.Load()
-	want := given <= limit && !(source.ended.Load() && end != io.EOF)
-	body, ok := r.again()
-	complete := second.reads >= 1<<20
-	if ok {
-		second.send(body)
-		_ = body.Close()
+	var sending sync.WaitGroup
+	body, last := req.Body, attempts[0]
+	patient := last.reads >= 1<<20
+	for i, after := range rejected {
+		sending.Go(func() { attempts[i].send(body) })
+		time.Sleep(after)
+		synctest.Wait()
+		given := source.given.Load()
+		want := given <= limit && !(source.ended.Load() && end != io.EOF)
+		next, ok := r.again(i+1 < len(rejected))
+		if ok != want {
+			return fmt.Sprintf("after %d bytes, replayed: %v", given, ok)
+		}
+		if !ok {
+			r.end()
+			break
+		}
+		if int64(len(attempts[i].got)) > given || i == 0 && int64(len(last.got)) != given {
+			return "an attempt read on"
+		}
+		body, last = next, attempts[i+1]
+		patient = last.reads >= 1<<20
+		if i+1 == len(rejected) {
+			last.send(body)
+			r.end()
+		}
 	}
-	r.end()
-	<-ended
+	sending.Wait()
 	switch {
-	case ok != want:
-		return fmt.Sprintf("after %d bytes, replayed: %v", given, ok)
 	case source.crowded.Load():
 		return "two read the caller's body at once"
 	case source.closed.Load() != 1:
 		return fmt.Sprintf("the caller's body was closed %d times", source.closed.Load())
 	case r.kept != nil:
 		return "what was kept is kept still"
-	case !bytes.HasPrefix(whole, first.got), !bytes.HasPrefix(whole, second.got):
-		return fmt.Sprintf("sent %q and %q of %q", first.got, second.got, whole)
-	case ok && int64(len(first.got)) != given:
-		return "the first attempt read on"
-	case ok && complete && (!bytes.Equal(second.got, whole) || second.err != end):
-		return fmt.Sprintf("the second attempt sent %q and ended with %v, want %q and %v", second.got, second.err, whole, end)
-	case !ok && first.reads >= 1<<20 && (!bytes.Equal(first.got, whole) || first.err != end):
-		return fmt.Sprintf("the first attempt sent %q and ended with %v, want %q and %v", first.got, first.err, whole, end)
+	case patient && (!bytes.Equal(last.got, whole) || last.err != end):
+		return fmt.Sprintf("the last attempt sent %q and ended with %v, want %q and %v", last.got, last.err, whole, end)
+	}
+	for i, a := range attempts {
+		if !bytes.HasPrefix(whole, a.got) {
+			return fmt.Sprintf("attempt %d sent %q of %q", i, a.got, whole)
+		}
 	}
 	return ""
 }

@@ -208,6 +208,11 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if rejected == nil {
 		return t.answer(req, callers, res, err)
 	}
+	if former, ok := c.former(rejected); ok {
+		if res, rejected, err = t.withFormer(req, res, rejected, former, body, wait); rejected == nil {
+			return t.answer(req, callers, res, err)
+		}
+	}
 	again, ok := t.afterRejection(req, res, rejected, body, wait)
 	if !ok {
 		return res, nil
@@ -243,7 +248,7 @@ func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration
 	}
 	var l *late
 	if t.mayOutlast(pass.Token) {
-		l = &late{transport: t, req: req, out: out, token: pass.Token, wait: wait, bound: bound}
+		l = &late{transport: t, req: req, out: out, token: pass.Token, former: pass.Former, wait: wait, bound: bound}
 		out = l.watch()
 	}
 	if bound == nil {

@@ -104,6 +104,7 @@ type Keeper struct {
 	drawn float64
 
 	current     atomic.Pointer[Token] // what is injected; nil if there is none
+	former      atomic.Pointer[Token] // what was before, while current is young
 	drains      atomic.Bool           // Settings.Drain, for the hot path
 	unconfirmed atomic.Uint64         // generation whose acceptance is news
 	gate        gate
@@ -404,9 +405,11 @@ func (k *Keeper) publish() {
 	if l == k.live {
 		return
 	}
+	was := k.live
 	k.live = l
 	if l == nil {
 		k.current.Store(nil)
+		k.former.Store(nil)
 		return
 	}
 	t := tokenOf(l, k.began)
@@ -418,6 +421,9 @@ func (k *Keeper) publish() {
 		t.Certificate = k.request.certificate
 	}
 	k.current.Store(t)
+	if before == nil || before.AccessToken != t.AccessToken {
+		k.keepFormer(was, l, before)
+	}
 }
 
 // broadcast wakes everybody who waits for a change. Called with k.mu held.

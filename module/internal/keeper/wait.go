@@ -13,6 +13,9 @@ type Pass struct {
 	// Token is the token to send.
 	Token *Token
 
+	// Former says that it was replaced already: see [Keeper.Former].
+	Former bool
+
 	counted bool
 }
 
