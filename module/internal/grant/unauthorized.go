@@ -30,16 +30,24 @@ func (m *machine) unauthorized(generation uint64) {
 	case m.underWay() && m.forced.asked != generation: // its token died under way
 	case m.forced.asked == generation, m.forced.unconfirmed == generation:
 	case m.trouble.Blocking() && !m.trouble.beside, m.settings == nil:
-	case m.now.Mono < max(m.schedule.notBefore, m.rarely().forced.notBefore):
+	case m.now.Mono < m.rarely().forced.notBefore || !m.soon():
 		if m.now.Mono >= m.forced.look { // another holder may have rotated
 			m.forced.look = m.now.Mono + int64(lookPause)
 			m.again = true
 		}
 	default:
 		m.forced.asked = generation
+		m.putOff = m.now.Mono < m.schedule.notBefore
 		m.schedule.atOnce()
 		m.again = true
 	}
+}
+
+// soon reports whether a request may be made, or may be in a moment: whoever got a 401
+// waits for the end of the least interval, and not for that of a backoff.
+func (m *machine) soon() bool {
+	wait := time.Duration(m.schedule.notBefore - m.now.Mono)
+	return wait <= 0 || wait <= retryMin && m.schedule.failures == 0
 }
 
 // renewed notes what a token request of ours brought. One that another holder of

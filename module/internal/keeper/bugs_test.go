@@ -153,3 +153,35 @@ func TestAKeeperThatHasNothingToDoKeepsNothingOfItsLastRequest(t *testing.T) {
 		}
 	})
 }
+
+// A token that is served before its cache is written may be refused before, too.
+func TestA401WhileTheCacheIsWrittenBringsAboutARefresh(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.seed = ""
+		r.disk.faults(func() { r.disk.slow = 3 * time.Second })
+		p := r.boot(cacheOnly)
+		old := p.token()
+		time.Sleep(2 * time.Second) // the least interval
+		r.server.revokeAccess()
+		if v := p.unauthorized(old); v != Renewed {
+			t.Errorf("verdict %v", v)
+		}
+	})
+}
+
+// The least interval is about us, and no reason to give a refused token up.
+func TestA401WaitsForTheLeastInterval(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		old := p.token()
+		r.server.revokeAccess()
+		began := time.Now()
+		if v := p.unauthorized(old); v != Renewed {
+			t.Errorf("verdict %v", v)
+		}
+		if waited := time.Since(began); waited > 2*time.Second {
+			t.Errorf("it took %v", waited)
+		}
+		r.wantRequests(2)
+	})
+}

@@ -66,7 +66,7 @@ func viewOf(rec *record.Record, b record.Binding) stored {
 			s.RefreshToken, s.RefreshTokenExpiresAt = t.RefreshToken, t.ExpiresAt
 		} else if l = rec.Lost(b.Grant); l.Loss != nil {
 			s.Lost = &loss{Loss: *l.Loss}
-			if t := l.LastRefused(); t != nil {
+			if t := rec.Refused(b.Grant); t != nil {
 				s.RefreshToken, s.Lost.RefreshToken = t.RefreshToken, t.Fingerprint
 			}
 		}
