@@ -271,18 +271,19 @@ func TestWhatIsSuppliedByHandDisplacesWhatWasSuppliedBefore(t *testing.T) {
 	}
 }
 
-func TestTheRefusedTokenOfTheGrantIsTheOneThatIsPresentedOnceMore(t *testing.T) {
+func TestOnlyANewerSeedIsPresentedOnceMoreInsteadOfTheGrantsRefusedToken(t *testing.T) {
 	r := rotated(1)
 	lost := Presented{RefreshToken: r.Current(grant).RefreshToken, Binding: Binding{Grant: grant}}
 	r = r.Refuse(r.Number+1, lost, true, &Loss{Cause: "refused"})
 	for _, imported := range []bool{true, false} {
 		other := Presented{RefreshToken: fmt.Sprint("supplied ", imported), Candidate: true, Imported: imported, Binding: lost.Binding}
 		r = r.Refuse(r.Number+1, other, true, &Loss{Cause: "refused", Imported: imported})
-		if got := r.Refused(grant); got == nil || got.RefreshToken != lost.RefreshToken {
-			t.Errorf("got %+v, want the grant's", got)
+		want := other.RefreshToken
+		if imported {
+			want = lost.RefreshToken
 		}
-		if got := r.Lost(grant).ID != r.Grant(grant).ID; got == imported {
-			t.Errorf("imported %v: the loss of the grant is taken over: %v", imported, got)
+		if got := r.Refused(grant); got == nil || got.RefreshToken != want {
+			t.Errorf("imported %v: got %+v, want %s", imported, got, want)
 		}
 	}
 }

@@ -119,16 +119,11 @@ func (r *Record) Lost(binding Fingerprint) *Lineage {
 	return found
 }
 
-// Refused returns the refused token that an operator may have presented once more:
-// that of the grant, or else of the loss that was noticed last. nil if there is none.
+// Refused returns the refused token that an operator may have presented once more,
+// that of the loss; nil if there is none.
 func (r *Record) Refused(binding Fingerprint) *Token {
-	for _, l := range []*Lineage{r.Grant(binding), r.Lost(binding)} {
-		if l == nil {
-			continue
-		}
-		if t := l.LastRefused(); t != nil {
-			return t
-		}
+	if l := r.Lost(binding); l != nil {
+		return l.LastRefused()
 	}
 	return nil
 }
