@@ -185,3 +185,50 @@ func TestA401WaitsForTheLeastInterval(t *testing.T) {
 		r.wantRequests(2)
 	})
 }
+
+// A file that a setting names may be on a mount that hangs.
+func TestSettingsThatHangHoldUpNeitherStateNorStop(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		hang := make(chan struct{})
+		p := r.newProcess()
+		stop := p.start(func(s *Settings) {
+			resolve := s.Resolve
+			s.Resolve = func() (Inputs, error) {
+				<-hang
+				return resolve()
+			}
+		})
+		time.Sleep(time.Minute)
+		r.wantState(p, StateMisconfigured, grant.CauseUnresolved)
+		stopped := make(chan struct{})
+		go func() {
+			stop()
+			close(stopped)
+		}()
+		time.Sleep(10 * time.Second)
+		select {
+		case <-stopped:
+		default:
+			t.Error("the stop waits for settings")
+		}
+		close(hang)
+		<-stopped
+	})
+}
+
+func TestSettingsThatHungAreReadAsSoonAsTheyCanBe(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		hang := make(chan struct{})
+		p := r.boot(func(s *Settings) {
+			resolve := s.Resolve
+			s.Resolve = func() (Inputs, error) {
+				<-hang
+				return resolve()
+			}
+		})
+		time.Sleep(time.Minute)
+		close(hang)
+		time.Sleep(time.Second)
+		r.wantState(p, StateOK, "")
+	})
+}

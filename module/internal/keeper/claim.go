@@ -53,7 +53,7 @@ func (k *Keeper) claimed(ctx context.Context, f record.Fingerprint, free frees) 
 // ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else.
 func (k *Keeper) ownerOf(f record.Fingerprint, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
 	binding := k.inputs.Binding.Grant
-	owner, err := call(k, func(ctx context.Context) (string, error) {
+	owner, err := call(k, &k.stuck, func(ctx context.Context) (string, error) {
 		return ask(ctx, func(owner string) (bool, error) {
 			rec, err := k.store.Load(ctx, owner)
 			switch {

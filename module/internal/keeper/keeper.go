@@ -132,6 +132,7 @@ type Keeper struct {
 	request *tokenRequest
 	lease   store.Lease
 	stuck   bool          // a call of the store has not returned
+	unread  bool          // the settings are still being resolved
 	asked   time.Time     // when the request was begun
 	took    time.Duration // how long the last one took
 	answer  tokenendpoint.Outcome

@@ -106,14 +106,14 @@ const storeWait = 5 * time.Second
 
 var errStuck = errors.New("an earlier call has not returned yet")
 
-// call makes one call of the store. One that does not obey its context is left
+// call makes one call of the store, or of whoever reads the settings. One that does not obey its context is left
 // behind, and no other one is made until it returns.
-func call[T any](k *Keeper, work func(ctx context.Context) (T, error)) (T, error) {
+func call[T any](k *Keeper, stuck *bool, work func(ctx context.Context) (T, error)) (T, error) {
 	var none T
 	k.mu.Lock()
-	stuck := k.stuck
+	before := *stuck
 	k.mu.Unlock()
-	if stuck {
+	if before {
 		return none, errStuck
 	}
 	type outcome struct {
@@ -127,7 +127,7 @@ func call[T any](k *Keeper, work func(ctx context.Context) (T, error)) (T, error
 		o := outcome{err: errors.New("a bug of ours ended it")}
 		defer func() {
 			if r := recover(); r != nil {
-				o.err = errors.New(panicked(r).Detail)
+				o.err = &bug{panicked(r)}
 			}
 			done <- o
 		}()
@@ -146,7 +146,7 @@ func call[T any](k *Keeper, work func(ctx context.Context) (T, error)) (T, error
 	case <-patience.C:
 	}
 	k.mu.Lock()
-	k.stuck = true
+	*stuck = true
 	k.mu.Unlock()
 	go func() {
 		o := <-done
@@ -154,28 +154,42 @@ func call[T any](k *Keeper, work func(ctx context.Context) (T, error)) (T, error
 			lease.Release() // nobody waits for it any more
 		}
 		k.mu.Lock()
-		k.stuck = false
+		*stuck = false
 		k.mu.Unlock()
 		k.Recheck()
 	}()
 	return none, fmt.Errorf("no answer within %s: %w", storeWait, context.DeadlineExceeded)
 }
 
-// read resolves the settings, if that is wanted, and reads the record.
-func (k *Keeper) read(look grant.Look) (e grant.Looked) {
+// bug is the error of a call that one of ours ended.
+type bug struct{ facts *grant.Facts }
+
+func (b *bug) Error() string { return b.facts.Detail }
+
+// read resolves the settings, if that is wanted, and reads the record. A file that a
+// setting names may hang like the store.
+func (k *Keeper) read(look grant.Look) grant.Event {
+	var e grant.Looked
 	if look.Config {
-		in, err := k.obeyed().Resolve()
+		resolve := k.obeyed().Resolve
+		in, err := call(k, &k.unread, func(context.Context) (Inputs, error) { return resolve() })
+		if b, ok := errors.AsType[*bug](err); ok {
+			return grant.Panicked{Facts: b.facts}
+		}
 		if err != nil {
 			e.Config, e.Facts = grant.Unresolved, &grant.Facts{Detail: err.Error()}
-			if _, ok := errors.AsType[*NotYet](err); ok {
+			switch _, notYet := errors.AsType[*NotYet](err); {
+			case notYet:
 				e.Config = grant.NotYet
+			case errors.Is(err, errStuck), errors.Is(err, context.DeadlineExceeded):
+				e.Facts.Detail = "a file or directory that the settings name hangs: " + err.Error()
 			}
 			return e
 		}
 		k.inputs = in
 		e.Inputs = grant.Inputs{Seed: in.Seed, SeedFault: in.SeedFault, Binding: in.Binding, Credentials: in.Credentials, Revocable: in.Revoke != nil}
 	}
-	stored, err := call(k, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
+	stored, err := call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
 	e.Stored = stored
 	e.Store, e.Facts = faultOf(err)
 	if look.Taken != 0 && (e.Store == grant.None || e.Store == grant.Missing) {
@@ -225,7 +239,7 @@ func (k *Keeper) save(s grant.Save) grant.Saved {
 	if s.Journal {
 		failpoint.At("before-journal")
 	}
-	_, err := call(k, func(ctx context.Context) (struct{}, error) {
+	_, err := call(k, &k.stuck, func(ctx context.Context) (struct{}, error) {
 		switch s.SetAside {
 		case grant.Damaged:
 			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1, 0)
@@ -246,7 +260,7 @@ func (k *Keeper) save(s grant.Save) grant.Saved {
 
 // takeLease tries once.
 func (k *Keeper) takeLease() (e grant.Leased) {
-	lease, err := call(k, func(ctx context.Context) (store.Lease, error) { return k.store.Lease(ctx, k.name) })
+	lease, err := call(k, &k.stuck, func(ctx context.Context) (store.Lease, error) { return k.store.Lease(ctx, k.name) })
 	if err == nil {
 		k.lease = lease
 	}
