@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"lamplighter/module"
+	"lamplighter/module/rejection"
 )
 
 // rejected reads 'rejected off', or a block of lines that all hold.
@@ -17,7 +17,7 @@ func (p *clientParser) rejected() error {
 		p.client.RejectedOff = true
 		return p.end()
 	}
-	var r module.Rejection
+	var r rejection.Rejection
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
 		var err error
 		switch p.Val() {
@@ -38,7 +38,7 @@ func (p *clientParser) rejected() error {
 	return nil
 }
 
-func (p *clientParser) rejectedStatus(r *module.Rejection) error {
+func (p *clientParser) rejectedStatus(r *rejection.Rejection) error {
 	if r.Status != nil {
 		return p.Errf("status already specified: put all of them in one line, or into blocks of their own")
 	}

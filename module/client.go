@@ -5,6 +5,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module/inject"
+	"lamplighter/module/rejection"
 )
 
 // Client is one OAuth 2.0 client: a registration at one authorization server and
@@ -290,7 +291,7 @@ type Client struct {
 	// and beside `error="invalid_token"` in a `Bearer` challenge of any 4xx: any of
 	// these. Such an answer is handled as a 401 is: the token is refreshed, and the
 	// request sent again where that is safe. Default: none.
-	Rejected []Rejection `json:"rejected,omitempty"`
+	Rejected []rejection.Rejection `json:"rejected,omitempty"`
 
 	// Takes away what counts by itself, 401 and `invalid_token`, so that only
 	// `rejected` says when a token is dead. In a Caddyfile, `rejected off`. Default:

@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/rejection"
 )
 
 // kind is what clients have in common whose settings differ in nothing but their
@@ -23,7 +24,7 @@ type kind struct {
 	endpoint   *tokenendpoint.Client
 	connection tokenendpoint.Connection
 	injections *inject.Injections
-	rejections *rejections
+	rejections *rejection.Rules
 	pair       *keyPair // of certificate and private_key, nil without
 	storeDir   string
 	keys       *store.Keys
@@ -105,7 +106,7 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	if k.injections, err = effective.injections(); err != nil {
 		return nil, err
 	}
-	if k.rejections, err = compileRejections(effective.Rejected, effective.RejectedOff); err != nil {
+	if k.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff); err != nil {
 		return nil, err
 	}
 	var tlsConfig *tls.Config

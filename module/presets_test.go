@@ -158,14 +158,14 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 			f.Injected.compare(t, "the request to the API", presetSent{out.Method, out.URL.String(), out.Header, nil})
 
 			for _, dead := range f.Rejected {
-				if !c.rejections.holds(api, dead.response()) || dead.Source != "documented" || dead.Page == "" {
+				if !c.rejections.Holds(api, dead.response()) || dead.Source != "documented" || dead.Page == "" {
 					t.Errorf("it is not taken for a rejection: %d %s, %s %s", dead.Status, dead.Body, dead.Source, dead.Page)
 				}
 			}
 			if (len(f.Rejected) > 0) != (len(c.cfg.Rejected) > 0) {
 				t.Error("its rejections have no answer, or its answers no rejection")
 			}
-			if res := f.Answer.response(); c.rejections.holds(api, res) {
+			if res := f.Answer.response(); c.rejections.Holds(api, res) {
 				t.Errorf("a success is taken for a rejection: %d %s", f.Answer.Status, f.Answer.Body)
 			}
 			if len(f.Failures) == 0 {

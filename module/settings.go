@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/rejection"
 )
 
 // Defaults of the client settings, in one place.
@@ -171,7 +172,7 @@ func (c *Client) check() error {
 	if _, err := c.injections(); err != nil {
 		return err
 	}
-	if _, err := compileRejections(c.Rejected, c.RejectedOff); err != nil {
+	if _, err := rejection.Compile(c.Rejected, c.RejectedOff); err != nil {
 		return err
 	}
 	if _, err := compileAllow(c.Allow, false); err != nil {

@@ -277,7 +277,7 @@ func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration
 		return nil, nil, err
 	}
 	res.Request = req
-	if t.client.rejections.holds(req, res) {
+	if t.client.rejections.Holds(req, res) {
 		return res, sent, nil
 	}
 	t.client.keeper.Accepted(sent)

@@ -1,4 +1,4 @@
-package module
+package rejection
 
 import (
 	"bytes"
@@ -217,7 +217,7 @@ func TestWhatARejectionIs(t *testing.T) {
 		"an alternative":             {rejected: []Rejection{{JSON: map[string][]string{"a": {}}}, {JSON: map[string][]string{"b": {}}}}, status: 200, body: `{"b":1}`, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := compileRejections(test.rejected, test.off)
+			r, err := Compile(test.rejected, test.off)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -225,7 +225,7 @@ func TestWhatARejectionIs(t *testing.T) {
 			header := http.Header{"Content-Type": {"application/json"}}
 			maps.Copy(header, test.header)
 			res := &http.Response{StatusCode: test.status, Header: header, Body: io.NopCloser(strings.NewReader(test.body))}
-			if got := r.holds(req, res); got != test.want {
+			if got := r.Holds(req, res); got != test.want {
 				t.Errorf("it is: %v", got)
 			}
 			if left, err := io.ReadAll(res.Body); err != nil || string(left) != test.body {
@@ -256,11 +256,11 @@ func TestImpossibleRejectionsAreErrors(t *testing.T) {
 		"as in 'errors.0.code'":            {JSON: map[string][]string{"a[0]": {}}},
 		"a name between the dots is empty": {JSON: map[string][]string{"a..b": {}}},
 	} {
-		if _, err := compileRejections([]Rejection{r}, false); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "rejected: ") {
+		if _, err := Compile([]Rejection{r}, false); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "rejected: ") {
 			t.Errorf("%+v: %v, want %s", r, err, want)
 		}
 	}
-	if _, err := compileRejections([]Rejection{{Status: []int{2}, JSON: map[string][]string{"errcode": {"40001"}}}}, true); err != nil {
+	if _, err := Compile([]Rejection{{Status: []int{2}, JSON: map[string][]string{"errcode": {"40001"}}}}, true); err != nil {
 		t.Error(err)
 	}
 }

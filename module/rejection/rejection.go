@@ -1,4 +1,10 @@
-package module
+// Package rejection answers which answers of an upstream say that an access token is
+// dead: a 401, invalid_token in a challenge, and what a client's setting `rejected`
+// describes.
+//
+// It knows HTTP answers. It must not know clients, tokens, or what follows from a
+// rejection.
+package rejection
 
 import (
 	"errors"
@@ -72,21 +78,22 @@ func checkMemberPath(path string) error {
 
 var emptyName = regexp.MustCompile(`^\.|\.\.|\.$`)
 
-// rejections decide which answers of upstreams mean that a token is dead. On nil,
+// Rules decide which answers of upstreams mean that a token is dead. On nil,
 // what counts by itself does.
-type rejections struct {
+type Rules struct {
 	off  bool
-	list []rejection
+	list []rule
 }
 
-// rejection is a compiled Rejection.
-type rejection struct {
+// rule is a compiled Rejection.
+type rule struct {
 	caddyhttp.ResponseMatcher
 	json map[string][]string
 }
 
-func compileRejections(list []Rejection, off bool) (*rejections, error) {
-	compiled := &rejections{off: off}
+// Compile checks and compiles a list of kinds. off says that nothing counts by itself.
+func Compile(list []Rejection, off bool) (*Rules, error) {
+	compiled := &Rules{off: off}
 	for _, r := range list {
 		if err := r.check(); err != nil {
 			return nil, fmt.Errorf("rejected: %w", err)
@@ -95,14 +102,14 @@ func compileRejections(list []Rejection, off bool) (*rejections, error) {
 		for name, values := range r.Header {
 			header[textproto.CanonicalMIMEHeaderKey(name)] = append([]string{}, values...)
 		}
-		compiled.list = append(compiled.list, rejection{caddyhttp.ResponseMatcher{StatusCode: r.Status, Headers: header}, r.JSON})
+		compiled.list = append(compiled.list, rule{caddyhttp.ResponseMatcher{StatusCode: r.Status, Headers: header}, r.JSON})
 	}
 	return compiled, nil
 }
 
-// holds reports whether an answer means that the token it was sent with is dead. It
+// Holds reports whether an answer means that the token it was sent with is dead. It
 // may put another body into the answer, which yields the same.
-func (r *rejections) holds(req *http.Request, res *http.Response) bool {
+func (r *Rules) Holds(req *http.Request, res *http.Response) bool {
 	switch {
 	case res.StatusCode == http.StatusSwitchingProtocols:
 		return false // the body is the connection
@@ -134,7 +141,7 @@ func (r *rejections) holds(req *http.Request, res *http.Response) bool {
 	return false
 }
 
-func (r *rejection) matchesJSON(beginning []byte) bool {
+func (r *rule) matchesJSON(beginning []byte) bool {
 	for path, texts := range r.json {
 		text, found := findText(beginning, path)
 		if !found || len(texts) > 0 && !slices.Contains(texts, text) {
