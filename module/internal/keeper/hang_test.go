@@ -1,0 +1,82 @@
+package keeper
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"lamplighter/module/internal/store"
+)
+
+// hangingLocks is a store whose leases hang when they are looked at, or given back.
+type hangingLocks struct {
+	*memoryStore
+	lost, release chan struct{} // nil if it does not hang
+}
+
+type hangingLease struct {
+	store.Lease
+	of *hangingLocks
+}
+
+func (s *hangingLocks) Lease(ctx context.Context, name string) (store.Lease, error) {
+	lease, err := s.memoryStore.Lease(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return &hangingLease{lease, s}, nil
+}
+
+func (l *hangingLease) Lost() error {
+	if l.of.lost != nil {
+		<-l.of.lost
+	}
+	return l.Lease.Lost()
+}
+
+func (l *hangingLease) Release() {
+	if l.of.release != nil {
+		<-l.of.release
+	}
+	l.Lease.Release()
+}
+
+// A file system that hangs may hang with a lock, too.
+func TestALockThatHangsHoldsUpNoStop(t *testing.T) {
+	for name, edit := range map[string]func(*hangingLocks, chan struct{}){
+		"looked at":  func(s *hangingLocks, hang chan struct{}) { s.lost = hang },
+		"given back": func(s *hangingLocks, hang chan struct{}) { s.release = hang },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				hang := make(chan struct{})
+				p := r.newProcess()
+				locks := &hangingLocks{memoryStore: p.store}
+				edit(locks, hang)
+				p.keeper.store = locks
+				stop := p.start()
+				time.Sleep(time.Minute)
+				if locks.lost != nil {
+					r.wantRequests(0)
+				}
+				stopped := make(chan struct{})
+				go func() {
+					stop()
+					close(stopped)
+				}()
+				time.Sleep(30 * time.Second)
+				select {
+				case <-stopped:
+				default:
+					t.Error("the stop waits for a lock")
+				}
+				close(hang)
+				<-stopped
+				time.Sleep(time.Minute)
+				if r.disk.leased() {
+					t.Error("the lease is kept")
+				}
+			})
+		})
+	}
+}
