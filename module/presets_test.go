@@ -86,6 +86,9 @@ type presetGrant struct {
 	AccessToken  string         `json:"access_token"`
 	RefreshToken string         `json:"refresh_token"`
 	ExpiresIn    caddy.Duration `json:"expires_in"`
+
+	// How long the refresh token lives, if the answer says so.
+	RefreshTokenExpiresIn caddy.Duration `json:"refresh_token_expires_in"`
 }
 
 func readFixture(t *testing.T, name string) (f presetFixture, user Client) {
@@ -144,9 +147,9 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 			f.Request.compare(t, "the token request", got)
 
 			want := f.Granted
-			if a.Outcome != tokenendpoint.Granted || a.AccessToken != want.AccessToken || a.RefreshToken != want.RefreshToken || a.ExpiresIn != time.Duration(want.ExpiresIn) || a.Unusable != "" {
-				t.Errorf("the answer is taken as outcome %d, tokens %q and %q for %s, %q %q; want %+v",
-					a.Outcome, a.AccessToken, a.RefreshToken, a.ExpiresIn, a.Unusable, a.Detail, want)
+			if a.Outcome != tokenendpoint.Granted || a.AccessToken != want.AccessToken || a.RefreshToken != want.RefreshToken || a.ExpiresIn != time.Duration(want.ExpiresIn) || a.RefreshTokenExpiresIn != time.Duration(want.RefreshTokenExpiresIn) || a.Unusable != "" {
+				t.Errorf("the answer is taken as outcome %d, tokens %q and %q for %s and %s, %q %q; want %+v",
+					a.Outcome, a.AccessToken, a.RefreshToken, a.ExpiresIn, a.RefreshTokenExpiresIn, a.Unusable, a.Detail, want)
 			}
 			api, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.Upstream, nil)
 			if err != nil {

@@ -70,6 +70,9 @@ func TestMetricsSurviveReloads(t *testing.T) {
 		o.wantMetric(`store_errors_total{client="demo"}`, 0)
 		o.wantMetric(`record_unsaved{client="demo"}`, 0)
 		o.wantMetric(`unauthorized_total{client="demo"}`, 0)
+		if end, ok := o.metric(`grant_expiry_timestamp_seconds{client="demo"}`); ok {
+			t.Errorf("a grant without an end ends at %v", end)
+		}
 		now := float64(time.Now().Unix())
 		if expiry, ok := o.metric(`token_expiry_timestamp_seconds{client="demo"}`); !ok || expiry < now+3500 || expiry > now+3601 {
 			t.Errorf("the expiry is %v, %v seconds from now", expiry, expiry-now)
