@@ -17,8 +17,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/dustin/go-humanize"
 
-	"lamplighter/module"
 	"lamplighter/module/inject"
+	"lamplighter/module/settings"
 )
 
 // parseClient reads the block of a client; the dispenser is at its name. Syntax:
@@ -98,12 +98,12 @@ import (
 //	        encryption_key <files...>
 //	    }
 //	}
-func parseClient(d *caddyfile.Dispenser) (string, *module.Client, error) {
+func parseClient(d *caddyfile.Dispenser) (string, *settings.Client, error) {
 	name := d.Val()
-	if err := module.CheckName(name); err != nil {
+	if err := settings.CheckName(name); err != nil {
 		return "", nil, d.WrapErr(err)
 	}
-	c := &module.Client{DeclaredAt: position(d)}
+	c := &settings.Client{DeclaredAt: position(d)}
 	p := clientParser{Dispenser: d, client: c, seen: map[string]caddyfile.Dispenser{"": *d}}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		if err := p.setting(); err != nil {
@@ -128,7 +128,7 @@ func position(d *caddyfile.Dispenser) string {
 // clientParser reads settings into a client, and remembers where they stand.
 type clientParser struct {
 	*caddyfile.Dispenser
-	client *module.Client
+	client *settings.Client
 	seen   map[string]caddyfile.Dispenser
 }
 
@@ -444,7 +444,7 @@ func (p *clientParser) size(field **int64) error {
 }
 
 func (p *clientParser) store() error {
-	cfg := new(module.StoreConfig)
+	cfg := new(settings.StoreConfig)
 	if !p.AllArgs(&cfg.Kind) {
 		return p.Errf("store takes a kind: 'store file { path <dir> }'")
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"lamplighter/module"
+	"lamplighter/module/settings"
 )
 
 const appName = "oauth2_client"
@@ -70,7 +71,7 @@ func parseLimit(d *caddyfile.Dispenser, existing any) (any, error) {
 
 // add puts one more client into the JSON of the app. There may be very many, so
 // those that are there are only read if one of them may have the same name.
-func add(app json.RawMessage, name string, client *module.Client) (json.RawMessage, error) {
+func add(app json.RawMessage, name string, client *settings.Client) (json.RawMessage, error) {
 	const begin, end = `{"clients":{`, `}}`
 	key := fmt.Sprintf("%q:", name) // of characters that JSON need not escape
 	member := append([]byte(key), caddyconfig.JSON(client, nil)...)
@@ -93,7 +94,7 @@ func add(app json.RawMessage, name string, client *module.Client) (json.RawMessa
 }
 
 // globalClients returns the clients that global options declare.
-func globalClients(h httpcaddyfile.Helper) (map[string]*module.Client, error) {
+func globalClients(h httpcaddyfile.Helper) (map[string]*settings.Client, error) {
 	option, ok := h.Option(appName).(httpcaddyfile.App)
 	if !ok {
 		return nil, nil

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module"
+	"lamplighter/module/settings"
 )
 
 const (
@@ -64,7 +64,7 @@ func providerSection(t *testing.T, name string) string {
 		About, Supply, Upstream string
 		Source                  string
 		Pages, Unverified       []string
-		Settings                module.Client
+		Settings                settings.Client
 	}
 	text, err := os.ReadFile(filepath.Join(providers, "testdata", name+".json"))
 	if err != nil {
@@ -101,33 +101,33 @@ func providerSection(t *testing.T, name string) string {
 
 // providerCaddyfile writes the Caddyfile of a fixture's settings, and checks that
 // it means them.
-func providerCaddyfile(t *testing.T, name, upstream string, settings *module.Client) string {
+func providerCaddyfile(t *testing.T, name, upstream string, cfg *settings.Client) string {
 	t.Helper()
 	u, err := url.Parse(upstream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	config := fmt.Sprintf("http://:8080 {\n\tbind 127.0.0.1\n\tupstream_oauth %s://%s {\n\t\tclient %s {\n\t\t\t%s\n\t\t}\n\t}\n}\n",
-		u.Scheme, u.Host, name, strings.Join(subdirectives(t, settings), "\n\t\t\t"))
+		u.Scheme, u.Host, name, strings.Join(subdirectives(t, cfg), "\n\t\t\t"))
 	adapted, err := adapt(config)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 	_, text, _ := strings.Cut(adapted, `"config": `)
-	got := new(module.Client)
+	got := new(settings.Client)
 	if err := json.NewDecoder(strings.NewReader(text)).Decode(got); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	if !got.Equal(settings) {
-		t.Errorf("%s: the Caddyfile becomes\n%+v\nbut the settings are\n%+v", name, got, settings)
+	if !got.Equal(cfg) {
+		t.Errorf("%s: the Caddyfile becomes\n%+v\nbut the settings are\n%+v", name, got, cfg)
 	}
 	return config
 }
 
 // subdirectives writes the settings in the order of the JSON fields.
-func subdirectives(t *testing.T, settings *module.Client) (lines []string) {
+func subdirectives(t *testing.T, cfg *settings.Client) (lines []string) {
 	t.Helper()
-	fields := reflect.ValueOf(settings).Elem()
+	fields := reflect.ValueOf(cfg).Elem()
 	for i := range fields.NumField() {
 		name, _, _ := strings.Cut(fields.Type().Field(i).Tag.Get("json"), ",")
 		switch value := fields.Field(i).Interface().(type) {

@@ -5,18 +5,18 @@ import (
 	"encoding/json"
 	"strings"
 
-	"lamplighter/module"
+	"lamplighter/module/settings"
 )
 
 // withoutShorthand gives {file.name} back its meaning. In a site block Caddy
 // takes it for the shorthand of a part of the request's path, which no client
 // setting may hold.
-func withoutShorthand(c *module.Client) (*module.Client, error) {
+func withoutShorthand(c *settings.Client) (*settings.Client, error) {
 	text, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	restored := new(module.Client)
+	restored := new(settings.Client)
 	text = bytes.ReplaceAll(text, []byte(pathShorthand), []byte("{file."))
 	if err := json.Unmarshal(text, restored); err != nil {
 		return nil, err

@@ -14,6 +14,7 @@ import (
 
 	"lamplighter/module"
 	"lamplighter/module/guard"
+	"lamplighter/module/settings"
 )
 
 func init() {
@@ -103,7 +104,7 @@ type upstream struct {
 	last        caddyfile.Token     // the closing brace
 	clientAt    int                 // the segment that stands for the client
 	name        caddyfile.Token
-	settings    *module.Client
+	settings    *settings.Client
 	declaredAt  string
 	transport   int // the segment of the transport, -1 if there is none
 	insecureTLS bool
@@ -241,9 +242,9 @@ func hasBlock(look caddyfile.Dispenser) bool { return look.NextBlock(look.Nestin
 // declare makes sure that all declarations of one name are equal.
 func (u *upstream) declare(here *caddyfile.Dispenser) error {
 	const key = "oauth2_client.declared"
-	declared, _ := u.helper.State[key].(map[string]*module.Client)
+	declared, _ := u.helper.State[key].(map[string]*settings.Client)
 	if declared == nil {
-		declared = make(map[string]*module.Client)
+		declared = make(map[string]*settings.Client)
 		u.helper.State[key] = declared
 	}
 	known := declared[u.name.Text]

@@ -15,6 +15,7 @@ import (
 
 	"lamplighter/module/internal/carry"
 	"lamplighter/module/internal/store"
+	"lamplighter/module/settings"
 )
 
 // AdoptRequest is the body of an order to carry another record's grant over to a
@@ -63,7 +64,7 @@ func (a adminAPI) adopt(w http.ResponseWriter, r *http.Request, c *client) error
 // adopt carries the grant of another record over to the client, which goes on with
 // it at once.
 func (c *client) adopt(ctx context.Context, req AdoptRequest) (*AdoptResult, error) {
-	if !c.cfg.rotating() {
+	if !c.cfg.Rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token of its own", c.name)
 	}
 	from := carry.End{Client: req.Client, Store: c.use.store}
@@ -71,7 +72,7 @@ func (c *client) adopt(ctx context.Context, req AdoptRequest) (*AdoptResult, err
 	if from.Client == "" {
 		from.Client = c.name
 	}
-	if err := CheckName(from.Client); err != nil {
+	if err := settings.CheckName(from.Client); err != nil {
 		return nil, err
 	}
 	dir := c.use.dir
@@ -110,10 +111,10 @@ func carried(ctx context.Context, from, to carry.End) error {
 // useOther finds a store that a command names: the JSON of one, or the directory of
 // one that is encrypted as the client's.
 func (c *client) useOther(named string) (*storeUse, error) {
-	cfg := &StoreConfig{Path: named}
+	cfg := &settings.StoreConfig{Path: named}
 	keys := c.keys
 	if strings.HasPrefix(named, "{") {
-		cfg = new(StoreConfig)
+		cfg = new(settings.StoreConfig)
 		if err := caddy.StrictUnmarshalJSON([]byte(named), cfg); err != nil {
 			return nil, fmt.Errorf("store: %w", err)
 		}

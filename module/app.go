@@ -20,6 +20,7 @@ import (
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 func init() {
@@ -37,7 +38,7 @@ type App struct {
 	// The clients, by name. A name has up to 63 lower-case letters, digits, `_`,
 	// `.` and `-`, and starts with a letter or digit. It also names the client's
 	// record: the grant of a renamed one is carried over with `tokens rename`.
-	Clients map[string]*Client `json:"clients,omitempty"`
+	Clients map[string]*settings.Client `json:"clients,omitempty"`
 
 	// How many token requests may run at a time at one authorization server, which
 	// is the scheme, host and port of the token endpoint, or of the issuer. Others
@@ -137,7 +138,7 @@ func (a *App) Start() error {
 }
 
 func (a *App) startClient(c *client) {
-	if kind := c.use.network; kind != "" && c.cfg.rotating() {
+	if kind := c.use.network; kind != "" && c.cfg.Rotating() {
 		a.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 			zap.String("client", c.name), zap.String("record", c.use.store.Describe(c.name)), zap.String("file_system", kind))
 	}

@@ -13,26 +13,12 @@ import (
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
-
-// checkProxySetting checks the setting `proxy` as far as it holds no placeholder.
-func (c *Client) checkProxySetting() error {
-	switch c.Proxy {
-	case "", "none", "from_environment":
-		return nil
-	}
-	if strings.Contains(c.Proxy, "{") {
-		return nil
-	}
-	if _, err := origin.ParseProxy(c.Proxy); err != nil {
-		return fmt.Errorf("proxy: %w, none or from_environment", err)
-	}
-	return nil
-}
 
 // chooseProxy returns the forward proxy of a request to the authorization server,
 // nil for none. Its placeholders are resolved anew each time.
-func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
+func chooseProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	switch c.Proxy {
 	case "none":
 		return nil, nil
@@ -52,13 +38,13 @@ func (c *Client) chooseProxy(req *http.Request) (*url.URL, error) {
 }
 
 // permittedProxy is chooseProxy with the rule for what passes one in clear.
-func (c *Client) permittedProxy(req *http.Request) (*url.URL, error) {
-	proxy, err := c.chooseProxy(req)
+func permittedProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
+	proxy, err := chooseProxy(c, req)
 	if proxy == nil || err != nil {
 		return nil, err
 	}
 	rememberProxy(proxy)
-	rules, err := compileAllow(c.Allow, true)
+	rules, err := c.AllowRules(true)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +69,7 @@ func (c *client) checkProxy(setting, endpoint string) error {
 	if err != nil || endpoint == "" {
 		return nil // others say what is wrong with it
 	}
-	_, err = c.cfg.permittedProxy(&http.Request{Method: http.MethodGet, URL: u})
+	_, err = permittedProxy(c.cfg, &http.Request{Method: http.MethodGet, URL: u})
 	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
 		return fmt.Errorf("%[1]s on %[2]s is plain http, and the forward proxy %[3]s on the way would read the secrets: use https, add 'proxy none', or add 'allow %[3]s' if that proxy may read them",
 			setting, u.Host, redact.Word(denied.Proxy.String()))

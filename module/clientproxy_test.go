@@ -2,13 +2,16 @@ package module
 
 import (
 	"errors"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // Fault A11.
@@ -31,16 +34,16 @@ func TestAProxyThatAFileNoLongerYieldsIsToldForWhatItIs(t *testing.T) {
 			if err := writes("http://user:hush-hush@proxy.example:3128")(path); err != nil {
 				t.Fatal(err)
 			}
-			c := &Client{Proxy: "{file." + path + "}", Allow: []string{"http://proxy.example:3128"}}
+			c := &settings.Client{Proxy: "{file." + path + "}", Allow: []string{"http://proxy.example:3128"}}
 			endpoint := "http://as.example/token"
-			if proxy, err := c.permittedProxy(httptest.NewRequest("POST", endpoint, nil)); err != nil || proxy == nil {
+			if proxy, err := permittedProxy(c, httptest.NewRequest("POST", endpoint, nil)); err != nil || proxy == nil {
 				t.Fatal(proxy, err)
 			}
 			if err := test.change(path); err != nil {
 				t.Fatal(err)
 			}
 
-			_, err := tokenendpoint.Discover(t.Context(), endpoint, tokenendpoint.Connection{Proxy: c.permittedProxy})
+			_, err := tokenendpoint.Discover(t.Context(), endpoint, tokenendpoint.Connection{Proxy: func(req *http.Request) (*url.URL, error) { return permittedProxy(c, req) }})
 			got, ok := errors.AsType[*tokenendpoint.Undiscovered](err)
 			if !ok || got.Cause != test.cause || got.Passes {
 				t.Fatalf("got %#v, want %s", err, test.cause)

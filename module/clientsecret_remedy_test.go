@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lamplighter/module/settings"
 )
 
 // Fault B16.
@@ -22,7 +24,7 @@ func TestTheRemedyForARefusedSecretIsTrueForItsSource(t *testing.T) {
 		"{file." + file + "}":           "is read again by itself",
 	} {
 		t.Run(secret[:5], func(t *testing.T) {
-			c, _ := deviceServer(t, &Client{ClientSecret: secret}, func(w http.ResponseWriter, _ url.Values) {
+			c, _ := deviceServer(t, &settings.Client{ClientSecret: secret}, func(w http.ResponseWriter, _ url.Values) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusUnauthorized)
 				_, _ = w.Write([]byte(`{"error":"invalid_client"}`))

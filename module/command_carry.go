@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/internal/carry"
+	"lamplighter/module/settings"
 )
 
 const carryExitCodes = `
@@ -89,7 +90,7 @@ func absolute(named string) string {
 // adoptCommand lets a client take over the grant of another record.
 func adoptCommand(fl caddycmd.Flags, name string, req AdoptRequest) (int, error) {
 	for _, named := range []string{name, req.Client} {
-		if err := CheckName(named); named != "" && err != nil {
+		if err := settings.CheckName(named); named != "" && err != nil {
 			return tokenMissing, err
 		}
 	}
@@ -109,7 +110,7 @@ func adoptCommand(fl caddycmd.Flags, name string, req AdoptRequest) (int, error)
 // moveAway carries the grant of a client that does not run over to another store.
 func moveAway(fl caddycmd.Flags, named string) (int, error) {
 	name := fl.Arg(0)
-	if err := CheckName(name); err != nil {
+	if err := settings.CheckName(name); err != nil {
 		return tokenMissing, err
 	}
 	var s ClientStatus

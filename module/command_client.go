@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"os"
 
+	"lamplighter/module/settings"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -158,7 +160,7 @@ func reportOrder(fl caddycmd.Flags, r OrderResult) (int, error) {
 // callClient calls the admin API about the client that the first argument names.
 func callClient(fl caddycmd.Flags, method, action string, body, into any) (int, error) {
 	name := fl.Arg(0)
-	if err := CheckName(name); err != nil {
+	if err := settings.CheckName(name); err != nil {
 		return tokenMissing, err
 	}
 	api, err := newAdminClient(fl)

@@ -3,7 +3,6 @@ package module
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 // client is a declared Client at work in one configuration.
@@ -22,11 +22,11 @@ type client struct {
 	app        *App // nil in some tests
 	name       string
 	declaredAt string
-	declared   *Client // as it was written; of a global one only until Start
+	declared   *settings.Client // as it was written; of a global one only until Start
 	inPlace    bool
 
 	*kind
-	id     identity
+	id     settings.Identity
 	inject inject.Injector
 
 	seed    record.Fingerprint // of its refresh token when it was provisioned; until Start
@@ -51,11 +51,11 @@ type client struct {
 
 // newClient checks everything about a client that can be known without network
 // and writes, secrets included: a configuration error is found by `validate`.
-func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *Client) (*client, error) {
-	if err := CheckName(name); err != nil {
+func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Client) (*client, error) {
+	if err := settings.CheckName(name); err != nil {
 		return nil, err
 	}
-	effective, err := cfg.effective()
+	effective, err := cfg.Effective()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (c *client) acquire() (err error) {
 	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.use); err != nil {
 		return err
 	}
-	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.perCaller() {
+	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.PerCaller() {
 		return err
 	}
 	tokens, _, err := exchanges.LoadOrNew(c.keeperKey, func() (caddy.Destructor, error) {
@@ -112,7 +112,7 @@ func (c *client) release() (err error) {
 // suppliedSeed reads the refresh token that the operator supplied.
 func (c *client) suppliedSeed() (string, error) {
 	var r placeholder.Resolver
-	seed := r.Value("refresh_token", c.id.refreshToken)
+	seed := r.Value("refresh_token", c.id.RefreshToken)
 	if r.Err != nil || seed == "" {
 		return "", r.Err
 	}
@@ -125,10 +125,10 @@ func (c *client) suppliedSeed() (string, error) {
 
 // warnings are about settings that work, or may work later.
 func (c *client) warnings() (list []string) {
-	if c.seedErr != nil && c.cfg.rotating() {
+	if c.seedErr != nil && c.cfg.Rotating() {
 		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
 	}
-	list = append(list, c.settings().literalSecrets()...)
+	list = append(list, c.settings().LiteralSecrets()...)
 	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
 		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}
@@ -141,14 +141,14 @@ func (c *client) warnings() (list []string) {
 
 // start lets the keeper obey this configuration.
 func (c *client) start(maxRequests int) {
-	drains, _ := c.cfg.drains() // checked
-	if c.cfg.perCaller() {
+	drains, _ := c.cfg.Drains() // checked
+	if c.cfg.PerCaller() {
 		return // its tokens are obtained when their callers come
 	}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{
-			Rotating:           c.cfg.rotating(),
-			RequireRotation:    c.cfg.rotating() && c.cfg.Rotation == "required",
+			Rotating:           c.cfg.Rotating(),
+			RequireRotation:    c.cfg.Rotating() && c.cfg.Rotation == "required",
 			Drain:              drains,
 			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
 			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
@@ -195,11 +195,4 @@ func (c *client) stop() {
 	if c.stopOnce != nil {
 		c.stopOnce()
 	}
-}
-
-// Equal reports whether two declarations say the same, wherever they stand.
-func (c *Client) Equal(other *Client) bool {
-	a, b := *c, *other
-	a.DeclaredAt, b.DeclaredAt = "", ""
-	return reflect.DeepEqual(a, b)
 }

@@ -3,35 +3,16 @@ package module
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"lamplighter/module/placeholder"
 )
 
-var otherTokens = regexp.MustCompile(`\{(oauth2_client\.[^{}]+)\}`)
-
-// mentioned lists the clients whose access tokens the settings hold, as in
-// {oauth2_client.<name>.access_token}.
-func (c *Client) mentioned() []string {
-	names := make(map[string]bool)
-	for _, values := range []map[string][]string{c.Param, c.Header} {
-		for _, list := range values {
-			for _, match := range otherTokens.FindAllStringSubmatch(strings.Join(list, "\n"), -1) {
-				if name, ok := placeholder.OtherClient(match[1]); ok {
-					names[name] = true
-				}
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(names))
-}
-
 // connect gives a client the clients whose tokens it sends. Those are global
 // options: a client declared in place belongs to its block.
 func (a *App) connect(c *client) error {
-	for _, name := range c.cfg.mentioned() {
+	for _, name := range c.cfg.Mentioned() {
 		other := a.clients[name]
 		if other == nil || other.inPlace {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
@@ -41,7 +22,7 @@ func (a *App) connect(c *client) error {
 		}
 		c.others[name] = other
 		other.dependents = append(other.dependents, c)
-		if other.cfg.perCaller() {
+		if other.cfg.PerCaller() {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s has a token for each caller, and none of its own", c.name, name, name))
 		}
 	}

@@ -15,11 +15,12 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // deviceServer is a device authorization endpoint and its token endpoint, which
 // answers a device code as a test says.
-func deviceServer(t *testing.T, settings *Client, answer func(w http.ResponseWriter, form url.Values)) (c *client, forms *[]url.Values) {
+func deviceServer(t *testing.T, settings *settings.Client, answer func(w http.ResponseWriter, form url.Values)) (c *client, forms *[]url.Values) {
 	t.Helper()
 	forms = new([]url.Values)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,7 +49,7 @@ func deviceServer(t *testing.T, settings *Client, answer func(w http.ResponseWri
 // Fault E11. Dex takes the client from there alone.
 func TestTheClientIsNamedInALoginByDeviceHoweverItAuthenticates(t *testing.T) {
 	key := "{file." + filepath.Join(keyFiles(t), "mine.key") + "}"
-	for name, settings := range map[string]*Client{
+	for name, settings := range map[string]*settings.Client{
 		"client_secret_basic": {ClientSecret: "the-secret"},
 		"client_secret_post":  {ClientSecret: "the-secret", TokenEndpointAuthMethod: "client_secret_post"},
 		"client_secret_jwt":   {ClientSecret: "the-secret-that-is-long-enough-to-sign-with", TokenEndpointAuthMethod: "client_secret_jwt"},
@@ -98,7 +99,7 @@ func TestALoginByDeviceThatCannotSucceedEndsAtOnce(t *testing.T) {
 		"an unknown method": {405, "", "answered 405"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, _ := deviceServer(t, &Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) {
+			c, _ := deviceServer(t, &settings.Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) {
 				w.WriteHeader(test.status)
 				_, _ = w.Write([]byte(test.body))
 			})
@@ -119,7 +120,7 @@ func TestALoginByDeviceThatCannotSucceedEndsAtOnce(t *testing.T) {
 
 // Fault E11. The time may end while the server cannot answer.
 func TestALoginByDeviceWhoseTimeIsOverSaysWhatTheServerAnswered(t *testing.T) {
-	c, _ := deviceServer(t, &Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(http.StatusBadGateway) })
+	c, _ := deviceServer(t, &settings.Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(http.StatusBadGateway) })
 	began, err := c.login(t.Context(), LoginRequest{Device: true})
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func TestALoginByDeviceWhoseTimeIsOverSaysWhatTheServerAnswered(t *testing.T) {
 
 // Fault B15.
 func TestALoginWhoseTokenIsBeingImportedHoldsUpNoOther(t *testing.T) {
-	c, _ := deviceServer(t, &Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) {
+	c, _ := deviceServer(t, &settings.Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write([]byte(`{"access_token":"an-access-token","refresh_token":"a-refresh-token","token_type":"Bearer","expires_in":60}`))
 	})

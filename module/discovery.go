@@ -74,7 +74,7 @@ func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
 		if endpoint == "" {
 			continue
 		}
-		err := c.cfg.checkEndpoint(setting, endpoint)
+		err := c.cfg.CheckEndpoint(setting, endpoint)
 		if err == nil && setting != "authorization_endpoint" { // which the browser asks
 			err = c.checkProxy(setting, endpoint)
 		}
@@ -101,7 +101,7 @@ func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoin
 		return notLocated(err)
 	}
 	answer, again := c.authenticated(ctx, c.endpoint, ask)
-	if again && c.cfg.perCaller() { // no keeper asks again, and no refresh token is presented
+	if again && c.cfg.PerCaller() { // no keeper asks again, and no refresh token is presented
 		answer, _ = c.authenticated(ctx, c.endpoint, ask)
 	}
 	if answer.Outcome == tokenendpoint.Granted && answer.Unusable == "" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // issuing is an issuer that answers for its metadata ("BASE" is its URL) as long
@@ -43,7 +44,7 @@ func newIssuing(t *testing.T, metadata string) *issuing {
 
 func TestMetadataThatCannotBeReadAnewStopsNoTokenRequest(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token"}`)
-	c := madeOf(t, &Client{Issuer: s.URL, ClientID: "app", ClientSecret: "secret"})
+	c := madeOf(t, &settings.Client{Issuer: s.URL, ClientID: "app", ClientSecret: "secret"})
 	ask := func(when string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -73,7 +74,7 @@ func TestMutualTLSGoesToTheEndpointsThatAskForACertificate(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token","revocation_endpoint":"BASE/revoke",
 		"mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.com/token"}}`)
 	for method, want := range map[string]string{"none": s.URL + "/token", "tls_client_auth": "https://mtls.example.com/token"} {
-		c := madeOf(t, &Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
+		c := madeOf(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 		c.cfg.TokenEndpointAuthMethod = method // which certificate it has is of no interest here
 		m, err := c.metadata(t.Context())
 		if err != nil || m.TokenEndpoint != want || m.RevocationEndpoint != s.URL+"/revoke" {
@@ -85,7 +86,7 @@ func TestMutualTLSGoesToTheEndpointsThatAskForACertificate(t *testing.T) {
 // An alias is held to the same rules as the endpoint in whose place it stands.
 func TestAnAliasWithoutTLSIsRefused(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token","mtls_endpoint_aliases":{"token_endpoint":"http://as.example.com/token"}}`)
-	c := madeOf(t, &Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
+	c := madeOf(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 	c.cfg.TokenEndpointAuthMethod = "tls_client_auth"
 	if _, err := c.metadata(t.Context()); err == nil || !strings.Contains(err.Error(), "token_endpoint") {
 		t.Errorf("got %v", err)

@@ -6,10 +6,11 @@ import (
 
 	"lamplighter/module/internal/store"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 // encryptionKeys reads the keys of records, nil if they are not encrypted.
-func encryptionKeys(cfg *StoreConfig) (*store.Keys, error) {
+func encryptionKeys(cfg *settings.StoreConfig) (*store.Keys, error) {
 	if cfg == nil || len(cfg.EncryptionKey) == 0 {
 		return nil, nil
 	}

@@ -20,7 +20,7 @@ func (c *client) special(ctx context.Context, endpoint string, edit func(*tokene
 	if err != nil {
 		return tokenendpoint.Answer{}, err
 	}
-	dialect := c.cfg.dialect(nil)
+	dialect := c.cfg.Dialect(nil)
 	dialect.IgnoreRefreshToken = false
 	edit(&dialect)
 	asker, err := tokenendpoint.New(dialect, c.connection, time.Now)
@@ -71,7 +71,7 @@ func (c *client) resolved(ctx context.Context, setting, raw string) (string, err
 	if r.Err != nil {
 		return "", r.Err
 	}
-	if err := c.cfg.checkEndpoint(setting, endpoint); err != nil || setting == "authorization_endpoint" {
+	if err := c.cfg.CheckEndpoint(setting, endpoint); err != nil || setting == "authorization_endpoint" {
 		return endpoint, err
 	}
 	return endpoint, c.checkProxy(setting, endpoint)

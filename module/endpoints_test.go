@@ -11,11 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"lamplighter/module/settings"
+
 	"github.com/caddyserver/caddy/v2"
 )
 
 // revoking is a revocation endpoint, and a client that revokes there.
-func revoking(t *testing.T, settings Client, answer func(form url.Values) (status int, body string)) (c *client, requests *[]url.Values) {
+func revoking(t *testing.T, cfg settings.Client, answer func(form url.Values) (status int, body string)) (c *client, requests *[]url.Values) {
 	t.Helper()
 	requests = new([]url.Values)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -26,9 +28,9 @@ func revoking(t *testing.T, settings Client, answer func(form url.Values) (statu
 		fmt.Fprint(w, body)
 	}))
 	t.Cleanup(server.Close)
-	settings.RevocationEndpoint = server.URL + "/revoke"
-	settings.TokenEndpoint = server.URL + "/token?tenant=1"
-	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &settings)
+	cfg.RevocationEndpoint = server.URL + "/revoke"
+	cfg.TokenEndpoint = server.URL + "/token?tenant=1"
+	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +38,7 @@ func revoking(t *testing.T, settings Client, answer func(form url.Values) (statu
 }
 
 func TestRevocationTriesTheSecondSecretToo(t *testing.T) {
-	c, requests := revoking(t, Client{
+	c, requests := revoking(t, settings.Client{
 		TokenEndpointAuthMethod: "client_secret_post", ClientID: "app", RefreshToken: "seed-token",
 		ClientSecret: "first-secret", ClientSecretNext: "second-secret",
 	}, func(form url.Values) (int, string) {
@@ -54,7 +56,7 @@ func TestRevocationTriesTheSecondSecretToo(t *testing.T) {
 }
 
 func TestRevocationGivesUpWhenBothSecretsAreRefused(t *testing.T) {
-	c, requests := revoking(t, Client{
+	c, requests := revoking(t, settings.Client{
 		TokenEndpointAuthMethod: "client_secret_post", ClientID: "app", RefreshToken: "seed-token",
 		ClientSecret: "first-secret", ClientSecretNext: "second-secret",
 	}, func(url.Values) (int, string) { return http.StatusUnauthorized, `{"error":"invalid_client"}` })
@@ -67,7 +69,7 @@ func TestRevocationGivesUpWhenBothSecretsAreRefused(t *testing.T) {
 // assertion is presented.
 func TestAssertionsNameTheTokenEndpointWhereverTheyGo(t *testing.T) {
 	dir := keyFiles(t)
-	c, requests := revoking(t, Client{
+	c, requests := revoking(t, settings.Client{
 		TokenEndpointAuthMethod: "private_key_jwt", ClientID: "app", RefreshToken: "seed-token",
 		PrivateKey: "{file." + filepath.Join(dir, "mine.key") + "}",
 	}, func(url.Values) (int, string) { return http.StatusOK, "" })
@@ -84,7 +86,7 @@ func TestAssertionsNameTheTokenEndpointWhereverTheyGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	var claims struct{ Aud string }
-	if err := json.Unmarshal(payload, &claims); err != nil || claims.Aud != strings.TrimSuffix(c.id.tokenEndpoint, "?tenant=1") {
-		t.Errorf("the audience is %q, want the token endpoint of %s", claims.Aud, c.id.tokenEndpoint)
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Aud != strings.TrimSuffix(c.id.TokenEndpoint, "?tenant=1") {
+		t.Errorf("the audience is %q, want the token endpoint of %s", claims.Aud, c.id.TokenEndpoint)
 	}
 }

@@ -43,7 +43,7 @@ type event struct {
 
 // about is what words about the client need to know of it.
 func (c *client) about() words.About {
-	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.rotating()}
+	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating()}
 }
 
 // inWords puts an event into words.

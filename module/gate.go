@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 func init() {
@@ -61,7 +62,7 @@ func (Gate) CaddyModule() caddy.ModuleInfo {
 // Provision finds the gate's client. It may be declared in a transport that
 // comes after the gate.
 func (g *Gate) Provision(ctx caddy.Context) error {
-	if err := CheckName(g.Client); err != nil {
+	if err := settings.CheckName(g.Client); err != nil {
 		return placeholder.Located(g.DeclaredAt, fmt.Errorf("oauth2_gate: client: %w", err))
 	}
 	app, err := ctx.App("oauth2_client")

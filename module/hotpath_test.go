@@ -20,6 +20,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // clientWithToken has a valid token.
@@ -30,7 +31,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *client {
 		tb.Fatal(err)
 	}
 	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
-	c := &client{name: name, kind: &kind{cfg: new(Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, keeper.Clock{})}
+	c := &client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, keeper.Clock{})}
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {

@@ -20,6 +20,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
+	"lamplighter/module/settings"
 )
 
 func init() {
@@ -68,7 +69,7 @@ func (h *InjectToken) Provision(ctx caddy.Context) error {
 }
 
 func (h *InjectToken) provision(ctx caddy.Context) error {
-	if err := CheckName(h.Client); err != nil {
+	if err := settings.CheckName(h.Client); err != nil {
 		return err
 	}
 	app, err := ctx.App("oauth2_client")

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
@@ -53,7 +54,7 @@ func pairOfFiles(options *reverseproxy.TLSConfig, logger *zap.Logger) *keyPair {
 }
 
 // pairOfSettings is what the settings certificate and private_key hold.
-func pairOfSettings(cfg *Client, logger *zap.Logger) *keyPair {
+func pairOfSettings(cfg *settings.Client, logger *zap.Logger) *keyPair {
 	return &keyPair{logger: logger, read: func() (string, string, error) {
 		var r placeholder.Resolver
 		chain, key := r.Value("certificate", cfg.Certificate), r.Value("private_key", cfg.PrivateKey)

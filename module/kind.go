@@ -3,6 +3,8 @@ package module
 import (
 	"crypto/tls"
 	"fmt"
+	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"sync"
@@ -14,13 +16,14 @@ import (
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/rejection"
+	"lamplighter/module/settings"
 )
 
 // kind is what clients have in common whose settings differ in nothing but their
 // identity. There may be very many of them, so it is checked, compiled and kept
 // once.
 type kind struct {
-	cfg        *Client // with preset and defaults, and identityless
+	cfg        *settings.Client // with preset and defaults, and identityless
 	endpoint   *tokenendpoint.Client
 	connection tokenendpoint.Connection
 	injections *inject.Injections
@@ -30,32 +33,8 @@ type kind struct {
 	keys       *store.Keys
 }
 
-// identity are the settings that tell a client from others of its kind.
-type identity struct{ tokenEndpoint, clientID, clientSecret, refreshToken string }
-
-// identityless stands for a setting that is in the identity. No value can be
-// resolved from it, so that nobody takes it for one.
-const identityless = "{identity}"
-
-// split takes the identity out of settings.
-func (c *Client) split() (*Client, identity) {
-	rest, id := *c, identity{c.TokenEndpoint, c.ClientID, c.ClientSecret, c.RefreshToken}
-	for _, setting := range []*string{&rest.TokenEndpoint, &rest.ClientID, &rest.ClientSecret, &rest.RefreshToken} {
-		if *setting != "" {
-			*setting = identityless
-		}
-	}
-	rest.DeclaredAt = ""
-	return &rest, id
-}
-
 // settings are all effective settings of a client.
-func (c *client) settings() *Client {
-	all := *c.cfg
-	all.TokenEndpoint, all.ClientID = c.id.tokenEndpoint, c.id.clientID
-	all.ClientSecret, all.RefreshToken = c.id.clientSecret, c.id.refreshToken
-	return &all
-}
+func (c *client) settings() *settings.Client { return c.cfg.Join(c.id) }
 
 // recentKinds is how many kinds are compared with a client's before it is taken
 // for one of its own.
@@ -70,8 +49,8 @@ type kinds struct {
 
 // of returns the kind of a client with these effective settings, which it checks
 // if there is none yet.
-func (k *kinds) of(ctx caddy.Context, effective *Client) (*kind, identity, error) {
-	rest, id := effective.split()
+func (k *kinds) of(ctx caddy.Context, effective *settings.Client) (*kind, settings.Identity, error) {
+	rest, id := effective.Split()
 	if k == nil {
 		own, err := newKind(ctx, effective, rest)
 		return own, id, err
@@ -97,13 +76,13 @@ func (k *kinds) of(ctx caddy.Context, effective *Client) (*kind, identity, error
 }
 
 // newKind checks everything that can be known of settings without resolving them.
-func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
-	if err := effective.check(); err != nil {
+func newKind(ctx caddy.Context, effective, rest *settings.Client) (*kind, error) {
+	if err := effective.CheckEffective(); err != nil {
 		return nil, err
 	}
 	k := &kind{cfg: rest}
 	var err error
-	if k.injections, err = effective.injections(); err != nil {
+	if k.injections, err = effective.Injections(); err != nil {
 		return nil, err
 	}
 	if k.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff); err != nil {
@@ -119,8 +98,8 @@ func newKind(ctx caddy.Context, effective, rest *Client) (*kind, error) {
 	if effective.Certificate != "" && effective.PrivateKey != "" {
 		k.pair = pairOfSettings(rest, ctx.Logger())
 	}
-	k.connection = tokenendpoint.Connection{TLS: tlsConfig, Proxy: rest.permittedProxy}
-	if k.endpoint, err = tokenendpoint.New(effective.dialect(k.injections.ResponsePaths()), k.connection, time.Now); err != nil {
+	k.connection = tokenendpoint.Connection{TLS: tlsConfig, Proxy: func(req *http.Request) (*url.URL, error) { return permittedProxy(rest, req) }}
+	if k.endpoint, err = tokenendpoint.New(effective.Dialect(k.injections.ResponsePaths()), k.connection, time.Now); err != nil {
 		return nil, err
 	}
 	if k.storeDir, err = storeDir(effective.Store); err != nil {

@@ -7,14 +7,15 @@ import (
 	"testing"
 
 	"lamplighter/module/inject"
+	"lamplighter/module/settings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	_ "github.com/caddyserver/caddy/v2/modules/caddytls"
 )
 
-func settingsOf(id string) *Client {
-	return &Client{
+func settingsOf(id string) *settings.Client {
+	return &settings.Client{
 		TokenEndpoint: "https://login.example.com/" + id, ClientID: id, ClientSecret: "secret of " + id, RefreshToken: "seed of " + id,
 		DeclaredAt: "Caddyfile:" + id, Scope: []string{"orders.read"},
 	}
@@ -34,7 +35,7 @@ func TestClientsThatDifferInTheirIdentityOnlyAreOfOneKind(t *testing.T) {
 		t.Error("they are of different kinds")
 	}
 	for name, c := range map[string]*client{"first": first, "second": second} {
-		want, err := settingsOf(name).effective()
+		want, err := settingsOf(name).Effective()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,13 +59,13 @@ func TestClientsThatDifferInTheirIdentityOnlyAreOfOneKind(t *testing.T) {
 func TestClientsOfOtherSettingsAreOfAnotherKind(t *testing.T) {
 	ctx, all := caddy.Context{Context: t.Context()}, new(kinds)
 	met := make(map[*kind]string)
-	for name, edit := range map[string]func(*Client){
-		"as it is":         func(*Client) {},
-		"scope":            func(c *Client) { c.Scope = []string{"orders.write"} },
-		"param":            func(c *Client) { c.Param = map[string][]string{"tenant": {"1"}} },
-		"no refresh token": func(c *Client) { c.RefreshToken = "" },
-		"auth method":      func(c *Client) { c.TokenEndpointAuthMethod = "client_secret_post" },
-		"inject":           func(c *Client) { c.Inject = []inject.Injection{{Name: "X-Token"}} },
+	for name, edit := range map[string]func(*settings.Client){
+		"as it is":         func(*settings.Client) {},
+		"scope":            func(c *settings.Client) { c.Scope = []string{"orders.write"} },
+		"param":            func(c *settings.Client) { c.Param = map[string][]string{"tenant": {"1"}} },
+		"no refresh token": func(c *settings.Client) { c.RefreshToken = "" },
+		"auth method":      func(c *settings.Client) { c.TokenEndpointAuthMethod = "client_secret_post" },
+		"inject":           func(c *settings.Client) { c.Inject = []inject.Injection{{Name: "X-Token"}} },
 	} {
 		settings := settingsOf("api")
 		edit(settings)
@@ -93,7 +94,7 @@ func TestAKindThatIsKnownDoesNotHideAnEndpointInTheClear(t *testing.T) {
 
 func TestKindsAreMetAgainWhateverTheirOrder(t *testing.T) {
 	ctx, all := caddy.Context{Context: t.Context()}, new(kinds)
-	settings := func(scope string) *Client {
+	settings := func(scope string) *settings.Client {
 		c := settingsOf("api")
 		c.Scope = []string{scope}
 		return c

@@ -1,6 +1,7 @@
 package module
 
 import (
+	"cmp"
 	"errors"
 	"net/url"
 
@@ -52,7 +53,7 @@ func (a *App) limit(ctx caddy.Context) error {
 			a.maxRequests = limits.(*Limits).MaxConcurrentRefreshes
 		}
 	}
-	setDefault(&a.maxRequests, defaultMaxConcurrentRefreshes)
+	a.maxRequests = cmp.Or(a.maxRequests, defaultMaxConcurrentRefreshes)
 	if a.maxRequests < 0 {
 		return errors.New("max_concurrent_refreshes is negative: it is how many token requests may run at a time at one authorization server, such as 16")
 	}
@@ -70,7 +71,7 @@ var (
 // same for all configurations, and are given back under the server's name.
 func (a *App) useTurns(c *client) error {
 	var r placeholder.Resolver
-	endpoint := r.Value("token_endpoint", c.id.tokenEndpoint)
+	endpoint := r.Value("token_endpoint", c.id.TokenEndpoint)
 	if endpoint == "" {
 		endpoint = c.cfg.Issuer
 	}

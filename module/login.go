@@ -123,7 +123,7 @@ func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error
 
 // login takes a step.
 func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, error) {
-	if !c.cfg.rotating() {
+	if !c.cfg.Rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token, so there is nothing to log in for: it needs 'grant_type refresh_token', and no 'rotation ignore'", c.name)
 	}
 	// A code is good for one exchange, and what that yields must find a place.

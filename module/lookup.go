@@ -5,11 +5,12 @@ import (
 	"sync"
 
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 // lookup returns the client of a name for another module. With settings it
 // declares the client in place: once, or again with equal settings.
-func (a *App) lookup(name string, inPlace *Client, declaredAt string) (*client, error) {
+func (a *App) lookup(name string, inPlace *settings.Client, declaredAt string) (*client, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	known := a.clients[name]

@@ -112,7 +112,7 @@ func (c *client) collectState(send func(d *prometheus.Desc, value float64, label
 	send(generation, float64(st.Generation))
 	send(waitingRequests, float64(c.waiting()))
 	send(recordUnsaved, oneIf(st.Unsaved))
-	if c.cfg.perCaller() {
+	if c.cfg.PerCaller() {
 		send(cacheEntries, float64(c.cacheEntries()))
 	}
 	if !st.ExpiresAt.IsZero() {

@@ -79,7 +79,7 @@ func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answe
 // of its caller. Its error is *keeper.Unavailable, *percaller.Failure, or that of
 // the request's context.
 func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return c.keeper.Acquire(req.Context(), wait, holdable)
 	}
 	subject, err := c.callersToken(req)
@@ -93,7 +93,7 @@ func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (ke
 // ready waits until there is a token for a request, and while a token is replaced
 // that a holdable request would be held for.
 func (c *client) ready(req *http.Request, wait time.Duration, holdable bool) error {
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return c.keeper.Ready(req.Context(), wait, holdable)
 	}
 	_, err := c.token(req, wait, false)
@@ -103,7 +103,7 @@ func (c *client) ready(req *http.Request, wait time.Duration, holdable bool) err
 // former returns a pass for the token before one that was rejected, if that has only
 // just come, and is the client's own.
 func (c *client) former(rejected *keeper.Token) (keeper.Pass, bool) {
-	if c.cfg.perCaller() {
+	if c.cfg.PerCaller() {
 		return keeper.Pass{}, false
 	}
 	return c.keeper.Former(rejected)
@@ -111,7 +111,7 @@ func (c *client) former(rejected *keeper.Token) (keeper.Pass, bool) {
 
 // unauthorized says what to do with the 401 that a token was answered with.
 func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.Duration) keeper.Verdict {
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return c.keeper.Unauthorized(req.Context(), used, wait)
 	}
 	subject, err := c.callersToken(req)
@@ -125,7 +125,7 @@ func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.D
 // tokens of their own, it is how the last exchange went.
 func (c *client) state() keeper.Status {
 	st := c.keeper.Status()
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return st
 	}
 	st.Token, st.State, st.Record = tokenPerCaller, keeper.StateOK, ""
@@ -183,7 +183,7 @@ func (c *client) unavailable(err error) *problem.Problem {
 
 // waiting returns how many requests wait for a token now.
 func (c *client) waiting() int64 {
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return c.keeper.Waiting()
 	}
 	return c.callers.cache.Waiting()
@@ -192,7 +192,7 @@ func (c *client) waiting() int64 {
 // cacheEntries returns how many tokens of callers are kept, and how many
 // refusals are remembered.
 func (c *client) cacheEntries() int {
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return 0
 	}
 	return c.callers.cache.Len()
@@ -200,7 +200,7 @@ func (c *client) cacheEntries() int {
 
 // errPerCaller refuses orders that make no sense for such a client.
 func (c *client) errPerCaller() error {
-	if !c.cfg.perCaller() {
+	if !c.cfg.PerCaller() {
 		return nil
 	}
 	return caddy.APIError{

@@ -24,6 +24,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/provider"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // presetSecret has every character that an encoding may get wrong.
@@ -91,7 +92,7 @@ type presetGrant struct {
 	RefreshTokenExpiresIn caddy.Duration `json:"refresh_token_expires_in"`
 }
 
-func readFixture(t *testing.T, name string) (f presetFixture, user Client) {
+func readFixture(t *testing.T, name string) (f presetFixture, user settings.Client) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("internal", "provider", "testdata", name+".json"))
 	if err != nil {
@@ -100,8 +101,8 @@ func readFixture(t *testing.T, name string) (f presetFixture, user Client) {
 	if err := caddy.StrictUnmarshalJSON(text, &f); err != nil {
 		t.Fatal(err)
 	}
-	settings := bytes.ReplaceAll(f.Settings, []byte("/run/secrets"), []byte(secretsDir(t)))
-	if err := caddy.StrictUnmarshalJSON(settings, &user); err != nil {
+	text = bytes.ReplaceAll(f.Settings, []byte("/run/secrets"), []byte(secretsDir(t)))
+	if err := caddy.StrictUnmarshalJSON(text, &user); err != nil {
 		t.Fatal(err)
 	}
 	if f.Source != "documented" && !strings.HasPrefix(f.Source, "recorded: ") {
@@ -179,7 +180,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				outcome := map[tokenendpoint.Outcome]string{
 					tokenendpoint.Refused: "terminal", tokenendpoint.Misconfigured: "configuration", tokenendpoint.Unavailable: "transient",
 				}[a.Outcome]
-				if outcome == "terminal" && c.id.refreshToken == "" {
+				if outcome == "terminal" && c.id.RefreshToken == "" {
 					outcome = "configuration" // to the keeper, which has no grant to lose
 				}
 				if outcome != want.Outcome || a.Cause != want.Cause || a.Status != want.Status {
@@ -237,7 +238,7 @@ func exchangePreset(t *testing.T, c *client, answer presetAnswer) (got presetSen
 		},
 	}
 	var err error
-	if c.endpoint, err = tokenendpoint.New(c.cfg.dialect(c.inject.ResponsePaths()), connection, func() time.Time { return presetNow }); err != nil {
+	if c.endpoint, err = tokenendpoint.New(c.cfg.Dialect(c.inject.ResponsePaths()), connection, func() time.Time { return presetNow }); err != nil {
 		t.Fatal(err)
 	}
 	inputs, err := c.inputs()
@@ -316,9 +317,9 @@ func TestAPresetNamesWhatIsMissing(t *testing.T) {
 	}
 }
 
-func refuses(t *testing.T, settings Client, setting, member, what string) {
+func refuses(t *testing.T, c settings.Client, setting, member, what string) {
 	t.Helper()
-	text, err := json.Marshal(settings)
+	text, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,51 +337,12 @@ func refuses(t *testing.T, settings Client, setting, member, what string) {
 	if text, err = json.Marshal(own); err != nil {
 		t.Fatal(err)
 	}
-	var without Client
+	var without settings.Client
 	if err := json.Unmarshal(text, &without); err != nil {
 		t.Fatal(err)
 	}
 	err = without.Check()
 	if err == nil || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), what) {
-		t.Errorf("%s without %s %s: %v", settings.Provider, setting, member, err)
-	}
-}
-
-func TestAParameterBesideThoseOfThePreset(t *testing.T) {
-	c := Client{
-		Provider: "wechat_mp_stable", ClientID: "wx1", ClientSecret: "s",
-		Param: map[string][]string{"extra": {"1"}}, ParamNames: map[string]string{"client_secret": "other"},
-	}
-	e, err := c.effective()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := map[string][]string{"force_refresh": {"json:false"}, "extra": {"1"}}; !reflect.DeepEqual(e.Param, want) {
-		t.Errorf("param is %v, want %v", e.Param, want)
-	}
-	if want := map[string]string{"client_id": "appid", "client_secret": "other"}; !reflect.DeepEqual(e.ParamNames, want) {
-		t.Errorf("param_names is %v, want %v", e.ParamNames, want)
-	}
-}
-
-func TestAHeaderReplacesThatOfThePresetHoweverItIsSpelt(t *testing.T) {
-	merged := layOver(
-		map[string]json.RawMessage{"header": json.RawMessage(`{"Accept":["a"],"X-Other":["b"]}`)},
-		map[string]json.RawMessage{"header": json.RawMessage(`{"accept":["c"]}`)},
-	)
-	if got, want := string(merged["header"]), `{"X-Other":["b"],"accept":["c"]}`; got != want {
-		t.Errorf("header is %s, want %s", got, want)
-	}
-}
-
-func TestTheFieldProviderNamesEveryPreset(t *testing.T) {
-	source, err := os.ReadFile("client.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range provider.Names() {
-		if !bytes.Contains(source, []byte("`"+name+"`")) {
-			t.Errorf("the comment on Client.Provider does not name %s", name)
-		}
+		t.Errorf("%s without %s %s: %v", c.Provider, setting, member, err)
 	}
 }

@@ -10,13 +10,14 @@ import (
 	"sync/atomic"
 
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 
 	"go.uber.org/zap"
 )
 
 // addAll provisions clients, as many at a time as there are processors: their
 // secrets are in files. Which error is returned does not depend on that.
-func (a *App) addAll(list map[string]*Client) error {
+func (a *App) addAll(list map[string]*settings.Client) error {
 	names := slices.Sorted(maps.Keys(list))
 	found := make([]*client, len(names))
 	failed := make([]error, len(names))
@@ -33,7 +34,7 @@ func (a *App) addAll(list map[string]*Client) error {
 }
 
 // add provisions a client.
-func (a *App) add(name string, cfg *Client) (*client, error) {
+func (a *App) add(name string, cfg *settings.Client) (*client, error) {
 	c, err := a.newClient(name, cfg)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (a *App) add(name string, cfg *Client) (*client, error) {
 }
 
 // newClient is all of it that changes nothing in the app.
-func (a *App) newClient(name string, cfg *Client) (*client, error) {
+func (a *App) newClient(name string, cfg *settings.Client) (*client, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("client %s: it has no settings", name)
 	}
@@ -60,7 +61,7 @@ func (a *App) newClient(name string, cfg *Client) (*client, error) {
 // register makes a client known, and takes what it shares with other
 // configurations.
 func (a *App) register(c *client) error {
-	if c.seed != 0 && c.cfg.rotating() {
+	if c.seed != 0 && c.cfg.Rotating() {
 		if other := a.seeds.claim(c.seed, c); other != c {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
 		}

@@ -44,9 +44,9 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 	r := placeholder.Resolver{Token: token}
 	cfg, id := c.cfg, &c.id
 	req := &tokenendpoint.Request{
-		URL:                r.Value("token_endpoint", id.tokenEndpoint),
-		ClientID:           r.Value("client_id", id.clientID),
-		ClientSecret:       r.Value("client_secret", id.clientSecret),
+		URL:                r.Value("token_endpoint", id.TokenEndpoint),
+		ClientID:           r.Value("client_id", id.ClientID),
+		ClientSecret:       r.Value("client_secret", id.ClientSecret),
 		ClientSecretNext:   r.Value("client_secret_next", cfg.ClientSecretNext),
 		Username:           r.Value("username", cfg.Username),
 		Password:           r.Value("password", cfg.Password),
@@ -70,7 +70,7 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 	if cfg.SubjectToken != "" {
 		req.SubjectTokenType = cfg.SubjectTokenType
 	}
-	if !cfg.perCaller() {
+	if !cfg.PerCaller() {
 		req.SubjectToken = r.Value("subject_token", cfg.SubjectToken)
 	}
 	redact.Remember(req.ClientSecret, req.ClientSecretNext, req.Password, req.PrivateKey, req.Assertion, req.ActorToken, req.SubjectToken)
@@ -80,7 +80,7 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 	if cfg.Issuer != "" && cfg.TokenEndpoint == "" {
 		return req, nil
 	}
-	if err := cfg.checkEndpoint("token_endpoint", req.URL); err != nil {
+	if err := cfg.CheckEndpoint("token_endpoint", req.URL); err != nil {
 		return nil, err
 	}
 	return req, nil
@@ -102,7 +102,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 	}
 	// A seed that is gone is none: the record goes on without it.
 	seed, err := c.ownSeed()
-	if err != nil && !c.cfg.rotating() {
+	if err != nil && !c.cfg.Rotating() {
 		return keeper.Inputs{}, printableErr(err)
 	}
 	redact.Remember(seed)
@@ -160,7 +160,7 @@ var credentialsSeed = maphash.MakeSeed()
 // credentials stand, within this process, for all that a token request is made of
 // but the refresh token.
 func (c *client) credentials(req *tokenendpoint.Request) uint64 {
-	d := c.cfg.dialect(nil)
+	d := c.cfg.Dialect(nil)
 	b, _ := json.Marshal([]any{
 		req.URL, c.cfg.Issuer, req.ClientID, req.ClientSecret, req.ClientSecretNext, req.PrivateKey, req.KeyID, req.Certificate, req.Claims,
 		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 // RouteScope asks for another token than the client's own, for the requests of
@@ -51,7 +52,7 @@ func (s RouteScope) of(client string) string {
 }
 
 // over lays the route's scope over a client's settings.
-func (s RouteScope) over(c *Client) *Client {
+func (s RouteScope) over(c *settings.Client) *settings.Client {
 	own := *c
 	if len(s.Scope) > 0 {
 		own.Scope = s.Scope
@@ -78,7 +79,7 @@ func (a *App) scoped(c *client, s RouteScope, declaredAt string) (*client, error
 	if c.inPlace {
 		return fail(errors.New("scope, audience and resource belong into its own settings here, because no other route uses it"))
 	}
-	if c.cfg.rotating() {
+	if c.cfg.Rotating() {
 		return fail(errors.New("scope, audience and resource cannot differ by route, because its refresh token rotates and has one holder: declare another client, with a grant of its own"))
 	}
 	name := s.of(c.name)

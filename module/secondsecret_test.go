@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // refusing is a client with two secrets, at a server that answers every token
@@ -22,7 +23,7 @@ func refusing(t *testing.T, status int, body string, requests int) (outcomes []t
 		fmt.Fprint(w, body)
 	}))
 	defer server.Close()
-	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &Client{
+	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &settings.Client{
 		TokenEndpoint: server.URL, TokenEndpointAuthMethod: "client_secret_post", ClientID: "app",
 		ClientSecret: "first-secret", ClientSecretNext: "second-secret", RefreshToken: "the-refresh-token",
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/settings"
 )
 
 // exchangingAt is a client with two secrets that exchanges its callers' tokens.
@@ -18,7 +19,7 @@ func exchangingAt(t *testing.T, answer http.HandlerFunc) *client {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	return madeOf(t, &Client{
+	return madeOf(t, &settings.Client{
 		TokenEndpoint: server.URL + "/token", TokenEndpointAuthMethod: "client_secret_post", ClientID: "app",
 		ClientSecret: "old-secret", ClientSecretNext: "new-secret",
 		GrantType: "token_exchange", SubjectToken: "{http.request.header.Authorization}",
@@ -26,7 +27,7 @@ func exchangingAt(t *testing.T, answer http.HandlerFunc) *client {
 }
 
 // madeOf is a client of these settings, which nothing starts.
-func madeOf(t *testing.T, settings *Client) *client {
+func madeOf(t *testing.T, settings *settings.Client) *client {
 	t.Helper()
 	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", settings)
 	if err != nil {

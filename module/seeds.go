@@ -63,7 +63,7 @@ func (a *App) holder(refreshToken string, but *client) *client {
 		return nil
 	}
 	for _, other := range a.list() {
-		if other != but && other.cfg.rotating() && other.keeper.Holds(refreshToken) {
+		if other != but && other.cfg.Rotating() && other.keeper.Holds(refreshToken) {
 			return other
 		}
 	}
@@ -75,7 +75,7 @@ func (a *App) holder(refreshToken string, but *client) *client {
 // may be put right at any time.
 func (c *client) ownSeed() (string, error) {
 	seed, err := c.suppliedSeed()
-	if seed == "" || c.app == nil || !c.cfg.rotating() {
+	if seed == "" || c.app == nil || !c.cfg.Rotating() {
 		return seed, err
 	}
 	fp := record.FingerprintOf(seed)

@@ -40,7 +40,7 @@ func twoClients(t *testing.T) (one, two *client) {
 // supply replaces the seed of a client.
 func (c *client) supply(t *testing.T, seed string) {
 	t.Helper()
-	file := strings.TrimSuffix(strings.TrimPrefix(c.id.refreshToken, "{file."), "}")
+	file := strings.TrimSuffix(strings.TrimPrefix(c.id.RefreshToken, "{file."), "}")
 	if err := os.WriteFile(file, []byte(seed), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"lamplighter/module/settings"
 )
 
 //go:embed statuspage.html
@@ -114,7 +116,7 @@ func (p *statusPage) refresh(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PostFormValue("client")
-	if CheckName(name) != nil {
+	if settings.CheckName(name) != nil {
 		http.Error(w, "no such client", http.StatusBadRequest)
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"lamplighter/module/internal/store"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 // storeUse is a store as one configuration uses it, for all clients whose records
@@ -61,10 +62,10 @@ func (u *storeUse) open(ctx context.Context) {
 // when they need it.
 func (c *client) check(ctx context.Context) error {
 	u := c.use
-	if errors.Is(u.err, store.ErrNoLocks) && c.cfg.rotating() {
+	if errors.Is(u.err, store.ErrNoLocks) && c.cfg.Rotating() {
 		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", u.err)
 	}
-	if !c.cfg.rotating() || c.seedErr == nil {
+	if !c.cfg.Rotating() || c.seedErr == nil {
 		return nil
 	}
 	_, seedErr := c.suppliedSeed() // it may be there by now
@@ -78,7 +79,7 @@ func (c *client) check(ctx context.Context) error {
 }
 
 // storeDir returns the directory that settings name for records.
-func storeDir(cfg *StoreConfig) (string, error) {
+func storeDir(cfg *settings.StoreConfig) (string, error) {
 	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
 	if cfg != nil && cfg.Path != "" {
 		var r placeholder.Resolver

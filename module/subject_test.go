@@ -5,10 +5,12 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"lamplighter/module/settings"
 )
 
-func exchangingFrom(setting string) *Client {
-	return &Client{
+func exchangingFrom(setting string) *settings.Client {
+	return &settings.Client{
 		TokenEndpoint: "https://login.example.com/token", ClientID: "app", ClientSecret: "literal",
 		GrantType: "token_exchange", SubjectToken: setting,
 	}

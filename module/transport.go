@@ -20,6 +20,7 @@ import (
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 )
 
 func init() {
@@ -44,7 +45,7 @@ type Transport struct {
 
 	// The client's settings, if it is declared here. Without them the client is
 	// one of the app `oauth2_client`.
-	Config *Client `json:"config,omitempty"`
+	Config *settings.Client `json:"config,omitempty"`
 
 	RouteScope
 
@@ -145,7 +146,7 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("transport oauth2 needs the name of a client: 'transport oauth2 <client>'")
 	}
 	t.Client = d.Val()
-	if err := CheckName(t.Client); err != nil {
+	if err := settings.CheckName(t.Client); err != nil {
 		return d.WrapErr(err)
 	}
 	t.DeclaredAt = fmt.Sprintf("%s:%d", d.File(), d.Line())

@@ -1,4 +1,4 @@
-package module
+package settings
 
 import (
 	"encoding/json"

@@ -1,15 +1,15 @@
-package module_test
+package settings_test
 
 import (
 	"strings"
 	"testing"
 
-	"lamplighter/module"
+	"lamplighter/module/settings"
 )
 
 func TestSettingsThatDoNotBelongTogetherAreRefusedWithTheRemedy(t *testing.T) {
 	const place = "https://as.example.com/token"
-	for want, c := range map[string]module.Client{
+	for want, c := range map[string]settings.Client{
 		"token_endpoint is missing":  {},
 		"issuer names the endpoints": {TokenEndpoint: place, Issuer: "https://as.example.com"},
 		"client_id is missing":       {TokenEndpoint: place, ClientSecret: "s"},
@@ -50,7 +50,7 @@ func TestSettingsThatDoNotBelongTogetherAreRefusedWithTheRemedy(t *testing.T) {
 
 func TestSettingsOfEveryGrantAreAccepted(t *testing.T) {
 	const place = "https://as.example.com/token"
-	for name, c := range map[string]module.Client{
+	for name, c := range map[string]settings.Client{
 		"jwt_bearer without a secret": {TokenEndpoint: place, ClientID: "c", GrantType: "jwt_bearer", PrivateKey: "k"},
 		"jwt_bearer with a secret":    {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "jwt_bearer", Assertion: "a"},
 		"token_exchange":              {TokenEndpoint: place, ClientID: "c", ClientSecret: "s", GrantType: "token_exchange", SubjectToken: "{file./token}"},

@@ -1,4 +1,4 @@
-package module
+package settings
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"lamplighter/module/placeholder"
 )
 
-// compileAllow compiles the values of `allow`. Placeholders are resolved, unless
+// AllowRules compiles the values of `allow`. Placeholders are resolved, unless
 // this is about what is wrong with any environment.
-func compileAllow(list []string, resolve bool) ([]origin.Rule, error) {
-	rules := make([]origin.Rule, 0, len(list))
-	for _, text := range list {
+func (c *Client) AllowRules(resolve bool) ([]origin.Rule, error) {
+	rules := make([]origin.Rule, 0, len(c.Allow))
+	for _, text := range c.Allow {
 		if strings.Contains(text, "{") {
 			if !resolve {
 				continue

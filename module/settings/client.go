@@ -1,4 +1,9 @@
-package module
+// Package settings answers what an operator writes of a client: its settings, their
+// defaults, the presets of providers, and what cannot work together.
+//
+// It runs nothing: it resolves no placeholder but on demand, and touches neither
+// network nor files. It must not know apps, keepers or requests.
+package settings
 
 import (
 	"github.com/caddyserver/caddy/v2"

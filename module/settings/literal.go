@@ -1,4 +1,4 @@
-package module
+package settings
 
 import (
 	"net/url"
@@ -12,8 +12,8 @@ import (
 // not.
 var secretName = regexp.MustCompile(`(?i)secret|passw|pwd|token|key|assertion|credential|auth|cookie|session|signature|sign$|code`)
 
-// literalSecrets are warnings about secrets that are part of the configuration.
-func (c *Client) literalSecrets() (list []string) {
+// LiteralSecrets are warnings about secrets that are part of the configuration.
+func (c *Client) LiteralSecrets() (list []string) {
 	for setting, value := range map[string]string{
 		"client_secret": c.ClientSecret, "refresh_token": c.RefreshToken, "password": c.Password,
 		"client_secret_next": c.ClientSecretNext, "private_key": c.PrivateKey, "assertion": c.Assertion,

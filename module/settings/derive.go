@@ -1,0 +1,76 @@
+package settings
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/inject"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// Drains reports whether the old access token dies with its successor's birth.
+func (c *Client) Drains() (bool, error) {
+	switch c.RotationOverlap {
+	case "none":
+		return true, nil
+	case "until_expiry":
+		return false, nil
+	}
+	if d, err := caddy.ParseDuration(c.RotationOverlap); err != nil || d < 0 {
+		return false, fmt.Errorf("rotation_overlap %q is unknown: use until_expiry, none or a duration such as 30s", c.RotationOverlap)
+	}
+	return false, nil
+}
+
+// Rotating reports whether an answer may replace the refresh token, so that it
+// must be kept durably.
+func (c *Client) Rotating() bool {
+	return c.GrantType == "refresh_token" && c.Rotation != "ignore"
+}
+
+// Dialect translates the settings for the token endpoint.
+func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {
+	return tokenendpoint.Dialect{
+		Method:           c.Method,
+		ParamsIn:         c.ParamsIn,
+		AuthMethod:       c.TokenEndpointAuthMethod,
+		SigningAlg:       c.SigningAlg,
+		BasicEncoding:    c.BasicEncoding,
+		GrantType:        c.GrantType,
+		ParamNames:       c.ParamNames,
+		AccessTokenPath:  c.AccessTokenPath,
+		RefreshTokenPath: c.RefreshTokenPath,
+		IDTokenPath:      c.IDTokenPath,
+		ExpiresPath:      c.ExpiresPath,
+		IssuedAtPath:     c.IssuedAtPath,
+		ErrorPath:        c.ErrorPath,
+
+		RefreshTokenExpiresPath: c.RefreshTokenExpiresPath,
+
+		ExpiresFormat:      c.ExpiresFormat,
+		DefaultExpiresIn:   time.Duration(c.DefaultExpiresIn),
+		TerminalErrors:     c.TerminalErrors,
+		AnyTokenType:       len(c.Inject) > 0,
+		IgnoreRefreshToken: !c.Rotating(),
+		ResponsePaths:      responsePaths,
+	}
+}
+
+// Injections are where the token goes, and where a caller's own is.
+func (c *Client) Injections() (*inject.Injections, error) {
+	subject, err := c.subject()
+	if err != nil {
+		return nil, err
+	}
+	return inject.Compile(c.Inject, subject)
+}
+
+// subject is where a caller's own token is, nil if there is no token for each caller.
+func (c *Client) subject() (*inject.Subject, error) {
+	if !c.PerCaller() {
+		return nil, nil //nolint:nilnil // as said
+	}
+	return inject.CompileSubject(c.SubjectToken)
+}
