@@ -67,3 +67,13 @@ func TestABugWhileSettlingIsMetAgainOnlyAfterAPause(t *testing.T) {
 		t.Error("what is owed is forgotten")
 	}
 }
+
+// Writing what is owed brings no token: nobody is to wait for it.
+func TestWhatIsOwedIsNoRefresh(t *testing.T) {
+	lives := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
+	s := started(Settings{Rotating: true}, lives)
+	s.unsaved = true
+	if s, _ = after(s, Poked{}); s.phase != Leasing || s.Refreshing() {
+		t.Errorf("phase %d, refreshing %v", s.phase, s.Refreshing())
+	}
+}

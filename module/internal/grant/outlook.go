@@ -12,7 +12,7 @@ func (s *State) Phase() Phase { return s.phase }
 // Refreshing reports whether a token request is prepared or made, or its answer
 // written: what it brought is not published yet.
 func (s *State) Refreshing() bool {
-	return s.phase >= Connecting && s.phase <= Asking || s.plan != nil && s.plan.answer != nil && s.plan.settings.Rotating
+	return s.phase >= Connecting && s.phase <= Asking && s.plan.write != keep || s.plan != nil && s.plan.answer != nil && s.plan.settings.Rotating
 }
 
 // Leasing reports whether another holder keeps the lease.
