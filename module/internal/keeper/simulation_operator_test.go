@@ -91,6 +91,9 @@ func (s *simulation) orderRefreshIn(p *machine) string {
 	if stored := s.disk.stored(); stored.Lost != nil || p.keeper.Status().State == StateGrantLost {
 		s.book.Lock()
 		s.revived[stored.RefreshToken] = true
+		if refused := stored.rec.Refused(s.binding.Grant); refused != nil {
+			s.revived[refused.RefreshToken] = true
+		}
 		s.book.Unlock()
 	}
 	force := s.chance.IntN(2) == 0
