@@ -116,10 +116,10 @@ type shown struct {
 
 func (c *sidecar) show(t *testing.T) (s shown) {
 	t.Helper()
-	out, _, _ := rig.Command(t, c.home, "tokens", "show", "erp", "--json")
-	if err := json.Unmarshal([]byte(out), &s); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	rig.Eventually(t, "tokens show answers", func() bool { // it listens before the configuration has started
+		out, _, _ := rig.Command(t, c.home, "tokens", "show", "erp", "--json")
+		return json.Unmarshal([]byte(out), &s) == nil
+	})
 	return s
 }
 
