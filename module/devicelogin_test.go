@@ -42,7 +42,7 @@ func deviceServer(t *testing.T, settings *settings.Client, answer func(w http.Re
 	settings.TokenEndpoint, settings.DeviceAuthorizationEndpoint = server.URL+"/token", server.URL+"/device"
 	settings.GrantType, settings.ClientID = "refresh_token", "app"
 	c = madeOf(t, settings)
-	c.keeper = keeper.New("api", store.NewFile(filepath.Join(t.TempDir(), "records")), keeper.Clock{})
+	c.keeper = keeper.New("api", store.NewFile(filepath.Join(t.TempDir(), "records")), nil)
 	return c, forms
 }
 

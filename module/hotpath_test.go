@@ -31,7 +31,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *client {
 		tb.Fatal(err)
 	}
 	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
-	c := &client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, keeper.Clock{})}
+	c := &client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil)}
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {

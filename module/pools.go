@@ -28,7 +28,7 @@ type recordKey struct{ dir, name string }
 func sharedKeeper(name string, u *storeUse) (k *keeper.Keeper, key recordKey, err error) {
 	key = recordKey{u.dir, name}
 	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return pooled[*keeper.Keeper]{value: keeper.New(name, u.store, keeper.Clock{})}, nil
+		return pooled[*keeper.Keeper]{value: keeper.New(name, u.store, nil)}, nil
 	})
 	if err != nil {
 		return nil, key, err

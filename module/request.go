@@ -11,6 +11,7 @@ import (
 	"slices"
 	"unique"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
@@ -112,11 +113,8 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		fault = err.Error()
 	}
 	return keeper.Inputs{
-		Seed:        seed,
-		SeedFault:   fault,
-		Binding:     c.binding(req),
-		Credentials: c.credentials(req),
-		Revoke:      c.revocation(),
+		Inputs: grant.Inputs{Seed: seed, SeedFault: fault, Binding: c.binding(req), Credentials: c.credentials(req)},
+		Revoke: c.revocation(),
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend

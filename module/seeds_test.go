@@ -28,7 +28,7 @@ func twoClients(t *testing.T) (one, two *client) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.app, c.keeper = app, keeper.New(name, store.NewFile(t.TempDir()), keeper.Clock{})
+		c.app, c.keeper = app, keeper.New(name, store.NewFile(t.TempDir()), nil)
 		if owner := app.seeds.claim(c.seed, c); owner != c {
 			t.Fatalf("the seed of %s is that of %s", name, owner.name)
 		}

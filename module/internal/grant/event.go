@@ -116,9 +116,9 @@ const (
 // Inputs are the resolved values of one token request.
 type Inputs struct {
 	Seed        string // the refresh token that the operator supplied, "" if none
-	SeedFault   string // why what was supplied can be no refresh token
+	SeedFault   string // why what was supplied can be no refresh token; a grant that lives goes on without
 	Binding     record.Binding
-	Credentials uint64 // what the request is made of, the refresh token apart
+	Credentials uint64 // what the request is made of, the refresh token apart: those that worked before are not to blame; 0 if nobody knows
 	Revocable   bool   // there is a revocation endpoint
 }
 

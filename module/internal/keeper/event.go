@@ -35,16 +35,15 @@ type Event struct {
 
 // eventOf puts into an event what the machine tells. Called with k.mu held.
 func (k *Keeper) eventOf(t grant.Tell) Event {
-	mono, wall := k.clock.now()
+	now := k.now()
 	rec := k.state.Record()
-	e := Event{Kind: t.Kind, Client: k.name, At: wall, Generation: rec.Generation, Trouble: t.Trouble}
+	e := Event{Kind: t.Kind, Client: k.name, At: now.Time(), Generation: rec.Generation, Trouble: t.Trouble}
 	if token := rec.Newest(); token != nil && token.AccessToken != "" {
 		e.ExpiresAt = token.ExpiresAt
 	}
-	now := k.at(mono, wall, 0)
 	e.GrantExpiresAt, _ = k.state.GrantEnds(now)
 	if wait, ok := k.state.Planned(now); ok {
-		e.NextRefresh, e.RetryIn = wall.Add(wait), wait
+		e.NextRefresh, e.RetryIn = now.Time().Add(wait), wait
 	}
 	if t.Answered != nil {
 		e.Duration, e.Status = k.took, t.Answered.Status

@@ -41,7 +41,7 @@ func TestAHerdAtAColdStartMakesOneTokenRequest(t *testing.T) {
 func BenchmarkHerd(b *testing.B) {
 	var last time.Duration
 	for b.Loop() {
-		k := New("erp", nil, Clock{})
+		k := New("erp", nil, nil)
 		var requests sync.WaitGroup
 		for range herd {
 			requests.Go(func() {
@@ -55,7 +55,7 @@ func BenchmarkHerd(b *testing.B) {
 		}
 		begin := time.Now()
 		k.mu.Lock()
-		k.current.Store(&Token{Generation: 1, expires: instant{begin.Add(time.Hour), begin.Round(0).Add(time.Hour)}})
+		k.current.Store(&Token{Generation: 1, expires: k.now().At().Add(time.Hour)})
 		k.broadcast()
 		k.mu.Unlock()
 		requests.Wait()

@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -67,21 +66,10 @@ type NotYet struct {
 // Error returns the detail.
 func (e *NotYet) Error() string { return e.Detail }
 
-// Inputs are the resolved values of one token request.
+// Inputs are the resolved values of one token request. Of those of package grant,
+// Revocable follows from Revoke.
 type Inputs struct {
-	// Seed is the refresh token that the operator supplied, "" if none.
-	Seed string
-
-	// SeedFault says why what the operator supplied can be no refresh token, "" if
-	// nothing speaks against it. A grant that lives goes on without.
-	SeedFault string
-
-	// Binding ties the record to this configuration.
-	Binding record.Binding
-
-	// Credentials stand for what the request is made of, the refresh token apart:
-	// those that worked before are not to blame. 0 if nobody knows.
-	Credentials uint64
+	grant.Inputs
 
 	// Revoke ends the grant of a refresh token at the server (RFC 7009). Nil if
 	// the client has no revocation endpoint.
@@ -98,8 +86,8 @@ type Inputs struct {
 type Keeper struct {
 	name  string
 	store store.Store
-	clock Clock
-	began time.Time // where its monotonic moments count from
+	wall  func() time.Time // the wall clock, nil for time.Now
+	began time.Time        // where its monotonic moments count from
 	draw  func() float64
 	drawn float64
 
@@ -138,29 +126,36 @@ type Keeper struct {
 	answer  tokenendpoint.Outcome
 }
 
-// New returns a keeper for the client of that name.
-func New(name string, st store.Store, clock Clock) *Keeper {
-	began, _ := clock.now()
-	return &Keeper{name: name, store: st, clock: clock, began: began, draw: random, state: grant.New(Process)}
+// New returns a keeper for the client of that name. wall is a test's wall clock, which
+// may jump; nil for time.Now.
+func New(name string, st store.Store, wall func() time.Time) *Keeper {
+	return &Keeper{name: name, store: st, wall: wall, began: time.Now(), draw: random, state: grant.New(Process)}
 }
 
 // Process names this process in the journal, so that an attempt that another
 // one left behind is told from our own.
 var Process = rand.Text()[:10]
 
-// now is the moment of an event. Only those whose number is always the same are
-// drawn for, so that a simulation repeats itself.
-func (k *Keeper) now(e grant.Event) grant.Now {
-	mono, wall := k.clock.now()
+// momentOf is that of an event. Only those whose number is always the same are drawn
+// for, so that a simulation repeats itself.
+func (k *Keeper) momentOf(e grant.Event) grant.Now {
 	switch e.(type) {
 	case grant.Started, grant.Answered, grant.Saved, grant.Leased:
 		k.drawn = k.draw()
 	}
-	return k.at(mono, wall, k.drawn)
+	now := k.now()
+	now.Draw = k.drawn
+	return now
 }
 
-func (k *Keeper) at(mono, wall time.Time, draw float64) grant.Now {
-	return grant.Now{Mono: int64(mono.Sub(k.began)) + 1, Wall: wall.UnixNano(), Draw: draw}
+// now tells the time twice.
+func (k *Keeper) now() grant.Now {
+	mono := time.Now()
+	wall := mono
+	if k.wall != nil {
+		wall = k.wall()
+	}
+	return grant.Now{Mono: int64(mono.Sub(k.began)) + 1, Wall: wall.UnixNano()}
 }
 
 // Start makes the keeper obey s until stop is called, and what it obeyed before
@@ -223,21 +218,20 @@ func (k *Keeper) stop(own *Settings) {
 const lastChance = 5 * time.Second
 
 // awaitEnd returns when nothing is under way any more, or another configuration
-// has started.
+// has started. What could not be written by then is given up.
 func (k *Keeper) awaitEnd() {
 	var last *time.Timer
+	var over <-chan time.Time
+	abandoned := false
 	for {
 		k.mu.Lock()
-		if len(k.settings) > 0 || k.state.Done() && !k.running {
+		if len(k.settings) > 0 || (abandoned || k.state.Done()) && !k.running {
 			k.mu.Unlock()
 			return
 		}
-		var over <-chan time.Time
-		if k.state.Phase() == grant.Idle || last != nil {
-			if last == nil {
-				last = time.NewTimer(lastChance)
-				defer last.Stop()
-			}
+		if k.state.Phase() == grant.Idle && last == nil {
+			last = time.NewTimer(lastChance)
+			defer last.Stop()
 			over = last.C
 		}
 		changed := k.change()
@@ -245,32 +239,9 @@ func (k *Keeper) awaitEnd() {
 		select {
 		case <-changed:
 		case <-over:
-			k.abandon()
-			return
+			abandoned = true
+			k.step(grant.Abandoned{})
 		}
-	}
-}
-
-// abandon gives up what could not be written.
-func (k *Keeper) abandon() {
-	k.mu.Lock()
-	if len(k.settings) > 0 {
-		k.mu.Unlock()
-		return
-	}
-	k.next(grant.Abandoned{})
-	if k.timer != nil {
-		k.timer.Stop()
-	}
-	k.mu.Unlock()
-	for {
-		k.mu.Lock()
-		over, changed := !k.running, k.change()
-		k.mu.Unlock()
-		if over {
-			return
-		}
-		<-changed
 	}
 }
 
@@ -283,10 +254,10 @@ func (k *Keeper) Recheck() { k.step(grant.Poked{}) }
 // either clock, or a grant that somebody may have renewed. It is cheap for all
 // others.
 func (k *Keeper) Tick() {
-	mono, wall := k.clock.now()
+	now := k.now()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.settings) > 0 && k.state.Overdue(k.at(mono, wall, 0)) {
+	if len(k.settings) > 0 && k.state.Overdue(now) {
 		k.next(grant.Poked{})
 	}
 }
@@ -344,7 +315,7 @@ func (k *Keeper) decide(e grant.Event) (effects []grant.Effect) {
 			effects = k.decide(met)
 		}
 	}()
-	state, effects := grant.Next(k.state, e, k.now(e))
+	state, effects := grant.Next(k.state, e, k.momentOf(e))
 	k.state = state
 	k.unconfirmed.Store(state.Unconfirmed())
 	return effects
@@ -386,8 +357,7 @@ func (k *Keeper) run() {
 
 // arm sets the timer to when something is to be done. Called with k.mu held.
 func (k *Keeper) arm() {
-	mono, wall := k.clock.now()
-	wait, ok := k.state.Wake(k.at(mono, wall, 0))
+	wait, ok := k.state.Wake(k.now())
 	switch {
 	case !ok && k.timer != nil:
 		k.timer.Stop()
@@ -413,7 +383,7 @@ func (k *Keeper) publish() {
 		k.former.Store(nil)
 		return
 	}
-	t := tokenOf(l, k.began)
+	t := tokenOf(l)
 	before := k.current.Load()
 	switch {
 	case before != nil && before.AccessToken == t.AccessToken:

@@ -39,7 +39,7 @@ type machine struct {
 func (r *rig) newProcess() *machine {
 	p := &machine{rig: r, number: len(r.processes), known: make(map[string]bool)}
 	p.store = &memoryStore{disk: r.disk, proc: p}
-	p.keeper = New("erp", p.store, Clock{Wall: r.wall})
+	p.keeper = New("erp", p.store, r.wall)
 	p.keeper.state = grant.New(p.name())
 	random := r.random
 	if random == nil {
@@ -98,7 +98,7 @@ func (p *machine) resolve() (Inputs, error) {
 		return Inputs{}, p.rig.resolveErr
 	}
 	return Inputs{
-		Seed: p.rig.seed, Binding: p.rig.binding,
+		Inputs: grant.Inputs{Seed: p.rig.seed, Binding: p.rig.binding},
 		Ask: func(ctx context.Context, token string, beforeSend func() error) tokenendpoint.Answer {
 			return p.rig.server.ask(ctx, p, token, beforeSend)
 		},

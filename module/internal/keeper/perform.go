@@ -117,8 +117,9 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 			}
 			return e
 		}
+		in.Revocable = in.Revoke != nil
 		k.inputs = in
-		e.Inputs = grant.Inputs{Seed: in.Seed, SeedFault: in.SeedFault, Binding: in.Binding, Credentials: in.Credentials, Revocable: in.Revoke != nil}
+		e.Inputs = in.Inputs
 	}
 	stored, err := call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
 	e.Stored = stored
@@ -241,7 +242,7 @@ func (k *Keeper) connect() grant.Event {
 	k.mu.Lock()
 	r := k.request
 	k.mu.Unlock()
-	began, _ := k.clock.now()
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
 	ask := k.inputs.Ask
 	failpoint.At("before-send")
@@ -293,7 +294,7 @@ func (k *Keeper) send() grant.Event {
 }
 
 func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
-	end, _ := k.clock.now()
+	end := time.Now()
 	k.mu.Lock()
 	k.took, k.answer = end.Sub(k.asked), a.Outcome
 	r.access, r.certificate = a.AccessToken, a.Certificate

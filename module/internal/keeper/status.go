@@ -74,7 +74,7 @@ func (k *Keeper) Status() Status {
 
 // status is Status. Called with k.mu held.
 func (k *Keeper) status() Status {
-	mono, wall := k.clock.now()
+	now := k.now()
 	st := Status{
 		Client:     k.name,
 		State:      k.condition(),
@@ -87,13 +87,12 @@ func (k *Keeper) status() Status {
 	if t := k.state.Record().Newest(); t != nil && t.AccessToken != "" {
 		st.ObtainedAt, st.ExpiresAt, st.Token = t.ObtainedAt, t.ExpiresAt, "expired"
 	}
-	if k.current.Load().valid(mono, wall) {
+	if k.current.Load().valid(now) {
 		st.Token = "valid"
 	}
 	if st.Unsaved && st.Trouble.Cause == "" {
 		st.Trouble = grant.Trouble{Cause: grant.CauseStore, Case: "memory"}
 	}
-	now := k.at(mono, wall, 0)
 	var soon bool
 	if st.GrantExpiresAt, soon = k.state.GrantEnds(now); soon && st.Trouble.Cause == "" {
 		st.Trouble = grant.Trouble{Cause: grant.CauseGrantEnds, Facts: &grant.Facts{Ends: st.GrantExpiresAt}}

@@ -28,12 +28,11 @@ type Token struct {
 	// ObtainedAt is when it was asked for, by the wall clock.
 	ObtainedAt time.Time
 
-	expires instant
+	expires grant.Instant
 }
 
-// tokenOf returns the token that is injected. began is the beginning of the
-// process's monotonic moments.
-func tokenOf(l *grant.Live, began time.Time) *Token {
+// tokenOf returns the token that is injected.
+func tokenOf(l *grant.Live) *Token {
 	return &Token{
 		Generation:  l.Generation,
 		AccessToken: l.Token.AccessToken,
@@ -41,18 +40,9 @@ func tokenOf(l *grant.Live, began time.Time) *Token {
 		Response:    l.Token.Response,
 		ExpiresAt:   l.Token.ExpiresAt,
 		ObtainedAt:  l.Token.ObtainedAt,
-		expires:     instant{mono: began.Add(time.Duration(l.Expires.Mono - 1)), wall: time.Unix(0, l.Expires.Wall)},
+		expires:     l.Expires,
 	}
 }
 
 // valid reports whether the token may be sent now.
-func (t *Token) valid(mono, wall time.Time) bool {
-	return t != nil && !t.expires.reached(mono, wall)
-}
-
-// instant is a moment on both clocks: it has come when either says so.
-type instant struct{ mono, wall time.Time }
-
-func (i instant) reached(mono, wall time.Time) bool {
-	return !mono.Before(i.mono) || !wall.Before(i.wall)
-}
+func (t *Token) valid(now grant.Now) bool { return t != nil && !t.expires.Reached(now) }

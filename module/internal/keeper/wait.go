@@ -39,7 +39,7 @@ func (u *Unavailable) Error() string {
 // dies at that moment; [Keeper.Answered] must be called for its pass when the
 // response headers are there or the request failed.
 func (k *Keeper) Acquire(ctx context.Context, wait time.Duration, holdable bool) (Pass, error) {
-	var deadline time.Time
+	deadline := int64(0)
 	for {
 		counted := holdable && k.drains.Load()
 		if counted {
@@ -48,14 +48,14 @@ func (k *Keeper) Acquire(ctx context.Context, wait time.Duration, holdable bool)
 			}
 		}
 		t := k.current.Load()
-		if t.valid(k.clock.now()) {
+		if t.valid(k.now()) {
 			return Pass{Token: t, counted: counted}, nil
 		}
 		if counted {
 			k.gate.leave()
 		}
-		if deadline.IsZero() {
-			deadline = time.Now().Add(wait)
+		if deadline == 0 {
+			deadline = k.now().Mono + int64(wait)
 		}
 		if err := k.await(ctx, deadline); err != nil {
 			return Pass{}, err
@@ -71,7 +71,7 @@ func (k *Keeper) Ready(ctx context.Context, wait time.Duration, holdable bool) e
 			return err
 		}
 	}
-	if k.current.Load().valid(k.clock.now()) {
+	if k.current.Load().valid(k.now()) {
 		return nil
 	}
 	_, err := k.Acquire(ctx, wait, false)
@@ -83,7 +83,7 @@ func (k *Keeper) Waiting() int64 { return k.waiting.Load() + k.gate.waiting.Load
 
 // Current returns the valid token, nil if there is none. It waits for nothing.
 func (k *Keeper) Current() *Token {
-	if t := k.current.Load(); t.valid(k.clock.now()) {
+	if t := k.current.Load(); t.valid(k.now()) {
 		return t
 	}
 	return nil
@@ -98,12 +98,11 @@ func (k *Keeper) Answered(p Pass) {
 }
 
 // await returns when something changed that may have brought a token, or an
-// error if waiting longer is of no use.
-func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
-	mono, wall := k.clock.now()
-	now := k.at(mono, wall, 0)
+// error if waiting longer is of no use. The deadline is monotonic.
+func (k *Keeper) await(ctx context.Context, deadline int64) error {
+	now := k.now()
 	k.mu.Lock()
-	if k.current.Load().valid(mono, wall) {
+	if k.current.Load().valid(now) {
 		k.mu.Unlock()
 		return nil
 	}
@@ -111,16 +110,16 @@ func (k *Keeper) await(ctx context.Context, deadline time.Time) error {
 		k.next(grant.Poked{})
 	}
 	k.hurry()
-	hopeless := k.state.Hopeless(now, int64(deadline.Sub(k.began))+1)
+	hopeless := k.state.Hopeless(now, deadline)
 	changed := k.change()
 	k.mu.Unlock()
 
-	if hopeless || !mono.Before(deadline) {
+	if hopeless || now.Mono >= deadline {
 		return k.unavailable()
 	}
 	k.waiting.Add(1)
 	defer k.waiting.Add(-1)
-	timer := time.NewTimer(deadline.Sub(mono))
+	timer := time.NewTimer(time.Duration(deadline - now.Mono))
 	defer timer.Stop()
 	select {
 	case <-changed:

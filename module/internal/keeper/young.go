@@ -16,7 +16,7 @@ const young = 5 * time.Second
 // replaced.
 func (k *Keeper) Former(refused *Token) (Pass, bool) {
 	f := k.former.Load()
-	if f == nil || f.Generation+1 != refused.Generation || k.drains.Load() || !f.valid(k.clock.now()) {
+	if f == nil || f.Generation+1 != refused.Generation || k.drains.Load() || !f.valid(k.now()) {
 		return Pass{}, false
 	}
 	return Pass{Token: f, Former: true}, true

@@ -94,7 +94,7 @@ func TestAPredecessorIsTheTokenOfTheGenerationBefore(t *testing.T) {
 		"of another place": {grant.Live{Token: at, Generation: 4}, grant.Live{Token: record.AccessToken{Request: 1, Grant: 7, Lineage: 3}, Generation: 5}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			k := New("erp", nil, Clock{})
+			k := New("erp", nil, nil)
 			k.keepFormer(&test.was, &test.is, &Token{Generation: test.was.Generation})
 			if kept := k.former.Load() != nil; kept != test.kept {
 				t.Errorf("%s: kept %v", name, kept)
