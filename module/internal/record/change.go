@@ -27,11 +27,23 @@ type Presented struct {
 	Binding Binding
 }
 
+// with joins what one attempt says to the record, and forgets what there is no room
+// for: that is all that a change is.
+func (r *Record) with(said *Record) *Record {
+	c := Merge(said, r)
+	c.bound()
+	return c
+}
+
+// about begins what an attempt says of the token that it presents.
+func (r *Record) about(p Presented) Lineage {
+	f := FingerprintOf(p.RefreshToken)
+	return Lineage{ID: cmp.Or(r.LineageOf(f), f), Binding: p.Binding.Grant, TokenEndpoint: p.Binding.TokenEndpoint}
+}
+
 // Journal notes an attempt that is about to be made. The record takes its number,
 // and a candidate, so that no crash forgets it.
 func (r *Record) Journal(a Attempt, p Presented) *Record {
-	c := r.copy()
-	c.Number = max(c.Number, a.Number)
 	a.Fingerprint, a.At = FingerprintOf(p.RefreshToken), rounded(a.At)
 	if last := r.Open(a.Fingerprint); last != nil {
 		a.Unanswered, a.UnansweredBy = last.At, last.ID
@@ -39,15 +51,10 @@ func (r *Record) Journal(a Attempt, p Presented) *Record {
 			a.Unanswered, a.UnansweredBy = last.Unanswered, last.UnansweredBy
 		}
 	}
-	c.Attempts = join(c.Attempts, []Attempt{a}, Attempt.key, largest(compareAttempts))
-	for len(c.Attempts) > keptAttempts {
-		oldest := slices.MinFunc(c.Attempts, compareAttempts)
-		c.Attempts = slices.DeleteFunc(c.Attempts, func(a Attempt) bool { return a.Fingerprint == oldest.Fingerprint })
-	}
+	c := r.with(&Record{Number: a.Number, Attempts: []Attempt{a}})
 	if p.Candidate {
 		return c.Supply(a.Number, p)
 	}
-	c.normalise()
 	return c
 }
 
@@ -61,58 +68,46 @@ func (r *Record) Supply(number uint32, p Presented) *Record {
 func (r *Record) Withdraw(number uint32, p Presented) *Record { return r.supplied(number, p, "") }
 
 func (r *Record) supplied(number uint32, p Presented, kept string) *Record {
-	c := r.copy()
-	c.Number = max(c.Number, number)
-	f := FingerprintOf(p.RefreshToken)
-	l := c.edit(cmp.Or(c.LineageOf(f), f))
-	*l = mergeLineages(*l, Lineage{
-		ID: l.ID, Binding: p.Binding.Grant, TokenEndpoint: p.Binding.TokenEndpoint,
-		Tokens: []Token{{RefreshToken: kept, Fingerprint: f, Number: number, Said: Candidate, Imported: p.Imported}},
-	})
-	c.normalise()
-	return c
+	l := r.about(p)
+	l.Tokens = []Token{{RefreshToken: kept, Fingerprint: FingerprintOf(p.RefreshToken), Number: number, Said: Candidate, Imported: p.Imported}}
+	return r.with(&Record{Number: number, Lineages: []Lineage{l}})
 }
 
 // Settle notes that an attempt consumed nothing.
 func (r *Record) Settle(number uint32) *Record {
-	at := slices.IndexFunc(r.Attempts, func(a Attempt) bool { return a.Number == number && !a.Settled })
-	if at < 0 {
-		return r
+	for _, a := range r.Attempts {
+		if a.Number == number {
+			a.Settled = true
+			return r.with(&Record{Attempts: []Attempt{a}})
+		}
 	}
-	c := r.copy()
-	c.Attempts = slices.Clone(c.Attempts)
-	c.Attempts[at].Settled = true
-	return c
+	return r
 }
 
 // Answered notes that an answer gave a refresh token, or left the one that was
 // presented as it was: brought.RefreshToken is "" then. brought.ObtainedAt is the
 // answer's, and brought.ExpiresAt when the grant ends as far as that is known.
 func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
-	c := r.copy()
-	c.Number = max(c.Number, number)
-	presented := FingerprintOf(p.RefreshToken)
-	l := c.edit(cmp.Or(c.LineageOf(presented), presented))
-	if number > l.Since && (l.Since == 0 || l.ID == presented) {
-		l.Binding, l.TokenEndpoint = p.Binding.Grant, p.Binding.TokenEndpoint
+	presented, l := FingerprintOf(p.RefreshToken), r.about(p)
+	known := r.Lineage(l.ID)
+	if known == nil {
+		known = new(Lineage)
+	}
+	if known.Since == 0 || l.ID == presented {
 		l.Since = number
 	}
-	former := l.Current()
 	if brought.RefreshToken == "" {
 		brought.RefreshToken = p.RefreshToken
 	}
 	brought.Fingerprint = FingerprintOf(brought.RefreshToken)
 	brought.Number, brought.Said, brought.Imported = number, Held, false
 	brought.ObtainedAt, brought.ExpiresAt = rounded(brought.ObtainedAt), rounded(brought.ExpiresAt)
-	brought.MovedAt = brought.moved(former)
+	brought.MovedAt = brought.moved(known.Current())
 	if brought.Fingerprint != presented {
-		l.consume(presented, number)
+		l.Consumed = []Mark{MarkOf(presented, number)}
 	}
-	l.put(brought)
-	l.bound()
-	c.normalise()
-	c.bound()
-	return c
+	l.Tokens = []Token{brought}
+	return r.with(&Record{Number: number, Lineages: []Lineage{l}})
 }
 
 // unmoved is the least that the end of a grant moves by when it does: servers that
@@ -135,27 +130,15 @@ func (t *Token) moved(former *Token) time.Time {
 // an operator may have it presented once more. loss says how the grant ended by
 // that, nil if it did not.
 func (r *Record) Refuse(number uint32, p Presented, keep bool, loss *Loss) *Record {
-	c := r.copy()
-	c.Number = max(c.Number, number)
-	f := FingerprintOf(p.RefreshToken)
-	l := c.edit(cmp.Or(c.LineageOf(f), f))
-	if l.Binding == 0 || l.Since == 0 && number > l.newest() {
-		l.Binding, l.TokenEndpoint = p.Binding.Grant, p.Binding.TokenEndpoint
-	}
-	t := Token{Fingerprint: f, Number: number, Said: Refused}
+	l, t := r.about(p), Token{Fingerprint: FingerprintOf(p.RefreshToken), Number: number, Said: Refused}
 	if keep {
 		t.RefreshToken = p.RefreshToken
 	}
-	l.put(t)
+	l.Tokens = []Token{t}
 	if loss != nil {
-		own := *loss
-		own.Number, own.At, own.Unanswered, own.EndedAt = number, rounded(own.At), rounded(own.Unanswered), rounded(own.EndedAt)
-		l.Loss = largerPointer(l.Loss, &own, compareLoss)
+		l.Loss = loss.by(number)
 	}
-	l.bound()
-	c.normalise()
-	c.bound()
-	return c
+	return r.with(&Record{Number: number, Lineages: []Lineage{l}})
 }
 
 // Displace notes that a refresh token was accepted which was supplied by hand: what
@@ -178,28 +161,30 @@ func (r *Record) Displace(number uint32, to Binding, seed string) *Record {
 // Revoke notes that a grant was ended: what it had is never presented again,
 // whatever is joined into the record later.
 func (r *Record) Revoke(number uint32, lineage Fingerprint, loss Loss) *Record {
-	c := r.copy()
-	c.Number = max(c.Number, number)
-	l := c.edit(lineage)
-	l.Revoked = max(l.Revoked, number)
-	for _, t := range l.Tokens {
-		l.consume(t.Fingerprint, number)
+	l := Lineage{ID: lineage, Revoked: number, Loss: loss.by(number)}
+	if known := r.Lineage(lineage); known != nil {
+		l.Binding, l.TokenEndpoint = known.Binding, known.TokenEndpoint
+		for _, t := range known.Tokens {
+			l.Consumed = append(l.Consumed, MarkOf(t.Fingerprint, number))
+		}
 	}
-	loss.Number, loss.At, loss.Unanswered = number, rounded(loss.At), rounded(loss.Unanswered)
-	l.Loss = largerPointer(l.Loss, &loss, compareLoss)
-	c.normalise()
-	return c
+	return r.with(&Record{Number: number, Lineages: []Lineage{l}})
 }
 
-// Obtain notes the access token of an answer, and counts it unless it is the one
-// that the record has. An empty one says that the former one has ended.
+// by returns the loss that an attempt showed, as a record keeps it.
+func (l Loss) by(number uint32) *Loss {
+	l.Number, l.At, l.Unanswered, l.EndedAt = number, rounded(l.At), rounded(l.Unanswered), rounded(l.EndedAt)
+	return &l
+}
+
+// Obtain notes the access token of an answer. An empty one says that the former one
+// has ended.
 func (r *Record) Obtain(t AccessToken) *Record {
-	c := r.copy()
 	t.ObtainedAt, t.ExpiresAt = rounded(t.ObtainedAt), rounded(t.ExpiresAt)
-	c.Number = max(c.Number, t.Number)
-	c.AccessTokens = join(c.AccessTokens, []AccessToken{t}, AccessToken.key, largest(compareAccess))
-	c.normalise()
-	return c
+	if len(t.Response) == 0 {
+		t.Response = nil
+	}
+	return r.with(&Record{Number: t.Number, AccessTokens: []AccessToken{t}})
 }
 
 // Count counts an answer that was kept.
@@ -215,64 +200,39 @@ func (r *Record) copy() *Record {
 	return &c
 }
 
-// edit returns the lineage of that ID in a list of the record's own, added if it is
-// new. Its lists may be replaced, and not written to.
-func (r *Record) edit(id Fingerprint) *Lineage {
-	r.Lineages = slices.Clone(r.Lineages)
-	at, found := slices.BinarySearchFunc(r.Lineages, id, func(l Lineage, id Fingerprint) int { return cmp.Compare(l.ID, id) })
-	if !found {
-		r.Lineages = slices.Insert(r.Lineages, at, Lineage{ID: id})
-	}
-	return &r.Lineages[at]
-}
-
-// put notes what an attempt says of a token.
-func (l *Lineage) put(t Token) {
-	l.Tokens = append(slices.Clone(l.Tokens), t)
-	l.normalise()
-}
-
-func (l *Lineage) consume(f Fingerprint, number uint32) {
-	l.Consumed = mergeMarks(l.Consumed, []Mark{MarkOf(f, number)})
-	l.Tokens = slices.Clone(l.Tokens)
-	l.normalise()
-}
-
-// bound forgets the oldest spares, and the oldest refused tokens.
-func (l *Lineage) bound() {
-	for _, said := range []Said{Held, Refused} {
-		n := 0
-		for i := len(l.Tokens) - 1; i >= 0; i-- {
-			if l.Tokens[i].Said != said {
-				continue
-			}
-			if n++; n > keptTokens {
-				l.Tokens = slices.Delete(slices.Clone(l.Tokens), i, i+1)
-			}
-		}
-	}
-}
-
-// bound forgets the oldest of the lineages that hold nothing.
+// bound forgets the oldest attempts, spares and refused tokens, and the oldest of the
+// lineages that hold nothing.
 func (r *Record) bound() {
+	r.Attempts = largest(keptAttempts, r.Attempts, Attempt.key, compareAttempts)
+	for i := range r.Lineages {
+		r.Lineages[i].bound()
+	}
 	for len(r.Lineages) > keptLineages {
-		oldest := -1
-		for i := range r.Lineages {
-			l := &r.Lineages[i]
-			if r.Grant(l.Binding) == l || slices.ContainsFunc(l.Tokens, func(t Token) bool { return t.Said == Candidate && t.RefreshToken != "" }) {
-				continue
-			}
-			if oldest < 0 || l.age() < r.Lineages[oldest].age() {
-				oldest = i
-			}
-		}
-		if oldest < 0 {
+		idle := without(r.Lineages, func(l Lineage) bool {
+			return r.Grant(l.Binding) != nil && r.Grant(l.Binding).ID == l.ID ||
+				slices.ContainsFunc(l.Tokens, func(t Token) bool { return t.Said == Candidate && t.RefreshToken != "" })
+		})
+		if len(idle) == 0 {
 			return
 		}
-		l := &r.Lineages[oldest]
-		r.Forgotten = mergeMarks(r.Forgotten, []Mark{MarkOf(l.ID, l.age())})
-		r.Lineages = slices.Delete(slices.Clone(r.Lineages), oldest, oldest+1)
+		oldest := slices.MinFunc(idle, func(a, b Lineage) int { return cmp.Compare(a.age(), b.age()) })
+		r.Forgotten = mergeMarks(r.Forgotten, []Mark{MarkOf(oldest.ID, oldest.age())})
+		r.Lineages = without(r.Lineages, func(l Lineage) bool { return l.ID == oldest.ID })
 	}
+}
+
+func (l *Lineage) bound() {
+	if len(l.Tokens) <= keptTokens {
+		return
+	}
+	newer := make(map[Said]int)
+	for _, t := range l.Tokens {
+		newer[t.Said]++
+	}
+	l.Tokens = without(l.Tokens, func(t Token) bool {
+		newer[t.Said]--
+		return t.Said != Candidate && newer[t.Said] >= keptTokens
+	})
 }
 
 func (l *Lineage) age() uint32 { return max(l.Since, l.newest(), l.Revoked) }

@@ -168,7 +168,8 @@ func TestFullListsOfMarksJoinInAnyOrder(t *testing.T) {
 				at := rapid.IntRange(0, 400).Draw(rt, "token")
 				secret := fmt.Sprint("token", at)
 				// Whatever is said of a token is said before its consumption.
-				l.put(Token{RefreshToken: secret, Fingerprint: FingerprintOf(secret), Number: uint32(at), Said: Held})
+				l.Tokens = append(l.Tokens, Token{RefreshToken: secret, Fingerprint: FingerprintOf(secret), Number: uint32(at), Said: Held})
+				l.normalise()
 			}
 			return &Record{Lineages: []Lineage{l}, Forgotten: l.Consumed}
 		}

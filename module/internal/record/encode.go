@@ -77,26 +77,18 @@ func Decode(data []byte, format int) (*Record, error) {
 	if err := incoming(r); err != nil {
 		return nil, err
 	}
-	r.sort()
-	return r, nil
-}
-
-// known are the members of a record.
-var known = []string{"client", "revision", "write_id", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "moved"}
-
-// sort puts a record in the order that it is kept in, whoever wrote it.
-func (r *Record) sort() {
-	r.Lineages = join(nil, r.Lineages, Lineage.key, mergeLineages)
-	r.Attempts = join(nil, r.Attempts, Attempt.key, largest(compareAttempts))
-	r.AccessTokens = join(nil, r.AccessTokens, AccessToken.key, largest(compareAccess))
-	r.Forgotten = mergeMarks(nil, r.Forgotten)
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
 		l.Consumed = mergeMarks(nil, l.Consumed)
 		l.normalise()
 	}
+	r.Forgotten = mergeMarks(nil, r.Forgotten)
 	r.normalise()
+	return r, nil
 }
+
+// known are the members of a record.
+var known = []string{"client", "revision", "write_id", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "moved"}
 
 // parse is json.Unmarshal with errors that quote nothing.
 func parse(data []byte, into any) error {
@@ -180,6 +172,9 @@ func (r *Record) each(text func(*string), when func(*time.Time)) {
 		t := &r.AccessTokens[i]
 		for _, s := range []*string{&t.AccessToken, &t.IDToken, &t.TokenType, &t.Scope} {
 			text(s)
+		}
+		if len(t.Response) == 0 {
+			t.Response = nil
 		}
 		for name, value := range t.Response {
 			text(&value)

@@ -95,7 +95,7 @@ func (f *first) grant(r *Record, token Token) {
 	for _, fp := range used {
 		if fp != token.Fingerprint {
 			r.Number++
-			l.Consumed = mergeMarks(l.Consumed, []Mark{MarkOf(fp, r.Number)})
+			l.Consumed = append(l.Consumed, MarkOf(fp, r.Number))
 		}
 	}
 	r.Number++
@@ -116,9 +116,11 @@ func (f *first) grant(r *Record, token Token) {
 	switch {
 	case token.Fingerprint == 0:
 	case l.Ended(): // the first release kept it, and nothing may present it again
-		l.consume(token.Fingerprint, r.Number)
+		l.Consumed = append(l.Consumed, MarkOf(token.Fingerprint, r.Number))
 	default:
-		l.put(token)
+		l.Tokens = []Token{token}
 	}
-	*r.edit(id) = l
+	l.Consumed = mergeMarks(nil, l.Consumed)
+	l.normalise()
+	r.Lineages = []Lineage{l}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -19,55 +20,98 @@ func Merge(a, b *Record) *Record {
 	m := &Record{
 		Client: cmp.Or(a.Client, b.Client), Revision: b.Revision, WriteID: b.WriteID,
 		Number: max(a.Number, b.Number), Generation: max(a.Generation, b.Generation),
-		Lineages:     join(a.Lineages, b.Lineages, Lineage.key, mergeLineages),
-		Attempts:     join(a.Attempts, b.Attempts, Attempt.key, largest(compareAttempts)),
-		AccessTokens: join(a.AccessTokens, b.AccessTokens, AccessToken.key, largest(compareAccess)),
+		Lineages:     slices.Concat(a.Lineages, b.Lineages),
+		Attempts:     slices.Concat(a.Attempts, b.Attempts),
+		AccessTokens: slices.Concat(a.AccessTokens, b.AccessTokens),
 		Forgotten:    mergeMarks(a.Forgotten, b.Forgotten),
 		Moved:        b.Moved,
-		unknown:      mergeUnknown(a, b),
+		unknown:      mergeUnknown(a.unknown, b.unknown),
 	}
 	m.normalise()
 	return m
 }
 
-// join is the union of two lists, by key. both joins what has the same one.
-func join[T any](a, b []T, key func(T) Fingerprint, both func(a, b T) T) []T {
-	if len(b) == 0 {
-		return a
-	}
-	all := slices.Concat(a, b)
-	slices.SortFunc(all, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
-	n := 0
-	for _, next := range all[1:] {
-		if key(all[n]) == key(next) {
-			all[n] = both(all[n], next)
-			continue
-		}
-		n++
-		all[n] = next
-	}
-	return all[: n+1 : n+1]
+// keptAccessTokens is how many requests have their access token kept: the present
+// configuration's, and that of another one that shares the record meanwhile.
+const keptAccessTokens = 2
+
+// normalise joins what its lists, which are its own, say of the same thing. It forgets
+// attempts whose outcome is recorded, and old access tokens.
+func (r *Record) normalise() {
+	r.Lineages = union(r.Lineages, Lineage.key, mergeLineages)
+	r.Attempts = without(union(r.Attempts, Attempt.key, larger(compareAttempts)), func(a Attempt) bool {
+		return slices.ContainsFunc(r.Lineages, func(l Lineage) bool { return l.answers(&a) })
+	})
+	r.AccessTokens = largest(keptAccessTokens, union(r.AccessTokens, AccessToken.key, larger(compareAccess)), AccessToken.key, compareAccess)
 }
 
 func (l Lineage) key() Fingerprint     { return l.ID }
+func (t Token) key() Fingerprint       { return t.Fingerprint }
 func (a Attempt) key() Fingerprint     { return a.Fingerprint }
 func (t AccessToken) key() Fingerprint { return t.Request }
+
+// union sorts a list by key, in place, and joins what has the same one.
+func union[T any](list []T, key func(T) Fingerprint, both func(a, b T) T) []T {
+	slices.SortFunc(list, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
+	joined := list[:0]
+	for i, next := range list {
+		if last := len(joined) - 1; i > 0 && key(joined[last]) == key(next) {
+			joined[last] = both(joined[last], next)
+			continue
+		}
+		joined = append(joined, next)
+	}
+	if len(joined) < len(list) {
+		return slices.Clone(joined) // which takes no more memory than it needs
+	}
+	return joined
+}
+
+// without returns a list of its own, nil if nothing is left.
+func without[T any](list []T, drop func(T) bool) (left []T) {
+	for _, one := range list {
+		if !drop(one) {
+			left = append(left, one)
+		}
+	}
+	return left
+}
+
+// largest drops the least of a list until there are no more than n.
+func largest[T any](n int, list []T, key func(T) Fingerprint, compare func(a, b T) int) []T {
+	for len(list) > n {
+		least := key(slices.MinFunc(list, compare))
+		list = without(list, func(one T) bool { return key(one) == least })
+	}
+	return list
+}
+
+func larger[T any](compare func(a, b T) int) func(a, b T) T {
+	return func(a, b T) T {
+		if compare(a, b) < 0 {
+			return b
+		}
+		return a
+	}
+}
 
 func mergeLineages(a, b Lineage) Lineage {
 	l := Lineage{ID: a.ID, Since: max(a.Since, b.Since), Revoked: max(a.Revoked, b.Revoked)}
 	// As long as no answer has begun a lineage, its candidate may be for whom it is
 	// wanted by now.
-	bound := larger(a, b, func(a, b Lineage) int {
-		wanted := 0
-		if l.Since == 0 {
-			wanted = cmp.Compare(a.newest(), b.newest())
-		}
-		return cmp.Or(cmp.Compare(a.Since, b.Since), wanted, cmp.Compare(a.Binding, b.Binding), cmp.Compare(a.TokenEndpoint, b.TokenEndpoint))
-	})
+	bound, wanted := a, 0
+	if l.Since == 0 {
+		wanted = cmp.Compare(a.newest(), b.newest())
+	}
+	if cmp.Or(cmp.Compare(a.Since, b.Since), wanted, cmp.Compare(a.Binding, b.Binding), cmp.Compare(a.TokenEndpoint, b.TokenEndpoint)) < 0 {
+		bound = b
+	}
 	l.Binding, l.TokenEndpoint = bound.Binding, bound.TokenEndpoint
 	l.Consumed = mergeMarks(a.Consumed, b.Consumed)
 	l.Tokens = slices.Concat(a.Tokens, b.Tokens)
-	l.Loss = largerPointer(a.Loss, b.Loss, compareLoss)
+	if l.Loss = a.Loss; l.Loss == nil || b.Loss != nil && compareLoss(*a.Loss, *b.Loss) < 0 {
+		l.Loss = b.Loss
+	}
 	l.normalise()
 	return l
 }
@@ -88,13 +132,13 @@ func mergeMarks(a, b []Mark) []Mark {
 	if len(b) == 0 || slices.Equal(a, b) {
 		return a
 	}
-	marks := join(a, b, Mark.Token, largest(compareMarks))
+	marks := union(slices.Concat(a, b), Mark.Token, larger(compareMarks))
 	slices.SortFunc(marks, compareMarks)
 	return slices.Clone(marks[max(0, len(marks)-keptMarks):])
 }
 
-// normalise leaves of each token the last word, and none of those that were
-// consumed.
+// normalise leaves of each token, in a list that is its own, the last word, and none
+// of those that were consumed.
 func (l *Lineage) normalise() {
 	for _, t := range l.Tokens {
 		if l.consumed(t.Fingerprint) { // as of the last word of it, so that no order of joins matters
@@ -102,29 +146,11 @@ func (l *Lineage) normalise() {
 		}
 	}
 	horizon := l.horizon()
-	l.Tokens = slices.DeleteFunc(l.Tokens, func(t Token) bool { return t.Number < horizon || l.consumed(t.Fingerprint) })
-	slices.SortFunc(l.Tokens, func(a, b Token) int {
-		return cmp.Or(cmp.Compare(a.Fingerprint, b.Fingerprint), -compareTokens(a, b))
+	l.Tokens = without(union(l.Tokens, Token.key, larger(compareTokens)), func(t Token) bool {
+		return t.Number < horizon || l.consumed(t.Fingerprint)
 	})
-	l.Tokens = slices.CompactFunc(l.Tokens, func(a, b Token) bool { return a.Fingerprint == b.Fingerprint })
 	slices.SortFunc(l.Tokens, compareTokens)
 }
-
-// normalise forgets attempts whose outcome is recorded, and old access tokens.
-func (r *Record) normalise() {
-	r.Attempts = slices.DeleteFunc(slices.Clone(r.Attempts), func(a Attempt) bool {
-		return slices.ContainsFunc(r.Lineages, func(l Lineage) bool { return l.answers(&a) })
-	})
-	if len(r.AccessTokens) > keptAccessTokens {
-		newest := slices.Clone(r.AccessTokens)
-		slices.SortFunc(newest, compareAccess)
-		r.AccessTokens = join(nil, newest[len(newest)-keptAccessTokens:], AccessToken.key, largest(compareAccess))
-	}
-}
-
-// keptAccessTokens is how many requests have their access token kept: the present
-// configuration's, and that of another one that shares the record meanwhile.
-const keptAccessTokens = 2
 
 // answers reports whether the lineage tells the outcome of an attempt: by a word
 // that is newer, or is the attempt's own and no candidate's.
@@ -138,93 +164,57 @@ func (l *Lineage) answers(a *Attempt) bool {
 	})
 }
 
-func larger[T any](a, b T, compare func(a, b T) int) T {
-	if compare(a, b) < 0 {
-		return b
-	}
-	return a
+// words orders what an attempt may say, for the case that two have one number.
+var words = map[Said]int{Candidate: 1, Held: 2, Refused: 3}
+
+// compareTokens: of two words with one number, that of a candidate which was withdrawn,
+// or of a refused token whose secret is not kept, is the later one.
+func compareTokens(a, b Token) int {
+	bare := compareBools(a.RefreshToken == "", b.RefreshToken == "")
+	return compare(a, b, cmp.Compare(a.Number, b.Number), cmp.Compare(words[a.Said], words[b.Said]), bare, cmp.Compare(a.Fingerprint, b.Fingerprint))
 }
 
-func largest[T any](compare func(a, b T) int) func(a, b T) T {
-	return func(a, b T) T { return larger(a, b, compare) }
+// compareAttempts: of two with one ID the one that is settled is the later one.
+func compareAttempts(a, b Attempt) int {
+	return compare(a, b, cmp.Compare(a.Number, b.Number), cmp.Compare(a.ID, b.ID), compareBools(a.Settled, b.Settled))
 }
 
-func largerPointer[T any](a, b *T, compare func(a, b T) int) *T {
-	if a == nil || b != nil && compare(*a, *b) < 0 {
-		return b
-	}
-	return a
+func compareAccess(a, b AccessToken) int {
+	return compare(a, b, cmp.Compare(a.Number, b.Number), a.ObtainedAt.Compare(b.ObtainedAt))
 }
+
+func compareLoss(a, b Loss) int { return compare(a, b, cmp.Compare(a.Number, b.Number)) }
 
 func compareMarks(a, b Mark) int {
 	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Token(), b.Token()))
 }
 
-// words orders what an attempt may say, for the case that two have one number.
-var words = map[Said]int{Candidate: 1, Held: 2, Refused: 3}
-
-func compareTokens(a, b Token) int {
-	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(words[a.Said], words[b.Said]),
-		cmp.Compare(b.kept(), a.kept()), cmp.Compare(a.Fingerprint, b.Fingerprint), compareBools(a.Imported, b.Imported),
-		a.ExpiresAt.Compare(b.ExpiresAt), a.ObtainedAt.Compare(b.ObtainedAt), a.MovedAt.Compare(b.MovedAt))
-}
-
-// kept is 1 if the secret is there: a candidate that was withdrawn, or the refused
-// one that nobody will present again, has none.
-func (t *Token) kept() int {
-	if t.RefreshToken == "" {
-		return 0
+// compare orders two things by what counts, and then in any way that is the same for
+// everybody who joins them.
+func compare[T any](a, b T, counts ...int) int {
+	if c := cmp.Or(counts...); c != 0 || reflect.DeepEqual(a, b) {
+		return c
 	}
-	return 1
+	return cmp.Compare(fmt.Sprintf("%#v", a), fmt.Sprintf("%#v", b))
 }
 
 func compareBools(a, b bool) int {
-	if a == b {
+	switch {
+	case a == b:
 		return 0
-	}
-	if b {
+	case b:
 		return -1
 	}
 	return 1
 }
 
-// compareAttempts orders attempts with one refresh token: of two with one ID the
-// one that is settled is the later one.
-func compareAttempts(a, b Attempt) int {
-	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.ID, b.ID), compareBools(a.Settled, b.Settled), a.At.Compare(b.At),
-		b.Unanswered.Compare(a.Unanswered), cmp.Compare(a.UnansweredBy, b.UnansweredBy), cmp.Compare(a.Fingerprint, b.Fingerprint))
-}
-
-func compareAccess(a, b AccessToken) int {
-	return cmp.Or(cmp.Compare(a.Number, b.Number), a.ObtainedAt.Compare(b.ObtainedAt), cmp.Compare(a.AccessToken, b.AccessToken),
-		a.ExpiresAt.Compare(b.ExpiresAt), cmp.Compare(a.Request, b.Request), cmp.Compare(a.Grant, b.Grant), cmp.Compare(a.Lineage, b.Lineage),
-		cmp.Compare(a.IDToken, b.IDToken), cmp.Compare(a.TokenType, b.TokenType), cmp.Compare(a.Scope, b.Scope),
-		cmp.Compare(a.Unusable, b.Unusable), compareMaps(a.Response, b.Response))
-}
-
-func compareMaps(a, b map[string]string) int {
-	if maps.Equal(a, b) {
-		return 0
+func mergeUnknown(a, b map[string]jsonValue) map[string]jsonValue {
+	if len(a) == 0 {
+		return b
 	}
-	return cmp.Compare(fmt.Sprintf("%q", a), fmt.Sprintf("%q", b))
-}
-
-func compareLoss(a, b Loss) int {
-	return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Cause, b.Cause), a.At.Compare(b.At),
-		cmp.Compare(a.Detail, b.Detail), cmp.Compare(a.Sentence, b.Sentence), a.Unanswered.Compare(b.Unanswered), cmp.Compare(a.UnansweredBy, b.UnansweredBy),
-		compareBools(a.Imported, b.Imported), a.EndedAt.Compare(b.EndedAt))
-}
-
-func mergeUnknown(a, b *Record) map[string]jsonValue {
-	if len(b.unknown) == 0 {
-		return a.unknown
-	}
-	all := maps.Clone(b.unknown)
-	for name, value := range a.unknown {
+	all := maps.Clone(a)
+	for name, value := range b {
 		if string(value) > string(all[name]) {
-			if all == nil {
-				all = make(map[string]jsonValue)
-			}
 			all[name] = value
 		}
 	}
@@ -233,24 +223,9 @@ func mergeUnknown(a, b *Record) map[string]jsonValue {
 
 // Equal reports whether two records say the same, whoever wrote them.
 func Equal(a, b *Record) bool {
-	if a == b {
-		return true
-	}
-	return a.Number == b.Number && a.Generation == b.Generation && slices.Equal(a.Forgotten, b.Forgotten) &&
-		slices.EqualFunc(a.Lineages, b.Lineages, equalLineages) &&
-		slices.EqualFunc(a.Attempts, b.Attempts, same(compareAttempts)) &&
-		slices.EqualFunc(a.AccessTokens, b.AccessTokens, same(compareAccess)) &&
-		maps.EqualFunc(a.unknown, b.unknown, func(a, b jsonValue) bool { return string(a) == string(b) })
-}
-
-func equalLineages(a, b Lineage) bool {
-	return a.ID == b.ID && a.Binding == b.Binding && a.TokenEndpoint == b.TokenEndpoint && a.Since == b.Since && a.Revoked == b.Revoked &&
-		slices.EqualFunc(a.Tokens, b.Tokens, same(compareTokens)) && slices.Equal(a.Consumed, b.Consumed) &&
-		(a.Loss == nil) == (b.Loss == nil) && (a.Loss == nil || compareLoss(*a.Loss, *b.Loss) == 0)
-}
-
-func same[T any](compare func(a, b T) int) func(a, b T) bool {
-	return func(a, b T) bool { return compare(a, b) == 0 }
+	x, y := *a, *b
+	x.Client, x.Revision, x.WriteID, x.Moved = y.Client, y.Revision, y.WriteID, y.Moved
+	return reflect.DeepEqual(x, y)
 }
 
 // Holds reports whether a record has what another one has of living grants: each
