@@ -94,7 +94,7 @@ func (d *disk) save(s *memoryStore, given *record.Record, ifRevision uint64) err
 	if d.exists {
 		stored = d.record.Revision
 	}
-	rec.Revision = ifRevision + 1
+	rec.Client, rec.Revision = "erp", ifRevision+1
 	// A record that is there already, and only its durability is in doubt, is
 	// written once more.
 	if stored != ifRevision && (!d.inDoubt || d.record.WriteID != rec.WriteID) {

@@ -166,19 +166,17 @@ func faultOf(err error) (grant.Fault, *grant.Facts) {
 
 // save writes the record.
 func (k *Keeper) save(s grant.Save) grant.Saved {
-	rec := *s.Record
-	rec.Client = k.name
 	if s.Journal {
 		failpoint.At("before-journal")
 	}
 	_, err := call(k, &k.stuck, func(ctx context.Context) (struct{}, error) {
 		switch s.SetAside {
 		case grant.Damaged:
-			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1, 0)
+			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, 0)
 		case grant.Foreign:
-			return struct{}{}, k.store.Replace(ctx, k.name, &rec, s.IfRevision+1, s.IfRevision)
+			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, s.IfRevision)
 		}
-		return struct{}{}, k.store.Save(ctx, k.name, &rec, s.IfRevision)
+		return struct{}{}, k.store.Save(ctx, k.name, s.Record, s.IfRevision)
 	})
 	if s.Journal {
 		failpoint.At("after-journal")

@@ -3,8 +3,8 @@ package record
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -27,7 +27,9 @@ func FingerprintOf(secret string) Fingerprint {
 }
 
 // String returns it in hexadecimal.
-func (f Fingerprint) String() string { return fmt.Sprintf("%0*x", fingerprintDigits, uint64(f)) }
+func (f Fingerprint) String() string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(f)))
+}
 
 // MarshalText writes it in hexadecimal.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
@@ -68,7 +70,9 @@ func (m Mark) Token() Fingerprint {
 
 // MarshalText writes a mark as "<fingerprint> <number>".
 func (m Mark) MarshalText() ([]byte, error) {
-	return fmt.Appendf(nil, "%s %d", m.Token(), m.Number), nil
+	text := make([]byte, 0, 2*fingerprintDigits)
+	text = append(hex.AppendEncode(text, m.Fingerprint[:]), ' ')
+	return strconv.AppendUint(text, uint64(m.Number), 10), nil
 }
 
 // UnmarshalText reads one.

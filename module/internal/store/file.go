@@ -97,10 +97,14 @@ func (f *File) load(path, name string) (*record.Record, []byte, error) {
 	if err := checkPrivate(path, info); err != nil {
 		return nil, nil, fmt.Errorf("%w: %w: %w", ErrUnreadable, ErrExposed, err)
 	}
+	if rec, _ := f.watcher.recall(name, data); rec != nil {
+		return rec, data, nil
+	}
 	rec, err := decode(name, data, f.keys.identities()...)
 	if err != nil {
 		return nil, data, fmt.Errorf("%s: %w", path, err)
 	}
+	f.watcher.remember(name, data, last{record: rec, revision: rec.Revision})
 	return rec, data, nil
 }
 

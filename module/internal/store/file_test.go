@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"lamplighter/module/internal/record"
@@ -53,7 +55,7 @@ func tempStore(t testing.TB) *File {
 
 func mustEncode(t *testing.T, rec *record.Record) []byte {
 	t.Helper()
-	data, err := encode(rec)
+	data, err := encode(rec, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,4 +136,44 @@ func TestARenamedRecordIsNoticed(t *testing.T) {
 	_, err := st.Load(t.Context(), "crm")
 	wantErr(t, err, ErrUnreadable, st.Describe("crm"), "another client")
 	wantErr(t, err, ErrForeign)
+}
+
+// What a store remembers of a record that is watched is of these bytes and no others,
+// whatever the file system says of the file.
+func TestWhatIsRememberedOfARecordIsOfItsBytes(t *testing.T) {
+	st := tempStore(t)
+	defer st.Watch("erp", func() {})()
+	given := sampleRecord()
+	if err := st.Save(t.Context(), "erp", given, 0); err != nil {
+		t.Fatal(err)
+	}
+	path := st.Describe("erp")
+	written, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := NewFile(filepath.Dir(path)).Load(t.Context(), "erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := mustLoad(t, st); !reflect.DeepEqual(got, fresh) {
+		t.Errorf("remembered\n%+v\nread\n%+v", got, fresh)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Replace(written, []byte(`"erp"`), []byte(`"ERP"`), 1)
+	if err := errors.Join(os.WriteFile(path, damaged, 0o600), os.Chtimes(path, info.ModTime(), info.ModTime())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Load(t.Context(), "erp"); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("got %v, want ErrUnreadable", err)
+	}
+	if err := os.WriteFile(path, written, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustLoad(t, st); got.Revision != 1 || got.Client != "erp" {
+		t.Errorf("got %+v", got)
+	}
 }

@@ -30,30 +30,16 @@ type envelope struct {
 	Record json.RawMessage `json:"record"`
 }
 
-// encode returns the bytes of a record's file.
-func encode(rec *record.Record) ([]byte, error) {
+// encode returns the bytes of a record's file, encrypted if there are keys.
+func encode(rec *record.Record, keys *Keys) ([]byte, error) {
 	payload, err := rec.Encode()
+	if err == nil && keys != nil {
+		payload, err = keys.seal(payload)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return wrap(payload)
-}
-
-// encodeFor is encode with the record encrypted, if there are keys.
-func encodeFor(rec *record.Record, keys *Keys) ([]byte, error) {
-	plain, err := encode(rec)
-	if err != nil || keys == nil {
-		return plain, err
-	}
-	var env envelope
-	if err := json.Unmarshal(plain, &env); err != nil {
-		return nil, fmt.Errorf("encode record: %w", err)
-	}
-	sealed, err := keys.seal(env.Record)
-	if err != nil {
-		return nil, err
-	}
-	return wrap(sealed)
 }
 
 // wrap puts a record into its envelope.

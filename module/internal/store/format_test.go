@@ -18,7 +18,7 @@ func sealed(format int, record string) []byte {
 
 func sampleFile(t testing.TB) []byte {
 	t.Helper()
-	data, err := encode(revised(sampleRecord(), "erp", 3))
+	data, err := encode(revised(sampleRecord(), "erp", 3), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestUnknownMembersAreTolerated(t *testing.T) {
 }
 
 func TestARecordTooLargeToReadIsNotWritten(t *testing.T) {
-	_, err := encode(revised(holding(strings.Repeat("x", maxSize)), "erp", 1))
+	_, err := encode(revised(holding(strings.Repeat("x", maxSize)), "erp", 1), nil)
 	wantErr(t, err, nil, "more than")
 }
 

@@ -127,7 +127,7 @@ func TestKeysThatCannotBeUsedAreRefusedWithoutBeingShown(t *testing.T) {
 func TestDamagedCiphertextIsNeverTakenForARecord(t *testing.T) {
 	file, _ := newKey(t)
 	keys := mustParse(t, file)
-	data, err := encodeFor(revised(holding("r"), "erp", 1), keys)
+	data, err := encode(revised(holding("r"), "erp", 1), keys)
 	if err != nil {
 		t.Fatal(err)
 	}

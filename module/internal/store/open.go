@@ -149,12 +149,12 @@ func (f *File) settle(temp, name string) error {
 // write over its journal.
 // Called with the lock and e.saving held.
 func (f *File) finishLeft(e *entry, name string) error {
-	if _, own := f.watcher.own(name); own {
-		return nil // nobody else has written since
+	stored, data, err := f.load(f.path(name), name)
+	if err != nil || !stored.Journals() {
+		return nil //nolint:nilerr // what is wrong with it, if anything, shows when it is loaded
 	}
-	// What is wrong with it, if anything, shows when it is loaded.
-	if stored, _, err := f.load(f.path(name), name); err != nil || !stored.Journals() {
-		return nil //nolint:nilerr // see above
+	if _, own := f.watcher.recall(name, data); own {
+		return nil // nobody else has written since
 	}
 	files, err := f.fs.list(f.dir)
 	if err != nil {

@@ -122,7 +122,7 @@ func TestReplaceDoesNotWriteOverWhatAnotherHolderHasMended(t *testing.T) {
 
 func TestReplaceLeavesAloneWhatIsWholeAndNotOurs(t *testing.T) {
 	key, _ := newKey(t)
-	ciphertext, err := encodeFor(revised(holding("theirs"), "erp", 1), mustParse(t, key))
+	ciphertext, err := encode(revised(holding("theirs"), "erp", 1), mustParse(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}

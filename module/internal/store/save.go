@@ -37,7 +37,7 @@ func (f *File) write(ctx context.Context, name string, given *record.Record, rev
 		return fmt.Errorf("%s: refusing to save revision 0 there, which nobody could read", path)
 	}
 	rec.Client, rec.Revision = name, revision
-	data, err := encodeFor(&rec, f.keys.writing())
+	data, err := encode(&rec, f.keys.writing())
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
@@ -58,14 +58,15 @@ func (f *File) write(ctx context.Context, name string, given *record.Record, rev
 	if err := admit(e, &rec); err != nil {
 		return err
 	}
-	return f.replace(e, &rec, data, spareFor(&rec))
+	if err := f.replace(e, &rec, data, spareFor(&rec)); err != nil {
+		return err
+	}
+	f.watcher.remember(name, data, last{record: given, revision: revision, own: true})
+	return nil
 }
 
 // compare checks that the stored revision is the one before the record's.
 func (f *File) compare(e *entry, rec *record.Record) error {
-	if revision, own := f.watcher.own(rec.Client); own && revision == rec.Revision-1 && !e.unconfirmed {
-		return nil // without a look into it
-	}
 	stored, _, err := f.load(f.path(rec.Client), rec.Client)
 	if errors.Is(err, ErrNotFound) {
 		stored, err = new(record.Record), nil
@@ -145,7 +146,7 @@ func (f *File) replace(e *entry, rec *record.Record, data []byte, spare int) err
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	f.watcher.expect(name, stampOf(info), rec.Revision) // before the rename, which watchers notice
+	f.watcher.expect(name, stampOf(info)) // before the rename, which watchers notice
 	if err := f.fs.rename(temp, path); err != nil {
 		return fmt.Errorf("save %s: %w", path, f.discard(temp, err))
 	}

@@ -56,12 +56,13 @@ type Store interface {
 	Open(ctx context.Context) error
 
 	// Load returns the record, ErrNotFound or ErrUnreadable. It needs no lease
-	// and never writes.
+	// and never writes. Neither what it returns nor what Save was given may be
+	// changed afterwards: others may have it, too.
 	Load(ctx context.Context, name string) (*record.Record, error)
 
 	// Save writes the record durably if the stored revision still is
 	// ifRevision (0: no record exists), else it returns ErrConflict and changes
-	// nothing. The written revision is ifRevision+1. When Save has returned
+	// nothing. It writes its name, and ifRevision+1 as the revision. When Save has returned
 	// nil, the record survives a crash of the machine.
 	Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"lamplighter/module/internal/record"
 )
 
 // watchPoll is how often files are looked at where the system cannot tell.
@@ -47,10 +50,21 @@ type watched struct {
 	// seen starts as that of no file, and is not asked for: there may be very many
 	// records. At worst the first look finds news that is none.
 	seen     stamp
-	own      stamp  // what this store made it last, or is about to
-	revision uint64 // of own
+	own      stamp // what this store made it last, or is about to
 	watchers []*watch
+	last     last
 }
+
+// last is what this store read or wrote of a record last. A refresh reads it three
+// times; while its bytes are the same, they need not be understood anew.
+type last struct {
+	sum      uint64 // of the bytes
+	record   *record.Record
+	revision uint64 // with which it was written
+	own      bool   // this store wrote it
+}
+
+var sumSeed = maphash.MakeSeed()
 
 // session is one run of the goroutine.
 type session struct{ quit, done chan struct{} }
@@ -79,25 +93,37 @@ func (w *watcher) watch(name string, changed func()) (stop func()) {
 }
 
 // expect says what this store is about to make of a record: that is no news.
-func (w *watcher) expect(name string, own stamp, revision uint64) {
+func (w *watcher) expect(name string, own stamp) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if rec, ok := w.records[name]; ok {
-		rec.own, rec.revision = own, revision
+		rec.own = own
 	}
 }
 
-// own returns the revision of a record that still is as this store made it. Of one
-// that nobody watches it does not know.
-func (w *watcher) own(name string) (revision uint64, ok bool) {
-	now := w.present(name)
+// remember keeps what the bytes of a record say, as long as somebody watches it.
+func (w *watcher) remember(name string, data []byte, l last) {
+	l.sum = maphash.Bytes(sumSeed, data)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rec, ok := w.records[name]
-	if !ok || now == (stamp{}) || now != rec.own {
-		return 0, false
+	if rec, ok := w.records[name]; ok {
+		rec.last = l
 	}
-	return rec.revision, true
+}
+
+// recall returns what the bytes of a record say, nil if they are not those that were
+// read or written last, and whether this store wrote them.
+func (w *watcher) recall(name string, data []byte) (rec *record.Record, own bool) {
+	sum := maphash.Bytes(sumSeed, data)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	known, ok := w.records[name]
+	if !ok || known.last.record == nil || known.last.sum != sum {
+		return nil, false
+	}
+	c := *known.last.record
+	c.Client, c.Revision = name, known.last.revision
+	return &c, known.last.own
 }
 
 func (w *watcher) stop(name string, one *watch) {
