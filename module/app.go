@@ -83,6 +83,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx = ctx
 	a.logger = ctx.Logger()
 	a.clients = make(map[string]*client)
+	a.seeds = make(seeds)
 	a.kinds = new(kinds)
 	a.gates = make(map[use]bool)
 	a.storeUses = make(map[string]*storeUse)

@@ -2,8 +2,12 @@ package module_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -71,6 +75,52 @@ func TestARenamedClientSpendsNothing(t *testing.T) {
 	}
 }
 
+// Fault B1.
+func TestAClientWhoseStoreWasChangedSpendsNothing(t *testing.T) {
+	for _, how := range []string{"by a reload", "by a restart"} {
+		t.Run(how, func(t *testing.T) {
+			s := newSidecar(t, newRotating(t))
+			s.load(s.config("", ""))
+			s.wantOK()
+			if how == "by a restart" {
+				if err := caddy.Stop(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.load(s.config("store file {\npath "+filepath.Join(s.dir, "other")+"\n}", ""))
+			former := filepath.Join(s.dir, "data", "caddy", "oauth2_client")
+			s.wantTakenSeed("'lamplighter tokens move erp --from "+former+"'", filepath.Join(former, "erp.json"))
+			s.load(s.renamed("erp2", "store file {\npath "+filepath.Join(s.dir, "other")+"\n}"))
+			s.wantTakenSeed("'lamplighter tokens rename erp erp2 --from " + former + "'")
+			s.load(s.config("", ""))
+			s.wantOK()
+			if requests, spent, _ := s.as.count(); requests != 1 || spent != 0 {
+				t.Errorf("%d token requests, %d with a spent refresh token", requests, spent)
+			}
+		})
+	}
+}
+
+// A seed that a server left as it was may be presented by any client.
+func TestASeedThatWasNotSpentMayBePresentedFromAnotherStore(t *testing.T) {
+	as := newRotating(t)
+	as.answer = func(w http.ResponseWriter) bool {
+		as.accessToken = "access-token-abcdefghij"
+		fmt.Fprintf(w, `{"access_token":%q,"token_type":"Bearer","expires_in":3600}`, as.accessToken)
+		return true
+	}
+	s := newSidecar(t, as)
+	s.load(s.config("rotation optional", ""))
+	s.wantOK()
+	s.load(s.renamed("erp2", "rotation optional"))
+	s.wantOK()
+	s.load(s.renamed("erp2", "rotation optional\nstore file {\npath "+filepath.Join(s.dir, "other")+"\n}"))
+	s.wantOK()
+	if requests, _, _ := as.count(); requests != 3 {
+		t.Errorf("%d token requests", requests)
+	}
+}
+
 // Fault B2.
 func TestANewClientWithAnothersOldSeedSpendsNothing(t *testing.T) {
 	s := newSidecar(t, newRotating(t))
@@ -79,4 +129,93 @@ func TestANewClientWithAnothersOldSeedSpendsNothing(t *testing.T) {
 	erp := fmt.Sprintf("\toauth2_client erp {\n\t\tprovider tencent_eiam %s\n\t\tclient_id %s\n\t\tclient_secret {file.%s/secret}\n\t}\n", s.as.tokens.URL, testClientID, s.dir)
 	s.load(strings.Replace(s.renamed("other", ""), "{\n", "{\n"+erp, 1))
 	s.wantTakenSeed("client erp of the same configuration", "'lamplighter tokens login other'")
+}
+
+// Fault B12.
+func TestSwappedSeedsThatArePutRightMendByThemselves(t *testing.T) {
+	var requests, spent int
+	var mu sync.Mutex
+	current := map[string]bool{"seed-of-one-0123456789": true, "seed-of-two-0123456789": true}
+	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		requests++
+		token := r.URL.Query().Get("refresh_token")
+		if !current[token] {
+			spent++
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"invalid_request","error_description":"invalid_token"}`)
+			return
+		}
+		delete(current, token)
+		current[token+"+"] = true
+		fmt.Fprintf(w, `{"access_token":"access-%s","refresh_token":"%s+","token_type":"Bearer","expires_in":3600}`, token, token)
+	}))
+	defer as.Close()
+	s := newSidecar(t, newRotating(t))
+	supply := func(one, two string) {
+		for file, seed := range map[string]string{"one": one, "two": two} {
+			if err := os.WriteFile(filepath.Join(s.dir, file), []byte(seed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	site := func(name, matcher string) string {
+		return fmt.Sprintf("upstream_oauth %s %s {\nclient %s {\nprovider tencent_eiam %s\nclient_id id\nclient_secret {file.%s/secret}\nrefresh_token {file.%[5]s/%[3]s}\n}\n}\n",
+			matcher, s.as.api.URL, name, as.URL, s.dir)
+	}
+	_, port, _ := strings.Cut(s.address, ":")
+	config := func(wait string) string {
+		return fmt.Sprintf("{\nadmin off\npersist_config off\nlog {\noutput file %s/log\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n# %s\n%s%s}", s.dir, port, wait, site("one", "/one"), site("two", "/two"))
+	}
+	s.as.refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) } // any token will do
+	want := func() {
+		t.Helper()
+		for _, path := range []string{"/one", "/two"} {
+			if res, body := s.do("GET", path, ""); res.StatusCode != 200 {
+				t.Fatalf("%s: got %d %s", path, res.StatusCode, body)
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if requests != 2 || spent != 0 {
+			t.Fatalf("%d token requests, %d with a spent refresh token", requests, spent)
+		}
+	}
+	supply("seed-of-one-0123456789", "seed-of-two-0123456789")
+	s.load(config("first"))
+	want()
+	supply("seed-of-two-0123456789", "seed-of-one-0123456789")
+	s.load(config("swapped"))
+	eventually(t, "both say that the other seed was not sent", func() bool {
+		log, err := os.ReadFile(s.log)
+		return err == nil && strings.Count(string(log), `"cause":"seed_of_another_record"`) == 2
+	})
+	want()
+	supply("seed-of-one-0123456789", "seed-of-two-0123456789")
+	s.load(config("put right"))
+	want()
+}
+
+func TestALedgerThatCannotBeWrittenIsToldOnce(t *testing.T) {
+	s := newSidecar(t, newRotating(t))
+	if err := os.MkdirAll(filepath.Join(s.dir, "data"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "data", "lamplighter"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.load(s.config("", ""))
+	s.wantOK()
+	const warning = "a change of a client's store will not be noticed"
+	eventually(t, "it is told", func() bool {
+		log, err := os.ReadFile(s.log)
+		return err == nil && strings.Contains(string(log), warning)
+	})
+	// In this process it is known all the same.
+	s.load(s.config("store file {\npath "+filepath.Join(s.dir, "other")+"\n}", ""))
+	s.wantTakenSeed("tokens move erp --from")
+	if log, err := os.ReadFile(s.log); err != nil || strings.Count(string(log), warning) != 1 {
+		t.Errorf("it is told %d times, %v", strings.Count(string(log), warning), err)
+	}
 }

@@ -65,6 +65,11 @@ Reads a new refresh token from standard input, or from --file, and presents it
 at once; the client goes on with it if the server accepts it, without a restart.
 If the server refuses it while the old grant lives, the old one stays.
 
+A refresh token that is, or was, another client's is not presented, nor one that was
+refused: a server may end the whole grant when it sees a spent one, and another
+client would lose its grant. --again presents it all the same, after a question. What
+this client has exchanged for another one is presented by nothing.
+
 A refresh token is never an argument: other users can read those. If standard
 input is a terminal, the token is asked for and not shown.
 
@@ -77,13 +82,24 @@ reached.`,
 			if err != nil {
 				return tokenMissing, err
 			}
+			if fl.Bool("again") && !fl.Bool("yes") {
+				if err := confirm("import", fmt.Sprintf(importCost, fl.Arg(0))); err != nil {
+					return tokenMissing, err
+				}
+			}
 			return order(fl, "import", ImportRequest{RefreshToken: token})
 		}),
 	}
 	cmd.Flags().StringP("file", "f", "", "read the refresh token from this file")
+	cmd.Flags().Bool("again", false, "present a refresh token that was refused, or is another client's")
+	cmd.Flags().BoolP("yes", "y", false, "do not ask, with --again")
 	cmd.Flags().Bool("force", false, "ask although the server said to wait")
 	return cmd
 }
+
+// importCost is what is asked before a refresh token is presented that something
+// speaks against.
+const importCost = "Present this refresh token for client %s although it was refused, or is another client's? If it was spent, the server may end the whole grant, and whoever has it logs in again; if it is another client's, that one loses it. [y/N] "
 
 // readToken reads a refresh token from a file or standard input.
 func readToken(file string) (string, error) {
@@ -122,8 +138,14 @@ func readToken(file string) (string, error) {
 // order has something done to a client and reports the outcome.
 func order(fl caddycmd.Flags, action string, body any) (int, error) {
 	action = "/" + action
-	if fl.Bool("force") {
-		action += "?force=true"
+	query := url.Values{}
+	for _, flag := range []string{"force", "again"} {
+		if known := fl.Lookup(flag); known != nil && fl.Bool(flag) {
+			query.Set(flag, "true")
+		}
+	}
+	if len(query) > 0 {
+		action += "?" + query.Encode()
 	}
 	var r OrderResult
 	if code, err := callClient(fl, http.MethodPost, action, body, &r); err != nil {

@@ -34,7 +34,7 @@ reached.`,
 func revoke(fl caddycmd.Flags) (int, error) {
 	name := fl.Arg(0)
 	if !fl.Bool("yes") {
-		if err := confirm("Revoke the grant of client " + name + "? Its requests fail until somebody logs in again. [y/N] "); err != nil {
+		if err := confirm("revoke", "Revoke the grant of client "+name+"? Its requests fail until somebody logs in again. [y/N] "); err != nil {
 			return tokenMissing, err
 		}
 	}
@@ -58,9 +58,9 @@ func revoke(fl caddycmd.Flags) (int, error) {
 }
 
 // confirm asks whoever sits at the terminal.
-func confirm(question string) error {
+func confirm(what, question string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return errors.New("nobody can be asked, because standard input is no terminal: add --yes to revoke without a question")
+		return fmt.Errorf("nobody can be asked, because standard input is no terminal: add --yes to %s without a question", what)
 	}
 	fmt.Fprint(os.Stderr, question)
 	answer, _ := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -68,5 +68,5 @@ func confirm(question string) error {
 	case "y", "yes":
 		return nil
 	}
-	return errors.New("nothing was revoked")
+	return errors.New("nothing was done")
 }

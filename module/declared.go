@@ -160,6 +160,8 @@ func (c *client) start(maxRequests int) {
 		Looks:       &looks,
 		Requests:    c.turns,
 		MaxRequests: maxRequests,
+		Elsewhere:   c.elsewhere,
+		Spent:       c.spent,
 		Declared:    c.declares,
 		Resolve:     c.inputs,
 		Observe:     c.observe,

@@ -24,6 +24,7 @@ type busyServer struct {
 }
 
 func newBusyServer(t *testing.T) *busyServer {
+	t.Setenv("XDG_DATA_HOME", t.TempDir()) // each configuration has the same refresh tokens
 	s := &busyServer{let: make(chan struct{})}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, _, _ := r.BasicAuth()

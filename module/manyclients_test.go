@@ -42,6 +42,7 @@ func BenchmarkLoadManyClients(b *testing.B) {
 				fmt.Fprintf(w, `{"access_token":"a%d","token_type":"Bearer","expires_in":3600,"refresh_token":"r%[1]d"}`, issued.Add(1))
 			}))
 			defer tokens.Close()
+			b.Setenv("XDG_DATA_HOME", b.TempDir()) // each configuration has the same refresh tokens
 			cfg := manyClients(n, tokens.URL, b.TempDir())
 			b.ReportAllocs()
 			for b.Loop() {

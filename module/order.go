@@ -68,13 +68,12 @@ func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *client) err
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("client %s: %w", c.name, err)}
 	}
 	redact.Remember(token)
-	if other := c.app.holder(token, c); other != nil {
-		return caddy.APIError{
-			HTTPStatus: http.StatusConflict,
-			Err:        fmt.Errorf("client %s: this is, or was, the refresh token of client %s, which would lose its grant: log in for a new one", c.name, other.name),
-		}
+	q := r.URL.Query()
+	present := c.keeper.Import
+	if q.Get("again") == "true" {
+		present = c.keeper.ImportAgain
 	}
-	res, err := c.keeper.Import(r.Context(), token, r.URL.Query().Get("force") == "true")
+	res, err := present(r.Context(), token, q.Get("force") == "true")
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 var (
 	keepers = caddy.NewUsagePool()
 	stores  = caddy.NewUsagePool()
+	inUse   neighbours // the keepers of the pool
 )
 
 // pooled makes a value fit for a UsagePool. Nothing is left to destruct: the
@@ -21,6 +22,18 @@ type pooled[T any] struct{ value T }
 // Destruct does nothing.
 func (pooled[T]) Destruct() error { return nil }
 
+// pooledKeeper is a keeper in the pool.
+type pooledKeeper struct {
+	keeper *keeper.Keeper
+	key    recordKey
+}
+
+// Destruct takes it from its neighbours.
+func (p pooledKeeper) Destruct() error {
+	inUse.remove(p.key, p.keeper)
+	return nil
+}
+
 // recordKey is the identity of a record.
 type recordKey struct{ dir, name string }
 
@@ -28,10 +41,12 @@ type recordKey struct{ dir, name string }
 func sharedKeeper(name string, u *storeUse) (k *keeper.Keeper, key recordKey, err error) {
 	key = recordKey{u.dir, name}
 	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		return pooled[*keeper.Keeper]{value: keeper.New(name, u.store, nil)}, nil
+		k := keeper.New(name, u.store, nil)
+		inUse.add(key, k)
+		return pooledKeeper{k, key}, nil
 	})
 	if err != nil {
 		return nil, key, err
 	}
-	return value.(pooled[*keeper.Keeper]).value, key, nil
+	return value.(pooledKeeper).keeper, key, nil
 }

@@ -63,7 +63,7 @@ func (a *App) newClient(name string, cfg *settings.Client) (*client, error) {
 func (a *App) register(c *client) error {
 	if c.seed != 0 && c.cfg.Rotating() {
 		if other := a.seeds.claim(c.seed, c); other != c {
-			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, errSameSeed(other)))
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", c.name, other.name))
 		}
 	}
 	if err := a.useStore(c); err != nil {

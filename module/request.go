@@ -102,14 +102,13 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		return keeper.Inputs{}, printableErr(err)
 	}
 	// A seed that is gone is none: the record goes on without it.
-	seed, err := c.ownSeed()
+	seed, err := c.suppliedSeed()
 	if err != nil && !c.cfg.Rotating() {
 		return keeper.Inputs{}, printableErr(err)
 	}
 	redact.Remember(seed)
 	fault := ""
-	_, taken := errors.AsType[sameSeed](err)
-	if _, odd := errors.AsType[notAToken](err); taken || odd {
+	if _, odd := errors.AsType[notAToken](err); odd {
 		fault = err.Error()
 	}
 	return keeper.Inputs{

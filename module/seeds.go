@@ -1,96 +1,89 @@
 package module
 
 import (
+	"path/filepath"
 	"sync"
 
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/redact"
 )
 
 // seeds are the refresh tokens that the clients of a configuration were given, by
-// their fingerprints. One token belongs to one client: two would
-// spend each other's.
-type seeds struct {
-	mu      sync.Mutex
-	owners  map[record.Fingerprint]*client
-	claimed map[*client]record.Fingerprint
-}
+// their fingerprints. One token belongs to one client: two would spend each other's.
+type seeds map[record.Fingerprint]*client
 
 // claim makes a seed that of a client, unless it is another's. It returns whose it
-// is. What the client had before is free for others: it was changed since.
-func (s *seeds) claim(seed record.Fingerprint, c *client) (owner *client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if owner = s.owners[seed]; owner != nil {
-		return owner
+// is.
+func (s seeds) claim(seed record.Fingerprint, c *client) (owner *client) {
+	if owner = s[seed]; owner == nil {
+		s[seed], owner = c, c
 	}
-	if s.owners == nil {
-		s.owners, s.claimed = make(map[record.Fingerprint]*client), make(map[*client]record.Fingerprint)
+	return owner
+}
+
+// elsewhere returns whose a refresh token is, or was, as far as the keepers of this
+// process and the ledger of this machine know. What is in the client's own store is
+// claimed there, so that the keepers of that count only if all do.
+func (c *client) elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
+	if key, ok := inUse.holder(c.keeperKey, all, token, binding); ok {
+		return c.ownerIn(key.dir, key.name, filepath.Join(key.dir, key.name+".json"))
 	}
-	delete(s.owners, s.claimed[c])
-	s.owners[seed], s.claimed[c] = c, seed
-	return c
-}
-
-func (s *seeds) owner(seed record.Fingerprint) *client {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.owners[seed]
-}
-
-// letGo frees the seed of a client that is supplied with another's, which may be
-// waiting for it.
-func (s *seeds) letGo(c *client) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.owners, s.claimed[c])
-	delete(s.claimed, c)
-}
-
-// sameSeed is the error of a seed that is another client's.
-type sameSeed struct{ other string }
-
-func errSameSeed(other *client) error { return sameSeed{other.name} }
-
-// Error names the other client.
-func (e sameSeed) Error() string {
-	return "refresh_token is the same as that of client " + e.other + ": two clients would spend each other's; give each its own"
-}
-
-// holder returns another client whose refresh token that is, or was; nil if there
-// is none.
-func (a *App) holder(refreshToken string, but *client) *client {
-	if a == nil {
+	e, ok := theLedger().Of(token)
+	if !ok || e.Client == c.name && e.Place == c.use.store.Describe(c.name) || e.Said == ledger.Refused && e.Binding != binding {
 		return nil
 	}
-	for _, other := range a.list() {
-		if other != but && other.cfg.Rotating() && other.keeper.Holds(refreshToken) {
-			return other
-		}
-	}
-	return nil
+	return c.ownerIn(e.Store, e.Client, e.Place)
 }
 
-// ownSeed returns the seed that the operator supplied, and an error if it belongs to
-// another client: it may have been changed since the configuration was loaded, and
-// may be put right at any time.
-func (c *client) ownSeed() (string, error) {
-	seed, err := c.suppliedSeed()
-	if seed == "" || c.app == nil || !c.cfg.Rotating() {
-		return seed, err
+// ownerIn is a client with a record in some store.
+func (c *client) ownerIn(dir, name, place string) *keeper.Owner {
+	o := &keeper.Owner{Client: name, Place: redact.Visible(place)}
+	if dir != c.use.dir {
+		o.Store = redact.Visible(dir)
 	}
-	fp := record.FingerprintOf(seed)
-	other := c.app.seeds.owner(fp)
-	if other == c {
-		return seed, nil
+	return o
+}
+
+// spent notes what became of a refresh token of the client's.
+func (c *client) spent(token, binding record.Fingerprint, said ledger.Said, old bool) {
+	l := theLedger()
+	l.Note(ledger.Entry{
+		Token: token, Said: said, Binding: binding, Client: c.name,
+		Place: c.use.store.Describe(c.name), Store: c.use.dir,
+	}, old)
+	if err := l.Fault(); err != nil && c.log != nil {
+		l.warning.Do(func() {
+			c.log.logger.Warn("a change of a client's store will not be noticed, and may present a spent refresh token: the ledger of this machine cannot be written",
+				zap.String("ledger", ledgerPath()), zap.Error(printableErr(err)))
+		})
 	}
-	if other == nil {
-		if other = c.app.holder(seed, c); other == nil {
-			other = c.app.seeds.claim(fp, c)
-		}
+}
+
+// ledgers are those of this process by their paths: one, but in tests.
+var ledgers sync.Map
+
+// toldLedger is a ledger, of which is told once what is wrong with it.
+type toldLedger struct {
+	*ledger.Ledger
+	warning sync.Once
+}
+
+// ledgerPath is where the ledger of this machine is: beside Caddy's data, and in no
+// store.
+func ledgerPath() string {
+	return filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter", "spent.jsonl")
+}
+
+func theLedger() *toldLedger {
+	path := ledgerPath()
+	if l, ok := ledgers.Load(path); ok {
+		return l.(*toldLedger)
 	}
-	if other != c {
-		c.app.seeds.letGo(c)
-		return "", errSameSeed(other)
-	}
-	return seed, nil
+	l, _ := ledgers.LoadOrStore(path, &toldLedger{Ledger: ledger.New(path)})
+	return l.(*toldLedger)
 }

@@ -81,7 +81,9 @@ func (m *machine) candidates() (list []record.Presented) {
 		}
 	}
 	if o := m.plan.order; o != nil && o.Import != "" {
-		add(o.Import, true)
+		if add(o.Import, true); o.Again && m.record.Of(record.FingerprintOf(o.Import)) == record.WasRefused {
+			return []record.Presented{{RefreshToken: o.Import, Imported: true}}
+		}
 		return list
 	}
 	imported, seed := m.record.Candidate(m.binding.Grant, true), m.record.Candidate(m.binding.Grant, false)

@@ -12,7 +12,10 @@ func (m *machine) claim() {
 		m.hold()
 		return
 	}
-	m.await(Claiming, Claim{RefreshToken: p.RefreshToken, Rotating: p.settings.Rotating})
+	m.await(Claiming, Claim{
+		RefreshToken: p.RefreshToken, Rotating: p.settings.Rotating, Imported: p.Imported,
+		Again: p.order != nil && p.order.Again,
+	})
 }
 
 // claimed goes on once that is known.

@@ -83,7 +83,7 @@ func (e *encoder) trouble(t *Trouble) {
 }
 
 func (e *encoder) order(o *Order, newest uint64) {
-	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation)
+	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation, o.Again)
 	e.token(o.Import)
 }
 
@@ -182,7 +182,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 29}, {plan{}, 28}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 8},
+		{State{}, 29}, {plan{}, 28}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 9},
 		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 11}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {

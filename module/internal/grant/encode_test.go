@@ -253,6 +253,7 @@ func (e *encoder) holder(w *world, i int) {
 		e.answer(h.answer)
 	}
 	e.token(h.owed)
+	e.token(h.wished)
 	for _, t := range h.heard {
 		if w.server.honours(t, w.now) {
 			e.token(t)

@@ -186,6 +186,7 @@ type (
 	Claim struct {
 		RefreshToken string
 		Rotating     bool
+		Imported     bool
 		Again        bool
 	}
 

@@ -63,7 +63,7 @@ func (w *world) sent(i int) {
 			w.wrong(fmt.Sprintf("(b) holder %d presents %s, which a record lists", i, token))
 		}
 	}
-	if slices.Contains(h.dead, h.conn.place()) && !h.refresh {
+	if slices.Contains(h.dead, h.conn.place()) && !h.refresh && h.wished != token {
 		w.wrong(fmt.Sprintf("(b) holder %d presents %s, which an answer to it ended", i, token))
 	}
 	// A seed that was there before does not displace what an operator supplied.

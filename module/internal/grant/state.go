@@ -115,6 +115,7 @@ type Order struct {
 	Import string // the refresh token to import; "" for a refresh
 	Revoke bool   // ends the grant instead
 	Force  bool   // asks although the server named a time to wait
+	Again  bool   // imports although the token was refused, or is another client's
 
 	revive     bool   // the grant was lost when it was given, and is presented once more
 	generation uint64 // at the time: a later one is what a refresh was to bring

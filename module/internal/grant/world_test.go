@@ -89,6 +89,7 @@ type holder struct {
 	dead    []string // the requests whose answers consumed or refused theirs
 	journal string   // what its last journal names
 	claimed string   // what it claimed since
+	wished  string   // what an operator wants presented though it was refused
 	base    *record.Record
 	owed    string // brought, and not acknowledged
 }

@@ -6,9 +6,17 @@ import (
 
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
+
+// Owner is a client whose a refresh token is, or was.
+type Owner struct {
+	Client string
+	Place  string // of its record, for people
+	Store  string // it is in, in the words of a command; "" if that is the client's
+}
 
 // claim is the one rule for whether a refresh token that no answer has judged may be
 // sent: not if it is, or was, another client's. It is asked directly before the
@@ -16,23 +24,31 @@ import (
 func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 	f := record.FingerprintOf(c.RefreshToken)
 	failpoint.At("before-claim")
-	e.Facts, e.Fault = k.ownerOf(f, func(ctx context.Context, free frees) (string, error) {
-		switch {
-		case c.Again:
+	defer failpoint.At("after-claim")
+	if c.Again {
+		_, err := call(k, &k.stuck, func(ctx context.Context) (string, error) {
 			return k.store.Claim(ctx, k.name, f, func(string) (bool, error) { return true, nil })
-		case c.Rotating:
+		})
+		if err == nil {
+			k.note(f, k.inputs.Binding.Grant, ledger.Free, false)
+			return e
+		}
+		e.Fault, e.Facts = grant.Away, &grant.Facts{Detail: err.Error()}
+		return e
+	}
+	e.Facts, e.Fault = k.ownerOf(f, c.Imported, func(ctx context.Context, free frees) (string, error) {
+		if c.Rotating {
 			return k.store.Claim(ctx, k.name, f, free)
 		}
 		return k.claimed(ctx, f, free)
 	})
-	failpoint.At("after-claim")
 	return e
 }
 
 // taken returns whose a refresh token is that was another client's, nil if that has
 // let it go.
 func (k *Keeper) taken(f record.Fingerprint) (*grant.Facts, grant.Fault) {
-	return k.ownerOf(f, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
+	return k.ownerOf(f, false, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
 }
 
 // frees reports whether a client lets go what it has claimed.
@@ -51,9 +67,14 @@ func (k *Keeper) claimed(ctx context.Context, f record.Fingerprint, free frees) 
 }
 
 // ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else.
-func (k *Keeper) ownerOf(f record.Fingerprint, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
-	binding := k.inputs.Binding.Grant
-	owner, err := call(k, &k.stuck, func(ctx context.Context) (string, error) {
+func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
+	binding, obeyed := k.inputs.Binding.Grant, k.obeyed()
+	if obeyed.Elsewhere != nil {
+		if owner := obeyed.Elsewhere(f, binding, imported); owner != nil {
+			return k.ownedBy(*owner), grant.Taken
+		}
+	}
+	name, err := call(k, &k.stuck, func(ctx context.Context) (string, error) {
 		return ask(ctx, func(owner string) (bool, error) {
 			rec, err := k.store.Load(ctx, owner)
 			switch {
@@ -68,15 +89,63 @@ func (k *Keeper) ownerOf(f record.Fingerprint, ask func(context.Context, frees) 
 		})
 	})
 	if err != nil {
-		_, facts := faultOf(err)
-		return facts, grant.Away
+		return &grant.Facts{Detail: err.Error()}, grant.Away
 	}
-	if owner == k.name {
+	if name == k.name {
 		return nil, grant.None
 	}
-	facts := &grant.Facts{Owner: owner, Place: k.store.Describe(owner)}
-	if declared := k.obeyed().Declared; declared != nil && declared(owner) {
+	return k.ownedBy(Owner{Client: name, Place: k.store.Describe(name)}), grant.Taken
+}
+
+// ownedBy are the facts about whose a refresh token is.
+func (k *Keeper) ownedBy(o Owner) *grant.Facts {
+	facts := &grant.Facts{Owner: o.Client, Place: o.Place, From: o.Store}
+	declared := k.obeyed().Declared
+	switch {
+	case declared != nil && declared(o.Client):
 		facts.Kind = "in use"
+	case o.Store != "" && o.Client == k.name:
+		facts.Kind = "store"
+	case o.Store != "":
+		facts.Kind = "name and store"
 	}
-	return facts, grant.Taken
+	return facts
+}
+
+// Frees reports whether another client may present a refresh token, as far as this
+// one's record says.
+func (k *Keeper) Frees(f, binding record.Fingerprint) bool {
+	k.mu.Lock()
+	rec := k.state.Record()
+	k.mu.Unlock()
+	return rec.Frees(f, binding)
+}
+
+// list notes what became of the refresh tokens that began a grant here, if the record
+// is another one than the last time: a configuration may still name them.
+func (k *Keeper) list() {
+	k.mu.Lock()
+	rec, last, rotating := k.state.Record(), k.listed, k.told != nil && k.told.Rotating
+	k.listed = rec
+	k.mu.Unlock()
+	if rec == last || !rotating {
+		return
+	}
+	for i := range rec.Lineages {
+		id, binding := rec.Lineages[i].ID, rec.Lineages[i].Binding
+		switch rec.Of(id) {
+		case record.WasUsed, record.WasOther:
+			k.note(id, binding, ledger.Consumed, last == nil)
+		case record.WasRefused:
+			k.note(id, binding, ledger.Refused, last == nil)
+		case record.Living:
+			k.note(id, binding, ledger.Free, true)
+		}
+	}
+}
+
+func (k *Keeper) note(f, binding record.Fingerprint, said ledger.Said, old bool) {
+	if spent := k.obeyed().Spent; spent != nil {
+		spent(f, binding, said, old)
+	}
 }

@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/ledger"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -40,6 +42,15 @@ type Settings struct {
 	// What an operator orders does not wait for its turn.
 	Requests    *Turns
 	MaxRequests int
+
+	// Elsewhere returns whose a refresh token is, or was, as far as that is known
+	// outside of the client's store, nil if it is nobody's; all says that the clients
+	// with the same store count too. Nil if nobody knows.
+	Elsewhere func(token, binding record.Fingerprint, all bool) *Owner
+
+	// Spent is told what became of a refresh token that a configuration may still
+	// name; old says that it was before the client started. Nil if nobody listens.
+	Spent func(token, binding record.Fingerprint, said ledger.Said, old bool)
 
 	// Declared reports whether the same configuration has another client of that name.
 	// Nil for none.
@@ -119,10 +130,11 @@ type Keeper struct {
 	inputs  Inputs
 	request *tokenRequest
 	lease   store.Lease
-	stuck   bool          // a call of the store has not returned
-	unread  bool          // the settings are still being resolved
-	asked   time.Time     // when the request was begun
-	took    time.Duration // how long the last one took
+	listed  *record.Record // of which list has told
+	stuck   bool           // a call of the store has not returned
+	unread  bool           // the settings are still being resolved
+	asked   time.Time      // when the request was begun
+	took    time.Duration  // how long the last one took
 	answer  tokenendpoint.Outcome
 }
 

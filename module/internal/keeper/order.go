@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
 
@@ -40,6 +39,12 @@ func (k *Keeper) Refresh(ctx context.Context, force bool) (Result, error) {
 // From the journal on the token is in the record, so that no crash forgets it.
 func (k *Keeper) Import(ctx context.Context, refreshToken string, force bool) (Result, error) {
 	return k.order(ctx, grant.Order{Import: refreshToken, Force: force})
+}
+
+// ImportAgain is Import of a refresh token that may have been refused, or may be or
+// have been another client's.
+func (k *Keeper) ImportAgain(ctx context.Context, refreshToken string, force bool) (Result, error) {
+	return k.order(ctx, grant.Order{Import: refreshToken, Force: force, Again: true})
 }
 
 // Revoke ends the grant at the server (RFC 7009) and forgets its access token.
@@ -101,12 +106,4 @@ func (k *Keeper) Keepable(ctx context.Context) grant.Trouble {
 		return grant.Trouble{Condition: grant.Misconfiguration, Cause: grant.CauseRecord, Facts: facts}
 	}
 	return grant.Trouble{Condition: grant.Backoff, Cause: grant.CauseStore, Facts: facts}
-}
-
-// Holds reports whether a refresh token is, or was, the client's: no other client
-// may present it.
-func (k *Keeper) Holds(refreshToken string) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.state.Record().Of(record.FingerprintOf(refreshToken)) != record.Unknown
 }

@@ -32,6 +32,7 @@ func (k *Keeper) perform(effect any) {
 		return
 	}
 	k.step(e)
+	_ = panics.Contain(k.list)
 	if _, ok := e.(grant.Answered); ok {
 		_ = panics.Contain(k.observe) // after its refresh token is on the way to the disk
 	}

@@ -52,7 +52,9 @@ func tellable() []grant.Tell {
 	taken := grant.Facts{Owner: "crm", Place: "/var/crm.json"}
 	inUse := taken
 	inUse.Kind = "in use"
-	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse)
+	both := taken
+	both.Kind, both.From = "name and store", "/var"
+	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse, &both, &grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"})
 	elsewhere := grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"}
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseMoved, "", &grant.Facts{Owner: "crm", Place: "/var/crm.json"}, &elsewhere)
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseUnusable, "", detail)
