@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -42,13 +43,17 @@ func (t *traces) span(ctx context.Context, c *client) (_ context.Context, done f
 		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(attribute.String("oauth2.client", c.name), attribute.String("oauth2.grant_type", c.grantLabel())))
 	return ctx, func(a tokenendpoint.Answer) {
-		span.SetAttributes(attribute.String("oauth2.result", results[a.Outcome]))
-		if a.Status > 0 {
-			span.SetAttributes(attribute.Int("http.response.status_code", a.Status))
-		}
-		if a.Outcome != tokenendpoint.Granted {
-			span.SetStatus(codes.Error, a.Cause)
-		}
-		span.End()
+		_ = panics.Contain(func() { end(span, a) }) // its refresh token is not written yet
 	}
+}
+
+func end(span trace.Span, a tokenendpoint.Answer) {
+	span.SetAttributes(attribute.String("oauth2.result", results[a.Outcome]))
+	if a.Status > 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", a.Status))
+	}
+	if a.Outcome != tokenendpoint.Granted {
+		span.SetStatus(codes.Error, a.Cause)
+	}
+	span.End()
 }
