@@ -101,6 +101,15 @@ func TestAClientWhoseStoreWasChangedSpendsNothing(t *testing.T) {
 	}
 }
 
+// Fault B3, under another name.
+func TestAClientThatIgnoresRotationPresentsNothingThatIsAnothers(t *testing.T) {
+	s := newSidecar(t, newRotating(t))
+	s.load(s.config("", ""))
+	s.wantOK()
+	s.load(s.renamed("erp2", "rotation ignore"))
+	s.wantTakenSeed("client erp,")
+}
+
 // A seed that a server left as it was may be presented by any client.
 func TestASeedThatWasNotSpentMayBePresentedFromAnotherStore(t *testing.T) {
 	as := newRotating(t)

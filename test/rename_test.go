@@ -144,6 +144,37 @@ func TestSIGKILLAtEveryStepOfARenameIsSafe(t *testing.T) {
 	}
 }
 
+// What a claim blocks is presented by an order alone, which says what it may cost.
+func TestATakenRefreshTokenIsPresentedAgainOnlyByAnOrder(t *testing.T) {
+	t.Parallel()
+	o := operate(t, unedited)
+	o.reload(called("erp"))
+	o.wantState("erp", "misconfigured", "seed_of_another_record")
+	o.tokens(1, `(?s)no new token: this refresh token is, or was, that of client demo.*tokens rename demo erp`, "import", "erp", "--file", o.RefreshTokenFile)
+	o.tokens(1, `nobody can be asked.*--yes`, "import", "erp", "--file", o.RefreshTokenFile, "--again")
+	o.wantSpent(1)
+	o.tokens(1, `no new token: the refresh token that was imported was refused`, "import", "erp", "--file", o.RefreshTokenFile, "--again", "--yes")
+	if stats := o.stats(); stats.Spent != 1 {
+		t.Errorf("%+v", stats)
+	}
+	// A refused one, too.
+	o.tokens(1, `was refused`, "import", "erp", "--file", o.RefreshTokenFile)
+	if stats := o.stats(); stats.Spent != 1 {
+		t.Errorf("%+v", stats)
+	}
+	o.tokens(1, `was refused`, "import", "erp", "--file", o.RefreshTokenFile, "--again", "--yes")
+	if stats := o.stats(); stats.Spent != 2 {
+		t.Errorf("%+v", stats)
+	}
+	// What this very record lists as consumed is presented by nothing.
+	o.reload(unedited)
+	o.wantState("demo", "ok", "")
+	o.tokens(1, `was used by this client before`, "import", "demo", "--file", o.RefreshTokenFile, "--again", "--yes")
+	if stats := o.stats(); stats.Spent != 2 {
+		t.Errorf("%+v", stats)
+	}
+}
+
 func TestTwoProcessesWithOneFreshSeedSendItOnce(t *testing.T) {
 	t.Parallel()
 	servers, home := startDemoServers(t, "1h"), rig.Home(t)
