@@ -157,8 +157,8 @@ func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 	s := clientStatus(st, now)
 	s.Detail, s.Remedy = words.Of(st.Trouble, c.about())
 	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
-	if req, err := c.resolveWith(nil); err == nil {
-		s.TokenEndpoint = c.binding(req).TokenEndpoint
+	if req, err := c.server.Resolve(nil); err == nil {
+		s.TokenEndpoint = c.server.Binding(req).TokenEndpoint
 	}
 	return s
 }

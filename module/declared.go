@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/authserver"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
@@ -27,6 +28,7 @@ type client struct {
 
 	*kind
 	id     settings.Identity
+	server *authserver.Client
 	inject inject.Injector
 
 	seed    record.Fingerprint // of its refresh token when it was provisioned; until Start
@@ -45,8 +47,6 @@ type client struct {
 	callers    *exchanger         // nil unless each caller has a token of its own
 	others     map[string]*client // whose tokens the settings mention
 	dependents []*client          // which mention this one's
-	discovery  *discovery         // nil without an issuer
-	secret     secretChoice
 }
 
 // newClient checks everything about a client that can be known without network
@@ -64,10 +64,8 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 		return nil, err
 	}
 	c.inject.Injections = c.injections
-	if effective.Issuer != "" {
-		c.discovery = new(discovery)
-	}
-	if err := c.checkResolved(); err != nil {
+	c.server = c.kind.server.Of(name, c.id)
+	if err := c.server.CheckResolved(); err != nil {
 		return nil, err
 	}
 	seed, err := c.suppliedSeed()
@@ -89,7 +87,7 @@ func (c *client) acquire() (err error) {
 	if err != nil {
 		return err
 	}
-	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: fingerprint(c.settings()).String()}
+	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: record.FingerprintOfAll(c.settings()).String()}
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/keyfiles"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/settings"
@@ -48,7 +49,7 @@ func deviceServer(t *testing.T, settings *settings.Client, answer func(w http.Re
 
 // Fault E11. Dex takes the client from there alone.
 func TestTheClientIsNamedInALoginByDeviceHoweverItAuthenticates(t *testing.T) {
-	key := "{file." + filepath.Join(keyFiles(t), "mine.key") + "}"
+	key := "{file." + filepath.Join(keyfiles.Write(t), "mine.key") + "}"
 	for name, settings := range map[string]*settings.Client{
 		"client_secret_basic": {ClientSecret: "the-secret"},
 		"client_secret_post":  {ClientSecret: "the-secret", TokenEndpointAuthMethod: "client_secret_post"},

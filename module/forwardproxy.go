@@ -10,6 +10,7 @@ import (
 
 	"lamplighter/module/destination"
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -51,7 +52,7 @@ func (t *Transport) resolveProxyURL(setting string, value *string) error {
 	if err != nil || strings.Contains(*value, "{") {
 		return fmt.Errorf("%s: %w", setting, origin.ErrNoProxy)
 	}
-	rememberProxy(proxy)
+	redact.RememberPassword(proxy)
 	return nil
 }
 

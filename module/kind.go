@@ -1,20 +1,15 @@
 package module
 
 import (
-	"crypto/tls"
-	"fmt"
-	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/authserver"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/store"
-	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/rejection"
 	"lamplighter/module/settings"
 )
@@ -24,11 +19,9 @@ import (
 // once.
 type kind struct {
 	cfg        *settings.Client // with preset and defaults, and identityless
-	endpoint   *tokenendpoint.Client
-	connection tokenendpoint.Connection
 	injections *inject.Injections
 	rejections *rejection.Rules
-	pair       *keyPair // of certificate and private_key, nil without
+	server     *authserver.Server
 	storeDir   string
 	keys       *store.Keys
 }
@@ -88,18 +81,7 @@ func newKind(ctx caddy.Context, effective, rest *settings.Client) (*kind, error)
 	if k.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff); err != nil {
 		return nil, err
 	}
-	var tlsConfig *tls.Config
-	if effective.TLS != nil {
-		// A copy: loading its modules empties it, and other clients' are compared with it.
-		if tlsConfig, err = clientTLS(ctx, *effective.TLS); err != nil {
-			return nil, fmt.Errorf("tls: %w", err)
-		}
-	}
-	if effective.Certificate != "" && effective.PrivateKey != "" {
-		k.pair = pairOfSettings(rest, ctx.Logger())
-	}
-	k.connection = tokenendpoint.Connection{TLS: tlsConfig, Proxy: func(req *http.Request) (*url.URL, error) { return permittedProxy(rest, req) }}
-	if k.endpoint, err = tokenendpoint.New(effective.Dialect(k.injections.ResponsePaths()), k.connection, time.Now); err != nil {
+	if k.server, err = authserver.New(ctx, effective, rest, k.injections.ResponsePaths()); err != nil {
 		return nil, err
 	}
 	if k.storeDir, err = storeDir(effective.Store); err != nil {

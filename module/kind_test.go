@@ -43,7 +43,7 @@ func TestClientsThatDifferInTheirIdentityOnlyAreOfOneKind(t *testing.T) {
 		if got := c.settings(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s has other settings: %+v", name, got)
 		}
-		req, err := c.resolve()
+		req, err := c.server.Resolve(nil)
 		if err != nil {
 			t.Fatal(err)
 		}

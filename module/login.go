@@ -160,14 +160,14 @@ func (c *client) beginCode(ctx context.Context, redirectURI string) (*LoginAnswe
 	if err != nil || back.Scheme != "http" || !origin.IsLoopback(back.Hostname()) {
 		return nil, errors.New("redirect_uri is no http URL on a loopback address")
 	}
-	raw, err := c.resolved(ctx, "authorization_endpoint", c.cfg.AuthorizationEndpoint)
+	raw, err := c.server.Endpoint(ctx, "authorization_endpoint", c.cfg.AuthorizationEndpoint)
 	if err != nil {
 		if c.cfg.AuthorizationEndpoint == "" && c.cfg.DeviceAuthorizationEndpoint != "" {
 			err = fmt.Errorf("%w, or log in with --device", err)
 		}
 		return nil, err
 	}
-	settings, err := c.resolve()
+	settings, err := c.server.Resolve(c.otherToken)
 	if err != nil {
 		return nil, err
 	}
@@ -200,11 +200,11 @@ func (c *client) beginCode(ctx context.Context, redirectURI string) (*LoginAnswe
 
 // beginDevice begins a device authorization.
 func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
-	endpoint, err := c.resolved(ctx, "device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint)
+	endpoint, err := c.server.Endpoint(ctx, "device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint)
 	if err != nil {
 		return nil, err
 	}
-	settings, err := c.resolve()
+	settings, err := c.server.Resolve(c.otherToken)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 	if scope := strings.Join(settings.Scope, " "); scope != "" {
 		params["scope"] = []string{scope}
 	}
-	a, err := c.special(ctx, endpoint, func(d *tokenendpoint.Dialect) {
+	a, err := c.server.Special(ctx, c.otherToken, endpoint, func(d *tokenendpoint.Dialect) {
 		d.GrantType, d.Method, d.ParamsIn, d.NamesClient = "-", http.MethodPost, "form", true
 		d.AccessTokenPath, d.ExpiresPath, d.ExpiresFormat, d.DefaultExpiresIn = "device_code", "expires_in", "seconds", loginLifetime
 		d.IgnoreRefreshToken = true
@@ -246,7 +246,7 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 // loginRefused is the error of a log-in that the browser brought an error from.
 func (c *client) loginRefused(req LoginRequest) error {
 	// Whoever refuses may repeat secrets that no request was made with so far.
-	if _, err := c.resolve(); err != nil {
+	if _, err := c.server.Resolve(c.otherToken); err != nil {
 		return fmt.Errorf("the authorization server refused the log-in, and what it says is not printed, since the client's secrets are not known: %w", err)
 	}
 	return fmt.Errorf("the authorization server refused the log-in: %s %s", redact.Quote(req.Error), redact.Quote(req.ErrorDescription))
@@ -316,7 +316,7 @@ func (c *client) exchange(ctx context.Context, grantType string, params map[stri
 }
 
 func (c *client) ask(ctx context.Context, grantType string, params map[string][]string) (tokenendpoint.Answer, error) {
-	req, err := c.resolve()
+	req, err := c.server.Resolve(c.otherToken)
 	if err != nil {
 		return tokenendpoint.Answer{}, err
 	}
@@ -325,7 +325,7 @@ func (c *client) ask(ctx context.Context, grantType string, params map[string][]
 			params[name] = values
 		}
 	}
-	return c.special(ctx, "", func(d *tokenendpoint.Dialect) {
+	return c.server.Special(ctx, c.otherToken, "", func(d *tokenendpoint.Dialect) {
 		d.GrantType, d.NamesClient = grantType, grantType == deviceCodeType
 	}, params)
 }

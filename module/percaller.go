@@ -64,13 +64,13 @@ func (c *client) notifyOfCallers(e keeper.Event) {
 }
 
 func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
-	req, err := c.resolve()
+	req, err := c.server.Resolve(c.otherToken)
 	if err != nil {
 		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: grant.CauseUnresolved, Detail: redact.Text(err.Error())}
 	}
 	req.SubjectToken = subject
 	ctx, done := c.traces.span(ctx, c)
-	answer := c.do(ctx, *req)
+	answer := c.request(ctx, *req)
 	done(answer)
 	return answer
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lamplighter/module/internal/record"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
@@ -48,7 +49,7 @@ func (s RouteScope) of(client string) string {
 	if s.empty() {
 		return client
 	}
-	return client + "." + fingerprint(s.Scope, s.Audience, s.Resource).String()[:8]
+	return client + "." + record.FingerprintOfAll(s.Scope, s.Audience, s.Resource).String()[:8]
 }
 
 // over lays the route's scope over a client's settings.

@@ -18,6 +18,7 @@ import (
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/origin"
+	"lamplighter/module/keypair"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
@@ -107,9 +108,9 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if t.Audit {
 		t.audit = t.logger.Named("audit")
 	}
-	var own *keyPair
+	var own *keypair.Pair
 	if t.TLS != nil {
-		own = pairOfFiles(t.TLS, t.logger)
+		own = keypair.OfFiles(t.TLS, t.logger)
 	}
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err

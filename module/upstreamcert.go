@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/keypair"
 )
 
 // An access token may be bound to the certificate that it was obtained with (RFC 8705
@@ -25,21 +26,21 @@ import (
 
 // presentCertificate lets the transport show a certificate to upstreams: that of its own
 // options, or else the client's. Without one it does nothing, and costs nothing.
-func (t *Transport) presentCertificate(own *keyPair) error {
+func (t *Transport) presentCertificate(own *keypair.Pair) error {
 	base := t.HTTPTransport.Transport
 	if t.TLS == nil {
 		return nil
 	}
-	certificate := t.client.certificate
+	certificate := t.client.server.Certificate
 	cfg := t.client.cfg
 	switch {
 	case own != nil:
-		config, err := own.presentedBy(base.TLSClientConfig)
+		config, err := own.PresentedBy(base.TLSClientConfig)
 		if err != nil {
 			return err
 		}
 		base.TLSClientConfig = config
-		certificate = own.present
+		certificate = own.Present
 	case cfg.TokenEndpointAuthMethod != "tls_client_auth" || cfg.UpstreamCertificate == "off" || t.TLS.ClientCertificateAutomate != "":
 		return nil
 	case base.TLSClientConfig == nil:
@@ -60,22 +61,6 @@ func (t *Transport) presentCertificate(own *keyPair) error {
 // boundTo is the key of the certificate that a connection is dialled for.
 type boundTo struct{}
 
-// certificate returns the client's certificate: its own, or that of the tls options
-// of the token endpoint.
-func (c *client) certificate(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if c.cfg.TokenEndpointAuthMethod == "tls_client_auth" && c.pair != nil {
-		pair, err := c.pair.load()
-		if err != nil {
-			return nil, err
-		}
-		return pair.certificate, nil
-	}
-	if own := c.connection.TLS; own != nil && own.GetClientCertificate != nil {
-		return own.GetClientCertificate(asked)
-	}
-	return new(tls.Certificate), nil
-}
-
 // maxBound is how many certificates have connections at the same time: the present one,
 // those before it whose tokens callers still have, and one to come.
 const maxBound = 4
@@ -83,7 +68,7 @@ const maxBound = 4
 // boundConnections are the connections of a transport by certificate.
 type boundConnections struct {
 	base *http.Transport
-	own  *keyPair // of the transport's options, nil if the client's certificate is presented
+	own  *keypair.Pair // of the transport's options, nil if the client's certificate is presented
 
 	latest atomic.Pointer[boundToken]
 	mu     sync.Mutex
@@ -114,8 +99,8 @@ func (b *boundConnections) of(t *keeper.Token) *http.Transport {
 	}
 	certificate := t.Certificate
 	if b.own != nil {
-		if pair, err := b.own.load(); err == nil {
-			certificate = pair.certificate
+		if pair, err := b.own.Load(); err == nil {
+			certificate = pair.Certificate
 		}
 	}
 	leaf := certificate.Leaf

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -91,4 +92,11 @@ func (m *Mark) UnmarshalText(text []byte) error {
 	}
 	*m = MarkOf(f, uint32(n))
 	return nil
+}
+
+// FingerprintOfAll returns the fingerprint of strings, slices and maps of strings
+// together.
+func FingerprintOfAll(values ...any) Fingerprint {
+	text, _ := json.Marshal(values) // of what was said
+	return FingerprintOf(string(text))
 }

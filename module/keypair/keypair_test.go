@@ -1,4 +1,4 @@
-package module
+package keypair
 
 import (
 	"crypto/ecdsa"
@@ -46,7 +46,7 @@ func TestTheLastPairThatBelongsTogetherIsUsed(t *testing.T) {
 		cert, key, whole := 0, 0, -1
 		var readErr error
 		core, logs := observer.New(zapcore.WarnLevel)
-		p := &keyPair{logger: zap.New(core), read: func() (string, string, error) {
+		p := &Pair{logger: zap.New(core), read: func() (string, string, error) {
 			texts := [2]string{"", "garbage"}
 			if cert < len(pairs) {
 				texts[0] = pairs[cert][0]
@@ -71,14 +71,14 @@ func TestTheLastPairThatBelongsTogetherIsUsed(t *testing.T) {
 				complaints++
 			}
 			broken = !good && whole >= 0
-			got, err := p.load()
+			got, err := p.Load()
 			if whole < 0 {
 				if err == nil {
 					t.Fatal("a pair, and there never was one")
 				}
 				continue
 			}
-			if err != nil || got.chain != pairs[whole][0] || got.key != pairs[whole][1] {
+			if err != nil || got.Chain != pairs[whole][0] || got.Key != pairs[whole][1] {
 				t.Fatalf("not the last whole pair: %v", err)
 			}
 		}

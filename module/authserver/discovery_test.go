@@ -1,4 +1,4 @@
-package module
+package authserver
 
 import (
 	"context"
@@ -44,12 +44,12 @@ func newIssuing(t *testing.T, metadata string) *issuing {
 
 func TestMetadataThatCannotBeReadAnewStopsNoTokenRequest(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token"}`)
-	c := madeOf(t, &settings.Client{Issuer: s.URL, ClientID: "app", ClientSecret: "secret"})
+	c := made(t, &settings.Client{Issuer: s.URL, ClientID: "app", ClientSecret: "secret"})
 	ask := func(when string) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
-		if a := c.do(ctx, tokenendpoint.Request{ClientID: "app", ClientSecret: "secret"}); a.Outcome != tokenendpoint.Granted {
+		if a := c.Do(ctx, tokenendpoint.Request{ClientID: "app", ClientSecret: "secret"}); a.Outcome != tokenendpoint.Granted {
 			t.Fatalf("%s: %+v", when, a)
 		}
 	}
@@ -74,9 +74,9 @@ func TestMutualTLSGoesToTheEndpointsThatAskForACertificate(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token","revocation_endpoint":"BASE/revoke",
 		"mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example.com/token"}}`)
 	for method, want := range map[string]string{"none": s.URL + "/token", "tls_client_auth": "https://mtls.example.com/token"} {
-		c := madeOf(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
+		c := made(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 		c.cfg.TokenEndpointAuthMethod = method // which certificate it has is of no interest here
-		m, err := c.metadata(t.Context())
+		m, err := c.Metadata(t.Context())
 		if err != nil || m.TokenEndpoint != want || m.RevocationEndpoint != s.URL+"/revoke" {
 			t.Errorf("%s: %+v, %v", method, m, err)
 		}
@@ -86,9 +86,9 @@ func TestMutualTLSGoesToTheEndpointsThatAskForACertificate(t *testing.T) {
 // An alias is held to the same rules as the endpoint in whose place it stands.
 func TestAnAliasWithoutTLSIsRefused(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token","mtls_endpoint_aliases":{"token_endpoint":"http://as.example.com/token"}}`)
-	c := madeOf(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
+	c := made(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 	c.cfg.TokenEndpointAuthMethod = "tls_client_auth"
-	if _, err := c.metadata(t.Context()); err == nil || !strings.Contains(err.Error(), "token_endpoint") {
+	if _, err := c.Metadata(t.Context()); err == nil || !strings.Contains(err.Error(), "token_endpoint") {
 		t.Errorf("got %v", err)
 	}
 }

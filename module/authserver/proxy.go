@@ -1,4 +1,4 @@
-package module
+package authserver
 
 import (
 	"errors"
@@ -43,7 +43,7 @@ func permittedProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	if proxy == nil || err != nil {
 		return nil, err
 	}
-	rememberProxy(proxy)
+	redact.RememberPassword(proxy)
 	rules, err := c.AllowRules(true)
 	if err != nil {
 		return nil, err
@@ -55,16 +55,9 @@ func permittedProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	return proxy, nil
 }
 
-// rememberProxy keeps the password of a proxy out of whatever is printed.
-func rememberProxy(proxy *url.URL) {
-	if password, ok := proxy.User.Password(); ok {
-		redact.Remember(password)
-	}
-}
-
 // checkProxy returns an error if the secrets for an endpoint would pass a forward
 // proxy in clear.
-func (c *client) checkProxy(setting, endpoint string) error {
+func (c *Client) checkProxy(setting, endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || endpoint == "" {
 		return nil // others say what is wrong with it
@@ -78,7 +71,7 @@ func (c *client) checkProxy(setting, endpoint string) error {
 }
 
 // checkProxies does so for every endpoint that is known before one is asked.
-func (c *client) checkProxies(tokenEndpoint string) error {
+func (c *Client) checkProxies(tokenEndpoint string) error {
 	for _, e := range []struct{ setting, endpoint string }{
 		{"token_endpoint", tokenEndpoint},
 		{"issuer", c.cfg.Issuer},

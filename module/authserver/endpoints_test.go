@@ -1,4 +1,4 @@
-package module
+package authserver
 
 import (
 	"encoding/base64"
@@ -11,13 +11,14 @@ import (
 	"strings"
 	"testing"
 
+	"lamplighter/module/internal/keyfiles"
 	"lamplighter/module/settings"
 
 	"github.com/caddyserver/caddy/v2"
 )
 
 // revoking is a revocation endpoint, and a client that revokes there.
-func revoking(t *testing.T, cfg settings.Client, answer func(form url.Values) (status int, body string)) (c *client, requests *[]url.Values) {
+func revoking(t *testing.T, cfg settings.Client, answer func(form url.Values) (status int, body string)) (c *Client, requests *[]url.Values) {
 	t.Helper()
 	requests = new([]url.Values)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,11 +31,7 @@ func revoking(t *testing.T, cfg settings.Client, answer func(form url.Values) (s
 	t.Cleanup(server.Close)
 	cfg.RevocationEndpoint = server.URL + "/revoke"
 	cfg.TokenEndpoint = server.URL + "/token?tenant=1"
-	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, requests
+	return made(t, &cfg), requests
 }
 
 func TestRevocationTriesTheSecondSecretToo(t *testing.T) {
@@ -47,10 +44,10 @@ func TestRevocationTriesTheSecondSecretToo(t *testing.T) {
 		}
 		return http.StatusOK, ""
 	})
-	if err := c.revocation()(t.Context(), "the-refresh-token"); err != nil || len(*requests) != 2 {
+	if err := c.Revocation(nil)(t.Context(), "the-refresh-token"); err != nil || len(*requests) != 2 {
 		t.Errorf("%v after %d requests", err, len(*requests))
 	}
-	if err := c.revocation()(t.Context(), "the-refresh-token"); err != nil || len(*requests) != 3 {
+	if err := c.Revocation(nil)(t.Context(), "the-refresh-token"); err != nil || len(*requests) != 3 {
 		t.Errorf("%v after %d requests: the secret that works is not remembered", err, len(*requests))
 	}
 }
@@ -60,7 +57,7 @@ func TestRevocationGivesUpWhenBothSecretsAreRefused(t *testing.T) {
 		TokenEndpointAuthMethod: "client_secret_post", ClientID: "app", RefreshToken: "seed-token",
 		ClientSecret: "first-secret", ClientSecretNext: "second-secret",
 	}, func(url.Values) (int, string) { return http.StatusUnauthorized, `{"error":"invalid_client"}` })
-	if err := c.revocation()(t.Context(), "the-refresh-token"); err == nil || len(*requests) != 2 {
+	if err := c.Revocation(nil)(t.Context(), "the-refresh-token"); err == nil || len(*requests) != 2 {
 		t.Errorf("%v after %d requests", err, len(*requests))
 	}
 }
@@ -68,12 +65,12 @@ func TestRevocationGivesUpWhenBothSecretsAreRefused(t *testing.T) {
 // Servers compare the audience with their issuer or token endpoint, wherever the
 // assertion is presented.
 func TestAssertionsNameTheTokenEndpointWhereverTheyGo(t *testing.T) {
-	dir := keyFiles(t)
+	dir := keyfiles.Write(t)
 	c, requests := revoking(t, settings.Client{
 		TokenEndpointAuthMethod: "private_key_jwt", ClientID: "app", RefreshToken: "seed-token",
 		PrivateKey: "{file." + filepath.Join(dir, "mine.key") + "}",
 	}, func(url.Values) (int, string) { return http.StatusOK, "" })
-	if err := c.revocation()(t.Context(), "the-refresh-token"); err != nil {
+	if err := c.Revocation(nil)(t.Context(), "the-refresh-token"); err != nil {
 		t.Fatal(err)
 	}
 	form := (*requests)[0]
@@ -89,4 +86,32 @@ func TestAssertionsNameTheTokenEndpointWhereverTheyGo(t *testing.T) {
 	if err := json.Unmarshal(payload, &claims); err != nil || claims.Aud != strings.TrimSuffix(c.id.TokenEndpoint, "?tenant=1") {
 		t.Errorf("the audience is %q, want the token endpoint of %s", claims.Aud, c.id.TokenEndpoint)
 	}
+}
+
+// made is a client of these settings.
+func made(t *testing.T, cfg *settings.Client) *Client {
+	t.Helper()
+	c, err := tryToMake(t, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func tryToMake(t *testing.T, cfg *settings.Client) (*Client, error) {
+	t.Helper()
+	effective, err := cfg.Effective()
+	if err == nil {
+		err = effective.CheckEffective()
+	}
+	if err != nil {
+		return nil, err
+	}
+	rest, id := effective.Split()
+	server, err := New(caddy.Context{Context: t.Context()}, effective, rest, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := server.Of("api", id)
+	return c, c.CheckResolved()
 }

@@ -1,28 +1,23 @@
-package module
+package authserver
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"net/http"
 	"net/url"
 	"slices"
 	"unique"
 
-	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/placeholder"
 )
 
-// checkResolved returns an error if a value cannot be resolved, or is none that a
+// CheckResolved returns an error if a value cannot be resolved, or is none that a
 // token request can be made of. It asks nobody.
-func (c *client) checkResolved() error {
-	req, err := c.resolveWith(nil)
+func (c *Client) CheckResolved() error {
+	req, err := c.Resolve(nil)
 	if err != nil {
 		return err
 	}
@@ -35,14 +30,10 @@ func (c *client) checkResolved() error {
 	return c.endpoint.Check(*req)
 }
 
-// resolve reads the values of the next token request. Only the refresh token
-// may be missing.
-func (c *client) resolve() (*tokenendpoint.Request, error) {
-	return c.resolveWith(c.otherToken)
-}
-
-func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint.Request, error) {
-	r := placeholder.Resolver{Token: token}
+// Resolve reads the values of the next token request. Only the refresh token may be
+// missing.
+func (c *Client) Resolve(tokens Tokens) (*tokenendpoint.Request, error) {
+	r := placeholder.Resolver{Token: tokens}
 	cfg, id := c.cfg, &c.id
 	req := &tokenendpoint.Request{
 		URL:                r.Value("token_endpoint", id.TokenEndpoint),
@@ -63,8 +54,8 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 		Params:             r.Multi("param", cfg.Param),
 		Header:             http.Header(r.Multi("header", cfg.Header)),
 	}
-	if pair, err := c.pair.load(); err == nil && pair != nil {
-		req.Certificate, req.PrivateKey, req.Pair = pair.chain, pair.key, pair.certificate
+	if pair, err := c.pair.Load(); err == nil && pair != nil {
+		req.Certificate, req.PrivateKey, req.Pair = pair.Chain, pair.Key, pair.Certificate
 	} else {
 		req.Certificate, req.PrivateKey = r.Value("certificate", cfg.Certificate), r.Value("private_key", cfg.PrivateKey)
 	}
@@ -87,55 +78,17 @@ func (c *client) resolveWith(token func(string) (string, error)) (*tokenendpoint
 	return req, nil
 }
 
-// otherToken returns the access token of another client.
-func (c *client) otherToken(name string) (string, error) {
-	if t := c.others[name].keeper.Current(); t != nil {
-		return t.AccessToken, nil
-	}
-	return "", &keeper.NotYet{Detail: fmt.Sprintf("client %s, whose access token it sends, has none yet", name)}
-}
-
-// inputs are what the keeper needs for the next token request.
-func (c *client) inputs() (keeper.Inputs, error) {
-	req, err := c.resolve()
-	if err != nil {
-		return keeper.Inputs{}, printableErr(err)
-	}
-	// A seed that is gone is none: the record goes on without it.
-	seed, err := c.suppliedSeed()
-	if err != nil && !c.cfg.Rotating() {
-		return keeper.Inputs{}, printableErr(err)
-	}
-	redact.Remember(seed)
-	fault := ""
-	if _, odd := errors.AsType[notAToken](err); odd {
-		fault = err.Error()
-	}
-	return keeper.Inputs{
-		Inputs: grant.Inputs{Seed: seed, SeedFault: fault, Binding: c.binding(req), Credentials: c.credentials(req)},
-		Revoke: c.revocation(),
-		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
-			ask := *req
-			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
-			ctx, done := c.traces.span(ctx, c)
-			answer := c.do(ctx, ask)
-			done(answer)
-			return answer
-		},
-	}, nil
-}
-
-// binding ties a record to what its tokens were obtained with: to the issuer, if
+// Binding ties a record to what its tokens were obtained with: to the issuer, if
 // the token endpoint is what it names. Tokens of other clients do not count: they
 // change.
-func (c *client) binding(req *tokenendpoint.Request) record.Binding {
+func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 	place := req.URL
 	if place == "" {
 		place = c.cfg.Issuer
 	}
 	var fixed placeholder.Resolver
 	params := fixed.Multi("param", c.cfg.Param)
-	b := record.Binding{Grant: fingerprint(place, req.ClientID)}
+	b := record.Binding{Grant: record.FingerprintOfAll(place, req.ClientID)}
 	asked := []any{slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, params, req.Username}
 	// Of tokens that may be replaced at any time only their place counts.
 	for _, further := range []any{req.Claims, c.cfg.Assertion, c.cfg.SubjectToken, c.cfg.ActorToken, req.RequestedTokenType} {
@@ -143,7 +96,7 @@ func (c *client) binding(req *tokenendpoint.Request) record.Binding {
 			asked = append(asked, further)
 		}
 	}
-	b.Request = fingerprint(asked...)
+	b.Request = record.FingerprintOfAll(asked...)
 	if u, err := url.Parse(place); err == nil {
 		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 	}
@@ -154,9 +107,9 @@ func (c *client) binding(req *tokenendpoint.Request) record.Binding {
 
 var credentialsSeed = maphash.MakeSeed()
 
-// credentials stand, within this process, for all that a token request is made of
+// Credentials stand, within this process, for all that a token request is made of
 // but the refresh token.
-func (c *client) credentials(req *tokenendpoint.Request) uint64 {
+func (c *Client) Credentials(req *tokenendpoint.Request) uint64 {
 	d := c.cfg.Dialect(nil)
 	b, _ := json.Marshal([]any{
 		req.URL, c.cfg.Issuer, req.ClientID, req.ClientSecret, req.ClientSecretNext, req.PrivateKey, req.KeyID, req.Certificate, req.Claims,
@@ -164,9 +117,4 @@ func (c *client) credentials(req *tokenendpoint.Request) uint64 {
 		d.Method, d.ParamsIn, d.AuthMethod, d.SigningAlg, d.BasicEncoding, d.GrantType, d.ParamNames,
 	})
 	return maphash.Bytes(credentialsSeed, b)
-}
-
-func fingerprint(values ...any) record.Fingerprint {
-	b, _ := json.Marshal(values) // strings, slices and maps of strings only
-	return record.FingerprintOf(string(b))
 }

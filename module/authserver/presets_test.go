@@ -1,7 +1,8 @@
-package module
+package authserver
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -21,9 +22,12 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/provider"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/placeholder"
+	"lamplighter/module/rejection"
 	"lamplighter/module/settings"
 )
 
@@ -94,7 +98,7 @@ type presetGrant struct {
 
 func readFixture(t *testing.T, name string) (f presetFixture, user settings.Client) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("internal", "provider", "testdata", name+".json"))
+	text, err := os.ReadFile(filepath.Join("..", "internal", "provider", "testdata", name+".json"))
 	if err != nil {
 		t.Fatal("a preset without its exchange:", err)
 	}
@@ -133,16 +137,36 @@ func secretsDir(t *testing.T) string {
 	return dir
 }
 
+// presetAsking is a client of a preset, and what its answers become.
+type presetAsking struct {
+	*Client
+	injections *inject.Injections
+	rejections *rejection.Rules
+}
+
+func presetClient(t *testing.T, user *settings.Client) *presetAsking {
+	t.Helper()
+	c := &presetAsking{Client: made(t, user)}
+	effective, err := user.Effective()
+	if err == nil {
+		c.injections, err = effective.Injections()
+	}
+	if err == nil {
+		c.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // TestEveryPresetSpeaksAsItsVendorDocuments sends the token request of each
 // preset to a server that stands in for the vendor's, and compares every byte.
 func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 	for _, name := range provider.Names() {
 		t.Run(name, func(t *testing.T) {
 			f, user := readFixture(t, name)
-			c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", &user)
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := presetClient(t, &user)
 			got, a := exchangePreset(t, c, f.Answer)
 			f.JWT.takeFrom(t, &f.Request, &got)
 			f.Request.compare(t, "the token request", got)
@@ -157,7 +181,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			api.Header.Set("Authorization", "Bearer of the caller")
-			out := c.inject.Into(api, &keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response})
+			out := (&inject.Injector{Injections: c.injections}).Into(api, &keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response})
 			f.Injected.Method = http.MethodGet
 			f.Injected.compare(t, "the request to the API", presetSent{out.Method, out.URL.String(), out.Header, nil})
 
@@ -207,7 +231,7 @@ type presetSent struct {
 
 // exchangePreset lets the client ask. Whatever host it dials is the server here,
 // which presents itself as every host.
-func exchangePreset(t *testing.T, c *client, answer presetAnswer) (got presetSent, a tokenendpoint.Answer) {
+func exchangePreset(t *testing.T, c *presetAsking, answer presetAnswer) (got presetSent, a tokenendpoint.Answer) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -238,14 +262,19 @@ func exchangePreset(t *testing.T, c *client, answer presetAnswer) (got presetSen
 		},
 	}
 	var err error
-	if c.endpoint, err = tokenendpoint.New(c.cfg.Dialect(c.inject.ResponsePaths()), connection, func() time.Time { return presetNow }); err != nil {
+	if c.endpoint, err = tokenendpoint.New(c.cfg.Dialect(c.injections.ResponsePaths()), connection, func() time.Time { return presetNow }); err != nil {
 		t.Fatal(err)
 	}
-	inputs, err := c.inputs()
+	req, err := c.Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a = inputs.Ask(t.Context(), inputs.Seed, nil)
+	var seed placeholder.Resolver
+	req.RefreshToken = seed.Value("refresh_token", c.id.RefreshToken)
+	a = c.Do(t.Context(), *req)
+	if a.Outcome == tokenendpoint.Granted {
+		a.Unusable = cmp.Or(a.Unusable, c.injections.Unusable(&keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response}))
+	}
 	if u, err := url.Parse(got.url); err != nil || dialled != u.Host+":443" {
 		t.Errorf("it dialled %q for the request to %q: %s", dialled, got.url, a.Detail)
 	}

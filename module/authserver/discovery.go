@@ -1,4 +1,4 @@
-package module
+package authserver
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -29,9 +28,9 @@ type discovery struct {
 	readAt   time.Time
 }
 
-// metadata returns the metadata of the client's issuer, anew once a day. An older
+// Metadata returns the metadata of the client's issuer, anew once a day. An older
 // one is better than none.
-func (c *client) metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
+func (c *Client) Metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
 	d := c.discovery
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -66,7 +65,7 @@ func (c *client) metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
 }
 
 // checkMetadata holds what the issuer names to the rules for what is configured.
-func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
+func (c *Client) checkMetadata(m tokenendpoint.Metadata) error {
 	for setting, endpoint := range map[string]string{
 		"token_endpoint": m.TokenEndpoint, "authorization_endpoint": m.AuthorizationEndpoint,
 		"device_authorization_endpoint": m.DeviceAuthorizationEndpoint, "revocation_endpoint": m.RevocationEndpoint,
@@ -86,26 +85,23 @@ func (c *client) checkMetadata(m tokenendpoint.Metadata) error {
 }
 
 // locate fills in the token endpoint, if it is the issuer's metadata that names it.
-func (c *client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
+func (c *Client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
 	if ask.URL != "" {
 		return nil
 	}
-	m, err := c.metadata(ctx)
+	m, err := c.Metadata(ctx)
 	ask.URL, ask.Setting, ask.AuthMethodsSupported = m.TokenEndpoint, "issuer", m.TokenEndpointAuthMethodsSupported
 	return err
 }
 
-// do makes one token request.
-func (c *client) do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
+// Do makes one token request.
+func (c *Client) Do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
 	if err := c.locate(ctx, &ask); err != nil {
 		return notLocated(err)
 	}
 	answer, again := c.authenticated(ctx, c.endpoint, ask)
 	if again && c.cfg.PerCaller() { // no keeper asks again, and no refresh token is presented
 		answer, _ = c.authenticated(ctx, c.endpoint, ask)
-	}
-	if answer.Outcome == tokenendpoint.Granted && answer.Unusable == "" {
-		answer.Unusable = c.inject.Unusable(&keeper.Token{AccessToken: answer.AccessToken, IDToken: answer.IDToken, Response: answer.Response})
 	}
 	return answer
 }
@@ -121,7 +117,7 @@ func notLocated(err error) tokenendpoint.Answer {
 
 // authenticated makes one request with the client secret that is in use, and
 // reports whether it is worth another with the other one.
-func (c *client) authenticated(ctx context.Context, at *tokenendpoint.Client, ask tokenendpoint.Request) (a tokenendpoint.Answer, again bool) {
+func (c *Client) authenticated(ctx context.Context, at *tokenendpoint.Client, ask tokenendpoint.Request) (a tokenendpoint.Answer, again bool) {
 	next := c.secret.useNext()
 	if next {
 		ask.ClientSecret = ask.ClientSecretNext
@@ -134,8 +130,8 @@ func (c *client) authenticated(ctx context.Context, at *tokenendpoint.Client, as
 }
 
 // secretChanged says what makes another client_secret hold, by where it comes from.
-func (c *client) secretChanged() string {
-	switch secret := c.settings().ClientSecret; {
+func (c *Client) secretChanged() string {
+	switch secret := c.id.ClientSecret; {
 	case strings.Contains(secret, "{env."):
 		return "then restart: a running process keeps its environment"
 	case strings.Contains(secret, "{file."):
@@ -147,7 +143,7 @@ func (c *client) secretChanged() string {
 // changeSecret turns to the client's other secret when the server refuses this
 // one. The refusal of the client says that nothing was consumed, so the keeper
 // may ask again, soon and in its own order.
-func (c *client) changeSecret(a *tokenendpoint.Answer, next bool) (changed bool) {
+func (c *Client) changeSecret(a *tokenendpoint.Answer, next bool) (changed bool) {
 	if c.cfg.ClientSecretNext == "" || !a.ClientRefused {
 		c.secret.accepted(next)
 		return false

@@ -1,4 +1,4 @@
-package module
+package authserver
 
 import (
 	"context"
@@ -12,11 +12,11 @@ import (
 	"lamplighter/module/placeholder"
 )
 
-// special asks another endpoint of the authorization server, or with endpoint ""
+// Special asks another endpoint of the authorization server, or with endpoint ""
 // the token endpoint with another grant, in the client's dialect and with its
 // authentication. What is particular to the client's own grant is left out.
-func (c *client) special(ctx context.Context, endpoint string, edit func(*tokenendpoint.Dialect), params map[string][]string) (tokenendpoint.Answer, error) {
-	req, err := c.resolve()
+func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, edit func(*tokenendpoint.Dialect), params map[string][]string) (tokenendpoint.Answer, error) {
+	req, err := c.Resolve(tokens)
 	if err != nil {
 		return tokenendpoint.Answer{}, err
 	}
@@ -47,10 +47,10 @@ func (c *client) special(ctx context.Context, endpoint string, edit func(*tokene
 	return a, nil
 }
 
-// resolved reads the URL of an endpoint that not every client has.
-func (c *client) resolved(ctx context.Context, setting, raw string) (string, error) {
+// Endpoint reads the URL of an endpoint that not every client has.
+func (c *Client) Endpoint(ctx context.Context, setting, raw string) (string, error) {
 	if raw == "" && c.cfg.Issuer != "" {
-		m, err := c.metadata(ctx)
+		m, err := c.Metadata(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -77,19 +77,19 @@ func (c *client) resolved(ctx context.Context, setting, raw string) (string, err
 	return endpoint, c.checkProxy(setting, endpoint)
 }
 
-// revocation ends a grant at the server (RFC 7009), nil if that is not possible.
+// Revocation ends a grant at the server (RFC 7009), nil if that is not possible.
 // Its parameters are always a form.
-func (c *client) revocation() func(ctx context.Context, refreshToken string) error {
+func (c *Client) Revocation(tokens Tokens) func(ctx context.Context, refreshToken string) error {
 	if c.cfg.RevocationEndpoint == "" && c.cfg.Issuer == "" {
 		return nil
 	}
 	return func(ctx context.Context, refreshToken string) error {
-		endpoint, err := c.resolved(ctx, "revocation_endpoint", c.cfg.RevocationEndpoint)
+		endpoint, err := c.Endpoint(ctx, "revocation_endpoint", c.cfg.RevocationEndpoint)
 		if err != nil {
 			return err
 		}
 		redact.Remember(refreshToken)
-		a, err := c.special(ctx, endpoint, func(d *tokenendpoint.Dialect) {
+		a, err := c.Special(ctx, tokens, endpoint, func(d *tokenendpoint.Dialect) {
 			d.GrantType, d.Method, d.ParamsIn = "-", http.MethodPost, "form"
 		}, map[string][]string{"token": {refreshToken}, "token_type_hint": {"refresh_token"}})
 		switch {

@@ -1,63 +1,18 @@
-package module
+package authserver
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
+	"lamplighter/module/internal/keyfiles"
 	"lamplighter/module/settings"
-
-	"github.com/caddyserver/caddy/v2"
-	"github.com/go-jose/go-jose/v4"
 )
-
-// keyFiles writes a key, its certificate, another's certificate, and a JWK of the
-// key whose alg says something else, and returns the directory.
-func keyFiles(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	put := func(name, text string) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, name := range []string{"mine", "other"} {
-		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-		cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(name+".crt", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
-		jwk, err := jose.JSONWebKey{Key: key, Algorithm: "ECDH-ES"}.MarshalJSON()
-		if err != nil {
-			t.Fatal(err)
-		}
-		put(name+".jwk", string(jwk))
-	}
-	return dir
-}
 
 // TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused changes one thing about
 // settings that work, with keys and certificates that can be read.
 func TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused(t *testing.T) {
-	dir := keyFiles(t)
+	dir := keyfiles.Write(t)
 	file := func(name string) string { return "{file." + filepath.Join(dir, name) + "}" }
 	t.Setenv("AN_ISSUER", "https://as.example.com")
 	good := map[string]func(*settings.Client){
@@ -85,13 +40,13 @@ func TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused(t *testing.T) {
 			c.TokenEndpoint, c.Issuer, c.ClientSecret = "", "https://as.example.com/tenant/", "hunter2"
 		},
 	}
-	made := func(kind string) *settings.Client {
+	settingsOf := func(kind string) *settings.Client {
 		c := &settings.Client{TokenEndpoint: "https://as.example.com/token", ClientID: "app"}
 		good[kind](c)
 		return c
 	}
 	for kind := range good {
-		if _, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", made(kind)); err != nil {
+		if _, err := tryToMake(t, settingsOf(kind)); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
@@ -122,9 +77,9 @@ func TestSettingsThatNoTokenRequestCanBeMadeOfAreRefused(t *testing.T) {
 		"an issuer with a query":     {"issuer", func(c *settings.Client) { c.Issuer += "?a=b" }, []string{"issuer", "query"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := made(test.kind)
+			c := settingsOf(test.kind)
 			test.edit(c)
-			_, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", c)
+			_, err := tryToMake(t, c)
 			if err == nil {
 				t.Fatal("it is accepted")
 			}

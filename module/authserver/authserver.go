@@ -1,0 +1,92 @@
+// Package authserver answers what a client asks of its authorization server: the values
+// of a token request as they are now, the endpoints that an issuer names, the certificate
+// and which of two secrets, and requests of revocation and log-in.
+//
+// It knows settings, and the token endpoint. It must not know keepers, records but for
+// what a grant is bound to, or who wants a token.
+package authserver
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/keypair"
+	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
+)
+
+// Server is what clients have in common whose settings differ in nothing but their
+// identity.
+type Server struct {
+	cfg        *settings.Client // with preset and defaults, and without identity
+	endpoint   *tokenendpoint.Client
+	connection tokenendpoint.Connection
+	pair       *keypair.Pair // of certificate and private_key, nil without
+}
+
+// New checks and compiles what can be known without resolving anything. rest are the
+// effective settings without their identity; responsePaths are the members of an answer
+// that are kept.
+func New(ctx caddy.Context, effective, rest *settings.Client, responsePaths []string) (s *Server, err error) {
+	s = &Server{cfg: rest}
+	if effective.TLS != nil {
+		// A copy: loading its modules empties it, and other clients' are compared with it.
+		if s.connection.TLS, err = keypair.ClientTLS(ctx, *effective.TLS); err != nil {
+			return nil, fmt.Errorf("tls: %w", err)
+		}
+	}
+	if effective.Certificate != "" && effective.PrivateKey != "" {
+		s.pair = keypair.New(ctx.Logger(), func() (string, string, error) {
+			var r placeholder.Resolver
+			chain, key := r.Value("certificate", rest.Certificate), r.Value("private_key", rest.PrivateKey)
+			return chain, key, r.Err
+		})
+	}
+	s.connection.Proxy = func(req *http.Request) (*url.URL, error) { return permittedProxy(rest, req) }
+	s.endpoint, err = tokenendpoint.New(effective.Dialect(responsePaths), s.connection, time.Now)
+	return s, err
+}
+
+// Certificate is the client certificate that the server asks for, at a handshake: that of
+// the settings, or of the tls options; none if there is none.
+func (s *Server) Certificate(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if s.cfg.TokenEndpointAuthMethod == "tls_client_auth" && s.pair != nil {
+		pair, err := s.pair.Load()
+		if err != nil {
+			return nil, err
+		}
+		return pair.Certificate, nil
+	}
+	if own := s.connection.TLS; own != nil && own.GetClientCertificate != nil {
+		return own.GetClientCertificate(asked)
+	}
+	return new(tls.Certificate), nil
+}
+
+// Tokens looks up the access token of another client, for settings that hold one. nil
+// leaves its placeholder as it is.
+type Tokens func(client string) (string, error)
+
+// Client is what one client asks.
+type Client struct {
+	*Server
+	name      string
+	id        settings.Identity
+	discovery *discovery // nil without an issuer
+	secret    secretChoice
+}
+
+// Of returns the client of that name and identity.
+func (s *Server) Of(name string, id settings.Identity) *Client {
+	c := &Client{Server: s, name: name, id: id}
+	if s.cfg.Issuer != "" {
+		c.discovery = new(discovery)
+	}
+	return c
+}

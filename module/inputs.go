@@ -1,0 +1,59 @@
+package module
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint"
+)
+
+// inputs are what the keeper needs for the next token request.
+func (c *client) inputs() (keeper.Inputs, error) {
+	req, err := c.server.Resolve(c.otherToken)
+	if err != nil {
+		return keeper.Inputs{}, printableErr(err)
+	}
+	// A seed that is gone is none: the record goes on without it.
+	seed, err := c.suppliedSeed()
+	if err != nil && !c.cfg.Rotating() {
+		return keeper.Inputs{}, printableErr(err)
+	}
+	redact.Remember(seed)
+	fault := ""
+	if _, odd := errors.AsType[notAToken](err); odd {
+		fault = err.Error()
+	}
+	return keeper.Inputs{
+		Inputs: grant.Inputs{Seed: seed, SeedFault: fault, Binding: c.server.Binding(req), Credentials: c.server.Credentials(req)},
+		Revoke: c.server.Revocation(c.otherToken),
+		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
+			ask := *req
+			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
+			ctx, done := c.traces.span(ctx, c)
+			answer := c.request(ctx, ask)
+			done(answer)
+			return answer
+		},
+	}, nil
+}
+
+// otherToken returns the access token of another client.
+func (c *client) otherToken(name string) (string, error) {
+	if t := c.others[name].keeper.Current(); t != nil {
+		return t.AccessToken, nil
+	}
+	return "", &keeper.NotYet{Detail: fmt.Sprintf("client %s, whose access token it sends, has none yet", name)}
+}
+
+// request makes one token request. What its answer brings must fit into requests.
+func (c *client) request(ctx context.Context, req tokenendpoint.Request) tokenendpoint.Answer {
+	answer := c.server.Do(ctx, req)
+	if answer.Outcome == tokenendpoint.Granted && answer.Unusable == "" {
+		answer.Unusable = c.inject.Unusable(&keeper.Token{AccessToken: answer.AccessToken, IDToken: answer.IDToken, Response: answer.Response})
+	}
+	return answer
+}
