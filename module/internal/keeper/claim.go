@@ -70,7 +70,11 @@ func (k *Keeper) claimed(ctx context.Context, f record.Fingerprint, free frees) 
 func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
 	binding, obeyed := k.inputs.Binding.Grant, k.obeyed()
 	if obeyed.Elsewhere != nil {
-		if owner := obeyed.Elsewhere(f, binding, imported); owner != nil {
+		owner, err := call(k, &k.noting, func(context.Context) (*Owner, error) { return obeyed.Elsewhere(f, binding, imported), nil })
+		switch {
+		case err != nil:
+			return &grant.Facts{Detail: err.Error()}, grant.Away
+		case owner != nil:
 			return k.ownedBy(*owner), grant.Taken
 		}
 	}
@@ -121,7 +125,8 @@ func (k *Keeper) Frees(f, binding record.Fingerprint) bool {
 	return rec.Frees(f, binding)
 }
 
-// list notes what became of the refresh tokens that began a grant here, if the record
+// list is called when nothing is under way: it never comes between an answer and its
+// write. It notes what became of the refresh tokens that began a grant here, if the record
 // is another one than the last time: a configuration may still name them.
 func (k *Keeper) list() {
 	k.mu.Lock()
@@ -131,13 +136,20 @@ func (k *Keeper) list() {
 	if rec == last || !rotating {
 		return
 	}
+	_, _ = call(k, &k.noting, func(context.Context) (struct{}, error) { // best effort
+		k.noteAll(rec, last == nil)
+		return struct{}{}, nil
+	})
+}
+
+func (k *Keeper) noteAll(rec *record.Record, old bool) {
 	for i := range rec.Lineages {
 		id, binding := rec.Lineages[i].ID, rec.Lineages[i].Binding
 		switch rec.Of(id) {
 		case record.WasUsed, record.WasOther:
-			k.note(id, binding, ledger.Consumed, last == nil)
+			k.note(id, binding, ledger.Consumed, old)
 		case record.WasRefused:
-			k.note(id, binding, ledger.Refused, last == nil)
+			k.note(id, binding, ledger.Refused, old)
 		case record.Living:
 			k.note(id, binding, ledger.Free, true)
 		}

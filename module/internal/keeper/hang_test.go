@@ -3,8 +3,11 @@ package keeper
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/ledger"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
 )
 
@@ -79,4 +82,49 @@ func TestALockThatHangsHoldsUpNoStop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is told of refresh tokens outside of the store is told after the store has
+// what came in their place, and holds up nobody.
+func TestWhatIsToldOfSpentTokensComesAfterTheirSuccessors(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		told := 0
+		p := r.boot(func(s *Settings) {
+			s.Spent = func(record.Fingerprint, record.Fingerprint, ledger.Said, bool) {
+				if told++; r.disk.stored().RefreshToken != r.server.current(r.seed) {
+					t.Error("told before the new refresh token is written")
+				}
+			}
+		})
+		p.token()
+		synctest.Wait()
+		if told == 0 {
+			t.Error("nothing is told")
+		}
+	})
+}
+
+func TestALedgerThatHangsHoldsUpNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		hang := make(chan struct{})
+		p := r.newProcess()
+		stop := p.start(func(s *Settings) {
+			s.Spent = func(record.Fingerprint, record.Fingerprint, ledger.Said, bool) { <-hang }
+		})
+		time.Sleep(5 * time.Hour)
+		r.wantState(p, StateOK, "")
+		stopped := make(chan struct{})
+		go func() {
+			stop()
+			close(stopped)
+		}()
+		time.Sleep(time.Minute)
+		select {
+		case <-stopped:
+		default:
+			t.Error("the stop waits for the ledger")
+		}
+		close(hang)
+		<-stopped
+	})
 }

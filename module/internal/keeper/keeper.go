@@ -133,6 +133,7 @@ type Keeper struct {
 	listed  *record.Record // of which list has told
 	stuck   bool           // a call of the store has not returned
 	unread  bool           // the settings are still being resolved
+	noting  bool           // what is known outside of the store is still being noted, or asked for
 	asked   time.Time      // when the request was begun
 	took    time.Duration  // how long the last one took
 	answer  tokenendpoint.Outcome
