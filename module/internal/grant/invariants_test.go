@@ -22,7 +22,7 @@ func holds(r *record.Record, token string) bool {
 			continue
 		}
 		newest := !slices.ContainsFunc(r.Lineages, func(o record.Lineage) bool { return o.Binding == l.Binding && o.Since > l.Since })
-		return l.Since > l.Revoked && newest
+		return l.Since > 0 && l.Revoked == 0 && newest
 	}
 	return false
 }

@@ -288,3 +288,16 @@ func TestOnlyANewerSeedIsPresentedOnceMoreInsteadOfTheGrantsRefusedToken(t *test
 		}
 	}
 }
+
+// A holder that has not read of the revocation numbers its attempt as it likes.
+func TestALateAnswerRevivesNoRevokedLineage(t *testing.T) {
+	first := Presented{RefreshToken: "a", Candidate: true, Binding: Binding{Grant: grant}}
+	common := new(Record).Supply(1, first)
+	late := common.Answered(4, first, Token{RefreshToken: "c"})
+	revoked := common.Answered(2, first, Token{RefreshToken: "b"}).Revoke(3, FingerprintOf("a"), Loss{Cause: "revoked"})
+	for _, r := range []*Record{Merge(revoked, late), Merge(late, revoked), revoked.Answered(4, first, Token{RefreshToken: "c"})} {
+		if got := r.Current(grant); got != nil {
+			t.Errorf("%s lives", got.RefreshToken)
+		}
+	}
+}

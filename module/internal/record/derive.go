@@ -41,8 +41,9 @@ func (l *Lineage) lossNumber() uint32 {
 	return l.Loss.Number
 }
 
-// Ended reports whether a revocation ended the lineage.
-func (l *Lineage) Ended() bool { return l.Since > 0 && l.Revoked >= l.Since }
+// Ended reports whether a revocation ended the lineage: for good, whatever number an
+// answer has that its holder asked for without having read of it.
+func (l *Lineage) Ended() bool { return l.Revoked > 0 }
 
 // Current returns the refresh token that a binding's grant has, nil if it is lost
 // or there never was one.
