@@ -211,7 +211,7 @@ func (m *machine) revoked() bool {
 
 // publish makes a token the one that is injected, with a generation of its own.
 func (m *machine) publish(t *record.AccessToken, expires Instant) {
-	l := &Live{Token: *t, Generation: m.record.Generation, Expires: expires}
+	l := &Live{Token: t, Generation: m.record.Generation, Expires: expires}
 	if before := m.live; before != nil && before.Token.AccessToken != t.AccessToken {
 		l.Generation = max(l.Generation, before.Generation+1)
 	}

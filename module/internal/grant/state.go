@@ -125,7 +125,7 @@ type Order struct {
 
 // Live is the access token that is injected. It never changes.
 type Live struct {
-	Token      record.AccessToken
+	Token      *record.AccessToken // of a record, which never changes
 	Generation uint64
 	Expires    Instant
 }

@@ -83,15 +83,15 @@ func TestATokenOfAnotherLogInIsNoPredecessor(t *testing.T) {
 
 // A process knows the predecessors that it held itself, whoever obtained the token.
 func TestAPredecessorIsTheTokenOfTheGenerationBefore(t *testing.T) {
-	at := record.AccessToken{Request: 1, Grant: 2, Lineage: 3}
+	at := &record.AccessToken{Request: 1, Grant: 2, Lineage: 3}
 	for name, test := range map[string]struct {
 		was, is grant.Live
 		kept    bool
 	}{
 		"the next":         {grant.Live{Token: at, Generation: 4}, grant.Live{Token: at, Generation: 5}, true},
 		"one in between":   {grant.Live{Token: at, Generation: 4}, grant.Live{Token: at, Generation: 6}, false},
-		"of another scope": {grant.Live{Token: at, Generation: 4}, grant.Live{Token: record.AccessToken{Request: 7, Grant: 2, Lineage: 3}, Generation: 5}, false},
-		"of another place": {grant.Live{Token: at, Generation: 4}, grant.Live{Token: record.AccessToken{Request: 1, Grant: 7, Lineage: 3}, Generation: 5}, false},
+		"of another scope": {grant.Live{Token: at, Generation: 4}, grant.Live{Token: &record.AccessToken{Request: 7, Grant: 2, Lineage: 3}, Generation: 5}, false},
+		"of another place": {grant.Live{Token: at, Generation: 4}, grant.Live{Token: &record.AccessToken{Request: 1, Grant: 7, Lineage: 3}, Generation: 5}, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			k := New("erp", nil, nil)
