@@ -32,7 +32,7 @@ func holds(r *record.Record, token string) bool {
 func listed(r *record.Record, f, binding record.Fingerprint) (consumed, refused bool) {
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
-		consumed = consumed || slices.ContainsFunc(l.Consumed, func(m record.Mark) bool { return m.Of(f) })
+		consumed = consumed || slices.ContainsFunc(l.Consumed, func(m record.Mark) bool { return m.Token() == f })
 		refused = refused || l.Binding == binding && slices.ContainsFunc(l.Tokens, func(t record.Token) bool { return t.Fingerprint == f && t.Said == record.Refused })
 	}
 	return consumed, refused

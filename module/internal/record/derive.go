@@ -23,6 +23,16 @@ func (r *Record) Grant(binding Fingerprint) *Lineage {
 	return found
 }
 
+// token returns what is said of a refresh token that is not consumed, nil if nothing is.
+func (l *Lineage) token(f Fingerprint) *Token {
+	for i := range l.Tokens {
+		if l.Tokens[i].Fingerprint == f {
+			return &l.Tokens[i]
+		}
+	}
+	return nil
+}
+
 // newer reports whether a lineage displaces another one.
 func newer(a, b *Lineage) bool {
 	if a.Since != b.Since {
@@ -161,7 +171,7 @@ const (
 // Of returns what the record knows of a refresh token.
 func (r *Record) Of(f Fingerprint) Verdict {
 	known := Unknown
-	if slices.ContainsFunc(r.Forgotten, func(m Mark) bool { return m.Of(f) }) {
+	if marked(r.Forgotten, f) {
 		known = WasUsed
 	}
 	for i := range r.Lineages {
@@ -171,27 +181,19 @@ func (r *Record) Of(f Fingerprint) Verdict {
 }
 
 func (r *Record) of(l *Lineage, f Fingerprint) Verdict {
-	if l.consumed(f) {
+	switch t := l.token(f); {
+	case l.consumed(f), t == nil && l.ID == f: // and forgotten
 		return WasUsed
+	case t == nil:
+		return Unknown
+	case t.Said == Refused:
+		return WasRefused
+	case t.Said == Candidate:
+		return Unjudged
+	case l.Ended() || r.Grant(l.Binding) != l:
+		return WasOther
 	}
-	for i := range l.Tokens {
-		t := &l.Tokens[i]
-		switch {
-		case t.Fingerprint != f:
-		case t.Said == Refused:
-			return WasRefused
-		case t.Said == Candidate:
-			return Unjudged
-		case l.Ended() || r.Grant(l.Binding) != l:
-			return WasOther
-		default:
-			return Living
-		}
-	}
-	if l.ID == f {
-		return WasUsed // and forgotten
-	}
-	return Unknown
+	return Living
 }
 
 // RefusedElsewhere reports whether all that is known of a refresh token is that
@@ -205,13 +207,18 @@ func (r *Record) RefusedElsewhere(f, binding Fingerprint) bool {
 // refresh token was accepted there that was supplied by hand later.
 func (r *Record) Displaced(f, binding Fingerprint) bool {
 	l := r.Lineage(r.LineageOf(f))
-	return l != nil && l.Binding == binding && slices.ContainsFunc(l.Tokens, func(t Token) bool {
-		return t.Fingerprint == f && t.Said == Candidate && t.RefreshToken == "" && !t.Imported
-	})
+	if l == nil || l.Binding != binding {
+		return false
+	}
+	t := l.token(f)
+	return t != nil && t.Said == Candidate && t.RefreshToken == "" && !t.Imported
 }
 
-func (l *Lineage) consumed(f Fingerprint) bool {
-	return slices.ContainsFunc(l.Consumed, func(m Mark) bool { return m.Of(f) })
+func (l *Lineage) consumed(f Fingerprint) bool { return marked(l.Consumed, f) }
+
+func marked(marks []Mark, f Fingerprint) bool {
+	mark := MarkOf(f, 0)
+	return slices.ContainsFunc(marks, func(m Mark) bool { return m.Fingerprint == mark.Fingerprint })
 }
 
 // horizon is the number below which a token counts as consumed: what is known of
@@ -292,7 +299,7 @@ func (r *Record) Lineage(id Fingerprint) *Lineage {
 func (r *Record) LineageOf(f Fingerprint) Fingerprint {
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
-		if l.ID == f || l.consumed(f) || slices.ContainsFunc(l.Tokens, func(t Token) bool { return t.Fingerprint == f }) {
+		if l.ID == f || l.consumed(f) || l.token(f) != nil {
 			return l.ID
 		}
 	}

@@ -57,7 +57,7 @@ func Decode(data []byte, format int) (*Record, error) {
 		return decodeFirst(data)
 	}
 	var m members
-	if err := parse(data, &m); err != nil {
+	if err := Parse(data, &m); err != nil {
 		return nil, err
 	}
 	r := (*Record)(&m)
@@ -65,7 +65,7 @@ func Decode(data []byte, format int) (*Record, error) {
 		return nil, errors.New("it has no revision")
 	}
 	var all map[string]jsonValue
-	if err := parse(data, &all); err != nil {
+	if err := Parse(data, &all); err != nil {
 		return nil, err
 	}
 	maps.DeleteFunc(all, func(name string, _ jsonValue) bool {
@@ -90,8 +90,8 @@ func Decode(data []byte, format int) (*Record, error) {
 // known are the members of a record.
 var known = []string{"client", "revision", "write_id", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "moved"}
 
-// parse is json.Unmarshal with errors that quote nothing.
-func parse(data []byte, into any) error {
+// Parse is json.Unmarshal with errors that quote nothing.
+func Parse(data []byte, into any) error {
 	err := json.Unmarshal(data, into)
 	if err == nil {
 		return nil

@@ -61,9 +61,6 @@ func MarkOf(f Fingerprint, number uint32) Mark {
 	return m
 }
 
-// Of reports whether it is the mark of that token.
-func (m Mark) Of(f Fingerprint) bool { return m.Token() == f }
-
 // Token returns the fingerprint of the token that it marks.
 func (m Mark) Token() Fingerprint {
 	return Fingerprint(binary.BigEndian.Uint64(m.Fingerprint[:]))

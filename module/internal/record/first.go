@@ -42,7 +42,7 @@ const firstRevoked = "revoked"
 // of it: that may be several processes at a time.
 func decodeFirst(data []byte) (*Record, error) {
 	var f first
-	if err := parse(data, &f); err != nil {
+	if err := Parse(data, &f); err != nil {
 		return nil, err
 	}
 	if f.Revision == 0 {

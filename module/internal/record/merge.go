@@ -155,13 +155,9 @@ func (l *Lineage) normalise() {
 // answers reports whether the lineage tells the outcome of an attempt: by a word
 // that is newer, or is the attempt's own and no candidate's.
 func (l *Lineage) answers(a *Attempt) bool {
-	if l.consumed(a.Fingerprint) {
-		return true
-	}
-	return slices.ContainsFunc(l.Tokens, func(t Token) bool {
-		return t.Fingerprint == a.Fingerprint &&
-			(t.Number > a.Number || t.Number == a.Number && (t.Said != Candidate || t.RefreshToken == ""))
-	})
+	t := l.token(a.Fingerprint)
+	return l.consumed(a.Fingerprint) ||
+		t != nil && (t.Number > a.Number || t.Number == a.Number && (t.Said != Candidate || t.RefreshToken == ""))
 }
 
 // words orders what an attempt may say, for the case that two have one number.

@@ -112,15 +112,6 @@ func monotone(t failer, before, after *Record) {
 	}
 }
 
-func (l *Lineage) token(f Fingerprint) *Token {
-	for i := range l.Tokens {
-		if l.Tokens[i].Fingerprint == f {
-			return &l.Tokens[i]
-		}
-	}
-	return nil
-}
-
 // words of a token of a small record: nothing, or what an attempt with number 1 or 2
 // said of it.
 func someWords(secret string) (words [][]Token) {

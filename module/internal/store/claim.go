@@ -126,7 +126,7 @@ func (f *File) readClaims(path string) (map[record.Fingerprint]string, error) {
 		return nil, err
 	}
 	var c claims
-	switch err := parse(data, &c); {
+	switch err := record.Parse(data, &c); {
 	case err != nil:
 		return nil, fmt.Errorf("%s cannot be read: %w; restore it from a backup, or remove it if no client was renamed or given another's refresh token", path, err)
 	case c.Format > claimsFormat:

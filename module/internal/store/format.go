@@ -100,7 +100,7 @@ func open(data []byte, keys []age.Identity) (*record.Record, error) {
 	var version struct {
 		Format int `json:"format"`
 	}
-	if err := parse(data, &version); err != nil {
+	if err := record.Parse(data, &version); err != nil {
 		return nil, err
 	}
 	if version.Format > format {
@@ -110,7 +110,7 @@ func open(data []byte, keys []age.Identity) (*record.Record, error) {
 		return nil, errors.New("the file says no format: it is not a record")
 	}
 	var env envelope
-	if err := parse(data, &env); err != nil {
+	if err := record.Parse(data, &env); err != nil {
 		return nil, err
 	}
 	return env.open(keys)
@@ -148,19 +148,3 @@ func (foreignError) Is(target error) bool { return target == ErrForeign }
 
 // Unwrap returns what it is made of.
 func (e foreignError) Unwrap() error { return e.error }
-
-// parse is json.Unmarshal with errors that quote nothing.
-func parse(data []byte, into any) error {
-	err := json.Unmarshal(data, into)
-	if err == nil {
-		return nil
-	}
-	var syntax *json.SyntaxError
-	if !errors.As(err, &syntax) {
-		return errors.New("a member of it has an unexpected type or value")
-	}
-	if syntax.Offset >= int64(len(data)) {
-		return errors.New("the file is truncated")
-	}
-	return fmt.Errorf("it is not JSON, from byte %d on", syntax.Offset)
-}

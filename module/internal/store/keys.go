@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 
+	"lamplighter/module/internal/record"
+
 	"filippo.io/age"
 )
 
@@ -98,7 +100,7 @@ func unseal(sealed json.RawMessage, identities []age.Identity) (json.RawMessage,
 		return nil, fmt.Errorf("%w: add the key that it was written with, 'store file { encryption_key <file> }'", errSealed)
 	}
 	var text string
-	if err := parse(sealed, &text); err != nil {
+	if err := record.Parse(sealed, &text); err != nil {
 		return nil, err
 	}
 	data, err := base64.StdEncoding.DecodeString(text)
