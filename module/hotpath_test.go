@@ -71,15 +71,19 @@ var static = []string{"Bearer static"}
 
 // withToken is what the transport does besides sending.
 func (c *client) withToken(req *http.Request) *http.Request {
-	pass, err := c.token(req, time.Second, true)
+	p, err := c.pass(req, time.Second, true)
 	if err != nil {
 		panic(err)
 	}
-	out := c.inject.Into(req, pass.Token)
-	c.keeper.Answered(pass)
-	c.keeper.Accepted(pass.Token)
+	out := p.into(req)
+	p.answered()
+	if p.rejects(req, accepting) {
+		panic("rejected")
+	}
 	return out
 }
+
+var accepting = &http.Response{StatusCode: http.StatusOK}
 
 var sink atomic.Pointer[http.Request]
 
@@ -162,7 +166,7 @@ func BenchmarkLate(b *testing.B) {
 	token := c.keeper.Current()
 	b.ReportAllocs()
 	for b.Loop() {
-		l := &late{transport: t, req: req, out: req, token: token}
+		l := &late{transport: t, pass: &pass{req: req, held: keeper.Pass{Token: token}}, out: req}
 		sink.Store(l.watch())
 		if err := l.choose(); err != nil {
 			b.Fatal(err)

@@ -17,7 +17,6 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
-	"lamplighter/module/internal/keeper"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 	"lamplighter/module/settings"
@@ -114,23 +113,23 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		return caddyhttp.Error(p.Status, errors.New(p.Detail))
 	}
 	c := h.client
-	pass, err := c.token(r, time.Duration(c.cfg.Wait), !inject.IsUpgrade(r))
+	p, err := c.pass(r, time.Duration(c.cfg.Wait), !inject.IsUpgrade(r))
 	if err != nil {
 		return c.withoutToken(w, err)
 	}
-	answered := sync.OnceFunc(func() { c.keeper.Answered(pass) })
+	answered := sync.OnceFunc(p.answered)
 	defer answered()
 
-	defer h.inject(r, pass.Token)()
+	defer h.inject(r, &p)()
 	return next.ServeHTTP(&answerWatcher{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, answered}, h.withCleanOriginal(r))
 }
 
 // inject puts the token into the request itself, since Caddy's placeholders look
 // at that one and not at a copy. What it returns takes the token out again, so
 // that neither handle_errors nor the access log sees it.
-func (h *InjectToken) inject(r *http.Request, token *keeper.Token) (restore func()) {
+func (h *InjectToken) inject(r *http.Request, p *pass) (restore func()) {
 	header, query := r.Header, r.URL.RawQuery
-	out := h.client.inject.Into(r, token)
+	out := p.into(r)
 	h.client.inject.KeepOverConnection(out.Header)
 	r.Header, r.URL.RawQuery, r.Body = out.Header, out.URL.RawQuery, out.Body
 	before := caddyhttp.GetVar(r.Context(), injectedVar)

@@ -31,10 +31,8 @@ func (t *Transport) mayOutlast(token *keeper.Token) bool {
 // late chooses the token of a request again when its connection is there.
 type late struct {
 	transport *Transport
-	req, out  *http.Request // as it came, and as it is sent
-	token     *keeper.Token // the one that is sent
-	former    bool          // which was replaced already, and is to be sent while it is valid
-	wait      time.Duration
+	pass      *pass
+	out       *http.Request   // as it is sent
 	bound     *http.Transport // the connections of the token's certificate, nil without
 	callOff   context.CancelCauseFunc
 	err       error // there was no token: nothing was sent
@@ -65,24 +63,19 @@ func (l *late) gotConn(info httptrace.GotConnInfo) {
 }
 
 func (l *late) choose() error {
-	if l.former && time.Now().Before(l.token.ExpiresAt) {
-		return nil
-	}
-	c := l.transport.client
-	fresh, err := c.token(l.req, l.wait, false)
+	fresh, err := l.pass.renew()
 	switch {
 	case err != nil:
 		return err
-	case fresh.Token == l.token:
+	case fresh == l.pass.token():
 		return nil
-	case l.bound == nil || l.transport.bound.of(fresh.Token) == l.bound:
-		l.token = fresh.Token
-		c.inject.Put(l.out, fresh.Token)
+	case l.bound == nil || l.transport.bound.of(fresh) == l.bound:
+		l.pass.exchange(l.out, fresh)
 		return nil
-	case time.Now().Before(l.token.ExpiresAt):
+	case time.Now().Before(l.pass.token().ExpiresAt):
 		return nil // the connection is that of its certificate
 	}
-	return &keeper.Unavailable{Status: c.state(), RetryAfter: time.Second}
+	return l.pass.unavailable()
 }
 
 func (l *late) isHTTP2(conn net.Conn) bool {

@@ -21,12 +21,12 @@ const replayPatience = 5 * time.Second
 
 // afterRejection decides whether a request whose token was rejected, by a 401 or
 // what else counts as one, is sent again, and returns it anew if so.
-func (t *Transport) afterRejection(req *http.Request, res *http.Response, rejected *keeper.Token, body *recording, wait time.Duration) (*http.Request, bool) {
-	t.client.counts.unauthorized.Add(1)
+func afterRejection(req *http.Request, res *http.Response, p *pass, body *recording) (*http.Request, bool) {
+	wait := p.wait
 	if hasBody(req) && body == nil { // a rejection upgraded nothing
 		wait = 0 // the token is refreshed for the next request
 	}
-	verdict := t.client.unauthorized(req, rejected, wait)
+	verdict := p.rejected(wait)
 	if verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}
@@ -35,19 +35,15 @@ func (t *Transport) afterRejection(req *http.Request, res *http.Response, reject
 
 // withFormer sends a request again whose token was rejected although it has only just
 // come, with the one before: it was not acted on, so its method does not matter, and
-// nothing else is done about it yet. rejected is nil if that is the end of it.
-func (t *Transport) withFormer(req *http.Request, res *http.Response, rejected *keeper.Token, former keeper.Pass, body *recording, wait time.Duration) (*http.Response, *keeper.Token, error) {
-	t.client.counts.unauthorized.Add(1)
+// nothing else is done about it yet. It reports whether that was rejected, too: then the
+// clock of the upstream was not to blame.
+func (t *Transport) withFormer(req *http.Request, res *http.Response, former pass, body *recording) (*http.Response, bool, error) {
 	again, ok := anew(req, res, body, true)
 	if !ok {
-		return res, nil, nil
+		return res, false, nil
 	}
-	t.client.counts.replayed.Add(1)
-	res, refused, err := t.send(again, former, wait)
-	if refused == nil {
-		return res, nil, err
-	}
-	return res, rejected, nil // the clock of the upstream was not to blame
+	former.replayed()
+	return t.send(again, &former)
 }
 
 // anew returns a request that was answered as it is to be sent again, and once more

@@ -16,7 +16,6 @@ import (
 	"lamplighter/module/destination"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
-	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/keypair"
 	"lamplighter/module/observe"
@@ -198,7 +197,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ok, to := t.destinations.Allows(req, t.ProxyProtocol != ""); !ok {
 		return t.denied(req, to), nil
 	}
-	pass, err := c.token(req, wait, holdable)
+	p, err := c.pass(req, wait, holdable)
 	if err != nil {
 		return t.withoutToken(req, err)
 	}
@@ -206,25 +205,24 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	first, body := recordBody(req, *c.cfg.ReplayBuffer)
 	defer body.end()
 
-	res, rejected, err := t.send(first, pass, wait)
-	if rejected == nil {
+	res, rejected, err := t.send(first, &p)
+	if !rejected {
 		return t.answer(req, callers, res, err)
 	}
-	if former, ok := c.former(rejected); ok {
-		if res, rejected, err = t.withFormer(req, res, rejected, former, body, wait); rejected == nil {
+	if former, ok := p.former(); ok {
+		if res, rejected, err = t.withFormer(req, res, former, body); !rejected {
 			return t.answer(req, callers, res, err)
 		}
 	}
-	again, ok := t.afterRejection(req, res, rejected, body, wait)
+	again, ok := afterRejection(req, res, &p, body)
 	if !ok {
 		return res, nil
 	}
-	c.counts.replayed.Add(1)
-	pass, err = c.token(req, wait, holdable)
-	if err != nil {
+	p.replayed()
+	if p, err = p.next(); err != nil {
 		return t.withoutToken(again, err)
 	}
-	res, _, err = t.send(again, pass, wait)
+	res, _, err = t.send(again, &p)
 	return t.answer(req, callers, res, err)
 }
 
@@ -239,18 +237,18 @@ func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Re
 	return nil, err
 }
 
-// send makes one round trip with a token, and returns the one that the answer rejects, if
-// it does. Nobody above sees the copy of the request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration) (res *http.Response, rejected *keeper.Token, err error) {
-	out := t.client.inject.Into(req, pass.Token)
+// send makes one round trip with a token, and reports whether the answer rejects it.
+// Nobody above sees the copy of the request that carries it, so nobody can log it.
+func (t *Transport) send(req *http.Request, p *pass) (res *http.Response, rejected bool, err error) {
+	out := p.into(req)
 	keepHost(out)
 	var bound *http.Transport
 	if t.bound != nil {
-		bound = t.bound.of(pass.Token)
+		bound = t.bound.of(p.token())
 	}
 	var l *late
-	if t.mayOutlast(pass.Token) {
-		l = &late{transport: t, req: req, out: out, token: pass.Token, former: pass.Former, wait: wait, bound: bound}
+	if t.mayOutlast(p.token()) {
+		l = &late{transport: t, pass: p, out: out, bound: bound}
 		out = l.watch()
 	}
 	if bound == nil {
@@ -262,28 +260,20 @@ func (t *Transport) send(req *http.Request, pass keeper.Pass, wait time.Duration
 	if err == nil {
 		err = checkAnswer(req, res)
 	}
-	t.client.keeper.Answered(pass)
-	sent := pass.Token
-	if l != nil {
-		sent = l.token
-	}
+	p.answered()
 	if err != nil && l != nil && l.err != nil {
 		res, err = t.withoutToken(req, l.err)
-		return res, nil, err
+		return res, false, err
 	}
-	t.record(req, sent, res, err)
+	t.record(req, p.token(), res, err)
 	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
-		return t.deniedProxy(req, denied), nil, nil
+		return t.deniedProxy(req, denied), false, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, false, err
 	}
 	res.Request = req
-	if t.client.rejections.Holds(req, res) {
-		return res, sent, nil
-	}
-	t.client.keeper.Accepted(sent)
-	return res, nil, nil
+	return res, p.rejects(req, res), nil
 }
 
 // withoutToken answers a request for which there is no token.
