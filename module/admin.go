@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/words"
 )
@@ -47,113 +48,13 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-const adminPrefix = "/oauth2_client/"
-
 // Routes returns the endpoints.
 func (a adminAPI) Routes() []caddy.AdminRoute {
-	return []caddy.AdminRoute{{Pattern: adminPrefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
-}
-
-// ClientStatus is a client as the admin API shows it.
-type ClientStatus struct {
-	// Client is its name.
-	Client string `json:"client"`
-
-	// Token is none, valid or expired, or per_caller if each caller has its own.
-	Token string `json:"token"`
-
-	// State is starting, ok, refreshing, backoff, awaiting_grant, grant_lost or
-	// misconfigured.
-	State string `json:"state"`
-
-	// Generation counts the token answers that were kept.
-	Generation uint64 `json:"generation"`
-
-	// ObtainedAt is when the newest access token was asked for.
-	ObtainedAt time.Time `json:"obtained_at,omitzero"`
-
-	// ExpiresAt is when that token expires.
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-
-	// ExpiresIn is how many seconds that is from now; absent without a valid
-	// token.
-	ExpiresIn float64 `json:"expires_in,omitzero"`
-
-	// GrantExpiresAt is when the grant ends by itself, so that a new log-in is needed;
-	// absent if it does not, or if nobody knows. A refresh may move it.
-	GrantExpiresAt time.Time `json:"grant_expires_at,omitzero"`
-
-	// NextRefreshIn is how many seconds from now the next token request is
-	// planned; absent if none is.
-	NextRefreshIn *float64 `json:"next_refresh_in,omitempty"`
-
-	// Cause explains a State that is not ok in one word, or says beside ok what
-	// somebody has to do.
-	Cause string `json:"cause,omitempty"`
-
-	// Detail explains it in a sentence.
-	Detail string `json:"detail,omitempty"`
-
-	// Remedy says what to do about it.
-	Remedy string `json:"remedy,omitempty"`
-
-	// Since is when it was noticed.
-	Since time.Time `json:"since,omitzero"`
-
-	// Unsaved says that the newest refresh token could not be written yet.
-	Unsaved bool `json:"unsaved,omitempty"`
-
-	// CacheEntries is how many tokens of callers are kept, and how many refusals
-	// are remembered; absent if the client has a token of its own.
-	CacheEntries int `json:"cache_entries,omitempty"`
-
-	// Record is where the client's durable record is; empty if each caller has a
-	// token of its own, because those are kept in memory.
-	Record string `json:"record"`
-
-	// GrantType is the grant that its token requests use.
-	GrantType string `json:"grant_type,omitempty"`
-
-	// TokenEndpoint is scheme, host and path of its token endpoint.
-	TokenEndpoint string `json:"token_endpoint,omitempty"`
-
-	// DeclaredAt is where it is declared.
-	DeclaredAt string `json:"declared_at,omitempty"`
-
-	// History holds the last 50 events, oldest first. Only the answer about one
-	// client has it.
-	History []ClientEvent `json:"history,omitempty"`
-}
-
-// ClientEvent is something that happened to a client.
-type ClientEvent struct {
-	// At is when.
-	At time.Time `json:"at"`
-
-	// Event is its kind, as in logs.
-	Event string `json:"event"`
-
-	// Generation is that of the client's token then.
-	Generation uint64 `json:"generation"`
-
-	// Status is the HTTP status of the token endpoint's answer, if there was one.
-	Status int `json:"status,omitempty"`
-
-	// Duration is how many seconds the token request took.
-	Duration float64 `json:"duration,omitempty"`
-
-	// Cause explains trouble in one word.
-	Cause string `json:"cause,omitempty"`
-
-	// Detail explains it in a sentence.
-	Detail string `json:"detail,omitempty"`
-
-	// Remedy says what to do about it.
-	Remedy string `json:"remedy,omitempty"`
+	return []caddy.AdminRoute{{Pattern: adminapi.Prefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
 }
 
 // status is what operators see of the client.
-func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
+func (c *client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 	s := clientStatus(st, now)
 	s.Detail, s.Remedy = words.Of(st.Trouble, c.about())
 	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
@@ -163,8 +64,8 @@ func (c *client) status(st keeper.Status, now time.Time) ClientStatus {
 	return s
 }
 
-func clientStatus(st keeper.Status, now time.Time) ClientStatus {
-	s := ClientStatus{
+func clientStatus(st keeper.Status, now time.Time) adminapi.ClientStatus {
+	s := adminapi.ClientStatus{
 		Client:     st.Client,
 		Token:      st.Token,
 		State:      string(st.State),
@@ -189,9 +90,6 @@ func clientStatus(st keeper.Status, now time.Time) ClientStatus {
 	return s
 }
 
-// hasToken reports whether requests find a token, as ClientStatus.Token tells.
-func hasToken(token string) bool { return token == "valid" || token == tokenPerCaller }
-
 // runningApp returns the app of the running configuration, nil if it has none.
 func runningApp() (*App, error) {
 	app, err := caddy.ActiveContext().AppIfConfigured("oauth2_client")
@@ -205,7 +103,7 @@ func runningApp() (*App, error) {
 }
 
 func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
-	path := strings.Trim(strings.TrimPrefix(r.URL.Path, adminPrefix), "/")
+	path := strings.Trim(strings.TrimPrefix(r.URL.Path, adminapi.Prefix), "/")
 	if path == "live" {
 		return answerGet(w, r, map[string]bool{"live": true})
 	}
@@ -241,7 +139,7 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 // known, which must not be taken for all being well.
 func notStarted(w http.ResponseWriter, path string) error {
 	if path == "ready" {
-		return writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "waiting": []ClientStatus{}})
+		return writeJSON(w, http.StatusServiceUnavailable, map[string]any{"ready": false, "waiting": []adminapi.ClientStatus{}})
 	}
 	return caddy.APIError{
 		HTTPStatus: http.StatusServiceUnavailable,
@@ -300,8 +198,8 @@ func runningClients() ([]*client, error) {
 	return app.list(), nil
 }
 
-func statuses(clients []*client) []ClientStatus {
-	list := make([]ClientStatus, 0, len(clients))
+func statuses(clients []*client) []adminapi.ClientStatus {
+	list := make([]adminapi.ClientStatus, 0, len(clients))
 	for _, c := range clients {
 		list = append(list, c.status(c.state(), time.Now()))
 	}
@@ -321,9 +219,9 @@ func ready(w http.ResponseWriter, clients []*client, names []string) error {
 		}
 		asked = append(asked, clients[i])
 	}
-	waiting := []ClientStatus{}
+	waiting := []adminapi.ClientStatus{}
 	for _, c := range asked {
-		if st := c.state(); !hasToken(st.Token) {
+		if st := c.state(); !adminapi.HasToken(st.Token) {
 			waiting = append(waiting, c.status(st, time.Now()))
 		}
 	}

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"lamplighter/module/adminapi"
+
 	"github.com/caddyserver/caddy/v2"
 )
 
 func TestNothingIsReadyBeforeAConfigurationHasStarted(t *testing.T) {
 	for path, status := range map[string]int{"live": 200, "ready": 503, "clients": 503, "clients/erp": 503} {
 		w := httptest.NewRecorder()
-		err := adminAPI{}.serve(w, httptest.NewRequest(http.MethodGet, adminPrefix+path, nil))
+		err := adminAPI{}.serve(w, httptest.NewRequest(http.MethodGet, adminapi.Prefix+path, nil))
 		got := w.Code
 		if apiErr := (caddy.APIError{}); errors.As(err, &apiErr) {
 			got = apiErr.HTTPStatus

@@ -13,41 +13,19 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/carry"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/settings"
 )
-
-// AdoptRequest is the body of an order to carry another record's grant over to a
-// client.
-type AdoptRequest struct {
-	// Client is the name that the grant has now. Default: the client's own.
-	Client string `json:"client,omitempty"`
-
-	// Store is where its record is: a directory, or the JSON of a store. Default: the
-	// store of the client.
-	Store string `json:"store,omitempty"`
-}
-
-// AdoptResult says that a grant was carried over.
-type AdoptResult struct {
-	// Client is the name that the grant has now.
-	Client string `json:"client"`
-
-	// From is the record that it was in.
-	From string `json:"from"`
-
-	// Record is the one that it is in.
-	Record string `json:"record"`
-}
 
 // carryPatience is how long a grant that is to be carried over may be in use.
 const carryPatience = 10 * time.Second
 
 // adopt carries another record's grant over to the client.
 func (a adminAPI) adopt(w http.ResponseWriter, r *http.Request, c *client) error {
-	var req AdoptRequest
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxImport))
+	var req adminapi.AdoptRequest
+	b, err := io.ReadAll(io.LimitReader(r.Body, adminapi.MaxBody))
 	if err == nil {
 		err = json.Unmarshal(b, &req)
 	}
@@ -63,7 +41,7 @@ func (a adminAPI) adopt(w http.ResponseWriter, r *http.Request, c *client) error
 
 // adopt carries the grant of another record over to the client, which goes on with
 // it at once.
-func (c *client) adopt(ctx context.Context, req AdoptRequest) (*AdoptResult, error) {
+func (c *client) adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminapi.AdoptResult, error) {
 	if !c.cfg.Rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token of its own", c.name)
 	}
@@ -99,7 +77,7 @@ func (c *client) adopt(ctx context.Context, req AdoptRequest) (*AdoptResult, err
 		return nil, err
 	}
 	c.keeper.Recheck()
-	return &AdoptResult{Client: c.name, From: from.Store.Describe(from.Client), Record: to.Store.Describe(to.Client)}, nil
+	return &adminapi.AdoptResult{Client: c.name, From: from.Store.Describe(from.Client), Record: to.Store.Describe(to.Client)}, nil
 }
 
 func carried(ctx context.Context, from, to carry.End) error {

@@ -9,6 +9,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 )
@@ -123,7 +124,7 @@ func tokensHealthCommand() *cobra.Command {
 }
 
 // judgeHealth returns the exit code and the clients that are not well.
-func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code int, bad []ClientStatus, err error) {
+func judgeHealth(statuses []adminapi.ClientStatus, readyOnly bool, names []string) (code int, bad []adminapi.ClientStatus, err error) {
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {
 		wanted[name] = true
@@ -134,7 +135,7 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 		}
 		delete(wanted, s.Client)
 		one := healthy
-		if !hasToken(s.Token) {
+		if !adminapi.HasToken(s.Token) {
 			one = tokenMissing
 		}
 		if !readyOnly && needsHuman(s) {
@@ -153,7 +154,7 @@ func judgeHealth(statuses []ClientStatus, readyOnly bool, names []string) (code 
 
 // needsHuman reports whether a client will not be well again by itself, though its
 // token may be valid.
-func needsHuman(s ClientStatus) bool {
+func needsHuman(s adminapi.ClientStatus) bool {
 	switch keeper.State(s.State) {
 	case keeper.StateGrantLost, keeper.StateMisconfigured, keeper.StateAwaitingGrant:
 		return true
@@ -172,7 +173,7 @@ func checkLive(fl caddycmd.Flags) (int, error) {
 	return healthy, nil
 }
 
-func fetchClients(fl caddycmd.Flags) (statuses []ClientStatus, err error) {
+func fetchClients(fl caddycmd.Flags) (statuses []adminapi.ClientStatus, err error) {
 	api, err := newAdminClient(fl)
 	if err != nil {
 		return nil, err

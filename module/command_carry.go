@@ -12,6 +12,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/carry"
 	"lamplighter/module/settings"
 )
@@ -39,7 +40,7 @@ that --config names.
 ` + carryExitCodes,
 		Args: cobra.ExactArgs(2),
 		RunE: run(func(fl caddycmd.Flags) (int, error) {
-			return adoptCommand(fl, fl.Arg(1), AdoptRequest{Client: fl.Arg(0), Store: absolute(fl.String("from"))})
+			return adoptCommand(fl, fl.Arg(1), adminapi.AdoptRequest{Client: fl.Arg(0), Store: absolute(fl.String("from"))})
 		}),
 	}
 	cmd.Flags().String("from", "", "the former store, if that was changed too")
@@ -66,7 +67,7 @@ grant.
 			if to := fl.String("to"); to != "" {
 				return moveAway(fl, absolute(to))
 			}
-			return adoptCommand(fl, fl.Arg(0), AdoptRequest{Store: absolute(fl.String("from"))})
+			return adoptCommand(fl, fl.Arg(0), adminapi.AdoptRequest{Store: absolute(fl.String("from"))})
 		}),
 	}
 	cmd.Flags().String("from", "", "the store that the grant is in")
@@ -88,13 +89,13 @@ func absolute(named string) string {
 }
 
 // adoptCommand lets a client take over the grant of another record.
-func adoptCommand(fl caddycmd.Flags, name string, req AdoptRequest) (int, error) {
+func adoptCommand(fl caddycmd.Flags, name string, req adminapi.AdoptRequest) (int, error) {
 	for _, named := range []string{name, req.Client} {
 		if err := settings.CheckName(named); named != "" && err != nil {
 			return tokenMissing, err
 		}
 	}
-	var result AdoptResult
+	var result adminapi.AdoptResult
 	unreached, err := tryInstance(fl, http.MethodPost, name, "/adopt", req, &result)
 	if unreached == nil {
 		return reportCarried(fl, &result, err)
@@ -113,7 +114,7 @@ func moveAway(fl caddycmd.Flags, named string) (int, error) {
 	if err := settings.CheckName(name); err != nil {
 		return tokenMissing, err
 	}
-	var s ClientStatus
+	var s adminapi.ClientStatus
 	unreached, err := tryInstance(fl, http.MethodGet, name, "", nil, &s)
 	if unreached == nil {
 		if err == nil {
@@ -130,7 +131,7 @@ func moveAway(fl caddycmd.Flags, named string) (int, error) {
 }
 
 // moveTo carries the client's grant over to another store.
-func (c *client) moveTo(ctx context.Context, named string) (*AdoptResult, error) {
+func (c *client) moveTo(ctx context.Context, named string) (*adminapi.AdoptResult, error) {
 	other, err := c.useOther(named)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (c *client) moveTo(ctx context.Context, named string) (*AdoptResult, error)
 	if err := carried(ctx, from, to); err != nil {
 		return nil, err
 	}
-	return &AdoptResult{Client: c.name, From: from.Store.Describe(c.name), Record: to.Store.Describe(c.name)}, nil
+	return &adminapi.AdoptResult{Client: c.name, From: from.Store.Describe(c.name), Record: to.Store.Describe(c.name)}, nil
 }
 
 // tryInstance asks the running instance, if there is one.
@@ -173,7 +174,7 @@ func configuredClient(fl caddycmd.Flags, name string, unreached error) (*client,
 	return c, healthy, nil
 }
 
-func reportCarried(fl caddycmd.Flags, done *AdoptResult, err error) (int, error) {
+func reportCarried(fl caddycmd.Flags, done *adminapi.AdoptResult, err error) (int, error) {
 	if err != nil {
 		return tokenMissing, err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/settings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -21,7 +22,7 @@ func tokensShowCommand() *cobra.Command {
 		Short: "Shows everything about a client: state, cause, remedy and its last events",
 		Args:  cobra.ExactArgs(1),
 		RunE: run(func(fl caddycmd.Flags) (int, error) {
-			var s ClientStatus
+			var s adminapi.ClientStatus
 			if code, err := callClient(fl, http.MethodGet, "", nil, &s); err != nil {
 				return code, err
 			}
@@ -87,7 +88,7 @@ reached.`,
 					return tokenMissing, err
 				}
 			}
-			return order(fl, "import", ImportRequest{RefreshToken: token})
+			return order(fl, "import", adminapi.ImportRequest{RefreshToken: token})
 		}),
 	}
 	cmd.Flags().StringP("file", "f", "", "read the refresh token from this file")
@@ -119,16 +120,16 @@ func readToken(file string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("reading the refresh token: %w", err)
 		}
-		return checkToken(string(b))
+		return adminapi.CheckToken(string(b))
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxImport+1))
+	b, err := io.ReadAll(io.LimitReader(in, adminapi.MaxBody+1))
 	if err != nil {
 		return "", fmt.Errorf("reading the refresh token: %w", err)
 	}
-	if len(b) > maxImport {
+	if len(b) > adminapi.MaxBody {
 		return "", errors.New("what was supplied is longer than any refresh token")
 	}
-	token, err := checkToken(string(b))
+	token, err := adminapi.CheckToken(string(b))
 	if err != nil {
 		return "", fmt.Errorf("%w (it is read from standard input, or from --file)", err)
 	}
@@ -147,7 +148,7 @@ func order(fl caddycmd.Flags, action string, body any) (int, error) {
 	if len(query) > 0 {
 		action += "?" + query.Encode()
 	}
-	var r OrderResult
+	var r adminapi.OrderResult
 	if code, err := callClient(fl, http.MethodPost, action, body, &r); err != nil {
 		return code, err
 	}
@@ -155,7 +156,7 @@ func order(fl caddycmd.Flags, action string, body any) (int, error) {
 }
 
 // reportOrder prints the outcome.
-func reportOrder(fl caddycmd.Flags, r OrderResult) (int, error) {
+func reportOrder(fl caddycmd.Flags, r adminapi.OrderResult) (int, error) {
 	code := healthy
 	if !r.Obtained {
 		code = tokenMissing

@@ -20,6 +20,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 )
@@ -57,7 +58,7 @@ nor a configuration.`,
 }
 
 // loginStep takes a step of a log-in: in the running instance, or here.
-type loginStep func(ctx context.Context, req LoginRequest) (*LoginAnswer, error)
+type loginStep func(ctx context.Context, req adminapi.LoginRequest) (*adminapi.LoginAnswer, error)
 
 func loginCommand(fl caddycmd.Flags) (int, error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -68,7 +69,7 @@ func loginCommand(fl caddycmd.Flags) (int, error) {
 	}
 	defer end()
 
-	var answer *LoginAnswer
+	var answer *adminapi.LoginAnswer
 	if fl.Bool("device") {
 		answer, err = loginByDevice(ctx, step)
 	} else {
@@ -84,8 +85,8 @@ func loginCommand(fl caddycmd.Flags) (int, error) {
 func loginSteps(ctx context.Context, fl caddycmd.Flags) (step loginStep, end func(), code int, err error) {
 	code, err = callClient(fl, http.MethodGet, "", nil, nil)
 	if err == nil {
-		return func(_ context.Context, req LoginRequest) (*LoginAnswer, error) {
-			answer := new(LoginAnswer)
+		return func(_ context.Context, req adminapi.LoginRequest) (*adminapi.LoginAnswer, error) {
+			answer := new(adminapi.LoginAnswer)
 			_, err := callClient(fl, http.MethodPost, "/login", req, answer)
 			return answer, err
 		}, func() {}, healthy, nil
@@ -152,8 +153,8 @@ func loadClient(fl caddycmd.Flags, name string) (c *client, err error) {
 	return c, nil
 }
 
-func loginByDevice(ctx context.Context, step loginStep) (*LoginAnswer, error) {
-	answer, err := step(ctx, LoginRequest{Device: true})
+func loginByDevice(ctx context.Context, step loginStep) (*adminapi.LoginAnswer, error) {
+	answer, err := step(ctx, adminapi.LoginRequest{Device: true})
 	if err != nil {
 		return nil, err
 	}
@@ -169,19 +170,19 @@ func loginByDevice(ctx context.Context, step loginStep) (*LoginAnswer, error) {
 			return nil, errors.New("the log-in was called off")
 		case <-time.After(time.Duration(answer.Interval * float64(time.Second))):
 		}
-		if answer, err = step(ctx, LoginRequest{State: answer.State}); err != nil || answer.Result != nil {
+		if answer, err = step(ctx, adminapi.LoginRequest{State: answer.State}); err != nil || answer.Result != nil {
 			return answer, err
 		}
 	}
 }
 
-func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*LoginAnswer, error) {
+func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*adminapi.LoginAnswer, error) {
 	listener, redirect, err := listenForBrowser(fl.String("redirect-uri"))
 	if err != nil {
 		return nil, err
 	}
 	defer listener.Close()
-	began, err := step(ctx, LoginRequest{RedirectURI: redirect.String()})
+	began, err := step(ctx, adminapi.LoginRequest{RedirectURI: redirect.String()})
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*Lo
 		openBrowser(began.AuthorizationURL)
 	}
 
-	visit := &visitor{path: redirect.Path, state: began.State, codes: make(chan string, 1), failures: make(chan LoginRequest, 1)}
+	visit := &visitor{path: redirect.Path, state: began.State, codes: make(chan string, 1), failures: make(chan adminapi.LoginRequest, 1)}
 	server := &http.Server{Handler: visit, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer func() {
@@ -203,7 +204,7 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*Lo
 	}()
 	select {
 	case code := <-visit.codes:
-		return step(ctx, LoginRequest{State: began.State, Code: code})
+		return step(ctx, adminapi.LoginRequest{State: began.State, Code: code})
 	case refused := <-visit.failures:
 		return step(ctx, refused)
 	case <-time.After(time.Duration(began.ExpiresIn * float64(time.Second))):
@@ -240,7 +241,7 @@ func listenForBrowser(redirectURI string) (net.Listener, *url.URL, error) {
 type visitor struct {
 	path, state string
 	codes       chan string
-	failures    chan LoginRequest
+	failures    chan adminapi.LoginRequest
 }
 
 // maxBrought bounds the words of an error that are looked at.
@@ -272,7 +273,7 @@ func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, "The log-in failed. The terminal says why.")
 	brought := func(name string) string { return q.Get(name)[:min(len(q.Get(name)), maxBrought)] }
 	select {
-	case v.failures <- LoginRequest{State: v.state, Error: brought("error"), ErrorDescription: brought("error_description")}:
+	case v.failures <- adminapi.LoginRequest{State: v.state, Error: brought("error"), ErrorDescription: brought("error_description")}:
 	default:
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"lamplighter/module/adminapi"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -38,7 +40,7 @@ func revoke(fl caddycmd.Flags) (int, error) {
 			return tokenMissing, err
 		}
 	}
-	var r OrderResult
+	var r adminapi.OrderResult
 	if code, err := callClient(fl, http.MethodPost, "/revoke", nil, &r); err != nil {
 		return code, err
 	}

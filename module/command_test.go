@@ -4,30 +4,32 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/module/adminapi"
 )
 
 func TestHealthExitCodes(t *testing.T) {
-	ok := ClientStatus{Client: "ok", Token: "valid", State: "ok"}
-	retrying := ClientStatus{Client: "retrying", Token: "valid", State: "backoff"}
-	waiting := ClientStatus{Client: "waiting", Token: "none", State: "starting"}
-	lost := ClientStatus{Client: "lost", Token: "valid", State: "grant_lost"}
-	unsaved := ClientStatus{Client: "unsaved", Token: "valid", State: "ok", Unsaved: true}
+	ok := adminapi.ClientStatus{Client: "ok", Token: "valid", State: "ok"}
+	retrying := adminapi.ClientStatus{Client: "retrying", Token: "valid", State: "backoff"}
+	waiting := adminapi.ClientStatus{Client: "waiting", Token: "none", State: "starting"}
+	lost := adminapi.ClientStatus{Client: "lost", Token: "valid", State: "grant_lost"}
+	unsaved := adminapi.ClientStatus{Client: "unsaved", Token: "valid", State: "ok", Unsaved: true}
 	for name, tc := range map[string]struct {
-		statuses []ClientStatus
+		statuses []adminapi.ClientStatus
 		ready    bool
 		names    []string
 		want     int
 		fails    bool
 	}{
 		"no clients":                            {want: healthy},
-		"all well":                              {statuses: []ClientStatus{ok, retrying}, want: healthy},
-		"a token is missing":                    {statuses: []ClientStatus{ok, waiting}, want: tokenMissing},
-		"a human is needed":                     {statuses: []ClientStatus{ok, waiting, lost}, want: humanNeeded},
-		"a grant is in memory only":             {statuses: []ClientStatus{ok, unsaved}, want: humanNeeded},
-		"ready asks for tokens only":            {statuses: []ClientStatus{ok, lost}, ready: true, want: healthy},
-		"ready without a token":                 {statuses: []ClientStatus{waiting}, ready: true, want: tokenMissing},
-		"ready for some of them":                {statuses: []ClientStatus{ok, waiting}, ready: true, names: []string{"ok"}, want: healthy},
-		"a name that is not there is a failure": {statuses: []ClientStatus{ok}, ready: true, names: []string{"nobody"}, want: tokenMissing, fails: true},
+		"all well":                              {statuses: []adminapi.ClientStatus{ok, retrying}, want: healthy},
+		"a token is missing":                    {statuses: []adminapi.ClientStatus{ok, waiting}, want: tokenMissing},
+		"a human is needed":                     {statuses: []adminapi.ClientStatus{ok, waiting, lost}, want: humanNeeded},
+		"a grant is in memory only":             {statuses: []adminapi.ClientStatus{ok, unsaved}, want: humanNeeded},
+		"ready asks for tokens only":            {statuses: []adminapi.ClientStatus{ok, lost}, ready: true, want: healthy},
+		"ready without a token":                 {statuses: []adminapi.ClientStatus{waiting}, ready: true, want: tokenMissing},
+		"ready for some of them":                {statuses: []adminapi.ClientStatus{ok, waiting}, ready: true, names: []string{"ok"}, want: healthy},
+		"a name that is not there is a failure": {statuses: []adminapi.ClientStatus{ok}, ready: true, names: []string{"nobody"}, want: tokenMissing, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, _, err := judgeHealth(tc.statuses, tc.ready, tc.names)
@@ -41,7 +43,7 @@ func TestHealthExitCodes(t *testing.T) {
 func TestListIsAlignedAndShowsWhatIsWrong(t *testing.T) {
 	var b strings.Builder
 	next := 1.5
-	err := printClients(terminal{Writer: &b}, []ClientStatus{
+	err := printClients(terminal{Writer: &b}, []adminapi.ClientStatus{
 		{Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7,
 			GrantExpiresAt: time.Now().Add(3*24*time.Hour + time.Hour), Cause: "grant_ends"},
 		{Client: "a-longer-name", Token: "none", State: "grant_lost", Cause: "refused"},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/authserver"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/grant"
@@ -114,7 +115,7 @@ func (c *client) suppliedSeed() (string, error) {
 	if r.Err != nil || seed == "" {
 		return "", r.Err
 	}
-	seed, err := checkToken(seed)
+	seed, err := adminapi.CheckToken(seed)
 	if err != nil {
 		return "", err
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/keyfiles"
@@ -61,11 +62,11 @@ func TestTheClientIsNamedInALoginByDeviceHoweverItAuthenticates(t *testing.T) {
 			c, forms := deviceServer(t, settings, func(w http.ResponseWriter, _ url.Values) {
 				http.Error(w, `{"error":"authorization_pending"}`, http.StatusBadRequest)
 			})
-			began, err := c.login(t.Context(), LoginRequest{Device: true})
+			began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again, err := c.login(t.Context(), LoginRequest{State: began.State}); err != nil || again.Interval == 0 {
+			if again, err := c.login(t.Context(), adminapi.LoginRequest{State: began.State}); err != nil || again.Interval == 0 {
 				t.Fatalf("%+v, %v", again, err)
 			}
 			for _, form := range *forms {
@@ -104,11 +105,11 @@ func TestALoginByDeviceThatCannotSucceedEndsAtOnce(t *testing.T) {
 				w.WriteHeader(test.status)
 				_, _ = w.Write([]byte(test.body))
 			})
-			began, err := c.login(t.Context(), LoginRequest{Device: true})
+			began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = c.login(t.Context(), LoginRequest{State: began.State})
+			_, err = c.login(t.Context(), adminapi.LoginRequest{State: began.State})
 			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("want %q: %v", test.says, err)
 			}
@@ -122,17 +123,17 @@ func TestALoginByDeviceThatCannotSucceedEndsAtOnce(t *testing.T) {
 // Fault E11. The time may end while the server cannot answer.
 func TestALoginByDeviceWhoseTimeIsOverSaysWhatTheServerAnswered(t *testing.T) {
 	c, _ := deviceServer(t, &settings.Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(http.StatusBadGateway) })
-	began, err := c.login(t.Context(), LoginRequest{Device: true})
+	began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = c.login(t.Context(), LoginRequest{State: began.State}); err != nil {
+	if _, err = c.login(t.Context(), adminapi.LoginRequest{State: began.State}); err != nil {
 		t.Fatal(err)
 	}
 	logins.Lock()
 	logins.byState[began.State].ends = time.Now().Add(-time.Second)
 	logins.Unlock()
-	if _, err = c.login(t.Context(), LoginRequest{State: began.State}); err == nil || !strings.Contains(err.Error(), "answered 502") || !strings.Contains(err.Error(), "time of the log-in is over") {
+	if _, err = c.login(t.Context(), adminapi.LoginRequest{State: began.State}); err == nil || !strings.Contains(err.Error(), "answered 502") || !strings.Contains(err.Error(), "time of the log-in is over") {
 		t.Error(err)
 	}
 }
@@ -155,14 +156,14 @@ func TestALoginWhoseTokenIsBeingImportedHoldsUpNoOther(t *testing.T) {
 		},
 	})
 	defer stop()
-	began, err := c.login(t.Context(), LoginRequest{Device: true})
+	began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = c.login(t.Context(), LoginRequest{State: began.State})
+		_, _ = c.login(t.Context(), adminapi.LoginRequest{State: began.State})
 	}()
 	<-asked
 	others := make(chan struct{})

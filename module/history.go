@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/words"
@@ -63,12 +64,12 @@ func (h *history) shared(t *grant.Trouble) *grant.Trouble {
 }
 
 // shown returns them in words, oldest first.
-func (h *history) shown(about words.About) []ClientEvent {
+func (h *history) shown(about words.About) []adminapi.ClientEvent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	events := make([]ClientEvent, 0, len(h.events))
+	events := make([]adminapi.ClientEvent, 0, len(h.events))
 	for _, p := range h.events {
-		e := ClientEvent{
+		e := adminapi.ClientEvent{
 			Event: words.Event(p.kind), At: time.Unix(0, p.at), Generation: uint64(p.generation),
 			Duration: (time.Duration(p.millis) * time.Millisecond).Seconds(), Status: int(p.status),
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/words"
@@ -60,7 +61,7 @@ func TestAHistoryOfAnOutageKeepsItsFactsOnce(t *testing.T) {
 	if shown[0].Detail != "the server answered 502" || shown[49].Detail != "the server answered 503" || shown[49].Cause != "server_error" || shown[49].Remedy != "wait" {
 		t.Errorf("shows %+v and %+v", shown[0], shown[49])
 	}
-	if slices.ContainsFunc(shown, func(e ClientEvent) bool { return e.Event != "token_refresh_failed" }) {
+	if slices.ContainsFunc(shown, func(e adminapi.ClientEvent) bool { return e.Event != "token_refresh_failed" }) {
 		t.Errorf("shows %+v", shown)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
@@ -24,7 +25,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 	}
 	redact.Remember(seed)
 	fault := ""
-	if _, odd := errors.AsType[notAToken](err); odd {
+	if _, odd := errors.AsType[adminapi.NotAToken](err); odd {
 		fault = err.Error()
 	}
 	return keeper.Inputs{

@@ -18,6 +18,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/origin"
@@ -25,63 +26,6 @@ import (
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/internal/words"
 )
-
-// LoginRequest is a step of a log-in. The instance that has the client does all
-// that needs secrets; the command only leads the browser.
-//
-// The first step is either {"redirect_uri": …} (authorization code with PKCE, RFC
-// 6749 section 4.1 and RFC 7636) or {"device": true} (RFC 8628). The second one
-// repeats its state, and has the code, or the error, if there is one.
-type LoginRequest struct {
-	// RedirectURI is where the browser comes back: a loopback address (RFC 8252
-	// section 7.3).
-	RedirectURI string `json:"redirect_uri,omitempty"`
-
-	// Device begins a log-in on another device.
-	Device bool `json:"device,omitempty"`
-
-	// State names the log-in that is continued.
-	State string `json:"state,omitempty"`
-
-	// Code is the authorization code that the browser brought.
-	Code string `json:"code,omitempty"`
-
-	// Error is what it brought in its place (RFC 6749 section 4.1.2.1). The instance
-	// knows what must not be printed of it.
-	Error string `json:"error,omitempty"`
-
-	// ErrorDescription is what it said of that.
-	ErrorDescription string `json:"error_description,omitempty"`
-}
-
-// LoginAnswer is what comes of a step.
-type LoginAnswer struct {
-	// State names the log-in. The browser must bring it back.
-	State string `json:"state,omitempty"`
-
-	// AuthorizationURL is where the browser begins.
-	AuthorizationURL string `json:"authorization_url,omitempty"`
-
-	// UserCode is what the user enters at VerificationURI.
-	UserCode string `json:"user_code,omitempty"`
-
-	// VerificationURI is where.
-	VerificationURI string `json:"verification_uri,omitempty"`
-
-	// VerificationURIComplete is the same with the code in it, if the server has
-	// that.
-	VerificationURIComplete string `json:"verification_uri_complete,omitempty"`
-
-	// ExpiresIn is how many seconds the user has.
-	ExpiresIn float64 `json:"expires_in,omitempty"`
-
-	// Interval is after how many seconds to ask again; the log-in is not complete
-	// as long as it is there.
-	Interval float64 `json:"interval,omitempty"`
-
-	// Result is what became of the new refresh token.
-	Result *OrderResult `json:"result,omitempty"`
-}
 
 // Bounds of log-ins under way.
 const (
@@ -109,8 +53,8 @@ var logins = struct {
 }{byState: make(map[string]*loginUnderWay)}
 
 func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error {
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxImport))
-	var req LoginRequest
+	b, err := io.ReadAll(io.LimitReader(r.Body, adminapi.MaxBody))
+	var req adminapi.LoginRequest
 	if err != nil || json.Unmarshal(b, &req) != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("the body is no JSON of a log-in")}
 	}
@@ -122,7 +66,7 @@ func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error
 }
 
 // login takes a step.
-func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, error) {
+func (c *client) login(ctx context.Context, req adminapi.LoginRequest) (*adminapi.LoginAnswer, error) {
 	if !c.cfg.Rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token, so there is nothing to log in for: it needs 'grant_type refresh_token', and no 'rotation ignore'", c.name)
 	}
@@ -155,7 +99,7 @@ func (c *client) login(ctx context.Context, req LoginRequest) (*LoginAnswer, err
 }
 
 // beginCode begins an authorization code grant with PKCE.
-func (c *client) beginCode(ctx context.Context, redirectURI string) (*LoginAnswer, error) {
+func (c *client) beginCode(ctx context.Context, redirectURI string) (*adminapi.LoginAnswer, error) {
 	back, err := url.Parse(redirectURI)
 	if err != nil || back.Scheme != "http" || !origin.IsLoopback(back.Hostname()) {
 		return nil, errors.New("redirect_uri is no http URL on a loopback address")
@@ -195,11 +139,11 @@ func (c *client) beginCode(ctx context.Context, redirectURI string) (*LoginAnswe
 		q.Add("audience", audience)
 	}
 	endpoint.RawQuery = q.Encode()
-	return &LoginAnswer{State: state, AuthorizationURL: endpoint.String(), ExpiresIn: loginLifetime.Seconds()}, nil
+	return &adminapi.LoginAnswer{State: state, AuthorizationURL: endpoint.String(), ExpiresIn: loginLifetime.Seconds()}, nil
 }
 
 // beginDevice begins a device authorization.
-func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
+func (c *client) beginDevice(ctx context.Context) (*adminapi.LoginAnswer, error) {
 	endpoint, err := c.server.Endpoint(ctx, "device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint)
 	if err != nil {
 		return nil, err
@@ -236,7 +180,7 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 	if s, err := strconv.ParseFloat(a.Response["interval"], 64); err == nil && s > 0 {
 		under.interval = time.Duration(s * float64(time.Second))
 	}
-	return &LoginAnswer{
+	return &adminapi.LoginAnswer{
 		State: remember(under), UserCode: a.Response["user_code"], VerificationURI: a.Response["verification_uri"],
 		VerificationURIComplete: complete,
 		ExpiresIn:               a.ExpiresIn.Seconds(), Interval: under.interval.Seconds(),
@@ -244,7 +188,7 @@ func (c *client) beginDevice(ctx context.Context) (*LoginAnswer, error) {
 }
 
 // loginRefused is the error of a log-in that the browser brought an error from.
-func (c *client) loginRefused(req LoginRequest) error {
+func (c *client) loginRefused(req adminapi.LoginRequest) error {
 	// Whoever refuses may repeat secrets that no request was made with so far.
 	if _, err := c.server.Resolve(c.otherToken); err != nil {
 		return fmt.Errorf("the authorization server refused the log-in, and what it says is not printed, since the client's secrets are not known: %w", err)
@@ -268,13 +212,13 @@ func checkDevice(code, address string) error {
 const maxUserCode = 128
 
 // pollDevice asks once whether the user is done.
-func (c *client) pollDevice(ctx context.Context, state string, under *loginUnderWay) (*LoginAnswer, error) {
+func (c *client) pollDevice(ctx context.Context, state string, under *loginUnderWay) (*adminapi.LoginAnswer, error) {
 	a, err := c.ask(ctx, deviceCodeType, map[string][]string{"device_code": {under.deviceCode}})
 	if err != nil {
 		return nil, err
 	}
 	if again := under.goesOn(a); again > 0 {
-		return &LoginAnswer{State: state, Interval: again.Seconds()}, nil
+		return &adminapi.LoginAnswer{State: state, Interval: again.Seconds()}, nil
 	}
 	endLogin(state)
 	return c.loggedIn(ctx, a) // with no lock: the server may take its time
@@ -307,7 +251,7 @@ func mayAskAgain(a tokenendpoint.Answer) bool {
 }
 
 // exchange trades a code for a refresh token, and imports that.
-func (c *client) exchange(ctx context.Context, grantType string, params map[string][]string) (*LoginAnswer, error) {
+func (c *client) exchange(ctx context.Context, grantType string, params map[string][]string) (*adminapi.LoginAnswer, error) {
 	a, err := c.ask(ctx, grantType, params)
 	if err != nil {
 		return nil, err
@@ -330,7 +274,7 @@ func (c *client) ask(ctx context.Context, grantType string, params map[string][]
 	}, params)
 }
 
-func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAnswer, error) {
+func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*adminapi.LoginAnswer, error) {
 	if a.RefreshToken == "" {
 		if a.Outcome == tokenendpoint.Granted {
 			return nil, fmt.Errorf("client %s: the server issued an access token but no refresh token: ask for one, often with 'scope offline_access', or by the client's registration", c.name)
@@ -342,7 +286,7 @@ func (c *client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*LoginAn
 		return nil, err
 	}
 	result := orderResult(c, res)
-	return &LoginAnswer{Result: &result}, nil
+	return &adminapi.LoginAnswer{Result: &result}, nil
 }
 
 // loginFailure says why the server gave nothing, and what to do.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -108,7 +109,7 @@ func (c *client) collectCounts(send func(d *prometheus.Desc, kind prometheus.Val
 
 func (c *client) collectState(send func(d *prometheus.Desc, value float64, labels ...string)) {
 	st := c.state()
-	send(tokenValid, oneIf(hasToken(st.Token)))
+	send(tokenValid, oneIf(adminapi.HasToken(st.Token)))
 	send(generation, float64(st.Generation))
 	send(waitingRequests, float64(c.waiting()))
 	send(recordUnsaved, oneIf(st.Unsaved))

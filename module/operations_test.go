@@ -4,13 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
-
-	"lamplighter/module"
 )
 
 // page reads a page of the documentation.
@@ -59,36 +55,6 @@ func TestOperatorsFindEveryWord(t *testing.T) {
 		}
 		if found < w.atLeast {
 			t.Errorf("only %d words of the kind %s were seen", found, what)
-		}
-	}
-}
-
-// TestEveryFieldOfTheAdminAPIIsOnItsPage compares the page with the types.
-func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
-	sections := make(map[string][]string)
-	for _, section := range strings.Split(page(t, "admin-api.md"), "\n## ")[1:] {
-		title, rows, _ := strings.Cut(section, "\n")
-		for _, row := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|").FindAllStringSubmatch(rows, -1) {
-			sections[title] = append(sections[title], row[1])
-		}
-	}
-	for title, v := range map[string]any{
-		"A client":             module.ClientStatus{},
-		"An event":             module.ClientEvent{},
-		"The outcome":          module.OrderResult{},
-		"A refresh token":      module.ImportRequest{},
-		"A step of a log-in":   module.LoginRequest{},
-		"The answer to a step": module.LoginAnswer{},
-		"A grant to take over": module.AdoptRequest{},
-		"A grant taken over":   module.AdoptResult{},
-	} {
-		var fields []string
-		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
-			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-			fields = append(fields, name)
-		}
-		if !slices.Equal(fields, sections[title]) {
-			t.Errorf("%s: the page has\n%v, and the answer\n%v", title, sections[title], fields)
 		}
 	}
 }

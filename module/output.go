@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"lamplighter/module/adminapi"
+
 	"golang.org/x/term"
 )
 
@@ -43,7 +45,7 @@ func (t terminal) paint(text, colour string) string {
 // colourOf says how good a state, a token, or a kind of event is.
 func colourOf(word string) string {
 	switch word {
-	case "ok", "valid", tokenPerCaller, "token_obtained", "token_restored", "store_recovered":
+	case "ok", "valid", adminapi.TokenPerCaller, "token_obtained", "token_restored", "store_recovered":
 		return green
 	case "starting", "refreshing", "backoff", "grant_ends", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked":
 		return yellow
@@ -112,7 +114,7 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%ds", max(0, d/time.Second))
 }
 
-func printClients(t terminal, statuses []ClientStatus) error {
+func printClients(t terminal, statuses []adminapi.ClientStatus) error {
 	rows := make([][]string, 0, len(statuses))
 	for _, s := range statuses {
 		expires, next, ends, cause := "-", "-", "-", "-"
@@ -134,7 +136,7 @@ func printClients(t terminal, statuses []ClientStatus) error {
 }
 
 // printClient prints everything about a client.
-func printClient(t terminal, s ClientStatus) error {
+func printClient(t terminal, s adminapi.ClientStatus) error {
 	token := s.Token
 	if !s.ExpiresAt.IsZero() {
 		token += ", until " + s.ExpiresAt.Local().Format(time.DateTime)
@@ -171,7 +173,7 @@ func printClient(t terminal, s ClientStatus) error {
 		add("grant ends", s.GrantExpiresAt.Local().Format(time.DateTime)+" (in "+roughly(time.Until(s.GrantExpiresAt))+")")
 	}
 	add("generation", fmt.Sprint(s.Generation))
-	if s.Token == tokenPerCaller {
+	if s.Token == adminapi.TokenPerCaller {
 		add("kept tokens", fmt.Sprint(s.CacheEntries))
 	}
 	add("grant type", s.GrantType)
@@ -186,7 +188,7 @@ func printClient(t terminal, s ClientStatus) error {
 	return t.table("  ", nil, historyRows(s.History))
 }
 
-func historyRows(history []ClientEvent) (rows [][]string) {
+func historyRows(history []adminapi.ClientEvent) (rows [][]string) {
 	for _, e := range history {
 		about := fmt.Sprintf("generation %d", e.Generation)
 		if e.Status > 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
@@ -16,9 +17,6 @@ import (
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/problem"
 )
-
-// tokenPerCaller is the token of a client of which each caller has its own.
-const tokenPerCaller = "per_caller"
 
 // exchanges keep the tokens of callers, by the identity of the record that the
 // client would have, so that they survive a reload.
@@ -128,7 +126,7 @@ func (c *client) state() keeper.Status {
 	if !c.cfg.PerCaller() {
 		return st
 	}
-	st.Token, st.State, st.Record = tokenPerCaller, keeper.StateOK, ""
+	st.Token, st.State, st.Record = adminapi.TokenPerCaller, keeper.StateOK, ""
 	f := c.callers.cache.LastFailure()
 	if f == nil {
 		return st

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
@@ -76,19 +77,19 @@ func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(map[string]string{"error": "no " + hostile})
 			return
 		}
-		_ = json.NewEncoder(w).Encode(ClientStatus{
+		_ = json.NewEncoder(w).Encode(adminapi.ClientStatus{
 			Client: "erp" + hostile, Token: hostile, State: hostile, Cause: hostile, Detail: hostile, Remedy: hostile, Record: hostile,
-			GrantType: hostile, TokenEndpoint: hostile, DeclaredAt: hostile, History: []ClientEvent{{Event: hostile, Cause: hostile, Detail: hostile}},
+			GrantType: hostile, TokenEndpoint: hostile, DeclaredAt: hostile, History: []adminapi.ClientEvent{{Event: hostile, Cause: hostile, Detail: hostile}},
 		})
 	}))
 	defer server.Close()
 	api := &adminClient{origin: server.URL, http: server.Client()}
-	var s ClientStatus
+	var s adminapi.ClientStatus
 	if err := api.call(http.MethodGet, "/", nil, &s); err != nil {
 		t.Fatal(err)
 	}
 	var shown strings.Builder
-	if err := errors.Join(printClient(terminal{Writer: &shown}, s), printClients(terminal{Writer: &shown}, []ClientStatus{s}), printJSON(&shown, s)); err != nil {
+	if err := errors.Join(printClient(terminal{Writer: &shown}, s), printClients(terminal{Writer: &shown}, []adminapi.ClientStatus{s}), printJSON(&shown, s)); err != nil {
 		t.Fatal(err)
 	}
 	checkPrintable(t, "the commands", shown.String())

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"lamplighter/module/adminapi"
+
 	"github.com/caddyserver/caddy/v2"
 )
 
@@ -26,7 +28,7 @@ func TestASeedIsCheckedLikeAnImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	seed, err := c.suppliedSeed()
-	if _, odd := errors.AsType[notAToken](err); seed != "" || !odd || strings.Contains(err.Error(), "xyzzy") {
+	if _, odd := errors.AsType[adminapi.NotAToken](err); seed != "" || !odd || strings.Contains(err.Error(), "xyzzy") {
 		t.Errorf("got %q, %v", seed, err)
 	}
 	supply("a seed\r\n")

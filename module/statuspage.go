@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/settings"
 )
 
@@ -120,7 +121,7 @@ func (p *statusPage) refresh(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no such client", http.StatusBadRequest)
 		return
 	}
-	var result OrderResult
+	var result adminapi.OrderResult
 	if err := p.api.call(http.MethodPost, "/oauth2_client/clients/"+url.PathEscape(name)+"/refresh", nil, &result); err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -130,7 +131,7 @@ func (p *statusPage) refresh(w http.ResponseWriter, r *http.Request) {
 
 // shownClient is a client as the page shows it.
 type shownClient struct {
-	ClientStatus
+	adminapi.ClientStatus
 
 	// Left is the share of the token's lifetime that is left, in percent.
 	Left float64
@@ -140,7 +141,7 @@ type shownClient struct {
 }
 
 func (p *statusPage) show(w http.ResponseWriter, nonce, refreshed string) {
-	var list []ClientStatus
+	var list []adminapi.ClientStatus
 	view := struct {
 		Nonce   string
 		At      time.Time
@@ -151,7 +152,7 @@ func (p *statusPage) show(w http.ResponseWriter, nonce, refreshed string) {
 		view.Error = err.Error()
 	}
 	for _, s := range list {
-		var whole ClientStatus
+		var whole adminapi.ClientStatus
 		if p.api.call(http.MethodGet, "/oauth2_client/clients/"+url.PathEscape(s.Client), nil, &whole) != nil {
 			continue // it went in between
 		}

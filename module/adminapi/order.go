@@ -1,0 +1,58 @@
+package adminapi
+
+import "strings"
+
+// MaxBody bounds the body of a request in bytes: a refresh token and a little JSON.
+const MaxBody = 64 << 10
+
+// OrderResult is what became of a refresh or an import, as the admin API
+// answers it.
+type OrderResult struct {
+	// Client is the client's name.
+	Client string `json:"client"`
+
+	// Obtained says that there is a new access token.
+	Obtained bool `json:"obtained"`
+
+	// Revoked says that the grant was revoked, as ordered.
+	Revoked bool `json:"revoked,omitempty"`
+
+	// Cause is why there is none, in one word.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail says it in a sentence.
+	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+
+	// Status is the client's status afterwards.
+	Status ClientStatus `json:"status"`
+}
+
+// ImportRequest is the body of an import.
+type ImportRequest struct {
+	// RefreshToken is the new refresh token.
+	RefreshToken string `json:"refresh_token"`
+}
+
+// NotAToken is the error of what can be no refresh token.
+type NotAToken string
+
+// Error says why.
+func (e NotAToken) Error() string { return string(e) }
+
+// CheckToken returns a refresh token without the line break at its end, or a NotAToken for
+// what can be none (RFC 6749 appendix A.17), such as a file with a comment in it.
+func CheckToken(token string) (string, error) {
+	token = strings.TrimSuffix(strings.TrimSuffix(token, "\n"), "\r")
+	if token == "" {
+		return "", NotAToken("the refresh token is empty")
+	}
+	for _, r := range token {
+		if r < 0x20 || r == 0x7f {
+			return "", NotAToken("the refresh token holds a line break or another control character: supply the token alone")
+		}
+	}
+	return token, nil
+}

@@ -1,0 +1,115 @@
+// Package adminapi holds what the admin API and its clients say to each other: the bodies
+// of its requests and answers, every field with what it means.
+//
+// It knows JSON, and imports nothing of ours: states, causes and events are words here. It
+// must not know how a client works, nor what a command prints.
+package adminapi
+
+import "time"
+
+// Prefix is where the endpoints are, on Caddy's admin endpoint.
+const Prefix = "/oauth2_client/"
+
+// TokenPerCaller is the token of a client of which each caller has its own.
+const TokenPerCaller = "per_caller"
+
+// HasToken reports whether requests find a token, as ClientStatus.Token tells.
+func HasToken(token string) bool { return token == "valid" || token == TokenPerCaller }
+
+// ClientStatus is a client as the admin API shows it.
+type ClientStatus struct {
+	// Client is its name.
+	Client string `json:"client"`
+
+	// Token is none, valid or expired, or per_caller if each caller has its own.
+	Token string `json:"token"`
+
+	// State is starting, ok, refreshing, backoff, awaiting_grant, grant_lost or
+	// misconfigured.
+	State string `json:"state"`
+
+	// Generation counts the token answers that were kept.
+	Generation uint64 `json:"generation"`
+
+	// ObtainedAt is when the newest access token was asked for.
+	ObtainedAt time.Time `json:"obtained_at,omitzero"`
+
+	// ExpiresAt is when that token expires.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+
+	// ExpiresIn is how many seconds that is from now; absent without a valid
+	// token.
+	ExpiresIn float64 `json:"expires_in,omitzero"`
+
+	// GrantExpiresAt is when the grant ends by itself, so that a new log-in is needed;
+	// absent if it does not, or if nobody knows. A refresh may move it.
+	GrantExpiresAt time.Time `json:"grant_expires_at,omitzero"`
+
+	// NextRefreshIn is how many seconds from now the next token request is
+	// planned; absent if none is.
+	NextRefreshIn *float64 `json:"next_refresh_in,omitempty"`
+
+	// Cause explains a State that is not ok in one word, or says beside ok what
+	// somebody has to do.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail explains it in a sentence.
+	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+
+	// Since is when it was noticed.
+	Since time.Time `json:"since,omitzero"`
+
+	// Unsaved says that the newest refresh token could not be written yet.
+	Unsaved bool `json:"unsaved,omitempty"`
+
+	// CacheEntries is how many tokens of callers are kept, and how many refusals
+	// are remembered; absent if the client has a token of its own.
+	CacheEntries int `json:"cache_entries,omitempty"`
+
+	// Record is where the client's durable record is; empty if each caller has a
+	// token of its own, because those are kept in memory.
+	Record string `json:"record"`
+
+	// GrantType is the grant that its token requests use.
+	GrantType string `json:"grant_type,omitempty"`
+
+	// TokenEndpoint is scheme, host and path of its token endpoint.
+	TokenEndpoint string `json:"token_endpoint,omitempty"`
+
+	// DeclaredAt is where it is declared.
+	DeclaredAt string `json:"declared_at,omitempty"`
+
+	// History holds the last 50 events, oldest first. Only the answer about one
+	// client has it.
+	History []ClientEvent `json:"history,omitempty"`
+}
+
+// ClientEvent is something that happened to a client.
+type ClientEvent struct {
+	// At is when.
+	At time.Time `json:"at"`
+
+	// Event is its kind, as in logs.
+	Event string `json:"event"`
+
+	// Generation is that of the client's token then.
+	Generation uint64 `json:"generation"`
+
+	// Status is the HTTP status of the token endpoint's answer, if there was one.
+	Status int `json:"status,omitempty"`
+
+	// Duration is how many seconds the token request took.
+	Duration float64 `json:"duration,omitempty"`
+
+	// Cause explains trouble in one word.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail explains it in a sentence.
+	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+}
