@@ -80,6 +80,24 @@ func (c *client) adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminap
 	return &adminapi.AdoptResult{Client: c.name, From: from.Store.Describe(from.Client), Record: to.Store.Describe(to.Client)}, nil
 }
 
+// moveTo carries the client's grant over to another store.
+func (c *client) moveTo(ctx context.Context, named string) (*adminapi.AdoptResult, error) {
+	other, err := c.useOther(named)
+	if err != nil {
+		return nil, err
+	}
+	defer other.close()
+	if other.dir == c.use.dir {
+		return nil, fmt.Errorf("the grant of client %s is there already", c.name)
+	}
+	from := carry.End{Store: c.use.store, Client: c.name, Name: c.use.dir}
+	to := carry.End{Store: other.store, Client: c.name, Name: other.dir}
+	if err := carried(ctx, from, to); err != nil {
+		return nil, err
+	}
+	return &adminapi.AdoptResult{Client: c.name, From: from.Store.Describe(c.name), Record: to.Store.Describe(c.name)}, nil
+}
+
 func carried(ctx context.Context, from, to carry.End) error {
 	ctx, cancel := context.WithTimeout(ctx, carryPatience)
 	defer cancel()

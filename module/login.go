@@ -170,7 +170,7 @@ func (c *client) beginDevice(ctx context.Context) (*adminapi.LoginAnswer, error)
 			strings.ReplaceAll(a.Detail, "token endpoint", "device authorization endpoint"), deviceRemedy(a))
 	}
 	complete := a.Response["verification_uri_complete"]
-	if !isWebAddress(complete) || redact.Text(complete) != complete {
+	if !origin.IsWebAddress(complete) || redact.Text(complete) != complete {
 		complete = "" // it is only for convenience
 	}
 	if err := checkDevice(a.Response["user_code"], a.Response["verification_uri"]); err != nil {
@@ -202,7 +202,7 @@ func checkDevice(code, address string) error {
 	if redact.Text(code) != code || strings.TrimSpace(code) == "" || len(code) > maxUserCode {
 		return fmt.Errorf("its user_code is %s", redact.Quote(code))
 	}
-	if !isWebAddress(address) || redact.Text(address) != address {
+	if !origin.IsWebAddress(address) || redact.Text(address) != address {
 		return fmt.Errorf("its verification_uri is %s, and no http or https address", redact.Quote(address))
 	}
 	return nil

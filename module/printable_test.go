@@ -1,18 +1,14 @@
 package module
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
 
-	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
@@ -66,42 +62,6 @@ func TestADeviceAnswerThatIsHostileIsRefused(t *testing.T) {
 	if err := checkDevice("123 456", "http://localhost:8080/gerät"); err != nil {
 		t.Error(err)
 	}
-}
-
-// Fault A14.
-func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
-	status := http.StatusOK
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		if status != http.StatusOK {
-			_ = json.NewEncoder(w).Encode(map[string]string{"error": "no " + hostile})
-			return
-		}
-		_ = json.NewEncoder(w).Encode(adminapi.ClientStatus{
-			Client: "erp" + hostile, Token: hostile, State: hostile, Cause: hostile, Detail: hostile, Remedy: hostile, Record: hostile,
-			GrantType: hostile, TokenEndpoint: hostile, DeclaredAt: hostile, History: []adminapi.ClientEvent{{Event: hostile, Cause: hostile, Detail: hostile}},
-		})
-	}))
-	defer server.Close()
-	api := &adminClient{origin: server.URL, http: server.Client()}
-	var s adminapi.ClientStatus
-	if err := api.call(http.MethodGet, "/", nil, &s); err != nil {
-		t.Fatal(err)
-	}
-	var shown strings.Builder
-	if err := errors.Join(printClient(terminal{Writer: &shown}, s), printClients(terminal{Writer: &shown}, []adminapi.ClientStatus{s}), printJSON(&shown, s)); err != nil {
-		t.Fatal(err)
-	}
-	checkPrintable(t, "the commands", shown.String())
-	if !strings.Contains(shown.String(), `\x1b[2J`) {
-		t.Errorf("shows nothing: %s", shown.String())
-	}
-	status = http.StatusBadGateway
-	err := api.call(http.MethodGet, "/", nil, &s)
-	if err == nil {
-		t.Fatal("no error")
-	}
-	checkPrintable(t, "an error", err.Error())
 }
 
 // Fault A14.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/keeper"
 )
 
 // TestEveryFieldOfTheAdminAPIIsOnItsPage compares the page with the types.
@@ -42,6 +43,18 @@ func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
 		}
 		if !slices.Equal(fields, sections[title]) {
 			t.Errorf("%s: the page has\n%v, and the answer\n%v", title, sections[title], fields)
+		}
+	}
+}
+
+func TestStatesHaveTheNamesThatTheKeeperGivesThem(t *testing.T) {
+	for said, is := range map[string]keeper.State{
+		adminapi.StateAwaitingGrant: keeper.StateAwaitingGrant,
+		adminapi.StateGrantLost:     keeper.StateGrantLost,
+		adminapi.StateMisconfigured: keeper.StateMisconfigured,
+	} {
+		if said != string(is) {
+			t.Errorf("%s is called %s", is, said)
 		}
 	}
 }

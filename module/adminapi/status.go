@@ -13,6 +13,13 @@ const Prefix = "/oauth2_client/"
 // TokenPerCaller is the token of a client of which each caller has its own.
 const TokenPerCaller = "per_caller"
 
+// States of which only a human gets a client out.
+const (
+	StateAwaitingGrant = "awaiting_grant"
+	StateGrantLost     = "grant_lost"
+	StateMisconfigured = "misconfigured"
+)
+
 // HasToken reports whether requests find a token, as ClientStatus.Token tells.
 func HasToken(token string) bool { return token == "valid" || token == TokenPerCaller }
 

@@ -1,4 +1,4 @@
-package module
+package command
 
 import (
 	"context"
@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/carry"
 	"lamplighter/module/settings"
 )
 
@@ -100,11 +99,13 @@ func adoptCommand(fl caddycmd.Flags, name string, req adminapi.AdoptRequest) (in
 	if unreached == nil {
 		return reportCarried(fl, &result, err)
 	}
-	c, code, err := configuredClient(fl, name, unreached)
+	ctx := context.Background()
+	c, code, err := configuredClient(ctx, fl, name, unreached)
 	if err != nil {
 		return code, err
 	}
-	done, err := c.adopt(context.Background(), req)
+	defer c.Close()
+	done, err := c.Adopt(ctx, req)
 	return reportCarried(fl, done, err)
 }
 
@@ -122,30 +123,14 @@ func moveAway(fl caddycmd.Flags, named string) (int, error) {
 		}
 		return tokenMissing, err
 	}
-	c, code, err := configuredClient(fl, name, unreached)
+	ctx := context.Background()
+	c, code, err := configuredClient(ctx, fl, name, unreached)
 	if err != nil {
 		return code, err
 	}
-	done, err := c.moveTo(context.Background(), named)
+	defer c.Close()
+	done, err := c.MoveTo(ctx, named)
 	return reportCarried(fl, done, err)
-}
-
-// moveTo carries the client's grant over to another store.
-func (c *client) moveTo(ctx context.Context, named string) (*adminapi.AdoptResult, error) {
-	other, err := c.useOther(named)
-	if err != nil {
-		return nil, err
-	}
-	defer other.close()
-	if other.dir == c.use.dir {
-		return nil, fmt.Errorf("the grant of client %s is there already", c.name)
-	}
-	from := carry.End{Store: c.use.store, Client: c.name, Name: c.use.dir}
-	to := carry.End{Store: other.store, Client: c.name, Name: other.dir}
-	if err := carried(ctx, from, to); err != nil {
-		return nil, err
-	}
-	return &adminapi.AdoptResult{Client: c.name, From: from.Store.Describe(c.name), Record: to.Store.Describe(c.name)}, nil
 }
 
 // tryInstance asks the running instance, if there is one.
@@ -159,19 +144,13 @@ func tryInstance(fl caddycmd.Flags, method, name, action string, body, into any)
 }
 
 // configuredClient is the client of a configuration that is named, for want of an
-// instance. It does nothing by itself.
-func configuredClient(fl caddycmd.Flags, name string, unreached error) (*client, int, error) {
+// instance. It does nothing by itself, and is to be closed.
+func configuredClient(ctx context.Context, fl caddycmd.Flags, name string, unreached error) (adminapi.Attended, int, error) {
 	if fl.String("config") == "" {
 		return nil, notReached, fmt.Errorf("%w; without it, name the configuration with --config", unreached)
 	}
-	c, err := loadClient(fl, name)
-	if err != nil {
-		return nil, tokenMissing, err
-	}
-	if c.use.open(context.Background()); c.use.err != nil {
-		return nil, tokenMissing, fmt.Errorf("client %s: store: %w", c.name, c.use.err)
-	}
-	return c, healthy, nil
+	c, err := attend(ctx, fl, name)
+	return c, tokenMissing, err
 }
 
 func reportCarried(fl caddycmd.Flags, done *adminapi.AdoptResult, err error) (int, error) {

@@ -1,0 +1,96 @@
+package command
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"runtime"
+
+	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/origin"
+)
+
+// listenForBrowser listens at the redirect URI, or at a free port.
+func listenForBrowser(redirectURI string) (net.Listener, *url.URL, error) {
+	if redirectURI == "" {
+		redirectURI = "http://127.0.0.1:0/callback"
+	}
+	u, err := url.Parse(redirectURI)
+	if err != nil || u.Scheme != "http" || !origin.IsLoopback(u.Hostname()) || u.Port() == "" {
+		return nil, nil, errors.New("--redirect-uri: write http://127.0.0.1:<port>/<path>")
+	}
+	l, err := net.Listen("tcp", u.Host)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--redirect-uri: %w", err)
+	}
+	if u.Port() == "0" {
+		u.Host = l.Addr().String()
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return l, u, nil
+}
+
+// visitor serves the browser that comes back. Whoever comes without the right
+// state is not listened to.
+type visitor struct {
+	path, state string
+	codes       chan string
+	failures    chan adminapi.LoginRequest
+}
+
+// maxBrought bounds the words of an error that are looked at.
+const maxBrought = 4 << 10
+
+// ServeHTTP takes the authorization response (RFC 6749 section 4.1.2).
+func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-store")
+	if r.URL.Path != v.path || r.Method != http.MethodGet {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	q := r.URL.Query()
+	if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(v.state)) != 1 {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintln(w, "This is not the log-in that the command began. Open the address that it printed.")
+		return
+	}
+	if code := q.Get("code"); code != "" {
+		fmt.Fprintln(w, "Logged in. You can close this window; the terminal says how it ended.")
+		select {
+		case v.codes <- code:
+		default:
+		}
+		return
+	}
+	fmt.Fprintln(w, "The log-in failed. The terminal says why.")
+	brought := func(name string) string { return q.Get(name)[:min(len(q.Get(name)), maxBrought)] }
+	select {
+	case v.failures <- adminapi.LoginRequest{State: v.state, Error: brought("error"), ErrorDescription: brought("error_description")}:
+	default:
+	}
+}
+
+// openBrowser tries to. The address is printed anyway.
+func openBrowser(address string) {
+	command := []string{"xdg-open", address}
+	switch runtime.GOOS {
+	case "darwin":
+		command = []string{"open", address}
+	case "windows":
+		command = []string{"rundll32", "url.dll,FileProtocolHandler", address}
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
+	if cmd.Start() == nil {
+		go func() { _ = cmd.Wait() }()
+	}
+}

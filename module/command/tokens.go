@@ -1,0 +1,85 @@
+// Package command answers what an operator can ask on the command line: `lamplighter tokens
+// …`, with its exit codes and its status page. It is a client of the admin API.
+//
+// It knows the types on that API's wire, terminals and browsers. It must not know apps,
+// clients or settings, but for what a client may be called: where no instance runs, it has
+// the app attend a client through an interface.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/redact"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:      "tokens",
+		Short:     "Shows and steers the access tokens that a running instance keeps fresh",
+		CobraFunc: tokensCommand,
+	})
+}
+
+func tokensCommand(cmd *cobra.Command) {
+	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever shown."
+	cmd.PersistentFlags().String("address", "", "admin address of the instance (default: its configuration's, else this binary's default)")
+	cmd.PersistentFlags().StringP("config", "c", "", "configuration file to find the admin address in")
+	cmd.PersistentFlags().StringP("adapter", "a", "", "configuration adapter")
+	cmd.PersistentFlags().Bool("json", false, "print JSON")
+	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
+}
+
+// run makes a function the work of a command. Caddy's own wrapper takes an exit
+// code of 1 without an error for success.
+func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		code := healthy
+		err := caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
+			var err error
+			if code, err = f(fl); err != nil {
+				err = errors.New(redact.Text(err.Error()))
+			}
+			return code, err
+		})(cmd, args)
+		if code != healthy {
+			cmd.SilenceErrors = true // Caddy has logged it, or there is nothing to add
+		}
+		if err == nil && code != healthy {
+			return fmt.Errorf("exit code %d", code)
+		}
+		return err
+	}
+}
+
+func tokensListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "Lists the clients, their tokens and states",
+		Args:  cobra.NoArgs,
+		RunE: run(func(fl caddycmd.Flags) (int, error) {
+			statuses, err := fetchClients(fl)
+			if err != nil {
+				return notReached, err
+			}
+			if fl.Bool("json") {
+				return healthy, printJSON(os.Stdout, statuses)
+			}
+			return healthy, printClients(newTerminal(os.Stdout), statuses)
+		}),
+	}
+}
+
+func fetchClients(fl caddycmd.Flags) (statuses []adminapi.ClientStatus, err error) {
+	api, err := newAdminClient(fl)
+	if err != nil {
+		return nil, err
+	}
+	return statuses, api.call(http.MethodGet, "/oauth2_client/clients", nil, &statuses)
+}
