@@ -17,6 +17,9 @@ const keptMarks = 128
 // commutative, associative and idempotent but for Revision, WriteID and Moved, which
 // are those of a write, and are taken from b.
 func Merge(a, b *Record) *Record {
+	if a.Client == "" && Equal(a, new(Record)) {
+		return b // and not a copy: a process begins with nothing, and there may be very many clients
+	}
 	m := &Record{
 		Client: cmp.Or(a.Client, b.Client), Revision: b.Revision, WriteID: b.WriteID,
 		Number: max(a.Number, b.Number), Generation: max(a.Generation, b.Generation),
