@@ -195,7 +195,7 @@ func runningClients() ([]*client, error) {
 	if err != nil || app == nil {
 		return nil, err
 	}
-	return app.list(), nil
+	return app.set.list(), nil
 }
 
 func statuses(clients []*client) []adminapi.ClientStatus {

@@ -64,7 +64,7 @@ func (c *client) adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminap
 			from.Store, from.Name, to.Name = other.store, dir, c.use.dir
 		}
 	}
-	for _, other := range c.app.list() {
+	for _, other := range c.set.list() {
 		if other.name != from.Client || other.use.dir != dir {
 			continue
 		}
@@ -129,11 +129,11 @@ func (c *client) useOther(named string) (*storeUse, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("store: there is no directory %s", dir)
 	}
-	c.app.mu.Lock()
-	if known := c.app.storeUses[dir]; known != nil { // all records of one place have the same keys
+	c.set.mu.Lock()
+	if known := c.set.storeUses[dir]; known != nil { // all records of one place have the same keys
 		keys = known.keys
 	}
-	c.app.mu.Unlock()
+	c.set.mu.Unlock()
 	st, err := sharedStore(dir)
 	if err != nil {
 		return nil, err

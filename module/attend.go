@@ -10,7 +10,7 @@ import (
 // Attend returns a client for a command that found no instance, nil if there is none of
 // that name, and the names of all.
 func (a *App) Attend(name string) (found adminapi.Attended, names []string) {
-	for _, c := range a.list() {
+	for _, c := range a.set.list() {
 		if c.name == name {
 			found = &attended{c: c}
 		}

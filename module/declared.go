@@ -21,7 +21,7 @@ import (
 
 // client is a declared Client at work in one configuration.
 type client struct {
-	app        *App // nil in some tests
+	set        *set // nil in some tests
 	name       string
 	declaredAt string
 	declared   *settings.Client // as it was written; of a global one only until Start
@@ -172,12 +172,7 @@ func (c *client) start(maxRequests int) {
 
 // declares reports whether the configuration has another client of that name.
 func (c *client) declares(name string) bool {
-	if c.app == nil || name == c.name {
-		return false
-	}
-	c.app.mu.Lock()
-	defer c.app.mu.Unlock()
-	return c.app.clients[name] != nil
+	return c.set != nil && name != c.name && c.set.get(name) != nil
 }
 
 // tell tells everybody what happened to the client.

@@ -11,9 +11,9 @@ import (
 
 // connect gives a client the clients whose tokens it sends. Those are global
 // options: a client declared in place belongs to its block.
-func (a *App) connect(c *client) error {
+func (s *set) connect(c *client) error {
 	for _, name := range c.cfg.Mentioned() {
-		other := a.clients[name]
+		other := s.clients[name]
 		if other == nil || other.inPlace {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
 		}

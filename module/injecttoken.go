@@ -75,7 +75,7 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.client, err = app.(*App).lookup(h.Client, nil, ""); err != nil {
+	if h.client, err = app.(*App).set.lookup(h.Client, nil, ""); err != nil {
 		return err
 	}
 	for _, p := range h.client.inject.Places() {

@@ -42,19 +42,19 @@ func (*Limits) Stop() error { return nil }
 // limit finds out how many token requests may run at a time at one authorization
 // server.
 func (a *App) limit(ctx caddy.Context) error {
-	a.maxRequests = a.MaxConcurrentRefreshes
-	if a.maxRequests == 0 {
+	a.set.maxRequests = a.MaxConcurrentRefreshes
+	if a.set.maxRequests == 0 {
 		limits, err := ctx.AppIfConfigured("oauth2_client_limits")
 		switch {
 		case errors.Is(err, caddy.ErrNotConfigured):
 		case err != nil:
 			return err
 		default:
-			a.maxRequests = limits.(*Limits).MaxConcurrentRefreshes
+			a.set.maxRequests = limits.(*Limits).MaxConcurrentRefreshes
 		}
 	}
-	a.maxRequests = cmp.Or(a.maxRequests, defaultMaxConcurrentRefreshes)
-	if a.maxRequests < 0 {
+	a.set.maxRequests = cmp.Or(a.set.maxRequests, defaultMaxConcurrentRefreshes)
+	if a.set.maxRequests < 0 {
 		return errors.New("max_concurrent_refreshes is negative: it is how many token requests may run at a time at one authorization server, such as 16")
 	}
 	return nil
@@ -69,7 +69,7 @@ var (
 
 // useTurns finds the turns to ask the client's authorization server. They are the
 // same for all configurations, and are given back under the server's name.
-func (a *App) useTurns(c *client) error {
+func (s *set) useTurns(c *client) error {
 	var r placeholder.Resolver
 	endpoint := r.Value("token_endpoint", c.id.TokenEndpoint)
 	if endpoint == "" {
@@ -79,7 +79,7 @@ func (a *App) useTurns(c *client) error {
 	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
 		server = u.Scheme + "://" + u.Host
 	}
-	if c.turns = a.turns[server]; c.turns != nil {
+	if c.turns = s.turns[server]; c.turns != nil {
 		return nil
 	}
 	value, _, err := requests.LoadOrNew(server, func() (caddy.Destructor, error) {
@@ -89,7 +89,7 @@ func (a *App) useTurns(c *client) error {
 		return err
 	}
 	c.turns = value.(pooled[*keeper.Turns]).value
-	a.turns[server] = c.turns
+	s.turns[server] = c.turns
 	return nil
 }
 

@@ -2,7 +2,6 @@ package module
 
 import (
 	"fmt"
-	"sync"
 
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
@@ -10,10 +9,10 @@ import (
 
 // lookup returns the client of a name for another module. With settings it
 // declares the client in place: once, or again with equal settings.
-func (a *App) lookup(name string, inPlace *settings.Client, declaredAt string) (*client, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	known := a.clients[name]
+func (s *set) lookup(name string, inPlace *settings.Client, declaredAt string) (*client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known := s.clients[name]
 	if inPlace == nil {
 		if known == nil {
 			return nil, placeholder.Located(declaredAt, notDeclared(name))
@@ -24,12 +23,12 @@ func (a *App) lookup(name string, inPlace *settings.Client, declaredAt string) (
 		return known, nil
 	}
 	if known == nil {
-		c, err := a.add(name, inPlace)
+		c, err := s.add(name, inPlace)
 		if err != nil {
 			return nil, err
 		}
 		c.inPlace = true
-		return c, a.connect(c)
+		return c, s.connect(c)
 	}
 	if !known.inPlace {
 		return nil, placeholder.Located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.declaredAt)))
@@ -42,26 +41,6 @@ func (a *App) lookup(name string, inPlace *settings.Client, declaredAt string) (
 
 func notDeclared(name string) error {
 	return fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name)
-}
-
-// gated reports whether there is a gate of the same directive.
-func (a *App) gated(name, declaredAt string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.gates[use{name, declaredAt}]
-}
-
-// expect returns a function that finds the client of a name once all modules are
-// provisioned: it may be declared in place by one that comes later.
-func (a *App) expect(name, declaredAt string) func() *client {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.gates[use{name, declaredAt}] = true
-	return sync.OnceValue(func() *client {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return a.clients[name]
-	})
 }
 
 func at(place string) string {

@@ -35,12 +35,12 @@ func (c *client) grantLabel() string {
 	return c.cfg.GrantType
 }
 
-func registerMetrics(registry *prometheus.Registry, app *App) error {
-	return registry.Register(collector{app})
+func registerMetrics(registry *prometheus.Registry, clients *set) error {
+	return registry.Register(collector{clients})
 }
 
 // collector shows the clients of one configuration as they are when asked.
-type collector struct{ app *App }
+type collector struct{ clients *set }
 
 var (
 	requestsTotal = desc("token_requests_total",
@@ -78,7 +78,7 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect reads them.
 func (m collector) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.app.list() {
+	for _, c := range m.clients.list() {
 		send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
 			ch <- prometheus.MustNewConstMetric(d, kind, value, append([]string{c.name}, labels...)...)
 		}

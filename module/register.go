@@ -17,16 +17,21 @@ import (
 
 // addAll provisions clients, as many at a time as there are processors: their
 // secrets are in files. Which error is returned does not depend on that.
-func (a *App) addAll(list map[string]*settings.Client) error {
+func (s *set) addAll(list map[string]*settings.Client) error {
 	names := slices.Sorted(maps.Keys(list))
 	found := make([]*client, len(names))
 	failed := make([]error, len(names))
-	inParallel(len(names), func(i int) { found[i], failed[i] = a.newClient(names[i], list[names[i]]) })
+	inParallel(len(names), func(i int) { found[i], failed[i] = s.newClient(names[i], list[names[i]]) })
 	for i, c := range found {
 		if failed[i] != nil {
 			return failed[i]
 		}
-		if err := a.register(c); err != nil {
+		if err := s.register(c); err != nil {
+			return err
+		}
+	}
+	for _, c := range found {
+		if err := s.connect(c); err != nil {
 			return err
 		}
 	}
@@ -34,48 +39,48 @@ func (a *App) addAll(list map[string]*settings.Client) error {
 }
 
 // add provisions a client.
-func (a *App) add(name string, cfg *settings.Client) (*client, error) {
-	c, err := a.newClient(name, cfg)
+func (s *set) add(name string, cfg *settings.Client) (*client, error) {
+	c, err := s.newClient(name, cfg)
 	if err != nil {
 		return nil, err
 	}
-	return c, a.register(c)
+	return c, s.register(c)
 }
 
-// newClient is all of it that changes nothing in the app.
-func (a *App) newClient(name string, cfg *settings.Client) (*client, error) {
+// newClient is all of it that changes nothing in the set.
+func (s *set) newClient(name string, cfg *settings.Client) (*client, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("client %s: it has no settings", name)
 	}
-	c, err := newClient(a.ctx, a.kinds, name, cfg)
+	c, err := newClient(s.ctx, s.kinds, name, cfg)
 	if err != nil {
 		return nil, placeholder.Located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 	}
-	c.app, c.log, c.events = a, &reporter{logger: a.logger}, a.events
+	c.set, c.log, c.events = s, &reporter{logger: s.logger}, s.events
 	for _, warning := range c.warnings() {
-		a.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
+		s.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
 	}
 	return c, nil
 }
 
 // register makes a client known, and takes what it shares with other
 // configurations.
-func (a *App) register(c *client) error {
+func (s *set) register(c *client) error {
 	if c.seed != 0 && c.cfg.Rotating() {
-		if other := a.seeds.claim(c.seed, c); other != c {
+		if other := s.seeds.claim(c.seed, c); other != c {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", c.name, other.name))
 		}
 	}
-	if err := a.useStore(c); err != nil {
+	if err := s.useStore(c); err != nil {
 		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
 	}
-	if err := a.useTurns(c); err != nil {
+	if err := s.useTurns(c); err != nil {
 		return err
 	}
 	if err := c.acquire(); err != nil {
 		return errors.Join(err, c.release())
 	}
-	a.clients[c.name] = c
+	s.clients[c.name] = c
 	return nil
 }
 

@@ -68,12 +68,12 @@ func (s RouteScope) over(c *settings.Client) *settings.Client {
 }
 
 // scoped returns the client with a route's scope: itself, if that is empty.
-func (a *App) scoped(c *client, s RouteScope, declaredAt string) (*client, error) {
-	if s.empty() {
+func (s *set) scoped(c *client, scope RouteScope, declaredAt string) (*client, error) {
+	if scope.empty() {
 		return c, nil
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	fail := func(err error) (*client, error) {
 		return nil, placeholder.Located(declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 	}
@@ -83,15 +83,15 @@ func (a *App) scoped(c *client, s RouteScope, declaredAt string) (*client, error
 	if c.cfg.Rotating() {
 		return fail(errors.New("scope, audience and resource cannot differ by route, because its refresh token rotates and has one holder: declare another client, with a grant of its own"))
 	}
-	name := s.of(c.name)
-	if known := a.clients[name]; known != nil {
+	name := scope.of(c.name)
+	if known := s.clients[name]; known != nil {
 		return known, nil
 	}
-	settings := s.over(c.declared)
+	settings := scope.over(c.declared)
 	settings.DeclaredAt = declaredAt
-	scoped, err := a.add(name, settings)
+	scoped, err := s.add(name, settings)
 	if err != nil {
 		return nil, err
 	}
-	return scoped, a.connect(scoped)
+	return scoped, s.connect(scoped)
 }

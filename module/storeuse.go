@@ -28,8 +28,8 @@ type storeUse struct {
 
 // useStore finds the store of a client's record. All records of one place are
 // encrypted with the same keys.
-func (a *App) useStore(c *client) error {
-	if u := a.storeUses[c.storeDir]; u != nil {
+func (s *set) useStore(c *client) error {
+	if u := s.storeUses[c.storeDir]; u != nil {
 		if !u.keys.Same(c.keys) {
 			return fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
 		}
@@ -41,7 +41,7 @@ func (a *App) useStore(c *client) error {
 		return err
 	}
 	c.use = &storeUse{store: st, dir: c.storeDir, keys: c.keys, owner: c.name, close: func() {}}
-	a.storeUses[c.storeDir] = c.use
+	s.storeUses[c.storeDir] = c.use
 	return nil
 }
 

@@ -87,10 +87,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.client, err = app.(*App).lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
+	if t.client, err = app.(*App).set.lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
 		return err
 	}
-	if t.client, err = app.(*App).scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
+	if t.client, err = app.(*App).set.scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
 		return err
 	}
 	t.logger = ctx.Logger()

@@ -1,0 +1,37 @@
+package module
+
+import (
+	"sync"
+
+	"lamplighter/module/placeholder"
+)
+
+// gated reports whether there is a gate of the same directive.
+func (a *App) gated(name, declaredAt string) bool {
+	a.gating.Lock()
+	defer a.gating.Unlock()
+	return a.gates[use{name, declaredAt}]
+}
+
+// expect returns a function that finds the client of a name once all modules are
+// provisioned: it may be declared in place by one that comes later.
+func (a *App) expect(name, declaredAt string) func() *client {
+	a.gating.Lock()
+	defer a.gating.Unlock()
+	a.gates[use{name, declaredAt}] = true
+	return sync.OnceValue(func() *client {
+		return a.set.get(name)
+	})
+}
+
+// checkGates returns an error if the client of a gate was not declared.
+func (a *App) checkGates() error {
+	a.gating.Lock()
+	defer a.gating.Unlock()
+	for u := range a.gates {
+		if a.set.get(u.client) == nil {
+			return placeholder.Located(u.declaredAt, notDeclared(u.client))
+		}
+	}
+	return nil
+}
