@@ -1,0 +1,169 @@
+package module_test
+
+import (
+	"flag"
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the rules of the linter anew")
+
+// arrows says of each room below module what it may import of ours, from the highest to
+// the lowest. A room with the whole of internal is in its list as "internal".
+var arrows = map[string][]string{
+	".": {
+		"adminapi", "authserver", "cause", "destination", "guard", "inject", "internal", "keypair",
+		"observe", "placeholder", "problem", "rejection", "settings",
+	},
+	"command":     {"adminapi", "internal/origin", "internal/redact", "settings"}, // see TestCommandsKnowNoSettings
+	"demo":        {"internal/sandbox"},
+	"guard":       {"cause", "internal/origin", "internal/redact", "observe", "placeholder", "problem"},
+	"authserver":  {"cause", "internal/grant", "internal/origin", "internal/record", "internal/redact", "internal/tokenendpoint", "keypair", "placeholder", "settings"},
+	"settings":    {"inject", "internal/origin", "internal/provider", "internal/tokenendpoint", "placeholder", "rejection"},
+	"inject":      {"internal/keeper"},
+	"destination": {"internal/origin"},
+	"problem":     {"cause"},
+	"internal":    {"cause", "internal"},
+	"adminapi":    nil,
+	"cause":       nil,
+	"keypair":     nil,
+	"observe":     nil,
+	"placeholder": nil,
+	"rejection":   nil,
+}
+
+const (
+	ours      = "lamplighter"
+	beginning = "        # Made from module/house_test.go by `go test ./module -run TestRooms -update`.\n"
+	end       = "        # The end of what is made.\n"
+)
+
+// roomOf is the key of a file's room in arrows.
+func roomOf(file string) string {
+	dir := filepath.ToSlash(filepath.Dir(file))
+	if strings.HasPrefix(dir, "internal/") {
+		return "internal"
+	}
+	return dir
+}
+
+// TestRoomsImportOneWay holds the house to its arrows: imports run down, and a room
+// cannot come to know what its doc comment says that it must not.
+func TestRoomsImportOneWay(t *testing.T) {
+	seen := make(map[string]bool)
+	err := filepath.WalkDir(".", func(name string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "testdata") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		room := roomOf(name)
+		may, known := arrows[room]
+		if seen[room] = true; !known {
+			t.Errorf("%s: nothing says what module/%s may import: add it to the table in module/house_test.go", name, room)
+		}
+		for _, spec := range file.Imports {
+			path, _ := strconv.Unquote(spec.Path.Value)
+			if room == "internal" && strings.HasPrefix(path, "github.com/caddyserver/") {
+				t.Errorf("%s imports %s: nothing below module/internal knows Caddy", name, path)
+			}
+			if path != ours && !strings.HasPrefix(path, ours+"/") {
+				continue
+			}
+			down := strings.TrimPrefix(path, ours+"/module/")
+			if !slices.ContainsFunc(may, func(m string) bool { return down == m || m == "internal" && strings.HasPrefix(down, "internal/") }) {
+				t.Errorf("%s imports %s, which module/%s must not know", name, path, room)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room := range arrows {
+		if !seen[room] {
+			t.Errorf("there is no room module/%s any more", room)
+		}
+	}
+}
+
+// TestCommandsKnowNoSettings: a command checks what a client is called before it asks for
+// one.
+func TestCommandsKnowNoSettings(t *testing.T) {
+	names, err := filepath.Glob("command/*.go")
+	if err != nil || len(names) == 0 {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, used := range regexp.MustCompile(`\bsettings\.(\w+)`).FindAllStringSubmatch(string(text), -1) {
+			if used[1] != "CheckName" {
+				t.Errorf("%s knows settings.%s", name, used[1])
+			}
+		}
+	}
+}
+
+// TestRoomsAreLintedByTheSameArrows keeps the rules of the linter, which says it in the
+// editor, those of the table.
+func TestRoomsAreLintedByTheSameArrows(t *testing.T) {
+	const config = "../.golangci.yml"
+	b, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(b), beginning)
+	made, after, ended := strings.Cut(rest, end)
+	if !found || !ended {
+		t.Fatalf("%s has no place for the rules", config)
+	}
+	if made == rules() {
+		return
+	}
+	if !*update {
+		t.Fatalf("the rules in %s are not those of the table: run this test with -update", config)
+	}
+	if err := os.WriteFile(config, []byte(before+beginning+rules()+end+after), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rules are the table as depguard has it.
+func rules() string {
+	var b strings.Builder
+	for _, room := range slices.Sorted(maps.Keys(arrows)) {
+		name, files, deny := "room-"+room, "${config-path}/module/"+room+"/*.go", []string{ours}
+		switch room {
+		case ".":
+			name, files = "room", "${config-path}/module/*.go"
+		case "internal":
+			files, deny = "${config-path}/module/internal/**", []string{ours, "github.com/caddyserver/caddy"}
+		}
+		fmt.Fprintf(&b, "        %s:\n          list-mode: lax\n          files:\n            - %q\n            - \"!$test\"\n          deny:\n", name, files)
+		for _, pkg := range deny {
+			fmt.Fprintf(&b, "            - pkg: %s\n              desc: see module/house_test.go for what this room may know\n", pkg)
+		}
+		for i, pkg := range arrows[room] {
+			if i == 0 {
+				b.WriteString("          allow:\n")
+			}
+			fmt.Fprintf(&b, "            - %s/module/%s\n", ours, pkg)
+		}
+	}
+	return b.String()
+}
