@@ -28,7 +28,6 @@ type client struct {
 	inPlace    bool
 
 	*kind
-	id     settings.Identity
 	server *authserver.Client
 	inject inject.Injector
 
@@ -61,11 +60,12 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 		return nil, err
 	}
 	c := &client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg}
-	if c.kind, c.id, err = kinds.of(ctx, effective); err != nil {
+	var id settings.Identity
+	if c.kind, id, err = kinds.of(ctx, effective); err != nil {
 		return nil, err
 	}
 	c.inject.Injections = c.injections
-	c.server = c.kind.server.Of(name, c.id)
+	c.server = c.kind.server.Of(name, id)
 	if err := c.server.CheckResolved(); err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (c *client) release() (err error) {
 // suppliedSeed reads the refresh token that the operator supplied.
 func (c *client) suppliedSeed() (string, error) {
 	var r placeholder.Resolver
-	seed := r.Value("refresh_token", c.id.RefreshToken)
+	seed := r.Value("refresh_token", c.server.Identity().RefreshToken)
 	if r.Err != nil || seed == "" {
 		return "", r.Err
 	}

@@ -27,7 +27,7 @@ type kind struct {
 }
 
 // settings are all effective settings of a client.
-func (c *client) settings() *settings.Client { return c.cfg.Join(c.id) }
+func (c *client) settings() *settings.Client { return c.cfg.Join(c.server.Identity()) }
 
 // recentKinds is how many kinds are compared with a client's before it is taken
 // for one of its own.

@@ -71,7 +71,7 @@ var (
 // same for all configurations, and are given back under the server's name.
 func (s *set) useTurns(c *client) error {
 	var r placeholder.Resolver
-	endpoint := r.Value("token_endpoint", c.id.TokenEndpoint)
+	endpoint := r.Value("token_endpoint", c.server.Identity().TokenEndpoint)
 	if endpoint == "" {
 		endpoint = c.cfg.Issuer
 	}

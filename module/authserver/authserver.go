@@ -82,6 +82,9 @@ type Client struct {
 	secret    secretChoice
 }
 
+// Identity is what tells the client from others of its server.
+func (c *Client) Identity() settings.Identity { return c.id }
+
 // Of returns the client of that name and identity.
 func (s *Server) Of(name string, id settings.Identity) *Client {
 	c := &Client{Server: s, name: name, id: id}

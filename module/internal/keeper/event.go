@@ -45,8 +45,8 @@ func (k *Keeper) eventOf(t grant.Tell) Event {
 	if wait, ok := k.state.Planned(now); ok {
 		e.NextRefresh, e.RetryIn = now.Time().Add(wait), wait
 	}
-	if t.Answered != nil {
-		e.Duration, e.Status = k.took, t.Answered.Status
+	if t.Answered != nil && k.request != nil {
+		e.Duration, e.Status = k.request.took, t.Answered.Status
 	}
 	return e
 }

@@ -127,23 +127,23 @@ type Keeper struct {
 	serial  uint32
 
 	// Of what is under way; guarded by mu where more than one goroutine looks.
-	inputs  Inputs
+	inputs  *Inputs // never nil
 	request *tokenRequest
 	lease   store.Lease
 	listed  *record.Record // of which list has told
 	stuck   bool           // a call of the store has not returned
 	unread  bool           // the settings are still being resolved
 	noting  bool           // what is known outside of the store is still being noted, or asked for
-	asked   time.Time      // when the request was begun
-	took    time.Duration  // how long the last one took
-	answer  tokenendpoint.Outcome
 }
 
 // New returns a keeper for the client of that name. wall is a test's wall clock, which
 // may jump; nil for time.Now.
 func New(name string, st store.Store, wall func() time.Time) *Keeper {
-	return &Keeper{name: name, store: st, wall: wall, began: time.Now(), draw: random, state: grant.New(Process)}
+	return &Keeper{name: name, store: st, wall: wall, began: time.Now(), draw: random, state: grant.New(Process), inputs: noInputs}
 }
+
+// noInputs are those of a keeper that has nothing to do. There may be very many.
+var noInputs = new(Inputs)
 
 // Process names this process in the journal, so that an attempt that another
 // one left behind is told from our own.
@@ -355,7 +355,7 @@ func (k *Keeper) run() {
 		if len(k.queue) == 0 {
 			k.queue, k.running = nil, false
 			if k.state.Phase() == grant.Idle { // what they were made of is secret, and large
-				k.inputs, k.request = Inputs{}, nil
+				k.inputs, k.request = noInputs, nil
 			}
 			k.broadcast()
 			k.mu.Unlock()

@@ -50,7 +50,7 @@ func (k *Keeper) idle() bool {
 // observe counts the answer.
 func (k *Keeper) observe() {
 	k.mu.Lock()
-	observe, outcome, took := k.told.Observe, k.answer, k.took
+	observe, outcome, took := k.told.Observe, k.request.outcome, k.request.took
 	k.mu.Unlock()
 	if observe != nil {
 		observe(outcome, took)
@@ -128,7 +128,7 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 			return e
 		}
 		in.Revocable = in.Revoke != nil
-		k.inputs = in
+		k.inputs = &in
 		e.Inputs = in.Inputs
 	}
 	stored, err := call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
@@ -219,6 +219,10 @@ type tokenRequest struct {
 	proceed chan error    // nil lets it be written
 	answer  chan tokenendpoint.Answer
 
+	asked   time.Time     // when it was begun
+	took    time.Duration // until its answer
+	outcome tokenendpoint.Outcome
+
 	access      string // of the answer, with the certificate it was obtained with
 	certificate *tls.Certificate
 }
@@ -250,7 +254,7 @@ func (k *Keeper) connect() grant.Event {
 	k.mu.Lock()
 	r := k.request
 	k.mu.Unlock()
-	began := time.Now()
+	r.asked = time.Now()
 	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
 	ask := k.inputs.Ask
 	failpoint.At("before-send")
@@ -276,9 +280,6 @@ func (k *Keeper) connect() grant.Event {
 			}
 		})
 	}()
-	k.mu.Lock()
-	k.asked = began
-	k.mu.Unlock()
 	select {
 	case <-r.up:
 		return grant.Connected{}
@@ -304,7 +305,7 @@ func (k *Keeper) send() grant.Event {
 func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 	end := time.Now()
 	k.mu.Lock()
-	k.took, k.answer = end.Sub(k.asked), a.Outcome
+	r.took, r.outcome = end.Sub(r.asked), a.Outcome
 	r.access, r.certificate = a.AccessToken, a.Certificate
 	k.mu.Unlock()
 	g := grant.Answer{
@@ -333,7 +334,7 @@ func (k *Keeper) hold(h grant.Hold) (e grant.Drained) {
 		k.mu.Lock()
 		r, quiesce := k.request, k.told.Quiesce
 		k.mu.Unlock()
-		left := r.timeout - r.timeout/3 - time.Since(k.asked)
+		left := r.timeout - r.timeout/3 - time.Since(r.asked)
 		open := k.gate.close(r.ctx, min(quiesce, max(0, left)))
 		k.mu.Lock()
 		if k.open != nil {
