@@ -73,7 +73,7 @@ func (o *operated) tokens(code int, pattern string, args ...string) string {
 
 func TestALostGrantIsFoundExplainedAndCuredWithoutARestart(t *testing.T) {
 	o := operate(t, unedited)
-	o.tokens(0, `demo +valid +ok +(1h0m0s|59m\d+s) +\d+m\d+s +1 +-`, "list")
+	o.tokens(0, `demo +valid +ok +(1h0m0s|59m\d+s) +\d+m\d+s +- +1 +-`, "list")
 	o.tokens(0, `^$`, "health")
 
 	o.control("revoke", nil)
