@@ -26,7 +26,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 	}
 	redact.Remember(seed)
 	fault := ""
-	if _, odd := errors.AsType[adminapi.NotAToken](err); odd {
+	if _, odd := errors.AsType[adminapi.TokenError](err); odd {
 		fault = err.Error()
 	}
 	return keeper.Inputs{

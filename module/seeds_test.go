@@ -28,7 +28,7 @@ func TestASeedIsCheckedLikeAnImport(t *testing.T) {
 		t.Fatal(err)
 	}
 	seed, err := c.suppliedSeed()
-	if _, odd := errors.AsType[adminapi.NotAToken](err); seed != "" || !odd || strings.Contains(err.Error(), "xyzzy") {
+	if _, odd := errors.AsType[adminapi.TokenError](err); seed != "" || !odd || strings.Contains(err.Error(), "xyzzy") {
 		t.Errorf("got %q, %v", seed, err)
 	}
 	supply("a seed\r\n")

@@ -36,22 +36,22 @@ type ImportRequest struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
-// NotAToken is the error of what can be no refresh token.
-type NotAToken string
+// TokenError is the error of what can be no refresh token.
+type TokenError string
 
 // Error says why.
-func (e NotAToken) Error() string { return string(e) }
+func (e TokenError) Error() string { return string(e) }
 
-// CheckToken returns a refresh token without the line break at its end, or a NotAToken for
+// CheckToken returns a refresh token without the line break at its end, or a TokenError for
 // what can be none (RFC 6749 appendix A.17), such as a file with a comment in it.
 func CheckToken(token string) (string, error) {
 	token = strings.TrimSuffix(strings.TrimSuffix(token, "\n"), "\r")
 	if token == "" {
-		return "", NotAToken("the refresh token is empty")
+		return "", TokenError("the refresh token is empty")
 	}
 	for _, r := range token {
 		if r < 0x20 || r == 0x7f {
-			return "", NotAToken("the refresh token holds a line break or another control character: supply the token alone")
+			return "", TokenError("the refresh token holds a line break or another control character: supply the token alone")
 		}
 	}
 	return token, nil

@@ -8,12 +8,12 @@ import (
 	"net/url"
 	"os"
 
-	"lamplighter/module/adminapi"
-	"lamplighter/module/settings"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"lamplighter/module/adminapi"
+	"lamplighter/module/settings"
 )
 
 func tokensShowCommand() *cobra.Command {

@@ -9,9 +9,9 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"lamplighter/module/adminapi"
-
 	"golang.org/x/term"
+
+	"lamplighter/module/adminapi"
 )
 
 // terminal writes for people: aligned, and coloured if it is a terminal and

@@ -8,11 +8,11 @@ import (
 	"os"
 	"strings"
 
-	"lamplighter/module/adminapi"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"lamplighter/module/adminapi"
 )
 
 func tokensRevokeCommand() *cobra.Command {

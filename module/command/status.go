@@ -11,10 +11,10 @@ import (
 	"os/signal"
 	"time"
 
-	"lamplighter/module/internal/origin"
-
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"lamplighter/module/internal/origin"
 )
 
 func tokensStatusCommand() *cobra.Command {
