@@ -1,0 +1,146 @@
+package caddyfile
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/inject"
+	"lamplighter/module/settings"
+)
+
+// clientSecret reads one of up to two secrets.
+func (p *clientParser) clientSecret() error {
+	switch {
+	case p.client.ClientSecret == "":
+		return p.text(&p.client.ClientSecret)
+	case p.client.ClientSecretNext == "":
+		return p.text(&p.client.ClientSecretNext)
+	}
+	return p.Errf("client_secret is given three times: the old one and the new one are all there can be")
+}
+
+func (p *clientParser) claim() error {
+	var name, value string
+	if !p.AllArgs(&name, &value) {
+		return p.ArgErr()
+	}
+	if p.client.Claim == nil {
+		p.client.Claim = make(map[string]string)
+	}
+	if _, again := p.client.Claim[name]; again {
+		return p.Errf("claim %s already specified", name)
+	}
+	p.client.Claim[name] = value
+	return nil
+}
+
+func (p *clientParser) provider() error {
+	args := p.RemainingArgs()
+	if len(args) < 1 || len(args) > 2 {
+		return p.ArgErr()
+	}
+	p.client.Provider = args[0]
+	if len(args) == 2 {
+		p.client.ProviderBase = args[1]
+	}
+	return nil
+}
+
+func (p *clientParser) paramNames() error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	p.client.ParamNames = make(map[string]string)
+	for nesting := p.Nesting(); p.NextBlock(nesting); {
+		canonical := p.Val()
+		var wire string
+		if !p.AllArgs(&wire) {
+			return p.ArgErr()
+		}
+		p.client.ParamNames[canonical] = wire
+	}
+	return nil
+}
+
+func (p *clientParser) terminalError() error {
+	args := p.RemainingArgs()
+	if len(args) == 0 {
+		return p.ArgErr()
+	}
+	code := 0
+	if status, err := strconv.Atoi(args[0]); args[0] == "*" || err == nil && len(args[0]) == 3 && status >= 400 && status < 600 {
+		code = 1
+	}
+	if code < len(args) && (args[code] == "" || strings.ContainsAny(args[code], " \t\"")) {
+		args[code] = strconv.Quote(args[code]) // one word all the same, if there are blanks in it
+	}
+	p.client.TerminalErrors = append(p.client.TerminalErrors, strings.Join(args, " "))
+	return nil
+}
+
+func (p *clientParser) injection() error {
+	args := p.RemainingArgs()
+	if len(args) < 2 || len(args) > 3 {
+		return p.Errf("inject takes a place, a name and a template: 'inject header Authorization \"Bearer {access_token}\"'")
+	}
+	inj := inject.Injection{In: args[0], Name: args[1]}
+	if len(args) == 3 {
+		inj.Value = args[2]
+	}
+	p.client.Inject = append(p.client.Inject, inj)
+	return nil
+}
+
+func (p *clientParser) store() error {
+	cfg := new(settings.StoreConfig)
+	if !p.AllArgs(&cfg.Kind) {
+		return p.Errf("store takes a kind: 'store file { path <dir> }'")
+	}
+	for nesting := p.Nesting(); p.NextBlock(nesting); {
+		var err error
+		switch p.Val() {
+		case "path":
+			err = p.text(&cfg.Path)
+		case "encryption_key":
+			err = p.list(&cfg.EncryptionKey)
+		default:
+			err = p.Errf("unrecognized subdirective: %s", p.Val())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.client.Store = cfg
+	return nil
+}
+
+// tls reads TLS options as Caddy's own HTTP transport does: each is one of its
+// tls_ options.
+func (p *clientParser) tls() error {
+	if err := p.end(); err != nil {
+		return err
+	}
+	open := p.Token()
+	tokens := []caddyfile.Token{open, with(open, "{")}
+	for nesting := p.Nesting(); p.NextBlock(nesting); {
+		segment := p.NextSegment()
+		segment[0].Text = "tls_" + segment[0].Text
+		tokens = append(tokens, segment...)
+	}
+	tokens = append(tokens, p.Token())
+	transport := reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)}
+	if err := transport.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+		return err
+	}
+	p.client.TLS = transport.TLS
+	return nil
+}
+
+// with returns a token of another text at the same place.
+func with(at caddyfile.Token, text string) caddyfile.Token {
+	at.Text = text
+	return at
+}
