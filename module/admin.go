@@ -158,7 +158,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action 
 	}
 	if action == "" {
 		s := c.status(c.state(), time.Now())
-		s.History = c.counts.history.shown(c.about())
+		s.History = c.counts.History.Shown(c.about())
 		return answerGet(w, r, s)
 	}
 	act, ok := actions[action]

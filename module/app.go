@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/observe"
 	"lamplighter/module/settings"
 )
 
@@ -64,10 +65,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.set.events, err = newEmitter(ctx); err != nil {
+	if a.set.events, err = observe.NewEmitter(ctx); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	if err = registerMetrics(ctx.GetMetricsRegistry(), a.set); err != nil {
+	if err = observe.Register(ctx.GetMetricsRegistry(), a.set.observed); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
 	return a.set.addAll(a.Clients)

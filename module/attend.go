@@ -39,7 +39,7 @@ func (a *attended) Open(ctx context.Context) error {
 func (a *attended) Login(ctx context.Context, req adminapi.LoginRequest) (*adminapi.LoginAnswer, error) {
 	if !a.atWork {
 		a.atWork = true
-		a.c.log.attended = true
+		a.c.log.Attended = true
 		a.c.start(1)
 	}
 	return a.c.login(ctx, req)

@@ -15,6 +15,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
@@ -38,11 +39,11 @@ type client struct {
 	keeper    *keeper.Keeper
 	keeperKey recordKey
 	turns     *keeper.Turns
-	counts    *counts
+	counts    *observe.Counts
 	stopOnce  func()
-	traces    traces
-	log       *reporter
-	events    *emitter
+	traces    observe.Traces
+	log       *observe.Reporter
+	events    *observe.Emitter
 
 	callers    *exchanger         // nil unless each caller has a token of its own
 	others     map[string]*client // whose tokens the settings mention
@@ -163,9 +164,9 @@ func (c *client) start(maxRequests int) {
 		Spent:       c.spent,
 		Declared:    c.declares,
 		Resolve:     c.inputs,
-		Observe:     c.observe,
+		Observe:     c.counts.Observe,
 		Notify: func(e keeper.Event) {
-			contain(c.log.logger, "while an event was told", func() { c.tell(e) })
+			observe.Contain(c.log.Logger, "while an event was told", func() { c.tell(e) })
 		},
 	})
 }
@@ -177,11 +178,11 @@ func (c *client) declares(name string) bool {
 
 // tell tells everybody what happened to the client.
 func (c *client) tell(e keeper.Event) {
-	c.counts.history.add(e)
-	c.count(e)
-	told := c.inWords(e)
-	c.log.report(told)
-	c.events.emit(told)
+	c.counts.History.Add(e)
+	c.counts.Count(e)
+	told := observe.InWords(e, c.about())
+	c.log.Report(told)
+	c.events.Emit(told)
 	if e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored {
 		c.obtained()
 	}

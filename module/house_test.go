@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	"adminapi":    nil,
 	"cause":       nil,
 	"keypair":     nil,
-	"observe":     nil,
+	"observe":     {"adminapi", "internal/grant", "internal/keeper", "internal/panics", "internal/tokenendpoint", "internal/words"},
 	"placeholder": nil,
 	"rejection":   nil,
 }

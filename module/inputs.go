@@ -35,7 +35,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
-			ctx, done := c.traces.span(ctx, c)
+			ctx, done := c.traces.Span(ctx, c.name, c.cfg.GrantType)
 			answer := c.request(ctx, ask)
 			done(answer)
 			return answer

@@ -30,8 +30,8 @@ func TestOperatorsFindEveryWord(t *testing.T) {
 	}{
 		"state":  {"internal/keeper/status.go", `(?m)^\tState\w+ +State = "(\w+)"`, 7, "troubleshooting.md", "\n### `%s`\n"},
 		"event":  {"internal/words/words.go", `(?m)^\tgrant\.\w+: +"(\w+)"`, 16, "operations.md", "`%s`"},
-		"metric": {"metrics.go", `= desc\("(\w+)"`, 12, "operations.md", "| `caddy_oauth2_client_%s"},
-		"result": {"metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "operations.md", "`%s`"},
+		"metric": {"observe/metrics.go", `= desc\("(\w+)"`, 12, "operations.md", "| `caddy_oauth2_client_%s"},
+		"result": {"observe/metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "operations.md", "`%s`"},
 	} {
 		names, err := filepath.Glob(w.files)
 		if err != nil {

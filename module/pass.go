@@ -71,7 +71,7 @@ func (p *pass) former() (pass, bool) {
 	before := *p
 	var ok bool
 	if before.held, ok = p.client.former(p.held.Token); ok {
-		p.client.counts.unauthorized.Add(1)
+		p.client.counts.Unauthorized.Add(1)
 	}
 	return before, ok
 }
@@ -79,7 +79,7 @@ func (p *pass) former() (pass, bool) {
 // rejected says what to do about the rejection of the token, which may be that there is
 // another one within wait.
 func (p *pass) rejected(wait time.Duration) keeper.Verdict {
-	p.client.counts.unauthorized.Add(1)
+	p.client.counts.Unauthorized.Add(1)
 	return p.client.unauthorized(p.req, p.held.Token, wait)
 }
 
@@ -87,4 +87,4 @@ func (p *pass) rejected(wait time.Duration) keeper.Verdict {
 func (p *pass) next() (pass, error) { return p.client.pass(p.req, p.wait, p.holdable) }
 
 // replayed counts that the request is sent again.
-func (p *pass) replayed() { p.client.counts.replayed.Add(1) }
+func (p *pass) replayed() { p.client.counts.Replayed.Add(1) }

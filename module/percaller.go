@@ -15,6 +15,7 @@ import (
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/observe"
 	"lamplighter/module/problem"
 )
 
@@ -42,7 +43,7 @@ func (c *client) callersExchange(subject string) percaller.Exchange {
 		Ask: func(ctx context.Context) tokenendpoint.Answer {
 			began := time.Now()
 			answer := c.askFor(ctx, subject)
-			c.observe(answer.Outcome, time.Since(began))
+			c.counts.Observe(answer.Outcome, time.Since(began))
 			return answer
 		},
 		Notify: c.notifyOfCallers,
@@ -53,12 +54,12 @@ func (c *client) callersExchange(subject string) percaller.Exchange {
 // load, so that only what is logged is passed on.
 func (c *client) notifyOfCallers(e keeper.Event) {
 	e.Client = c.name
-	told := c.inWords(e)
-	if !c.log.report(told) {
+	told := observe.InWords(e, c.about())
+	if !c.log.Report(told) {
 		return
 	}
-	c.counts.history.add(e)
-	c.events.emit(told)
+	c.counts.History.Add(e)
+	c.events.Emit(told)
 }
 
 func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
@@ -67,7 +68,7 @@ func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answe
 		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: grant.CauseUnresolved, Detail: redact.Text(err.Error())}
 	}
 	req.SubjectToken = subject
-	ctx, done := c.traces.span(ctx, c)
+	ctx, done := c.traces.Span(ctx, c.name, c.cfg.GrantType)
 	answer := c.request(ctx, *req)
 	done(answer)
 	return answer

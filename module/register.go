@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 
@@ -56,7 +57,7 @@ func (s *set) newClient(name string, cfg *settings.Client) (*client, error) {
 	if err != nil {
 		return nil, placeholder.Located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 	}
-	c.set, c.log, c.events = s, &reporter{logger: s.logger}, s.events
+	c.set, c.log, c.events = s, &observe.Reporter{Logger: s.logger}, s.events
 	for _, warning := range c.warnings() {
 		s.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
 	}

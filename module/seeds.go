@@ -58,7 +58,7 @@ func (c *client) spent(token, binding record.Fingerprint, said ledger.Said, old 
 	}, old)
 	if err := l.Fault(); err != nil && c.log != nil {
 		l.warning.Do(func() {
-			c.log.logger.Warn("a change of a client's store will not be noticed, and may present a spent refresh token: the ledger of this machine cannot be written",
+			c.log.Logger.Warn("a change of a client's store will not be noticed, and may present a spent refresh token: the ledger of this machine cannot be written",
 				zap.String("ledger", ledgerPath()), zap.Error(printableErr(err)))
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 )
 
@@ -21,7 +22,7 @@ import (
 type set struct {
 	ctx    caddy.Context
 	logger *zap.Logger
-	events *emitter
+	events *observe.Emitter
 
 	maxRequests int // at a time at one authorization server
 
@@ -70,7 +71,7 @@ func (s *set) start() error {
 	defer s.mu.Unlock()
 	// Records are looked at when all apps have started, or a request wants one.
 	resume := looks.Pause()
-	defer s.events.afterStart(resume)
+	defer s.events.AfterStart(resume)
 	for _, u := range s.storeUses {
 		u.open(s.ctx)
 	}
@@ -81,7 +82,7 @@ func (s *set) start() error {
 		}
 	}
 	inParallel(len(clients), func(i int) { s.startClient(clients[i]) })
-	s.events.start()
+	s.events.Start()
 	s.stopped = make(chan struct{})
 	go s.tick(clients, s.stopped)
 	return nil
@@ -107,7 +108,7 @@ func (s *set) tick(clients []*client, stopped <-chan struct{}) {
 		select {
 		case <-ticker.C:
 			for _, c := range clients {
-				contain(s.logger, "while the clocks were compared", c.keeper.Tick)
+				observe.Contain(s.logger, "while the clocks were compared", c.keeper.Tick)
 			}
 		case <-stopped:
 			return
@@ -133,7 +134,7 @@ func (s *set) stop() {
 		u.close()
 	}
 	if s.events != nil {
-		s.events.stop()
+		s.events.Stop()
 	}
 }
 

@@ -179,7 +179,7 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := t.client
 	ctx := req.Context()
-	c.traces.see(ctx)
+	c.traces.See(ctx)
 	wait := time.Duration(c.cfg.Wait)
 	// Upgrades stay open for long and health checks have little time: neither
 	// is held back for a rotation.

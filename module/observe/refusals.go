@@ -1,6 +1,7 @@
 // Package observe tells operators what happens: log lines, metrics, events and traces.
 //
-// It is given values. It must not know clients, keepers or requests.
+// It is given events and states, as the engine tells them. It must not know clients,
+// requests, or what follows.
 package observe
 
 import (

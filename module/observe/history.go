@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"sync"
@@ -13,10 +13,10 @@ import (
 // keptEvents is how many events of a client are remembered.
 const keptEvents = 50
 
-// history holds the last 50 events of a client, as far as they tell what happened;
+// History holds the last 50 events of a client, as far as they tell what happened;
 // what was planned then is not kept, and words are made when they are shown. The
 // zero value is empty.
-type history struct {
+type History struct {
 	mu     sync.Mutex
 	events []past
 }
@@ -32,8 +32,8 @@ type past struct {
 	kind       grant.Kind
 }
 
-// add appends an event, and drops the oldest if there are too many.
-func (h *history) add(e keeper.Event) {
+// Add appends an event, and drops the oldest if there are too many.
+func (h *History) Add(e keeper.Event) {
 	p := past{
 		kind: e.Kind, at: e.At.UnixNano(), generation: uint32(e.Generation),
 		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status),
@@ -52,7 +52,7 @@ func (h *history) add(e keeper.Event) {
 
 // shared returns the trouble of the last event if this is the same again, as it is
 // in a long outage.
-func (h *history) shared(t *grant.Trouble) *grant.Trouble {
+func (h *History) shared(t *grant.Trouble) *grant.Trouble {
 	if len(h.events) == 0 || h.events[len(h.events)-1].trouble == nil {
 		return t
 	}
@@ -63,8 +63,8 @@ func (h *history) shared(t *grant.Trouble) *grant.Trouble {
 	return t
 }
 
-// shown returns them in words, oldest first.
-func (h *history) shown(about words.About) []adminapi.ClientEvent {
+// Shown returns them in words, oldest first.
+func (h *History) Shown(about words.About) []adminapi.ClientEvent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	events := make([]adminapi.ClientEvent, 0, len(h.events))

@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"time"
@@ -35,21 +35,18 @@ var messages = [...]struct {
 	grant.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
 }
 
-// event is what happened to a client, in words.
-type event struct {
+// Event is what happened to a client, in words.
+type Event struct {
 	keeper.Event
-	detail, remedy string
+
+	// Detail says what is wrong, in a sentence, and Remedy what to do; "" if all is well.
+	Detail, Remedy string
 }
 
-// about is what words about the client need to know of it.
-func (c *client) about() words.About {
-	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating()}
-}
-
-// inWords puts an event into words.
-func (c *client) inWords(e keeper.Event) event {
-	told := event{Event: e}
-	told.detail, told.remedy = words.OfEvent(e.Kind, e.Trouble, c.about())
+// InWords puts an event into words.
+func InWords(e keeper.Event, about words.About) Event {
+	told := Event{Event: e}
+	told.Detail, told.Remedy = words.OfEvent(e.Kind, e.Trouble, about)
 	return told
 }
 
@@ -60,17 +57,19 @@ const (
 	rowsMax   = 32 // the server chooses its error codes
 )
 
-// reporter logs what happens to a client. Its state is that of one client; calls
+// Reporter logs what happens to a client. Its state is that of one client; calls
 // never overlap.
-type reporter struct {
-	logger *zap.Logger
+type Reporter struct {
+	// Logger is where the lines go.
+	Logger *zap.Logger
+
 	rows   map[trouble]*row // since the last success
 	began  time.Time        // of the failures in them
 	failed int
 
-	// attended says that somebody waits for the outcome, which says everything
+	// Attended says that somebody waits for the outcome, which says everything
 	// but that the record cannot be written.
-	attended bool
+	Attended bool
 }
 
 // row is a row of equal errors. Others may come between them: in an outage a
@@ -88,10 +87,10 @@ type trouble struct {
 	status int
 }
 
-// report logs an event, unless it repeats an earlier one too soon. It reports
+// Report logs an event, unless it repeats an earlier one too soon. It reports
 // whether it did.
-func (r *reporter) report(e event) bool {
-	if r.attended && e.Kind != grant.StoreFailed {
+func (r *Reporter) Report(e Event) bool {
+	if r.Attended && e.Kind != grant.StoreFailed {
 		return false
 	}
 	switch e.Kind {
@@ -102,15 +101,15 @@ func (r *reporter) report(e event) bool {
 		if r.failed > 0 {
 			more = []zap.Field{zap.Int("after_failures", r.failed), zap.Duration("failing_for", e.At.Sub(r.began).Round(time.Second))}
 		}
-		*r = reporter{logger: r.logger}
-		report(r.logger, e, more...)
+		*r = Reporter{Logger: r.Logger}
+		report(r.Logger, e, more...)
 	default:
-		report(r.logger, e)
+		report(r.Logger, e)
 	}
 	return true
 }
 
-func (r *reporter) failure(e event) bool {
+func (r *Reporter) failure(e Event) bool {
 	if r.failed++; r.failed == 1 {
 		r.began = e.At
 	}
@@ -133,12 +132,12 @@ func (r *reporter) failure(e event) bool {
 	}
 	equal.pause = min(2*equal.pause, repeatMax)
 	equal.quiet, equal.hushed = e.At.Add(equal.pause), 0
-	report(r.logger, e, more...)
+	report(r.Logger, e, more...)
 	return true
 }
 
 // report logs what happened to a client.
-func report(logger *zap.Logger, e event, more ...zap.Field) {
+func report(logger *zap.Logger, e Event, more ...zap.Field) {
 	m := messages[e.Kind]
 	entry := logger.Check(m.level, m.message)
 	if entry == nil {
@@ -160,8 +159,8 @@ func report(logger *zap.Logger, e event, more ...zap.Field) {
 	add(e.Duration > 0, zap.Duration("duration", e.Duration))
 	add(e.Status > 0, zap.Int("status", e.Status))
 	add(e.Trouble.Cause != "", zap.String("cause", e.Trouble.Cause))
-	add(e.detail != "", zap.String("detail", e.detail))
-	add(e.remedy != "", zap.String("remedy", e.remedy))
+	add(e.Detail != "", zap.String("detail", e.Detail))
+	add(e.Remedy != "", zap.String("remedy", e.Remedy))
 	add(e.Kind == grant.GrantEnds, zap.Duration("grant_ends_in", time.Until(e.GrantExpiresAt).Round(time.Second)))
 	add(e.Kind == grant.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
 	entry.Write(append(fields, more...)...)

@@ -1,6 +1,7 @@
-package module
+package observe
 
 import (
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -28,19 +29,36 @@ var results = [...]string{
 }
 
 // grantLabel is the value of the label grant.
-func (c *client) grantLabel() string {
-	if c.cfg.GrantType == "-" {
+func grantLabel(grantType string) string {
+	if grantType == "-" {
 		return "none"
 	}
-	return c.cfg.GrantType
+	return grantType
 }
 
-func registerMetrics(registry *prometheus.Registry, clients *set) error {
+// Observed is a client as its metrics show it.
+type Observed struct {
+	// Name is the client's, and GrantType its setting.
+	Name, GrantType string
+
+	// Counts are what is counted of it.
+	Counts *Counts
+
+	// Status is how it is, and Waiting how many requests wait for a token.
+	Status  keeper.Status
+	Waiting int64
+
+	// CacheEntries is how many tokens of callers are kept; -1 if they have none.
+	CacheEntries int
+}
+
+// Register shows clients as they are whenever the registry is asked.
+func Register(registry *prometheus.Registry, clients iter.Seq[Observed]) error {
 	return registry.Register(collector{clients})
 }
 
 // collector shows the clients of one configuration as they are when asked.
-type collector struct{ clients *set }
+type collector struct{ clients iter.Seq[Observed] }
 
 var (
 	requestsTotal = desc("token_requests_total",
@@ -78,13 +96,13 @@ func (collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect reads them.
 func (m collector) Collect(ch chan<- prometheus.Metric) {
-	for _, c := range m.clients.list() {
+	for c := range m.clients {
 		send := func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
-			ch <- prometheus.MustNewConstMetric(d, kind, value, append([]string{c.name}, labels...)...)
+			ch <- prometheus.MustNewConstMetric(d, kind, value, append([]string{c.Name}, labels...)...)
 		}
 		c.collectCounts(send)
-		count, sum, buckets := c.counts.histogram()
-		ch <- prometheus.MustNewConstHistogram(refreshDuration, count, sum, buckets, c.name)
+		count, sum, buckets := c.Counts.histogram()
+		ch <- prometheus.MustNewConstHistogram(refreshDuration, count, sum, buckets, c.Name)
 		c.collectState(func(d *prometheus.Desc, value float64, labels ...string) {
 			send(d, prometheus.GaugeValue, value, labels...)
 		})
@@ -93,28 +111,28 @@ func (m collector) Collect(ch chan<- prometheus.Metric) {
 
 // collectCounts sends counters that are zero too, so that the first increase is
 // seen as one.
-func (c *client) collectCounts(send func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string)) {
+func (c *Observed) collectCounts(send func(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string)) {
 	count := func(d *prometheus.Desc, n *atomic.Uint64, labels ...string) {
 		send(d, prometheus.CounterValue, float64(n.Load()), labels...)
 	}
 	for outcome, result := range results {
 		if result != "" {
-			count(requestsTotal, &c.counts.requests[outcome], c.grantLabel(), result)
+			count(requestsTotal, &c.Counts.requests[outcome], grantLabel(c.GrantType), result)
 		}
 	}
-	count(unauthorizedTotal, &c.counts.unauthorized)
-	count(replayedTotal, &c.counts.replayed)
-	count(storeErrorsTotal, &c.counts.storeErrors)
+	count(unauthorizedTotal, &c.Counts.Unauthorized)
+	count(replayedTotal, &c.Counts.Replayed)
+	count(storeErrorsTotal, &c.Counts.storeErrors)
 }
 
-func (c *client) collectState(send func(d *prometheus.Desc, value float64, labels ...string)) {
-	st := c.state()
+func (c *Observed) collectState(send func(d *prometheus.Desc, value float64, labels ...string)) {
+	st := &c.Status
 	send(tokenValid, oneIf(adminapi.HasToken(st.Token)))
 	send(generation, float64(st.Generation))
-	send(waitingRequests, float64(c.waiting()))
+	send(waitingRequests, float64(c.Waiting))
 	send(recordUnsaved, oneIf(st.Unsaved))
-	if c.cfg.PerCaller() {
-		send(cacheEntries, float64(c.cacheEntries()))
+	if c.CacheEntries >= 0 {
+		send(cacheEntries, float64(c.CacheEntries))
 	}
 	if !st.ExpiresAt.IsZero() {
 		send(tokenExpiry, unixSeconds(st.ExpiresAt))

@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"lamplighter/module/internal/tokenendpoint"
-	"lamplighter/module/settings"
 )
 
 // broken is a provider whose spans cannot be ended.
@@ -29,8 +28,8 @@ func (brokenSpan) End(...trace.SpanEndOption) { panic("a bug of an exporter") }
 // Whoever traces token requests is told of an answer before its refresh token is on
 // the way to the disk.
 func TestABugInTracingCostsNoAnswer(t *testing.T) {
-	seen := new(traces)
+	seen := new(Traces)
 	seen.provider.Store(&seenProvider{broken{}})
-	_, done := seen.span(t.Context(), &client{name: "erp", kind: &kind{cfg: new(settings.Client)}})
+	_, done := seen.Span(t.Context(), "erp", "-")
 	done(tokenendpoint.Answer{Outcome: tokenendpoint.Granted, RefreshToken: "R2"})
 }

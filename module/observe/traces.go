@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"context"
@@ -12,16 +12,16 @@ import (
 	"lamplighter/module/internal/tokenendpoint"
 )
 
-// traces makes a span of every token request. Caddy keeps its tracer provider to
+// Traces makes a span of every token request. Caddy keeps its tracer provider to
 // itself, but every traced request carries it along: the newest one seen is used.
-type traces struct {
+type Traces struct {
 	provider atomic.Pointer[seenProvider]
 }
 
 type seenProvider struct{ trace.TracerProvider }
 
-// see remembers the provider of a request that is traced.
-func (t *traces) see(ctx context.Context) {
+// See remembers the provider of a request that is traced.
+func (t *Traces) See(ctx context.Context) {
 	span := trace.SpanFromContext(ctx)
 	if !span.SpanContext().IsValid() {
 		return
@@ -32,16 +32,16 @@ func (t *traces) see(ctx context.Context) {
 	}
 }
 
-// span begins the span of a token request. It is a trace of its own: the request
+// Span begins the span of a token request. It is a trace of its own: the request
 // serves everybody. done ends it.
-func (t *traces) span(ctx context.Context, c *client) (_ context.Context, done func(tokenendpoint.Answer)) {
+func (t *Traces) Span(ctx context.Context, client, grantType string) (_ context.Context, done func(tokenendpoint.Answer)) {
 	seen := t.provider.Load()
 	if seen == nil {
 		return ctx, func(tokenendpoint.Answer) {}
 	}
 	ctx, span := seen.Tracer("lamplighter").Start(ctx, "oauth2 token request",
 		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("oauth2.client", c.name), attribute.String("oauth2.grant_type", c.grantLabel())))
+		trace.WithAttributes(attribute.String("oauth2.client", client), attribute.String("oauth2.grant_type", grantLabel(grantType))))
 	return ctx, func(a tokenendpoint.Answer) {
 		_ = panics.Contain(func() { end(span, a) }) // its refresh token is not written yet
 	}

@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"testing"
@@ -13,11 +13,11 @@ import (
 
 func TestALongOutageIsNoNoise(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
-	r := &reporter{logger: zap.New(core)}
+	r := &Reporter{Logger: zap.New(core)}
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	fail := func(cause string) {
 		at = at.Add(30 * time.Second)
-		r.report(event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Client: "erp", At: at, Trouble: grant.Trouble{Cause: cause}}, remedy: "wait"})
+		r.Report(Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Client: "erp", At: at, Trouble: grant.Trouble{Cause: cause}}, Remedy: "wait"})
 	}
 	for range 24 * 120 {
 		fail("server_error")
@@ -37,7 +37,7 @@ func TestALongOutageIsNoNoise(t *testing.T) {
 	if got := logs.TakeAll(); len(got) != 1 || got[0].ContextMap()["cause"] != "unreachable" {
 		t.Errorf("another error is logged as %v, want at once", got)
 	}
-	r.report(event{Event: keeper.Event{Kind: grant.TokenObtained, Client: "erp", At: at.Add(30 * time.Second), Generation: 2}})
+	r.Report(Event{Event: keeper.Event{Kind: grant.TokenObtained, Client: "erp", At: at.Add(30 * time.Second), Generation: 2}})
 	end := logs.TakeAll()
 	if len(end) != 1 || end[0].Level != zap.InfoLevel || end[0].ContextMap()["after_failures"] != int64(24*120+1) || end[0].ContextMap()["failing_for"] != 24*time.Hour+30*time.Second {
 		t.Fatalf("the end of the outage is logged as %v", end)
@@ -50,16 +50,16 @@ func TestALongOutageIsNoNoise(t *testing.T) {
 
 func TestErrorsThatTakeTurnsAreNoNoise(t *testing.T) {
 	core, logs := observer.New(zap.DebugLevel)
-	r := &reporter{logger: zap.New(core)}
+	r := &Reporter{Logger: zap.New(core)}
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 24 * 120 {
 		at = at.Add(30 * time.Second)
 		// A load balancer in front of servers that are partly down.
-		e := event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Client: "erp", At: at, Trouble: grant.Trouble{Cause: "server_error"}, Status: 502 + i%2}}
+		e := Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Client: "erp", At: at, Trouble: grant.Trouble{Cause: "server_error"}, Status: 502 + i%2}}
 		if i%3 == 0 {
 			e.Trouble.Cause, e.Status = "no_answer", 0
 		}
-		r.report(e)
+		r.Report(e)
 	}
 	if n := logs.Len(); n < 60 || n > 3*32 {
 		t.Errorf("%d lines for three errors in turn during a day, want each the first few times and then once in an hour", n)
@@ -77,10 +77,10 @@ func TestErrorsThatTakeTurnsAreNoNoise(t *testing.T) {
 }
 
 func TestAServerThatInventsErrorCodesFillsNoMemory(t *testing.T) {
-	r := &reporter{logger: zap.NewNop()}
+	r := &Reporter{Logger: zap.NewNop()}
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 1000 {
-		r.report(event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, At: at, Status: i}})
+		r.Report(Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, At: at, Status: i}})
 		if len(r.rows) > rowsMax {
 			t.Fatalf("%d rows are kept", len(r.rows))
 		}

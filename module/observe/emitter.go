@@ -1,4 +1,4 @@
-package module
+package observe
 
 import (
 	"context"
@@ -32,9 +32,9 @@ var emitted = map[grant.Kind]bool{
 	grant.SeedRefused:         true,
 }
 
-// emitter hands events to Caddy's app events, on a goroutine of its own: a
+// Emitter hands events to Caddy's app events, on a goroutine of its own: a
 // handler may run a command, and a keeper must not wait for that.
-type emitter struct {
+type Emitter struct {
 	ctx     caddy.Context
 	events  *caddyevents.App
 	logger  *zap.Logger
@@ -42,19 +42,19 @@ type emitter struct {
 	done    chan struct{} // closed when the last event was handed over; nil before the start
 
 	mu     sync.Mutex
-	queue  chan event
+	queue  chan Event
 	closed bool
 }
 
-// newEmitter prepares the events of a configuration.
-func newEmitter(ctx caddy.Context) (*emitter, error) {
+// NewEmitter prepares the events of a configuration.
+func NewEmitter(ctx caddy.Context) (*Emitter, error) {
 	app, err := ctx.App("events")
 	if err != nil {
 		return nil, err
 	}
-	m := &emitter{
+	m := &Emitter{
 		ctx: ctx, events: app.(*caddyevents.App), logger: ctx.Logger(),
-		started: make(chan struct{}), queue: make(chan event, keptForHandlers),
+		started: make(chan struct{}), queue: make(chan Event, keptForHandlers),
 	}
 	return m, m.events.On("started", onStarted(sync.OnceFunc(func() { close(m.started) })))
 }
@@ -68,17 +68,17 @@ func (f onStarted) Handle(context.Context, caddy.Event) error {
 	return nil
 }
 
-// afterStart calls do when the configuration runs, or never will.
-func (m *emitter) afterStart(do func()) {
+// AfterStart calls do when the configuration runs, or never will.
+func (m *Emitter) AfterStart(do func()) {
 	go func() {
 		m.awaitStart()
-		contain(m.logger, "after the start of the configuration", do)
+		Contain(m.logger, "after the start of the configuration", do)
 	}()
 }
 
 // awaitStart waits until the configuration runs. It reports false if it never
 // will.
-func (m *emitter) awaitStart() bool {
+func (m *Emitter) awaitStart() bool {
 	select {
 	case <-m.started:
 	case <-m.ctx.Done():
@@ -88,8 +88,8 @@ func (m *emitter) awaitStart() bool {
 	return true
 }
 
-// start begins to hand events over.
-func (m *emitter) start() {
+// Start begins to hand events over.
+func (m *Emitter) Start() {
 	m.done = make(chan struct{})
 	go func() {
 		defer close(m.done)
@@ -99,15 +99,15 @@ func (m *emitter) start() {
 			return
 		}
 		for e := range m.queue {
-			contain(m.logger, "while handlers heard of the event "+words.Event(e.Kind), func() {
+			Contain(m.logger, "while handlers heard of the event "+words.Event(e.Kind), func() {
 				m.events.Emit(m.ctx, words.Event(e.Kind), eventData(e))
 			})
 		}
 	}()
 }
 
-// stop ends it, and waits a little for what is queued.
-func (m *emitter) stop() {
+// Stop ends it, and waits a little for what is queued.
+func (m *Emitter) Stop() {
 	m.mu.Lock()
 	closed := m.closed
 	m.closed = true
@@ -127,8 +127,8 @@ func (m *emitter) stop() {
 	}
 }
 
-// emit queues an event.
-func (m *emitter) emit(e event) {
+// Emit queues an event.
+func (m *Emitter) Emit(e Event) {
 	if !emitted[e.Kind] || !m.events.ShouldEmit(words.Event(e.Kind)) {
 		return
 	}
@@ -145,9 +145,9 @@ func (m *emitter) emit(e event) {
 	}
 }
 
-// contain calls do, and ends a panic of it here: in a log line that holds nothing of
+// Contain calls do, and ends a panic of it here: in a log line that holds nothing of
 // its value.
-func contain(logger *zap.Logger, when string, do func()) {
+func Contain(logger *zap.Logger, when string, do func()) {
 	if err := panics.Contain(do); err != nil {
 		logger.Error("bug: "+err.Error()+" "+when+"; please report it", zap.String("cause", grant.CauseInternal))
 	}
@@ -155,7 +155,7 @@ func contain(logger *zap.Logger, when string, do func()) {
 
 // eventData is what handlers see, as {event.data.client} and so on. No secret is
 // among it.
-func eventData(e event) map[string]any {
+func eventData(e Event) map[string]any {
 	data := map[string]any{"client": e.Client, "generation": e.Generation}
 	add := func(when bool, name string, value any) {
 		if when {
@@ -167,7 +167,7 @@ func eventData(e event) map[string]any {
 	add(!e.GrantExpiresAt.IsZero(), "grant_expires_at", e.GrantExpiresAt.UTC().Format(time.RFC3339))
 	add(e.Status > 0, "status", e.Status)
 	add(e.Trouble.Cause != "", "cause", e.Trouble.Cause)
-	add(e.detail != "", "detail", e.detail)
-	add(e.remedy != "", "remedy", e.remedy)
+	add(e.Detail != "", "detail", e.Detail)
+	add(e.Remedy != "", "remedy", e.Remedy)
 	return data
 }
