@@ -42,7 +42,7 @@ func (a *attended) Login(ctx context.Context, req adminapi.LoginRequest) (*admin
 		a.c.log.Attended = true
 		a.c.start(1)
 	}
-	return a.c.login(ctx, req)
+	return a.c.login().Step(ctx, req)
 }
 
 // Adopt carries another record's grant over to the client.

@@ -1,6 +1,7 @@
 package module
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,9 +13,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/words"
+	"lamplighter/module/login"
 )
 
 // refresh obtains a new token now and answers with the outcome.
@@ -84,4 +87,45 @@ func orderResult(c *client, r keeper.Result) adminapi.OrderResult {
 		Remedy:   remedy,
 		Status:   c.status(r.Status, time.Now()),
 	}
+}
+
+func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error {
+	b, err := io.ReadAll(io.LimitReader(r.Body, adminapi.MaxBody))
+	var req adminapi.LoginRequest
+	if err != nil || json.Unmarshal(b, &req) != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("the body is no JSON of a log-in")}
+	}
+	answer, err := c.login().Step(r.Context(), req)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: printableErr(err)}
+	}
+	return writeJSON(w, http.StatusOK, answer)
+}
+
+// login is the client as somebody logs in for it.
+func (c *client) login() *login.Client {
+	return &login.Client{Name: c.name, Settings: c.cfg, Server: c.server, Tokens: c.otherToken, Keeper: keeping{c}}
+}
+
+// keeping keeps what a log-in of the client yields.
+type keeping struct{ c *client }
+
+// Keepable is that of the keeper.
+func (k keeping) Keepable(ctx context.Context) error {
+	t := k.c.keeper.Keepable(ctx)
+	if t.Condition == grant.Well {
+		return nil
+	}
+	detail, remedy := words.Of(t, k.c.about())
+	return fmt.Errorf("%s; %s", detail, remedy)
+}
+
+// Keep imports a refresh token.
+func (k keeping) Keep(ctx context.Context, refreshToken string) (*adminapi.OrderResult, error) {
+	res, err := k.c.keeper.Import(ctx, refreshToken, true)
+	if err != nil {
+		return nil, err
+	}
+	result := orderResult(k.c, res)
+	return &result, nil
 }

@@ -1,4 +1,4 @@
-package module
+package login
 
 import (
 	"context"
@@ -11,18 +11,42 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/keeper"
+	"lamplighter/module/authserver"
 	"lamplighter/module/internal/keyfiles"
-	"lamplighter/module/internal/store"
-	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/settings"
 )
 
+// keeping keeps whatever a log-in yields, and takes its time.
+type keeping func()
+
+func (keeping) Keepable(context.Context) error { return nil }
+
+func (k keeping) Keep(context.Context, string) (*adminapi.OrderResult, error) {
+	k()
+	return new(adminapi.OrderResult), nil
+}
+
+// made is a client of these settings.
+func made(t *testing.T, cfg *settings.Client) *Client {
+	t.Helper()
+	effective, err := cfg.Effective()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, id := effective.Split()
+	server, err := authserver.New(caddy.Context{Context: t.Context()}, effective, rest, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Client{Name: "api", Settings: rest, Server: server.Of("api", id), Keeper: keeping(func() {})}
+}
+
 // deviceServer is a device authorization endpoint and its token endpoint, which
 // answers a device code as a test says.
-func deviceServer(t *testing.T, settings *settings.Client, answer func(w http.ResponseWriter, form url.Values)) (c *client, forms *[]url.Values) {
+func deviceServer(t *testing.T, settings *settings.Client, answer func(w http.ResponseWriter, form url.Values)) (c *Client, forms *[]url.Values) {
 	t.Helper()
 	forms = new([]url.Values)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,9 +67,7 @@ func deviceServer(t *testing.T, settings *settings.Client, answer func(w http.Re
 	t.Cleanup(server.Close)
 	settings.TokenEndpoint, settings.DeviceAuthorizationEndpoint = server.URL+"/token", server.URL+"/device"
 	settings.GrantType, settings.ClientID = "refresh_token", "app"
-	c = madeOf(t, settings)
-	c.keeper = keeper.New("api", store.NewFile(filepath.Join(t.TempDir(), "records")), nil)
-	return c, forms
+	return made(t, settings), forms
 }
 
 // Fault E11. Dex takes the client from there alone.
@@ -62,11 +84,11 @@ func TestTheClientIsNamedInALoginByDeviceHoweverItAuthenticates(t *testing.T) {
 			c, forms := deviceServer(t, settings, func(w http.ResponseWriter, _ url.Values) {
 				http.Error(w, `{"error":"authorization_pending"}`, http.StatusBadRequest)
 			})
-			began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
+			began, err := c.Step(t.Context(), adminapi.LoginRequest{Device: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if again, err := c.login(t.Context(), adminapi.LoginRequest{State: began.State}); err != nil || again.Interval == 0 {
+			if again, err := c.Step(t.Context(), adminapi.LoginRequest{State: began.State}); err != nil || again.Interval == 0 {
 				t.Fatalf("%+v, %v", again, err)
 			}
 			for _, form := range *forms {
@@ -105,11 +127,11 @@ func TestALoginByDeviceThatCannotSucceedEndsAtOnce(t *testing.T) {
 				w.WriteHeader(test.status)
 				_, _ = w.Write([]byte(test.body))
 			})
-			began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
+			began, err := c.Step(t.Context(), adminapi.LoginRequest{Device: true})
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = c.login(t.Context(), adminapi.LoginRequest{State: began.State})
+			_, err = c.Step(t.Context(), adminapi.LoginRequest{State: began.State})
 			if (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
 				t.Errorf("want %q: %v", test.says, err)
 			}
@@ -123,17 +145,17 @@ func TestALoginByDeviceThatCannotSucceedEndsAtOnce(t *testing.T) {
 // Fault E11. The time may end while the server cannot answer.
 func TestALoginByDeviceWhoseTimeIsOverSaysWhatTheServerAnswered(t *testing.T) {
 	c, _ := deviceServer(t, &settings.Client{ClientSecret: "the-secret"}, func(w http.ResponseWriter, _ url.Values) { w.WriteHeader(http.StatusBadGateway) })
-	began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
+	began, err := c.Step(t.Context(), adminapi.LoginRequest{Device: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = c.login(t.Context(), adminapi.LoginRequest{State: began.State}); err != nil {
+	if _, err = c.Step(t.Context(), adminapi.LoginRequest{State: began.State}); err != nil {
 		t.Fatal(err)
 	}
 	logins.Lock()
 	logins.byState[began.State].ends = time.Now().Add(-time.Second)
 	logins.Unlock()
-	if _, err = c.login(t.Context(), adminapi.LoginRequest{State: began.State}); err == nil || !strings.Contains(err.Error(), "answered 502") || !strings.Contains(err.Error(), "time of the log-in is over") {
+	if _, err = c.Step(t.Context(), adminapi.LoginRequest{State: began.State}); err == nil || !strings.Contains(err.Error(), "answered 502") || !strings.Contains(err.Error(), "time of the log-in is over") {
 		t.Error(err)
 	}
 }
@@ -145,31 +167,24 @@ func TestALoginWhoseTokenIsBeingImportedHoldsUpNoOther(t *testing.T) {
 		_, _ = w.Write([]byte(`{"access_token":"an-access-token","refresh_token":"a-refresh-token","token_type":"Bearer","expires_in":60}`))
 	})
 	asked, release := make(chan struct{}), make(chan struct{})
-	stop := c.keeper.Start(keeper.Settings{
-		Settings: grant.Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5},
-		Resolve: func() (keeper.Inputs, error) {
-			return keeper.Inputs{Ask: func(context.Context, string, func() error) tokenendpoint.Answer {
-				close(asked)
-				<-release // a slow server
-				return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: tokenendpoint.CauseUnreachable}
-			}}, nil
-		},
+	c.Keeper = keeping(func() {
+		close(asked)
+		<-release // a slow server
 	})
-	defer stop()
-	began, err := c.login(t.Context(), adminapi.LoginRequest{Device: true})
+	began, err := c.Step(t.Context(), adminapi.LoginRequest{Device: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_, _ = c.login(t.Context(), adminapi.LoginRequest{State: began.State})
+		_, _ = c.Step(t.Context(), adminapi.LoginRequest{State: began.State})
 	}()
 	<-asked
 	others := make(chan struct{})
 	go func() {
 		defer close(others)
-		endLogin(remember(&loginUnderWay{client: "another", ends: time.Now().Add(time.Minute)}))
+		endLogin(remember(&underWay{client: "another", ends: time.Now().Add(time.Minute)}))
 	}()
 	select {
 	case <-others:

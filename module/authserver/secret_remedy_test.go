@@ -1,8 +1,8 @@
-package module
+package authserver
 
 import (
 	"net/http"
-	"net/url"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,16 +24,18 @@ func TestTheRemedyForARefusedSecretIsTrueForItsSource(t *testing.T) {
 		"{file." + file + "}":           "is read again by itself",
 	} {
 		t.Run(secret[:5], func(t *testing.T) {
-			c, _ := deviceServer(t, &settings.Client{ClientSecret: secret}, func(w http.ResponseWriter, _ url.Values) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusUnauthorized)
 				_, _ = w.Write([]byte(`{"error":"invalid_client"}`))
-			})
-			in, err := c.inputs()
+			}))
+			defer server.Close()
+			c := made(t, &settings.Client{TokenEndpoint: server.URL, ClientID: "app", ClientSecret: secret})
+			req, err := c.Resolve(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			a := in.Ask(t.Context(), "a-refresh-token", func() error { return nil })
+			a := c.Do(t.Context(), *req)
 			if !strings.Contains(a.Remedy, want) || want != "then reload" && strings.Contains(a.Remedy, "reload") {
 				t.Errorf("the remedy is %q (%+v)", a.Remedy, a.Cause)
 			}
