@@ -8,4 +8,5 @@ import (
 	_ "lamplighter/module/command"
 	_ "lamplighter/module/demo"
 	_ "lamplighter/module/guard"
+	_ "lamplighter/module/proxy"
 )

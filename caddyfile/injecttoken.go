@@ -4,7 +4,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"lamplighter/module"
+	"lamplighter/module/proxy"
 )
 
 func init() {
@@ -29,5 +29,5 @@ func parseInjectToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 	if global[args[0]] == nil {
 		return nil, h.Errf("client %[1]s is not declared: add the global option 'oauth2_client %[1]s { … }'", args[0])
 	}
-	return &module.InjectToken{Client: args[0], DeclaredAt: position(h.Dispenser)}, nil
+	return &proxy.InjectToken{Client: args[0], DeclaredAt: position(h.Dispenser)}, nil
 }

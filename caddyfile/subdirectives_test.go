@@ -26,7 +26,7 @@ func TestEverySubdirectiveIsExplained(t *testing.T) {
 		{"clientParser.store", 2, "clients.md"},
 		{"upstream.read", 11, "caddyfile.md"},
 		{"Transport.UnmarshalCaddyfile", 2, "caddyfile.md"},
-		{"RouteScope.field", 3, "caddyfile.md"},
+		{"RouteScope.Field", 3, "caddyfile.md"},
 	} {
 		words := wordsOf(t, parsed.function)
 		if len(words) < parsed.atLeast {

@@ -12,8 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
-	"lamplighter/module"
 	"lamplighter/module/guard"
+	"lamplighter/module/proxy"
 	"lamplighter/module/settings"
 )
 
@@ -51,37 +51,37 @@ func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) 
 		return nil, err
 	}
 	u := upstream{helper: h}
-	proxy, err := u.proxy()
+	handler, err := u.handler()
 	if err != nil {
 		return nil, err
 	}
 	u.guard.DeclaredAt = u.declaredAt
 	values := h.NewRoute(matcher, &u.guard)
 	route := values[0].Value.(caddyhttp.Route)
-	gate := &module.Gate{Client: u.name.Text, RouteScope: u.scope, DeclaredAt: u.declaredAt}
+	gate := &proxy.Gate{Client: u.name.Text, RouteScope: u.scope, DeclaredAt: u.declaredAt}
 	route.HandlersRaw = append(route.HandlersRaw,
 		caddyconfig.JSONModuleObject(gate, "handler", gate.CaddyModule().ID.Name(), nil),
-		caddyconfig.JSONModuleObject(proxy, "handler", "reverse_proxy", nil))
+		caddyconfig.JSONModuleObject(handler, "handler", "reverse_proxy", nil))
 	values[0].Value = route
 	return values, nil
 }
 
-// proxy reads the directive and returns the reverse_proxy that it stands for.
-func (u *upstream) proxy() (*reverseproxy.Handler, error) {
+// handler reads the directive and returns the reverse_proxy that it stands for.
+func (u *upstream) handler() (*reverseproxy.Handler, error) {
 	h := u.helper
 	d := h.Dispenser
 	if err := u.read(d); err != nil {
 		return nil, err
 	}
-	proxy := new(reverseproxy.Handler)
-	if err := proxy.UnmarshalCaddyfile(caddyfile.NewDispenser(u.tokens())); err != nil {
+	handler := new(reverseproxy.Handler)
+	if err := handler.UnmarshalCaddyfile(caddyfile.NewDispenser(u.tokens())); err != nil {
 		return nil, err
 	}
-	if err := proxy.FinalizeUnmarshalCaddyfile(h); err != nil {
+	if err := handler.FinalizeUnmarshalCaddyfile(h); err != nil {
 		return nil, err
 	}
-	transport := &module.Transport{HTTPTransport: new(reverseproxy.HTTPTransport)}
-	if err := json.Unmarshal(proxy.TransportRaw, transport); err != nil {
+	transport := &proxy.Transport{HTTPTransport: new(reverseproxy.HTTPTransport)}
+	if err := json.Unmarshal(handler.TransportRaw, transport); err != nil {
 		return nil, err
 	}
 	transport.Config = u.settings
@@ -89,11 +89,11 @@ func (u *upstream) proxy() (*reverseproxy.Handler, error) {
 	transport.Audit = transport.Audit || u.audit
 	transport.DeclaredAt = u.declaredAt
 	transport.AllowInsecureTLS = transport.AllowInsecureTLS || u.insecureTLS
-	proxy.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "oauth2", nil)
+	handler.TransportRaw = caddyconfig.JSONModuleObject(transport, "protocol", "oauth2", nil)
 	if !transport.TLSEnabled() {
-		setHost(proxy)
+		setHost(handler)
 	}
-	return proxy, nil
+	return handler, nil
 }
 
 // upstream is the directive's block, taken apart.
@@ -110,7 +110,7 @@ type upstream struct {
 	insecureTLS bool
 	audit       bool
 	guard       guard.Guard
-	scope       module.RouteScope
+	scope       settings.RouteScope
 }
 
 func (u *upstream) read(d *caddyfile.Dispenser) error {

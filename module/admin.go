@@ -54,7 +54,7 @@ func (a adminAPI) Routes() []caddy.AdminRoute {
 }
 
 // status is what operators see of the client.
-func (c *client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
+func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 	s := clientStatus(st, now)
 	s.Detail, s.Remedy = words.Of(st.Trouble, c.about())
 	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
@@ -128,7 +128,7 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 		return errNothingHere
 	}
 	name, action, _ := strings.Cut(name, "/")
-	i := slices.IndexFunc(clients, func(c *client) bool { return c.name == name })
+	i := slices.IndexFunc(clients, func(c *Client) bool { return c.name == name })
 	if i < 0 {
 		return unknownClient(name, clients)
 	}
@@ -148,8 +148,8 @@ func notStarted(w http.ResponseWriter, path string) error {
 }
 
 // one serves one client.
-func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client, action string) error {
-	actions := map[string]func(http.ResponseWriter, *http.Request, *client) error{
+func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *Client, action string) error {
+	actions := map[string]func(http.ResponseWriter, *http.Request, *Client) error{
 		"refresh": a.refresh,
 		"import":  a.imports,
 		"revoke":  a.revoke,
@@ -190,7 +190,7 @@ func answerGet(w http.ResponseWriter, r *http.Request, v any) error {
 	return writeJSON(w, http.StatusOK, v)
 }
 
-func runningClients() ([]*client, error) {
+func runningClients() ([]*Client, error) {
 	app, err := runningApp()
 	if err != nil || app == nil {
 		return nil, err
@@ -198,7 +198,7 @@ func runningClients() ([]*client, error) {
 	return app.set.list(), nil
 }
 
-func statuses(clients []*client) []adminapi.ClientStatus {
+func statuses(clients []*Client) []adminapi.ClientStatus {
 	list := make([]adminapi.ClientStatus, 0, len(clients))
 	for _, c := range clients {
 		list = append(list, c.status(c.state(), time.Now()))
@@ -207,13 +207,13 @@ func statuses(clients []*client) []adminapi.ClientStatus {
 }
 
 // ready answers 200 if the named clients, or all, have a valid token.
-func ready(w http.ResponseWriter, clients []*client, names []string) error {
+func ready(w http.ResponseWriter, clients []*Client, names []string) error {
 	asked := clients
 	if len(names) > 0 {
 		asked = nil
 	}
 	for _, name := range names {
-		i := slices.IndexFunc(clients, func(c *client) bool { return c.name == name })
+		i := slices.IndexFunc(clients, func(c *Client) bool { return c.name == name })
 		if i < 0 {
 			return unknownClient(name, clients)
 		}
@@ -232,7 +232,7 @@ func ready(w http.ResponseWriter, clients []*client, names []string) error {
 	return writeJSON(w, status, map[string]any{"ready": len(waiting) == 0, "waiting": waiting})
 }
 
-func unknownClient(name string, clients []*client) error {
+func unknownClient(name string, clients []*Client) error {
 	const most = 20
 	names := make([]string, 0, most+1)
 	for _, c := range clients[:min(most, len(clients))] {

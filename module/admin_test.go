@@ -30,9 +30,9 @@ func TestNothingIsReadyBeforeAConfigurationHasStarted(t *testing.T) {
 }
 
 func TestAnUnknownClientIsToldSomeOfThoseThereAre(t *testing.T) {
-	list := make([]*client, 1000)
+	list := make([]*Client, 1000)
 	for i := range list {
-		list[i] = &client{name: fmt.Sprintf("client-%03d", i)}
+		list[i] = &Client{name: fmt.Sprintf("client-%03d", i)}
 	}
 	message := unknownClient("erp", list).Error()
 	if !strings.Contains(message, "client-000, client-001") || !strings.Contains(message, "and 980 more") || len(message) > 500 {

@@ -23,7 +23,7 @@ import (
 const carryPatience = 10 * time.Second
 
 // adopt carries another record's grant over to the client.
-func (a adminAPI) adopt(w http.ResponseWriter, r *http.Request, c *client) error {
+func (a adminAPI) adopt(w http.ResponseWriter, r *http.Request, c *Client) error {
 	var req adminapi.AdoptRequest
 	b, err := io.ReadAll(io.LimitReader(r.Body, adminapi.MaxBody))
 	if err == nil {
@@ -41,7 +41,7 @@ func (a adminAPI) adopt(w http.ResponseWriter, r *http.Request, c *client) error
 
 // adopt carries the grant of another record over to the client, which goes on with
 // it at once.
-func (c *client) adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminapi.AdoptResult, error) {
+func (c *Client) adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminapi.AdoptResult, error) {
 	if !c.cfg.Rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token of its own", c.name)
 	}
@@ -81,7 +81,7 @@ func (c *client) adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminap
 }
 
 // moveTo carries the client's grant over to another store.
-func (c *client) moveTo(ctx context.Context, named string) (*adminapi.AdoptResult, error) {
+func (c *Client) moveTo(ctx context.Context, named string) (*adminapi.AdoptResult, error) {
 	other, err := c.useOther(named)
 	if err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func carried(ctx context.Context, from, to carry.End) error {
 
 // useOther finds a store that a command names: the JSON of one, or the directory of
 // one that is encrypted as the client's.
-func (c *client) useOther(named string) (*storeUse, error) {
+func (c *Client) useOther(named string) (*storeUse, error) {
 	cfg := &settings.StoreConfig{Path: named}
 	keys := c.keys
 	if strings.HasPrefix(named, "{") {

@@ -21,7 +21,7 @@ func (a *App) Attend(name string) (found adminapi.Attended, names []string) {
 
 // attended is a client that a command works with.
 type attended struct {
-	c      *client
+	c      *Client
 	atWork bool
 }
 

@@ -6,14 +6,15 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"lamplighter/module/internal/percaller"
 )
 
 // callersToken reads the caller's token. What can be none is asked for nowhere.
-func (c *client) callersToken(req *http.Request) (string, error) {
+func (c *Client) callersToken(req *http.Request) (string, error) {
 	repl, ok := req.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	if !ok || isHealthCheck(req) {
+	if !ok || req.Context().Value(caddyhttp.VarsCtxKey) == nil {
 		return "", percaller.ErrNoSubjectToken // nobody's request
 	}
 	token := withoutScheme(repl.ReplaceAll(c.cfg.SubjectToken, ""))

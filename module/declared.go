@@ -20,8 +20,8 @@ import (
 	"lamplighter/module/settings"
 )
 
-// client is a declared Client at work in one configuration.
-type client struct {
+// Client is a declared client at work in one configuration.
+type Client struct {
 	set        *set // nil in some tests
 	name       string
 	declaredAt string
@@ -46,13 +46,13 @@ type client struct {
 	events    *observe.Emitter
 
 	callers    *exchanger         // nil unless each caller has a token of its own
-	others     map[string]*client // whose tokens the settings mention
-	dependents []*client          // which mention this one's
+	others     map[string]*Client // whose tokens the settings mention
+	dependents []*Client          // which mention this one's
 }
 
 // newClient checks everything about a client that can be known without network
 // and writes, secrets included: a configuration error is found by `validate`.
-func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Client) (*client, error) {
+func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Client) (*Client, error) {
 	if err := settings.CheckName(name); err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 	if err != nil {
 		return nil, err
 	}
-	c := &client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg}
+	c := &Client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg}
 	var id settings.Identity
 	if c.kind, id, err = kinds.of(ctx, effective); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 }
 
 // acquire takes what the client shares with other configurations.
-func (c *client) acquire() (err error) {
+func (c *Client) acquire() (err error) {
 	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.use); err != nil {
 		return err
 	}
@@ -89,12 +89,12 @@ func (c *client) acquire() (err error) {
 	if err != nil {
 		return err
 	}
-	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: record.FingerprintOfAll(c.settings()).String()}
+	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: record.FingerprintOfAll(c.allSettings()).String()}
 	return nil
 }
 
 // release gives it back.
-func (c *client) release() (err error) {
+func (c *Client) release() (err error) {
 	if c.keeper != nil {
 		_, err = keepers.Delete(c.keeperKey)
 	}
@@ -110,7 +110,7 @@ func (c *client) release() (err error) {
 }
 
 // suppliedSeed reads the refresh token that the operator supplied.
-func (c *client) suppliedSeed() (string, error) {
+func (c *Client) suppliedSeed() (string, error) {
 	var r placeholder.Resolver
 	seed := r.Value("refresh_token", c.server.Identity().RefreshToken)
 	if r.Err != nil || seed == "" {
@@ -124,11 +124,11 @@ func (c *client) suppliedSeed() (string, error) {
 }
 
 // warnings are about settings that work, or may work later.
-func (c *client) warnings() (list []string) {
+func (c *Client) warnings() (list []string) {
 	if c.seedErr != nil && c.cfg.Rotating() {
 		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
 	}
-	list = append(list, c.settings().LiteralSecrets()...)
+	list = append(list, c.allSettings().LiteralSecrets()...)
 	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
 		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}
@@ -140,7 +140,7 @@ func (c *client) warnings() (list []string) {
 }
 
 // start lets the keeper obey this configuration.
-func (c *client) start(maxRequests int) {
+func (c *Client) start(maxRequests int) {
 	drains, _ := c.cfg.Drains() // checked
 	if c.cfg.PerCaller() {
 		return // its tokens are obtained when their callers come
@@ -172,12 +172,12 @@ func (c *client) start(maxRequests int) {
 }
 
 // declares reports whether the configuration has another client of that name.
-func (c *client) declares(name string) bool {
+func (c *Client) declares(name string) bool {
 	return c.set != nil && name != c.name && c.set.get(name) != nil
 }
 
 // tell tells everybody what happened to the client.
-func (c *client) tell(e keeper.Event) {
+func (c *Client) tell(e keeper.Event) {
 	c.counts.History.Add(e)
 	c.counts.Count(e)
 	told := observe.InWords(e, c.about())
@@ -188,7 +188,7 @@ func (c *client) tell(e keeper.Event) {
 	}
 }
 
-func (c *client) stop() {
+func (c *Client) stop() {
 	if c.stopOnce != nil {
 		c.stopOnce()
 	}

@@ -11,14 +11,14 @@ import (
 
 // connect gives a client the clients whose tokens it sends. Those are global
 // options: a client declared in place belongs to its block.
-func (s *set) connect(c *client) error {
+func (s *set) connect(c *Client) error {
 	for _, name := range c.cfg.Mentioned() {
 		other := s.clients[name]
 		if other == nil || other.inPlace {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
 		}
 		if c.others == nil {
-			c.others = make(map[string]*client)
+			c.others = make(map[string]*Client)
 		}
 		c.others[name] = other
 		other.dependents = append(other.dependents, c)
@@ -33,7 +33,7 @@ func (s *set) connect(c *client) error {
 }
 
 // pathTo returns the way from the client to a goal over the tokens it sends.
-func (c *client) pathTo(goal *client, way []string) []string {
+func (c *Client) pathTo(goal *Client, way []string) []string {
 	way = append(slices.Clone(way), c.name)
 	if len(way) > 1 && c == goal {
 		return way
@@ -50,7 +50,7 @@ func (c *client) pathTo(goal *client, way []string) []string {
 }
 
 // obtained tells the clients that wait for this one's token.
-func (c *client) obtained() {
+func (c *Client) obtained() {
 	for _, d := range c.dependents {
 		d.keeper.Recheck()
 	}

@@ -6,20 +6,20 @@ import (
 	"lamplighter/module/placeholder"
 )
 
-// gated reports whether there is a gate of the same directive.
-func (a *App) gated(name, declaredAt string) bool {
+// Gated reports whether there is a gate of the same directive.
+func (a *App) Gated(name, declaredAt string) bool {
 	a.gating.Lock()
 	defer a.gating.Unlock()
 	return a.gates[use{name, declaredAt}]
 }
 
-// expect returns a function that finds the client of a name once all modules are
+// Expect returns a function that finds the client of a name once all modules are
 // provisioned: it may be declared in place by one that comes later.
-func (a *App) expect(name, declaredAt string) func() *client {
+func (a *App) Expect(name, declaredAt string) func() *Client {
 	a.gating.Lock()
 	defer a.gating.Unlock()
 	a.gates[use{name, declaredAt}] = true
-	return sync.OnceValue(func() *client {
+	return sync.OnceValue(func() *Client {
 		return a.set.get(name)
 	})
 }

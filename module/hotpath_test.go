@@ -6,14 +6,10 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"net/textproto"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/grant"
@@ -24,14 +20,14 @@ import (
 )
 
 // clientWithToken has a valid token.
-func clientWithToken(tb testing.TB, name string, drain bool) *client {
+func clientWithToken(tb testing.TB, name string, drain bool) *Client {
 	tb.Helper()
 	in, err := inject.Compile([]inject.Injection{{Name: "Authorization", Value: "Bearer {access_token}"}}, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
-	c := &client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil)}
+	c := &Client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil)}
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {
@@ -70,14 +66,14 @@ func cloned(req *http.Request) *http.Request {
 var static = []string{"Bearer static"}
 
 // withToken is what the transport does besides sending.
-func (c *client) withToken(req *http.Request) *http.Request {
-	p, err := c.pass(req, time.Second, true)
+func (c *Client) withToken(req *http.Request) *http.Request {
+	p, err := c.Pass(req, time.Second, true)
 	if err != nil {
 		panic(err)
 	}
-	out := p.into(req)
-	p.answered()
-	if p.rejects(req, accepting) {
+	out := p.Into(req)
+	p.Answered()
+	if p.Rejects(req, accepting) {
 		panic("rejected")
 	}
 	return out
@@ -130,7 +126,7 @@ func BenchmarkToken(b *testing.B) {
 func BenchmarkTokenOnAllCores(b *testing.B) {
 	for _, clients := range []int{1, 100} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
-			list := make([]*client, clients)
+			list := make([]*Client, clients)
 			for i := range list {
 				list[i] = clientWithToken(b, fmt.Sprintf("client-%d", i), true)
 			}
@@ -142,35 +138,5 @@ func BenchmarkTokenOnAllCores(b *testing.B) {
 				}
 			})
 		})
-	}
-}
-
-// BenchmarkLookAtItsExpiry is what each request costs more, and BenchmarkLate what one
-// costs whose token is chosen again when its connection is there.
-func BenchmarkLookAtItsExpiry(b *testing.B) {
-	t := &Transport{HTTPTransport: new(reverseproxy.HTTPTransport)}
-	token := &keeper.Token{ExpiresAt: time.Now().Add(time.Hour)}
-	b.ReportAllocs()
-	for b.Loop() {
-		if t.mayOutlast(token) {
-			b.Fatal("it may")
-		}
-	}
-}
-
-// BenchmarkLate has a request as Caddy's reverse_proxy makes it, which is traced already.
-func BenchmarkLate(b *testing.B) {
-	c, req := clientWithToken(b, "erp", false), requestOfAnApplication()
-	t := &Transport{HTTPTransport: new(reverseproxy.HTTPTransport), client: c}
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error { return nil }}))
-	token := c.keeper.Current()
-	b.ReportAllocs()
-	for b.Loop() {
-		l := &late{transport: t, pass: &pass{req: req, held: keeper.Pass{Token: token}}, out: req}
-		sink.Store(l.watch())
-		if err := l.choose(); err != nil {
-			b.Fatal(err)
-		}
-		l.callOff(nil)
 	}
 }

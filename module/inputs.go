@@ -14,7 +14,7 @@ import (
 )
 
 // inputs are what the keeper needs for the next token request.
-func (c *client) inputs() (keeper.Inputs, error) {
+func (c *Client) inputs() (keeper.Inputs, error) {
 	req, err := c.server.Resolve(c.otherToken)
 	if err != nil {
 		return keeper.Inputs{}, printableErr(err)
@@ -44,7 +44,7 @@ func (c *client) inputs() (keeper.Inputs, error) {
 }
 
 // otherToken returns the access token of another client.
-func (c *client) otherToken(name string) (string, error) {
+func (c *Client) otherToken(name string) (string, error) {
 	if t := c.others[name].keeper.Current(); t != nil {
 		return t.AccessToken, nil
 	}
@@ -52,7 +52,7 @@ func (c *client) otherToken(name string) (string, error) {
 }
 
 // request makes one token request. What its answer brings must fit into requests.
-func (c *client) request(ctx context.Context, req tokenendpoint.Request) tokenendpoint.Answer {
+func (c *Client) request(ctx context.Context, req tokenendpoint.Request) tokenendpoint.Answer {
 	answer := c.server.Do(ctx, req)
 	if answer.Outcome != tokenendpoint.Granted || answer.Unusable != "" {
 		return answer

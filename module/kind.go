@@ -26,8 +26,8 @@ type kind struct {
 	keys       *store.Keys
 }
 
-// settings are all effective settings of a client.
-func (c *client) settings() *settings.Client { return c.cfg.Join(c.server.Identity()) }
+// allSettings are all effective settings of a client.
+func (c *Client) allSettings() *settings.Client { return c.cfg.Join(c.server.Identity()) }
 
 // recentKinds is how many kinds are compared with a client's before it is taken
 // for one of its own.

@@ -34,13 +34,13 @@ func TestClientsThatDifferInTheirIdentityOnlyAreOfOneKind(t *testing.T) {
 	if first.kind != second.kind {
 		t.Error("they are of different kinds")
 	}
-	for name, c := range map[string]*client{"first": first, "second": second} {
+	for name, c := range map[string]*Client{"first": first, "second": second} {
 		want, err := settingsOf(name).Effective()
 		if err != nil {
 			t.Fatal(err)
 		}
 		want.DeclaredAt = ""
-		if got := c.settings(); !reflect.DeepEqual(got, want) {
+		if got := c.allSettings(); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s has other settings: %+v", name, got)
 		}
 		req, err := c.server.Resolve(nil)

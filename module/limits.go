@@ -69,7 +69,7 @@ var (
 
 // useTurns finds the turns to ask the client's authorization server. They are the
 // same for all configurations, and are given back under the server's name.
-func (s *set) useTurns(c *client) error {
+func (s *set) useTurns(c *Client) error {
 	var r placeholder.Resolver
 	endpoint := r.Value("token_endpoint", c.server.Identity().TokenEndpoint)
 	if endpoint == "" {

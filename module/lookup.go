@@ -9,7 +9,7 @@ import (
 
 // lookup returns the client of a name for another module. With settings it
 // declares the client in place: once, or again with equal settings.
-func (s *set) lookup(name string, inPlace *settings.Client, declaredAt string) (*client, error) {
+func (s *set) lookup(name string, inPlace *settings.Client, declaredAt string) (*Client, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	known := s.clients[name]

@@ -9,7 +9,7 @@ import (
 )
 
 // about is what words about the client need to know of it.
-func (c *client) about() words.About {
+func (c *Client) about() words.About {
 	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating()}
 }
 

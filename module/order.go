@@ -21,7 +21,7 @@ import (
 )
 
 // refresh obtains a new token now and answers with the outcome.
-func (a adminAPI) refresh(w http.ResponseWriter, r *http.Request, c *client) error {
+func (a adminAPI) refresh(w http.ResponseWriter, r *http.Request, c *Client) error {
 	res, err := c.keeper.Refresh(r.Context(), r.URL.Query().Get("force") == "true")
 	if err != nil {
 		return err // nobody is there to read it
@@ -31,7 +31,7 @@ func (a adminAPI) refresh(w http.ResponseWriter, r *http.Request, c *client) err
 
 // imports takes a new refresh token, and answers with what the server says to
 // it. Neither body nor token is part of any message.
-func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *client) error {
+func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *Client) error {
 	token, err := importedToken(r)
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("client %s: %w", c.name, err)}
@@ -50,7 +50,7 @@ func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *client) err
 }
 
 // revoke ends the client's grant at the authorization server.
-func (a adminAPI) revoke(w http.ResponseWriter, r *http.Request, c *client) error {
+func (a adminAPI) revoke(w http.ResponseWriter, r *http.Request, c *Client) error {
 	res, err := c.keeper.Revoke(r.Context())
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func importedToken(r *http.Request) (string, error) {
 	return adminapi.CheckToken(body.RefreshToken)
 }
 
-func orderResult(c *client, r keeper.Result) adminapi.OrderResult {
+func orderResult(c *Client, r keeper.Result) adminapi.OrderResult {
 	detail, remedy := words.Of(r.Trouble, c.about())
 	return adminapi.OrderResult{
 		Client:   c.name,
@@ -89,7 +89,7 @@ func orderResult(c *client, r keeper.Result) adminapi.OrderResult {
 	}
 }
 
-func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error {
+func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *Client) error {
 	b, err := io.ReadAll(io.LimitReader(r.Body, adminapi.MaxBody))
 	var req adminapi.LoginRequest
 	if err != nil || json.Unmarshal(b, &req) != nil {
@@ -103,12 +103,12 @@ func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client) error
 }
 
 // login is the client as somebody logs in for it.
-func (c *client) login() *login.Client {
+func (c *Client) login() *login.Client {
 	return &login.Client{Name: c.name, Settings: c.cfg, Server: c.server, Tokens: c.otherToken, Keeper: keeping{c}}
 }
 
 // keeping keeps what a log-in of the client yields.
-type keeping struct{ c *client }
+type keeping struct{ c *Client }
 
 // Keepable is that of the keeper.
 func (k keeping) Keepable(ctx context.Context) error {

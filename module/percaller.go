@@ -32,7 +32,7 @@ type exchanger struct {
 	settings string // fingerprint: another scope is another token
 }
 
-func (c *client) callersExchange(subject string) percaller.Exchange {
+func (c *Client) callersExchange(subject string) percaller.Exchange {
 	return percaller.Exchange{
 		Key:                percaller.KeyOf(c.callers.settings, subject),
 		Settings:           c.callers.settings,
@@ -52,7 +52,7 @@ func (c *client) callersExchange(subject string) percaller.Exchange {
 
 // notifyOfCallers is told what happened to the exchanges: once a second under
 // load, so that only what is logged is passed on.
-func (c *client) notifyOfCallers(e keeper.Event) {
+func (c *Client) notifyOfCallers(e keeper.Event) {
 	e.Client = c.name
 	told := observe.InWords(e, c.about())
 	if !c.log.Report(told) {
@@ -62,7 +62,7 @@ func (c *client) notifyOfCallers(e keeper.Event) {
 	c.events.Emit(told)
 }
 
-func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
+func (c *Client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
 	req, err := c.server.Resolve(c.otherToken)
 	if err != nil {
 		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: grant.CauseUnresolved, Detail: redact.Text(err.Error())}
@@ -77,7 +77,7 @@ func (c *client) askFor(ctx context.Context, subject string) tokenendpoint.Answe
 // token returns a pass for a request: with the client's own token, or with that
 // of its caller. Its error is *keeper.Unavailable, *percaller.Failure, or that of
 // the request's context.
-func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
+func (c *Client) token(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
 	if !c.cfg.PerCaller() {
 		return c.keeper.Acquire(req.Context(), wait, holdable)
 	}
@@ -89,9 +89,9 @@ func (c *client) token(req *http.Request, wait time.Duration, holdable bool) (ke
 	return keeper.Pass{Token: t}, err
 }
 
-// ready waits until there is a token for a request, and while a token is replaced
+// Ready waits until there is a token for a request, and while a token is replaced
 // that a holdable request would be held for.
-func (c *client) ready(req *http.Request, wait time.Duration, holdable bool) error {
+func (c *Client) Ready(req *http.Request, wait time.Duration, holdable bool) error {
 	if !c.cfg.PerCaller() {
 		return c.keeper.Ready(req.Context(), wait, holdable)
 	}
@@ -101,7 +101,7 @@ func (c *client) ready(req *http.Request, wait time.Duration, holdable bool) err
 
 // former returns a pass for the token before one that was rejected, if that has only
 // just come, and is the client's own.
-func (c *client) former(rejected *keeper.Token) (keeper.Pass, bool) {
+func (c *Client) former(rejected *keeper.Token) (keeper.Pass, bool) {
 	if c.cfg.PerCaller() {
 		return keeper.Pass{}, false
 	}
@@ -109,7 +109,7 @@ func (c *client) former(rejected *keeper.Token) (keeper.Pass, bool) {
 }
 
 // unauthorized says what to do with the 401 that a token was answered with.
-func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.Duration) keeper.Verdict {
+func (c *Client) unauthorized(req *http.Request, used *keeper.Token, wait time.Duration) keeper.Verdict {
 	if !c.cfg.PerCaller() {
 		return c.keeper.Unauthorized(req.Context(), used, wait)
 	}
@@ -122,7 +122,7 @@ func (c *client) unauthorized(req *http.Request, used *keeper.Token, wait time.D
 
 // state is what is known of the client's token. Of a client whose callers have
 // tokens of their own, it is how the last exchange went.
-func (c *client) state() keeper.Status {
+func (c *Client) state() keeper.Status {
 	st := c.keeper.Status()
 	if !c.cfg.PerCaller() {
 		return st
@@ -168,9 +168,9 @@ func noCallersToken(client string, f *percaller.Failure) *problem.Problem {
 	return p
 }
 
-// unavailable is the answer to a request for which there is no token, nil if its
+// Unavailable is the answer to a request for which there is no token, nil if its
 // caller went away.
-func (c *client) unavailable(err error) *problem.Problem {
+func (c *Client) Unavailable(err error) *problem.Problem {
 	if u, ok := errors.AsType[*keeper.Unavailable](err); ok {
 		return c.noToken(u)
 	}
@@ -181,7 +181,7 @@ func (c *client) unavailable(err error) *problem.Problem {
 }
 
 // waiting returns how many requests wait for a token now.
-func (c *client) waiting() int64 {
+func (c *Client) waiting() int64 {
 	if !c.cfg.PerCaller() {
 		return c.keeper.Waiting()
 	}
@@ -190,7 +190,7 @@ func (c *client) waiting() int64 {
 
 // cacheEntries returns how many tokens of callers are kept, and how many
 // refusals are remembered.
-func (c *client) cacheEntries() int {
+func (c *Client) cacheEntries() int {
 	if !c.cfg.PerCaller() {
 		return 0
 	}
@@ -198,7 +198,7 @@ func (c *client) cacheEntries() int {
 }
 
 // errPerCaller refuses orders that make no sense for such a client.
-func (c *client) errPerCaller() error {
+func (c *Client) errPerCaller() error {
 	if !c.cfg.PerCaller() {
 		return nil
 	}

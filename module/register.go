@@ -20,7 +20,7 @@ import (
 // secrets are in files. Which error is returned does not depend on that.
 func (s *set) addAll(list map[string]*settings.Client) error {
 	names := slices.Sorted(maps.Keys(list))
-	found := make([]*client, len(names))
+	found := make([]*Client, len(names))
 	failed := make([]error, len(names))
 	inParallel(len(names), func(i int) { found[i], failed[i] = s.newClient(names[i], list[names[i]]) })
 	for i, c := range found {
@@ -40,7 +40,7 @@ func (s *set) addAll(list map[string]*settings.Client) error {
 }
 
 // add provisions a client.
-func (s *set) add(name string, cfg *settings.Client) (*client, error) {
+func (s *set) add(name string, cfg *settings.Client) (*Client, error) {
 	c, err := s.newClient(name, cfg)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (s *set) add(name string, cfg *settings.Client) (*client, error) {
 }
 
 // newClient is all of it that changes nothing in the set.
-func (s *set) newClient(name string, cfg *settings.Client) (*client, error) {
+func (s *set) newClient(name string, cfg *settings.Client) (*Client, error) {
 	if cfg == nil {
 		return nil, fmt.Errorf("client %s: it has no settings", name)
 	}
@@ -66,7 +66,7 @@ func (s *set) newClient(name string, cfg *settings.Client) (*client, error) {
 
 // register makes a client known, and takes what it shares with other
 // configurations.
-func (s *set) register(c *client) error {
+func (s *set) register(c *Client) error {
 	if c.seed != 0 && c.cfg.Rotating() {
 		if other := s.seeds.claim(c.seed, c); other != c {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", c.name, other.name))

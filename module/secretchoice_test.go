@@ -15,7 +15,7 @@ import (
 )
 
 // exchangingAt is a client with two secrets that exchanges its callers' tokens.
-func exchangingAt(t *testing.T, answer http.HandlerFunc) *client {
+func exchangingAt(t *testing.T, answer http.HandlerFunc) *Client {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
@@ -27,7 +27,7 @@ func exchangingAt(t *testing.T, answer http.HandlerFunc) *client {
 }
 
 // madeOf is a client of these settings, which nothing starts.
-func madeOf(t *testing.T, settings *settings.Client) *client {
+func madeOf(t *testing.T, settings *settings.Client) *Client {
 	t.Helper()
 	c, err := newClient(caddy.Context{Context: t.Context()}, nil, "api", settings)
 	if err != nil {
@@ -37,7 +37,7 @@ func madeOf(t *testing.T, settings *settings.Client) *client {
 }
 
 // allAsk returns what callers are answered that ask at the same moment.
-func allAsk(t *testing.T, c *client, callers int) (list []tokenendpoint.Answer) {
+func allAsk(t *testing.T, c *Client, callers int) (list []tokenendpoint.Answer) {
 	answers := make(chan tokenendpoint.Answer, callers)
 	for i := range callers {
 		go func() { answers <- c.askFor(t.Context(), fmt.Sprint("caller-", i)) }()

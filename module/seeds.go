@@ -15,11 +15,11 @@ import (
 
 // seeds are the refresh tokens that the clients of a configuration were given, by
 // their fingerprints. One token belongs to one client: two would spend each other's.
-type seeds map[record.Fingerprint]*client
+type seeds map[record.Fingerprint]*Client
 
 // claim makes a seed that of a client, unless it is another's. It returns whose it
 // is.
-func (s seeds) claim(seed record.Fingerprint, c *client) (owner *client) {
+func (s seeds) claim(seed record.Fingerprint, c *Client) (owner *Client) {
 	if owner = s[seed]; owner == nil {
 		s[seed], owner = c, c
 	}
@@ -29,7 +29,7 @@ func (s seeds) claim(seed record.Fingerprint, c *client) (owner *client) {
 // elsewhere returns whose a refresh token is, or was, as far as the keepers of this
 // process and the ledger of this machine know. What is in the client's own store is
 // claimed there, so that the keepers of that count only if all do.
-func (c *client) elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
+func (c *Client) elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
 	if key, ok := inUse.holder(c.keeperKey, all, token, binding); ok {
 		return c.ownerIn(key.dir, key.name, filepath.Join(key.dir, key.name+".json"))
 	}
@@ -41,7 +41,7 @@ func (c *client) elsewhere(token, binding record.Fingerprint, all bool) *keeper.
 }
 
 // ownerIn is a client with a record in some store.
-func (c *client) ownerIn(dir, name, place string) *keeper.Owner {
+func (c *Client) ownerIn(dir, name, place string) *keeper.Owner {
 	o := &keeper.Owner{Client: name, Place: redact.Visible(place)}
 	if dir != c.use.dir {
 		o.Store = redact.Visible(dir)
@@ -50,7 +50,7 @@ func (c *client) ownerIn(dir, name, place string) *keeper.Owner {
 }
 
 // spent notes what became of a refresh token of the client's.
-func (c *client) spent(token, binding record.Fingerprint, said ledger.Said, old bool) {
+func (c *Client) spent(token, binding record.Fingerprint, said ledger.Said, old bool) {
 	l := theLedger()
 	l.Note(ledger.Entry{
 		Token: token, Said: said, Binding: binding, Client: c.name,

@@ -27,7 +27,7 @@ type set struct {
 	maxRequests int // at a time at one authorization server
 
 	mu        sync.Mutex
-	clients   map[string]*client
+	clients   map[string]*Client
 	kinds     *kinds
 	seeds     seeds                    // of all clients
 	storeUses map[string]*storeUse     // by directory
@@ -37,25 +37,25 @@ type set struct {
 
 func newSet(ctx caddy.Context) *set {
 	return &set{
-		ctx: ctx, logger: ctx.Logger(), clients: make(map[string]*client), kinds: new(kinds), seeds: make(seeds),
+		ctx: ctx, logger: ctx.Logger(), clients: make(map[string]*Client), kinds: new(kinds), seeds: make(seeds),
 		storeUses: make(map[string]*storeUse), turns: make(map[string]*keeper.Turns),
 	}
 }
 
 // list returns the clients in the order of their names.
-func (s *set) list() []*client {
+func (s *set) list() []*Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sorted()
 }
 
 // sorted is list. Called with s.mu held.
-func (s *set) sorted() []*client {
-	return slices.SortedFunc(maps.Values(s.clients), func(one, other *client) int { return strings.Compare(one.name, other.name) })
+func (s *set) sorted() []*Client {
+	return slices.SortedFunc(maps.Values(s.clients), func(one, other *Client) int { return strings.Compare(one.name, other.name) })
 }
 
 // get returns the client of a name, nil if there is none.
-func (s *set) get(name string) *client {
+func (s *set) get(name string) *Client {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.clients[name]
@@ -88,7 +88,7 @@ func (s *set) start() error {
 	return nil
 }
 
-func (s *set) startClient(c *client) {
+func (s *set) startClient(c *Client) {
 	if kind := c.use.network; kind != "" && c.cfg.Rotating() {
 		s.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 			zap.String("client", c.name), zap.String("record", c.use.store.Describe(c.name)), zap.String("file_system", kind))
@@ -101,7 +101,7 @@ func (s *set) startClient(c *client) {
 }
 
 // tick lets every keeper compare the clocks.
-func (s *set) tick(clients []*client, stopped <-chan struct{}) {
+func (s *set) tick(clients []*Client, stopped <-chan struct{}) {
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for {

@@ -28,7 +28,7 @@ type storeUse struct {
 
 // useStore finds the store of a client's record. All records of one place are
 // encrypted with the same keys.
-func (s *set) useStore(c *client) error {
+func (s *set) useStore(c *Client) error {
 	if u := s.storeUses[c.storeDir]; u != nil {
 		if !u.keys.Same(c.keys) {
 			return fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
@@ -60,7 +60,7 @@ func (u *storeUse) open(ctx context.Context) {
 // check looks at what the client finds in its place. Only what no time heals is
 // an error: clients that need no durable state go on without, and others say so
 // when they need it.
-func (c *client) check(ctx context.Context) error {
+func (c *Client) check(ctx context.Context) error {
 	u := c.use
 	if errors.Is(u.err, store.ErrNoLocks) && c.cfg.Rotating() {
 		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", u.err)

@@ -10,7 +10,7 @@ import (
 )
 
 // noToken explains why a request finds no valid token.
-func (c *client) noToken(u *keeper.Unavailable) *problem.Problem {
+func (c *Client) noToken(u *keeper.Unavailable) *problem.Problem {
 	detail, remedy := words.Of(u.Trouble, c.about())
 	p := &problem.Problem{
 		Type:       "about:blank",

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"lamplighter/module"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/panics"
 )
@@ -21,12 +22,12 @@ const replayPatience = 5 * time.Second
 
 // afterRejection decides whether a request whose token was rejected, by a 401 or
 // what else counts as one, is sent again, and returns it anew if so.
-func afterRejection(req *http.Request, res *http.Response, p *pass, body *recording) (*http.Request, bool) {
-	wait := p.wait
+func afterRejection(req *http.Request, res *http.Response, p *module.Pass, body *recording) (*http.Request, bool) {
+	wait := p.Wait()
 	if hasBody(req) && body == nil { // a rejection upgraded nothing
 		wait = 0 // the token is refreshed for the next request
 	}
-	verdict := p.rejected(wait)
+	verdict := p.Rejected(wait)
 	if verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}
@@ -37,12 +38,12 @@ func afterRejection(req *http.Request, res *http.Response, p *pass, body *record
 // come, with the one before: it was not acted on, so its method does not matter, and
 // nothing else is done about it yet. It reports whether that was rejected, too: then the
 // clock of the upstream was not to blame.
-func (t *Transport) withFormer(req *http.Request, res *http.Response, former pass, body *recording) (*http.Response, bool, error) {
+func (t *Transport) withFormer(req *http.Request, res *http.Response, former module.Pass, body *recording) (*http.Response, bool, error) {
 	again, ok := anew(req, res, body, true)
 	if !ok {
 		return res, false, nil
 	}
-	former.replayed()
+	former.Replayed()
 	return t.send(again, &former)
 }
 

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"net"
@@ -23,7 +23,6 @@ func (t *Transport) record(req *http.Request, token *keeper.Token, res *http.Res
 	}
 	fields := []zap.Field{
 		zap.String("caller", redact.Text(caller)),
-		zap.String("client", t.client.name),
 		zap.Uint64("generation", token.Generation),
 		zap.String("upstream", redact.Text(req.URL.Host)),
 		zap.String("method", redact.Text(req.Method)),

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"lamplighter/module"
 	"lamplighter/module/cause"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
@@ -48,7 +49,7 @@ type InjectToken struct {
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
 
-	client *client
+	client *module.Client
 }
 
 // CaddyModule returns the Caddy module information.
@@ -75,10 +76,10 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.client, err = app.(*App).set.lookup(h.Client, nil, ""); err != nil {
+	if h.client, err = app.(*module.App).Lookup(h.Client, nil, ""); err != nil {
 		return err
 	}
-	for _, p := range h.client.inject.Places() {
+	for _, p := range h.client.Injections().Places() {
 		if p.In == "header" && slices.Contains(hopByHop, p.Name) {
 			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.Name)
 		}
@@ -113,11 +114,11 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		return caddyhttp.Error(p.Status, errors.New(p.Detail))
 	}
 	c := h.client
-	p, err := c.pass(r, time.Duration(c.cfg.Wait), !inject.IsUpgrade(r))
+	p, err := c.Pass(r, time.Duration(c.Settings().Wait), !inject.IsUpgrade(r))
 	if err != nil {
-		return c.withoutToken(w, err)
+		return withoutToken(c, w, err)
 	}
-	answered := sync.OnceFunc(p.answered)
+	answered := sync.OnceFunc(p.Answered)
 	defer answered()
 
 	defer h.inject(r, &p)()
@@ -127,10 +128,10 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 // inject puts the token into the request itself, since Caddy's placeholders look
 // at that one and not at a copy. What it returns takes the token out again, so
 // that neither handle_errors nor the access log sees it.
-func (h *InjectToken) inject(r *http.Request, p *pass) (restore func()) {
+func (h *InjectToken) inject(r *http.Request, p *module.Pass) (restore func()) {
 	header, query := r.Header, r.URL.RawQuery
-	out := p.into(r)
-	h.client.inject.KeepOverConnection(out.Header)
+	out := p.Into(r)
+	h.client.Injections().KeepOverConnection(out.Header)
 	r.Header, r.URL.RawQuery, r.Body = out.Header, out.URL.RawQuery, out.Body
 	before := caddyhttp.GetVar(r.Context(), injectedVar)
 	caddyhttp.SetVar(r.Context(), injectedVar, h.Client)
@@ -147,7 +148,7 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 	if !ok || original.URL == nil {
 		return r
 	}
-	clean := h.client.inject.WithoutParams(original.URL.RawQuery)
+	clean := h.client.Injections().WithoutParams(original.URL.RawQuery)
 	if clean == original.URL.RawQuery {
 		return r
 	}
@@ -158,8 +159,8 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 }
 
 // withoutToken is the error of a request for which there is no token.
-func (c *client) withoutToken(w http.ResponseWriter, err error) error {
-	p := c.unavailable(err)
+func withoutToken(c *module.Client, w http.ResponseWriter, err error) error {
+	p := c.Unavailable(err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}

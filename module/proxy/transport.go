@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
+	"lamplighter/module"
 	"lamplighter/module/destination"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
@@ -47,7 +48,7 @@ type Transport struct {
 	// one of the app `oauth2_client`.
 	Config *settings.Client `json:"config,omitempty"`
 
-	RouteScope
+	settings.RouteScope
 
 	// Where the transport is configured, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
@@ -66,7 +67,7 @@ type Transport struct {
 
 	audit        *zap.Logger       // nil without Audit
 	bound        *boundConnections // nil without a certificate
-	client       *client
+	client       *module.Client
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destination.Destinations
 	logger       *zap.Logger
@@ -87,10 +88,10 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if t.client, err = app.(*App).set.lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
+	if t.client, err = app.(*module.App).Lookup(t.Client, t.Config, t.DeclaredAt); err != nil {
 		return err
 	}
-	if t.client, err = app.(*App).set.scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
+	if t.client, err = app.(*module.App).Scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
 		return err
 	}
 	t.logger = ctx.Logger()
@@ -100,12 +101,12 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	networkProxy := t.NetworkProxyRaw // Caddy takes it away
 	t.checks = activeChecks(ctx)
-	if countsUnavailable(ctx) && !app.(*App).gated(t.client.name, t.DeclaredAt) {
+	if countsUnavailable(ctx) && !app.(*module.App).Gated(t.client.Name(), t.DeclaredAt) {
 		t.logger.Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
 			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
 	}
 	if t.Audit {
-		t.audit = t.logger.Named("audit")
+		t.audit = t.logger.Named("audit").With(zap.String("client", t.client.Name()))
 	}
 	var own *keypair.Pair
 	if t.TLS != nil {
@@ -156,7 +157,7 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		mine := d.Nesting() == nesting+1
 		name := d.Val()
 		args := d.RemainingArgs()
-		list := t.RouteScope.field(name)
+		list := t.RouteScope.Field(name)
 		switch {
 		case mine && list != nil && len(args) > 0:
 			*list = append(*list, args...)
@@ -179,8 +180,8 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := t.client
 	ctx := req.Context()
-	c.traces.See(ctx)
-	wait := time.Duration(c.cfg.Wait)
+	c.See(ctx)
+	wait := time.Duration(c.Settings().Wait)
 	// Upgrades stay open for long and health checks have little time: neither
 	// is held back for a rotation.
 	holdable := !inject.IsUpgrade(req) && !isHealthCheck(req)
@@ -197,19 +198,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if ok, to := t.destinations.Allows(req, t.ProxyProtocol != ""); !ok {
 		return t.denied(req, to), nil
 	}
-	p, err := c.pass(req, wait, holdable)
+	p, err := c.Pass(req, wait, holdable)
 	if err != nil {
 		return t.withoutToken(req, err)
 	}
 	req, callers := watchBody(req)
-	first, body := recordBody(req, *c.cfg.ReplayBuffer)
+	first, body := recordBody(req, *c.Settings().ReplayBuffer)
 	defer body.end()
 
 	res, rejected, err := t.send(first, &p)
 	if !rejected {
 		return t.answer(req, callers, res, err)
 	}
-	if former, ok := p.former(); ok {
+	if former, ok := p.Former(); ok {
 		if res, rejected, err = t.withFormer(req, res, former, body); !rejected {
 			return t.answer(req, callers, res, err)
 		}
@@ -218,8 +219,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return res, nil
 	}
-	p.replayed()
-	if p, err = p.next(); err != nil {
+	p.Replayed()
+	if p, err = p.Next(); err != nil {
 		return t.withoutToken(again, err)
 	}
 	res, _, err = t.send(again, &p)
@@ -239,15 +240,15 @@ func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Re
 
 // send makes one round trip with a token, and reports whether the answer rejects it.
 // Nobody above sees the copy of the request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, p *pass) (res *http.Response, rejected bool, err error) {
-	out := p.into(req)
+func (t *Transport) send(req *http.Request, p *module.Pass) (res *http.Response, rejected bool, err error) {
+	out := p.Into(req)
 	keepHost(out)
 	var bound *http.Transport
 	if t.bound != nil {
-		bound = t.bound.of(p.token())
+		bound = t.bound.of(p.Token())
 	}
 	var l *late
-	if t.mayOutlast(p.token()) {
+	if t.mayOutlast(p.Token()) {
 		l = &late{transport: t, pass: p, out: out, bound: bound}
 		out = l.watch()
 	}
@@ -260,12 +261,12 @@ func (t *Transport) send(req *http.Request, p *pass) (res *http.Response, reject
 	if err == nil {
 		err = checkAnswer(req, res)
 	}
-	p.answered()
+	p.Answered()
 	if err != nil && l != nil && l.err != nil {
 		res, err = t.withoutToken(req, l.err)
 		return res, false, err
 	}
-	t.record(req, p.token(), res, err)
+	t.record(req, p.Token(), res, err)
 	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
 		return t.deniedProxy(req, denied), false, nil
 	}
@@ -273,7 +274,7 @@ func (t *Transport) send(req *http.Request, p *pass) (res *http.Response, reject
 		return nil, false, err
 	}
 	res.Request = req
-	return res, p.rejects(req, res), nil
+	return res, p.Rejects(req, res), nil
 }
 
 // withoutToken answers a request for which there is no token.
@@ -284,7 +285,7 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	if isHealthCheck(req) {
 		return t.noVerdict(req)
 	}
-	p := t.client.unavailable(err)
+	p := t.client.Unavailable(err)
 	if p == nil {
 		return nil, err // the caller went away
 	}

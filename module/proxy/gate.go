@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"lamplighter/module"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
@@ -39,13 +40,13 @@ type Gate struct {
 	// The name of the client whose token is needed.
 	Client string `json:"client"`
 
-	RouteScope
+	settings.RouteScope
 
 	// Where the gate is configured, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
 
-	client func() *client
+	client func() *module.Client
 	logger *zap.Logger
 	// The routes around it have error routes of the operator's.
 	errorsHandled bool
@@ -69,7 +70,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	g.client = app.(*App).expect(g.RouteScope.of(g.Client), g.DeclaredAt)
+	g.client = app.(*module.App).Expect(g.RouteScope.Of(g.Client), g.DeclaredAt)
 	g.logger, g.errorsHandled = ctx.Logger(), hasErrorRoutes(ctx)
 	return nil
 }
@@ -77,11 +78,11 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 // ServeHTTP lets a request on if there is a token, and explains why not otherwise.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	c := g.client()
-	err := c.ready(r, time.Duration(c.cfg.Wait), !inject.IsUpgrade(r))
+	err := c.Ready(r, time.Duration(c.Settings().Wait), !inject.IsUpgrade(r))
 	if err == nil {
 		return g.passOn(w, inject.WithoutH2C(r), next)
 	}
-	p := c.unavailable(err)
+	p := c.Unavailable(err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"crypto/tls"

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"context"
@@ -31,8 +31,8 @@ func (t *Transport) presentCertificate(own *keypair.Pair) error {
 	if t.TLS == nil {
 		return nil
 	}
-	certificate := t.client.server.Certificate
-	cfg := t.client.cfg
+	certificate := t.client.Certificate
+	cfg := t.client.Settings()
 	switch {
 	case own != nil:
 		config, err := own.PresentedBy(base.TLSClientConfig)

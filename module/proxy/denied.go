@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ func (t *Transport) checkDestinations(ctx caddy.Context) error {
 	if t.TLS != nil && t.TLS.InsecureSkipVerify && !t.AllowInsecureTLS {
 		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: with tls_insecure_skip_verify anybody on the way to the upstream can take the token: use 'tls_trust_pool' with the upstream's authority, or add 'allow_insecure_tls' if this is only a test", t.Client))
 	}
-	rules, err := t.client.cfg.AllowRules(true)
+	rules, err := t.client.Settings().AllowRules(true)
 	if err == nil {
 		t.destinations, err = destination.New(rules, t.TLS, destination.Enclosing(ctx))
 	}

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"lamplighter/module"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -31,7 +32,7 @@ func (t *Transport) mayOutlast(token *keeper.Token) bool {
 // late chooses the token of a request again when its connection is there.
 type late struct {
 	transport *Transport
-	pass      *pass
+	pass      *module.Pass
 	out       *http.Request   // as it is sent
 	bound     *http.Transport // the connections of the token's certificate, nil without
 	callOff   context.CancelCauseFunc
@@ -63,19 +64,19 @@ func (l *late) gotConn(info httptrace.GotConnInfo) {
 }
 
 func (l *late) choose() error {
-	fresh, err := l.pass.renew()
+	fresh, err := l.pass.Renew()
 	switch {
 	case err != nil:
 		return err
-	case fresh == l.pass.token():
+	case fresh == l.pass.Token():
 		return nil
 	case l.bound == nil || l.transport.bound.of(fresh) == l.bound:
-		l.pass.exchange(l.out, fresh)
+		l.pass.Exchange(l.out, fresh)
 		return nil
-	case time.Now().Before(l.pass.token().ExpiresAt):
+	case time.Now().Before(l.pass.Token().ExpiresAt):
 		return nil // the connection is that of its certificate
 	}
-	return l.pass.unavailable()
+	return l.pass.Unavailable()
 }
 
 func (l *late) isHTTP2(conn net.Conn) bool {

@@ -1,4 +1,4 @@
-package module
+package proxy
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func TestWhoCallsIsShownBoundedAndEscaped(t *testing.T) {
 	req.Method = "GET\x1b[31m" + strings.Repeat("T", 1<<20)
 	for _, address := range []string{"\x1b[31m@\u202e\n", secret, strings.Repeat("a", 1<<20)} {
 		req.RemoteAddr, req.URL.Host = address, address
-		(&Transport{client: &client{name: "erp"}, audit: logger}).record(req, &keeper.Token{}, nil, http.ErrHandlerTimeout)
+		(&Transport{audit: logger}).record(req, &keeper.Token{}, nil, http.ErrHandlerTimeout)
 	}
 	if logs.Len() != 3 {
 		t.Fatalf("%d lines", logs.Len())
