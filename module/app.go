@@ -1,9 +1,10 @@
-// Package module holds Lamplighter's Caddy modules: the app oauth2_client, which
-// keeps access tokens fresh, and the modules that put them into requests.
+// Package module answers which clients there are, and has them at work: the app
+// oauth2_client and its admin API, a client of one configuration, and what clients share
+// (kinds, seeds, stores, turns).
 //
-// It knows Caddy, and translates between it and the packages below
-// module/internal. It must not know OAuth: what a token request looks like is
-// tokenendpoint's business, and when one is made the keeper's.
+// It knows Caddy, and translates between it and the packages below module/internal. It
+// must not know OAuth, which is tokenendpoint's business, nor requests on their way, which
+// are the proxy's.
 package module
 
 import (

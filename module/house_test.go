@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
@@ -173,4 +174,68 @@ func rules() string {
 		}
 	}
 	return b.String()
+}
+
+// TestTheArchitectureNamesWhatThereIs: each room has a row, and each function of the walks
+// is there.
+func TestTheArchitectureNamesWhatThereIs(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, folders := make(map[string]bool), make(map[string]bool)
+	for _, root := range []string{".", filepath.Join("..", "caddyfile")} {
+		err := filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+				return err
+			}
+			if dir := filepath.ToSlash(filepath.Dir(name)); !strings.HasPrefix(dir, "..") {
+				folders[strings.TrimSuffix("module/"+dir, "/.")] = true
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				return err
+			}
+			for _, decl := range file.Decls {
+				if f, ok := decl.(*ast.FuncDecl); ok {
+					functions[functionName(f)] = true
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	table, walks, _ := strings.Cut(string(page), "\n## Be a request")
+	for folder := range folders {
+		// Helpers of tests and of other rooms need no row.
+		small := slices.Contains([]string{"failpoint", "keyfiles", "panics", "skip"}, filepath.Base(folder))
+		if !small && !strings.Contains(table, "\n| `"+folder+"` |") {
+			t.Errorf("the table has no row for %s", folder)
+		}
+	}
+	named := regexp.MustCompile("`((?:[A-Za-z]+\\.)?[a-zA-Z]+)`").FindAllStringSubmatch(walks, -1)
+	if len(named) < 20 {
+		t.Errorf("only %d names were seen", len(named))
+	}
+	for _, name := range named {
+		if name[1] != "reverse_proxy" && !functions[name[1]] {
+			t.Errorf("there is no function %s", name[1])
+		}
+	}
+}
+
+func functionName(f *ast.FuncDecl) string {
+	if f.Recv == nil {
+		return f.Name.Name
+	}
+	typ := f.Recv.List[0].Type
+	if p, ok := typ.(*ast.StarExpr); ok {
+		typ = p.X
+	}
+	if id, ok := typ.(*ast.Ident); ok {
+		return id.Name + "." + f.Name.Name
+	}
+	return f.Name.Name
 }

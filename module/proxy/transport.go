@@ -1,3 +1,10 @@
+// Package proxy answers what happens to a request on its way: how it gets a token and is
+// sent with it, whether it is held back, when it is sent again, and what its caller is told
+// if that fails. It has the transport oauth2, the gate before a reverse_proxy, and the
+// handler inject_token.
+//
+// It knows Caddy's reverse_proxy, and asks the app for a client and the client for a pass.
+// It must not know how a token is obtained or kept.
 package proxy
 
 import (
