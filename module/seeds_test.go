@@ -31,7 +31,7 @@ func TestASeedIsCheckedLikeAnImport(t *testing.T) {
 	if _, odd := errors.AsType[adminapi.TokenError](err); seed != "" || !odd || strings.Contains(err.Error(), "xyzzy") {
 		t.Errorf("got %q, %v", seed, err)
 	}
-	supply("a seed\r\n")
+	supply("\ufeffa seed \r\n")
 	if seed, err := c.suppliedSeed(); seed != "a seed" || err != nil {
 		t.Errorf("got %q, %v", seed, err)
 	}

@@ -1,6 +1,10 @@
 package adminapi
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // MaxBody bounds the body of a request in bytes: a refresh token and a little JSON.
 const MaxBody = 64 << 10
@@ -42,12 +46,16 @@ type TokenError string
 // Error says why.
 func (e TokenError) Error() string { return string(e) }
 
-// CheckToken returns a refresh token without the line break at its end, or a TokenError for
-// what can be none (RFC 6749 appendix A.17), such as a file with a comment in it.
+// CheckToken returns a refresh token without what is around it, or a TokenError for what
+// can be none (RFC 6749 appendix A.17), such as a file with a comment in it. A server may
+// trim what it is sent: a blank or byte order mark must not make a spent token a new one.
 func CheckToken(token string) (string, error) {
-	token = strings.TrimSuffix(strings.TrimSuffix(token, "\n"), "\r")
+	token = strings.TrimFunc(token, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
 	if token == "" {
 		return "", TokenError("the refresh token is empty")
+	}
+	if quoted(token) {
+		return "", TokenError("the refresh token is in quotes: supply it without them")
 	}
 	for _, r := range token {
 		if r < 0x20 || r == 0x7f {
@@ -55,4 +63,12 @@ func CheckToken(token string) (string, error) {
 		}
 	}
 	return token, nil
+}
+
+// quoted reports whether a token begins and ends with a quotation mark.
+func quoted(token string) bool {
+	const marks = "\"'`“”„‘’«»"
+	first, _ := utf8.DecodeRuneInString(token)
+	last, _ := utf8.DecodeLastRuneInString(token)
+	return strings.ContainsRune(marks, first) && strings.ContainsRune(marks, last)
 }
