@@ -120,6 +120,40 @@ func TestAGrantOfItsOwnThatIsLostGivesWay(t *testing.T) {
 	wantLiving(t, e[1], "living")
 }
 
+func TestACommandThatWasInterruptedIsRepeatedAfterALogIn(t *testing.T) {
+	e := ends(t)["rename"]
+	from, to := e[0], e[1]
+	save(t, from, grant("seed", "living"))
+	left := 2 // the old record is a tombstone, and the new one is written
+	broken := func(e End) End { e.Store = faulty{e.Store, &left}; return e }
+	if err := Over(t.Context(), broken(from), broken(to)); !errors.Is(err, errFault) {
+		t.Fatal(err)
+	}
+	rec := load(t, to)
+	save(t, to, rec.Answered(rec.Number+1, record.Presented{RefreshToken: "new", Binding: record.Binding{Grant: 1}}, record.Token{RefreshToken: "newest"}))
+	if err := Over(t.Context(), from, to); err != nil {
+		t.Fatal(err)
+	}
+	if current := load(t, to).Current(1); current == nil || current.RefreshToken != "newest" {
+		t.Errorf("got %+v", current)
+	}
+	wantTombstone(t, from, to)
+}
+
+// The seed that was withdrawn is one that the server left as it was.
+func TestAGrantIsCarriedOverToAClientThatWasDeniedItsSeed(t *testing.T) {
+	e := ends(t)["rename"]
+	given := record.Presented{RefreshToken: "seed", Candidate: true, Imported: true, Binding: record.Binding{Grant: 1}}
+	save(t, e[0], new(record.Record).Answered(1, given, record.Token{}))
+	save(t, e[1], new(record.Record).Supply(1, given).Withdraw(1, given))
+	if err := Over(t.Context(), e[0], e[1]); err != nil {
+		t.Fatal(err)
+	}
+	if current := load(t, e[1]).Current(1); current == nil || current.RefreshToken != "seed" {
+		t.Errorf("got %+v", current)
+	}
+}
+
 // faulty is a store that fails at one call that changes something.
 type faulty struct {
 	store.Store
@@ -192,6 +226,22 @@ func TestWhatIsNotCarriedOverStaysAsItIs(t *testing.T) {
 	for want, set := range map[string]func(t *testing.T, from, to End){
 		"has another grant, which lives": func(t *testing.T, from, to End) {
 			save(t, from, grant("seed", "living"))
+			save(t, to, grant("other", "of its own"))
+		},
+		"client erp2 has another grant": func(t *testing.T, from, to End) {
+			// … whose seed the other client was given by mistake, once.
+			given := record.Presented{RefreshToken: "other", Candidate: true, Imported: true}
+			save(t, from, grant("seed", "living").Supply(3, given).Withdraw(3, given))
+			save(t, to, grant("other", "of its own"))
+		},
+		"client erp2 has another grant, which": func(t *testing.T, from, to End) {
+			refused := record.Presented{RefreshToken: "other", Candidate: true}
+			save(t, from, grant("seed", "living").Refuse(3, refused, false, &record.Loss{Cause: "seed_refused"}))
+			save(t, to, grant("other", "of its own"))
+		},
+		"client erp2 has another grant, which lives": func(t *testing.T, from, to End) {
+			// … which the other client had too, before a log-in.
+			save(t, from, record.Merge(grant("other", "lost"), grant("seed", "living").Answered(9, record.Presented{RefreshToken: "living", Binding: record.Binding{Grant: 1}}, record.Token{}).Answered(10, record.Presented{RefreshToken: "new", Binding: record.Binding{Grant: 1}}, record.Token{})))
 			save(t, to, grant("other", "of its own"))
 		},
 		"last token request of client erp:": func(t *testing.T, from, _ End) { save(t, from, open(grant("seed", "living"), "living")) },

@@ -66,10 +66,15 @@ func (r *Record) Carried(from *Record) *Record {
 	return c
 }
 
-// hasAll reports whether each refresh token of another record is known.
+// hasAll reports whether each refresh token of another record is known, and each
+// grant as one.
 func (r *Record) hasAll(from *Record) bool {
 	for i := range from.Lineages {
-		for _, t := range from.Lineages[i].Tokens {
+		l := &from.Lineages[i]
+		if known := r.Lineage(l.ID); known != nil && known.Since == 0 && l.Since > 0 {
+			return false
+		}
+		for _, t := range l.Tokens {
 			if r.Of(t.Fingerprint) == Unknown {
 				return false
 			}
@@ -119,12 +124,16 @@ func (r *Record) later(by uint32) *Record {
 	return c
 }
 
-// Holding returns a lineage that holds a refresh token and that another record knows
-// nothing of; nil if there is none.
+// Holding returns a lineage that holds a refresh token and that does not stand for its
+// binding in another record; nil if there is none. That a candidate was supplied
+// there, or was refused, is no grant.
 func (r *Record) Holding(other *Record) *Lineage {
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
-		if r.Grant(l.Binding) == l && l.Current() != nil && !other.Knows(l.ID) {
+		if r.Grant(l.Binding) != l || l.Current() == nil {
+			continue
+		}
+		if theirs := other.Grant(l.Binding); theirs == nil || theirs.ID != l.ID || theirs.Since == 0 {
 			return l
 		}
 	}
