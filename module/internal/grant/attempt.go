@@ -144,12 +144,7 @@ func (m *machine) later(pause time.Duration) {
 	at := m.now.Mono + int64(pause)
 	m.schedule.notBefore = max(m.schedule.notBefore, at)
 	m.putOff = m.settings != nil
-	if o := m.plan.order; o != nil && m.settings != nil {
-		r := m.seldom()
-		o.told = true
-		r.orders = append([]Order{*o}, r.orders...)
-		r.wait, m.plan.order = at, nil
-	}
+	m.orderBack(at)
 	m.finish()
 }
 

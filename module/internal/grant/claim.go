@@ -46,6 +46,9 @@ func (m *machine) deny(facts *Facts) {
 	} else if p.beside || p.Imported { // no state tells of it
 		m.tell(SeedRefused, t)
 	}
+	if p.refused.Condition == Well {
+		m.orderBack(m.now.Mono) // it goes on without the candidate
+	}
 	if f == record.FingerprintOf(p.seed) {
 		m.seldom().denied = denial{f, facts}
 	}

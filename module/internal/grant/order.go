@@ -68,6 +68,18 @@ func (m *machine) takeOrder() {
 	m.tell(kind, Trouble{})
 }
 
+// orderBack lets the plan's order wait for another attempt, from a moment on.
+func (m *machine) orderBack(at int64) {
+	o := m.plan.order
+	if o == nil || m.settings == nil {
+		return
+	}
+	r := m.seldom()
+	o.told = true
+	r.orders = append([]Order{*o}, r.orders...)
+	r.wait, m.plan.order = at, nil
+}
+
 // heed lets the order change the plan.
 func (m *machine) heed() {
 	p, o := m.plan, m.plan.order
@@ -105,14 +117,17 @@ func (m *machine) answerOrder() {
 		if m.trouble.Condition == Well {
 			r.Outcome = Obtained
 		}
-	default:
-		m.orderFailed(&r)
+	case !m.orderFailed(&r):
+		m.orderBack(m.now.Mono + int64(leaseRetryMax))
+		return
 	}
 	p.order = nil
 	m.do(r)
 }
 
-func (m *machine) orderFailed(r *Reply) {
+// orderFailed says why there is nothing, false if there is no reason: then the order is
+// still to be obeyed.
+func (m *machine) orderFailed(r *Reply) bool {
 	p := m.plan
 	switch {
 	case p.refused.Condition != Well:
@@ -122,11 +137,13 @@ func (m *machine) orderFailed(r *Reply) {
 		r.Trouble = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseUnsaved}
 	case p.answer != nil && p.answer.Outcome == RefusedGrant:
 		r.Trouble = Trouble{Condition: Backoff, Cause: CauseContested, Case: caseOvertaken}
+	case m.settings != nil:
+		return false
 	default:
 		r.Trouble = Trouble{Cause: CauseStopped}
 	}
 	if p.judged || p.told {
-		return
+		return true
 	}
 	if r.Trouble.At == 0 {
 		r.Trouble.At = m.now.Wall
@@ -136,4 +153,5 @@ func (m *machine) orderFailed(r *Reply) {
 		kind = TokenRefreshFailed
 	}
 	m.tell(kind, r.Trouble)
+	return true
 }

@@ -129,3 +129,32 @@ func TestTwoWhoTakeEachOthersRecordForForeignTakeTurnsSlowly(t *testing.T) {
 		t.Errorf("%d writes in 3 s", writes)
 	}
 }
+
+// The candidate that an order was about to present turned out to be another client's: the
+// order was answered as if the client did not run.
+func TestAnOrderGoesOnWithTheGrantWhenItsCandidateIsAnotherClients(t *testing.T) {
+	current := record.Presented{RefreshToken: "old", Binding: testBinding}
+	lives := new(record.Record).Answered(1, current, record.Token{RefreshToken: "current"})
+	for name, stored := range map[string]*record.Record{"a grant lives": lives, "none does": new(record.Record)} {
+		in := Inputs{Seed: "taken", Binding: testBinding}
+		taken := &Facts{Owner: "other"}
+		s, effects := after(started(Settings{Rotating: true}, stored), Ordered{Order{ID: 1}}, Looked{Inputs: in, Stored: stored}, Connected{}, Leased{},
+			Looked{Stored: stored}, Saved{}, Claimed{Fault: Taken, Facts: taken}, Saved{})
+		for _, e := range effects {
+			if r, ok := e.(Reply); ok {
+				t.Errorf("%s: answered %+v", name, r)
+			}
+		}
+		_, effects = after(s, Looked{Inputs: in, Stored: s.record, Taken: taken})
+		var reply Reply
+		for _, e := range effects {
+			if r, ok := e.(Reply); ok {
+				reply = r
+			}
+		}
+		last := effects[len(effects)-1]
+		if stored == lives && last != (Connect{"current"}) || stored != lives && reply.Trouble.Cause != CauseSeedTaken {
+			t.Errorf("%s: it goes on with %+v", name, effects)
+		}
+	}
+}
