@@ -20,6 +20,9 @@ const (
 	StateMisconfigured = "misconfigured"
 )
 
+// CauseGrantEnds is the cause beside ok of a client whose grant ends soon.
+const CauseGrantEnds = "grant_ends"
+
 // HasToken reports whether requests find a token, as ClientStatus.Token tells.
 func HasToken(token string) bool { return token == "valid" || token == TokenPerCaller }
 

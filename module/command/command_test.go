@@ -14,6 +14,7 @@ func TestHealthExitCodes(t *testing.T) {
 	waiting := adminapi.ClientStatus{Client: "waiting", Token: "none", State: "starting"}
 	lost := adminapi.ClientStatus{Client: "lost", Token: "valid", State: "grant_lost"}
 	unsaved := adminapi.ClientStatus{Client: "unsaved", Token: "valid", State: "ok", Unsaved: true}
+	ending := adminapi.ClientStatus{Client: "ending", Token: "valid", State: "ok", Cause: "grant_ends"}
 	for name, tc := range map[string]struct {
 		statuses []adminapi.ClientStatus
 		ready    bool
@@ -26,6 +27,10 @@ func TestHealthExitCodes(t *testing.T) {
 		"a token is missing":                    {statuses: []adminapi.ClientStatus{ok, waiting}, want: tokenMissing},
 		"a human is needed":                     {statuses: []adminapi.ClientStatus{ok, waiting, lost}, want: humanNeeded},
 		"a grant is in memory only":             {statuses: []adminapi.ClientStatus{ok, unsaved}, want: humanNeeded},
+		"a grant ends soon":                     {statuses: []adminapi.ClientStatus{ok, ending, retrying}, want: grantEnds},
+		"a missing token is worse":              {statuses: []adminapi.ClientStatus{waiting, ending}, want: tokenMissing},
+		"a grant that is lost is worse":         {statuses: []adminapi.ClientStatus{ending, lost}, want: humanNeeded},
+		"ready does not ask for grants":         {statuses: []adminapi.ClientStatus{ending}, ready: true, want: healthy},
 		"ready asks for tokens only":            {statuses: []adminapi.ClientStatus{ok, lost}, ready: true, want: healthy},
 		"ready without a token":                 {statuses: []adminapi.ClientStatus{waiting}, ready: true, want: tokenMissing},
 		"ready for some of them":                {statuses: []adminapi.ClientStatus{ok, waiting}, ready: true, names: []string{"ok"}, want: healthy},

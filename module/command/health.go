@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ const (
 	tokenMissing   = 1
 	humanNeeded    = 2
 	notReached     = 3
+	grantEnds      = 4
 	healthLongHelp = `
 Tells whether the running instance's clients have their access tokens. Exit codes:
 
@@ -25,6 +27,10 @@ Tells whether the running instance's clients have their access tokens. Exit code
   2  a human is needed, although tokens may still be valid: a grant was lost,
      a client is misconfigured, or waits for its first refresh token
   3  the instance cannot be reached
+  4  tokens are valid, and will not be for long: a grant ends soon, and somebody
+     has to log in again before
+
+Of several clients the worst counts: 2 before 1 before 4.
 
 --ready asks for tokens only (of the named clients, or of all): 0 or 1.
 --live asks only whether the process answers: what a container's health check
@@ -74,22 +80,38 @@ func judgeHealth(statuses []adminapi.ClientStatus, readyOnly bool, names []strin
 			continue
 		}
 		delete(wanted, s.Client)
-		one := healthy
-		if !adminapi.HasToken(s.Token) {
-			one = tokenMissing
-		}
-		if !readyOnly && needsHuman(s) {
-			one = humanNeeded
-		}
+		one := healthOf(s, readyOnly)
 		if one != healthy {
 			bad = append(bad, s)
 		}
-		code = max(code, one)
+		code = worse(code, one)
 	}
 	for name := range wanted {
 		return tokenMissing, bad, fmt.Errorf("no client %q", name)
 	}
 	return code, bad, nil
+}
+
+// healthOf returns the exit code for one client.
+func healthOf(s adminapi.ClientStatus, readyOnly bool) int {
+	switch {
+	case !readyOnly && needsHuman(s):
+		return humanNeeded
+	case !adminapi.HasToken(s.Token):
+		return tokenMissing
+	case !readyOnly && s.Cause == adminapi.CauseGrantEnds:
+		return grantEnds
+	}
+	return healthy
+}
+
+// worse returns the exit code that counts more.
+func worse(a, b int) int {
+	order := []int{healthy, grantEnds, tokenMissing, humanNeeded}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
 }
 
 // needsHuman reports whether a client will not be well again by itself, though its
