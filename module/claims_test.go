@@ -48,6 +48,19 @@ func (s *sidecar) wantOK() {
 	}
 }
 
+// adopt is 'tokens rename' and 'tokens move --from'.
+func (s *sidecar) adopt(name, body string) {
+	s.t.Helper()
+	info, err := caddy.GetModule("admin.api.oauth2_client")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req := httptest.NewRequest("POST", "/oauth2_client/clients/"+name+"/adopt", strings.NewReader(body))
+	if err := info.New().(caddy.AdminRouter).Routes()[0].Handler.ServeHTTP(httptest.NewRecorder(), req); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // Fault B1.
 func TestARenamedClientSpendsNothing(t *testing.T) {
 	for _, how := range []string{"by a reload", "by a restart"} {
@@ -127,6 +140,25 @@ func TestASeedThatWasNotSpentMayBePresentedFromAnotherStore(t *testing.T) {
 	s.wantOK()
 	if requests, _, _ := as.count(); requests != 3 {
 		t.Errorf("%d token requests", requests)
+	}
+}
+
+// What is missing then is not the grant.
+func TestAClientThatIsRenamedAndReboundSaysSoAfterTheGrantWasCarriedOver(t *testing.T) {
+	s := newSidecar(t, newRotating(t))
+	s.load(s.config("", ""))
+	s.wantOK()
+	s.load(strings.Replace(s.renamed("erp2", ""), "client_id "+testClientID, "client_id other", 1))
+	s.wantTakenSeed("'lamplighter tokens rename erp erp2'")
+	s.adopt("erp2", `{"client": "erp"}`)
+	eventually(t, "the client says what is wrong", func() bool {
+		var status struct{ Cause string }
+		return asked(t, "GET", "clients/erp2", &status) == 200 && status.Cause == "configuration_changed"
+	})
+	s.load(s.renamed("erp2", ""))
+	s.wantOK()
+	if requests, spent, _ := s.as.count(); requests != 1 || spent != 0 {
+		t.Errorf("%d token requests, %d with a spent refresh token", requests, spent)
 	}
 }
 

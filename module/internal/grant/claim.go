@@ -75,10 +75,13 @@ func (m *machine) recheck(taken *Facts) {
 }
 
 // denied returns why a refresh token of the configuration is not tried, nil if it
-// may be.
+// may be. What began a grant of this very record, by now, is no other's.
 func (m *machine) denied(seed string) *Trouble {
 	d := m.rarely().denied
 	if seed == "" || d.token != record.FingerprintOf(seed) {
+		return nil
+	}
+	if l := m.record.Lineage(m.record.LineageOf(d.token)); l != nil && l.Since > 0 {
 		return nil
 	}
 	t := takenTrouble(d.facts)
