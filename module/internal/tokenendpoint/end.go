@@ -1,6 +1,8 @@
 package tokenendpoint
 
 import (
+	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -14,9 +16,36 @@ func (c *Client) holdEnd(a *Answer, r *reply) {
 		return
 	}
 	d := readEnd(strings.TrimSpace(r.find(c.dialect.RefreshTokenExpiresPath)), a, r)
+	if member, kind := r.kindOf(c.dialect.RefreshTokenExpiresPath); d == 0 && kind != "" {
+		a.remark(fmt.Sprintf("%s is to say when the refresh token ends, and is %s: the answer is taken to name no end", member, kind),
+			"name the member that does with refresh_token_expires_path, or set refresh_token_expires_in")
+	}
 	if d > 0 || a.RefreshToken != "" { // 0 beside no refresh token is about none
 		a.RefreshTokenExpiresIn = d
 	}
+}
+
+// kindOf returns which alternative of a path holds something that is to be a moment or a
+// number of seconds, and what that is, in words: its text may be anything.
+func (r *reply) kindOf(path string) (member, kind string) {
+	for member := range strings.SplitSeq(path, "|") {
+		member = strings.TrimSpace(member)
+		switch value := r.value(member).(type) {
+		case bool:
+			return member, "true or false"
+		case map[string]any:
+			return member, "an object"
+		case []any:
+			return member, "a list"
+		case json.Number:
+			return member, "a number that names no time to come"
+		case string:
+			if strings.TrimSpace(value) != "" {
+				return member, "a text that names no time to come"
+			}
+		}
+	}
+	return "", ""
 }
 
 // Numbers from these on are no seconds: nobody grants 30 years, nor 3,000.

@@ -3,6 +3,7 @@ package tokenendpoint
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -82,5 +83,31 @@ func TestTheTimeOfAnEndCountsByTheClockOfItsServer(t *testing.T) {
 	a := ask(t, Dialect{}, Request{URL: answering(t, 200, header, body)})
 	if a.RefreshTokenExpiresIn != 30*time.Minute {
 		t.Errorf("%s, want 30m", a.RefreshTokenExpiresIn)
+	}
+}
+
+// It was taken for a grant without an end, and nobody was told.
+func TestAnEndThatIsNoneIsRemarked(t *testing.T) {
+	for members, kind := range map[string]string{
+		`"refresh_expires_in":"abc-xyzzy"`: "a text that names no time to come",
+		`"refresh_expires_in":true`:        "true or false",
+		`"refresh_expires_in":{"xyzzy":5}`: "an object",
+		`"refresh_expires_in":[1,2]`:       "a list",
+		`"refresh_expires_in":-5`:          "a number that names no time to come",
+		`"refresh_expires_in":60`:          "",
+		`"refresh_expires_in":0`:           "",
+		`"refresh_expires_in":null`:        "",
+		`"refresh_expires_in":""`:          "",
+		`"refresh_expires_in":{},"refresh_token_expires_at":"2026-11-23T12:30:00Z"`: "",
+		`"scope":"a"`: "",
+	} {
+		a := ask(t, Dialect{}, Request{URL: answering(t, 200, nil, `{"access_token":"A2","refresh_token":"R2","expires_in":60,`+members+`}`)})
+		switch {
+		case a.Outcome != Granted || len(a.Remarks) > 1 || (len(a.Remarks) == 1) != (kind != ""):
+			t.Errorf("%s: outcome %d, remarks %q", members, a.Outcome, a.Remarks)
+		case kind == "":
+		case !strings.Contains(a.Remarks[0].Detail, "refresh_expires_in") || !strings.Contains(a.Remarks[0].Detail, "is "+kind+":") || strings.Contains(a.Remarks[0].Detail, "xyzzy"):
+			t.Errorf("%s: remarks %q", members, a.Remarks)
+		}
 	}
 }
