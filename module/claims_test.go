@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module"
+	"lamplighter/module/internal/store"
 )
 
 // renamed is a Caddyfile whose client has another name.
@@ -21,12 +24,18 @@ func (s *sidecar) renamed(name, settings string) string {
 // wantTakenSeed checks that the client sends nothing, and says whose its seed is.
 func (s *sidecar) wantTakenSeed(words ...string) {
 	s.t.Helper()
+	s.wantUnsent("seed_of_another_record", words...)
+}
+
+// wantUnsent checks that the client sends nothing, and says why.
+func (s *sidecar) wantUnsent(cause string, words ...string) {
+	s.t.Helper()
 	before, _, _ := s.as.count()
 	var body string
-	eventually(s.t, "the client says whose its refresh token is", func() bool {
+	eventually(s.t, "the client says "+cause, func() bool {
 		res, got := s.do("GET", "/", "")
 		body = got
-		return res.StatusCode == 503 && strings.Contains(body, "seed_of_another_record")
+		return res.StatusCode == 503 && strings.Contains(body, cause)
 	})
 	for _, word := range words {
 		if !strings.Contains(body, word) {
@@ -258,5 +267,58 @@ func TestALedgerThatCannotBeWrittenIsToldOnce(t *testing.T) {
 	s.wantTakenSeed("tokens move erp --from")
 	if log, err := os.ReadFile(s.log); err != nil || strings.Count(string(log), warning) != 1 {
 		t.Errorf("it is told %d times, %v", strings.Count(string(log), warning), err)
+	}
+}
+
+func TestAClientWhoseRecordIsMissingSpendsNothing(t *testing.T) {
+	for _, lost := range []string{"ledger", "claims", "neither"} {
+		t.Run("without "+lost, func(t *testing.T) {
+			s := newSidecar(t, newRotating(t))
+			s.load(s.config("", ""))
+			s.wantOK()
+			if err := caddy.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			dir := filepath.Join(s.dir, "data", "caddy", "oauth2_client")
+			place := filepath.Join(dir, "erp.json")
+			records := store.NewFile(dir)
+			kept, err := records.Load(t.Context(), "erp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			gone := map[string]string{"ledger": filepath.Join(s.dir, "data", "lamplighter"), "claims": filepath.Join(dir, ".claims")}
+			for _, path := range []string{place, gone[lost]} {
+				if path == "" {
+					continue
+				}
+				if err := os.RemoveAll(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if lost == "ledger" {
+				module.ForgetLedgers()
+			}
+			for range 3 { // what the first start writes must not mislead the next one
+				s.load(s.config("", ""))
+				s.wantUnsent("record_missing", place, "'lamplighter tokens login erp'")
+				if err := caddy.Stop(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.load(s.config("", ""))
+			s.wantUnsent("record_missing")
+			back := *kept
+			back.WriteID = "of another process"
+			eventually(t, "the record is put back", func() bool {
+				return os.Remove(place) == nil && records.Save(t.Context(), "erp", &back, 0) == nil
+			})
+			eventually(t, "it goes on with the record that is back", func() bool {
+				res, _ := s.do("GET", "/", "")
+				return res.StatusCode == 200
+			})
+			if requests, spent, _ := s.as.count(); requests != 1 || spent != 0 {
+				t.Errorf("%d token requests, %d with a spent refresh token", requests, spent)
+			}
+		})
 	}
 }

@@ -34,8 +34,11 @@ func (c *Client) elsewhere(token, binding record.Fingerprint, all bool) *keeper.
 		return c.ownerIn(key.dir, key.name, filepath.Join(key.dir, key.name+".json"))
 	}
 	e, ok := theLedger().Of(token)
-	if !ok || e.Client == c.name && e.Place == c.use.store.Describe(c.name) || e.Said == ledger.Refused && e.Binding != binding {
+	if !ok || e.Said == ledger.Refused && e.Binding != binding {
 		return nil
+	}
+	if e.Client == c.name && e.Place == c.use.store.Describe(c.name) {
+		return &keeper.Owner{Client: c.name, Place: redact.Visible(e.Place), Own: true}
 	}
 	return c.ownerIn(e.Store, e.Client, e.Place)
 }

@@ -15,6 +15,7 @@ const (
 	CauseResponseLost = "response_lost"          // … after an earlier answer was lost
 	CauseSeedUsed     = "seed_refused"           // … the very first one, from the configuration
 	CauseSeedTaken    = "seed_of_another_record" // … or is another client's, and was not sent
+	CauseMissing      = "record_missing"         // … or was spent by a record that is not there
 	CauseMoved        = "record_moved"           // the grant was carried over to another record
 	CauseUnusable     = "token_unusable"         // the access token must not be injected
 	CauseInternal     = "internal_error"         // a bug of ours
@@ -31,6 +32,10 @@ const (
 	CauseQueued          = "refresh_queued"   // too many others are asking
 	CauseExpired         = "expired"          // the wait for a new token ended
 )
+
+// KindMissing is the kind of the facts about a refresh token that is taken by the
+// client's own former record.
+const KindMissing = "missing"
 
 // Cases of causes that have several rows in the table.
 const (

@@ -89,6 +89,9 @@ func (m *machine) denied(seed string) *Trouble {
 }
 
 func takenTrouble(facts *Facts) Trouble {
+	if facts != nil && facts.Kind == KindMissing {
+		return Trouble{Condition: Misconfiguration, Cause: CauseMissing, Facts: facts}
+	}
 	return Trouble{Condition: Misconfiguration, Cause: CauseSeedTaken, Facts: facts}
 }
 

@@ -110,7 +110,7 @@ const (
 	Away             // the store does not do it, or not in time: it may have done it all the same
 	Conflict         // somebody else has written
 	Busy             // somebody else has the lease
-	Taken            // the refresh token is another client's
+	Taken            // the refresh token is another client's, or a former record's
 )
 
 // Inputs are the resolved values of one token request.

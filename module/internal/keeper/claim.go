@@ -16,6 +16,7 @@ type Owner struct {
 	Client string
 	Place  string // of its record, for people
 	Store  string // it is in, in the words of a command; "" if that is the client's
+	Own    bool   // it is the client that asks: an answer consumed or refused it here
 }
 
 // claim is the one rule for whether a refresh token that no answer has judged may be
@@ -36,7 +37,10 @@ func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 		e.Fault, e.Facts = grant.Away, &grant.Facts{Detail: err.Error()}
 		return e
 	}
-	e.Facts, e.Fault = k.ownerOf(f, c.Imported, func(ctx context.Context, free frees) (string, error) {
+	if e.Facts, e.Fault = k.claimedBefore(f, c.Rotating); e.Fault != grant.None {
+		return e
+	}
+	e.Facts, e.Fault = k.ownerOf(f, c.Imported, nil, func(ctx context.Context, free frees) (string, error) {
 		if c.Rotating {
 			return k.store.Claim(ctx, k.name, f, free)
 		}
@@ -47,8 +51,8 @@ func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 
 // taken returns whose a refresh token is that was another client's, nil if that has
 // let it go.
-func (k *Keeper) taken(f record.Fingerprint) (*grant.Facts, grant.Fault) {
-	return k.ownerOf(f, false, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
+func (k *Keeper) taken(f record.Fingerprint, stored *record.Record) (*grant.Facts, grant.Fault) {
+	return k.ownerOf(f, false, stored, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
 }
 
 // frees reports whether a client lets go what it has claimed.
@@ -66,14 +70,49 @@ func (k *Keeper) claimed(ctx context.Context, f record.Fingerprint, free frees) 
 	return owner, nil
 }
 
-// ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else.
-func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
+// claimedBefore reports a refresh token that the first attempt of a new record presents,
+// although it is the client's: a claim follows its journal, so there was a record. That
+// is told to the ledger, since from now on there is a record.
+func (k *Keeper) claimedBefore(f record.Fingerprint, rotating bool) (*grant.Facts, grant.Fault) {
+	if !rotating || k.remembered().Number != 1 {
+		return nil, grant.None
+	}
+	owner, err := call(k, &k.stuck, func(ctx context.Context) (string, error) { return k.store.Claimed(ctx, f) })
+	switch {
+	case err != nil:
+		return &grant.Facts{Detail: err.Error()}, grant.Away
+	case owner != k.name:
+		return nil, grant.None
+	}
+	k.note(f, k.inputs.Binding.Grant, ledger.Consumed, false)
+	return k.missing(), grant.Taken
+}
+
+// missing are the facts about a record that has lost what became of a refresh token.
+func (k *Keeper) missing() *grant.Facts {
+	return &grant.Facts{Kind: grant.KindMissing, Place: k.store.Describe(k.name)}
+}
+
+// remembered is the record in memory.
+func (k *Keeper) remembered() *record.Record {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.state.Record()
+}
+
+// ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else, and
+// what was read of the client's record, if anything, or is in memory knows of it.
+func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, stored *record.Record, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
 	binding, obeyed := k.inputs.Binding.Grant, k.obeyed()
 	if obeyed.Elsewhere != nil {
 		owner, err := call(k, &k.noting, func(context.Context) (*Owner, error) { return obeyed.Elsewhere(f, binding, imported), nil })
 		switch {
 		case err != nil:
 			return &grant.Facts{Detail: err.Error()}, grant.Away
+		case owner != nil && owner.Own:
+			if k.remembered().Fresh(f) && (stored == nil || stored.Fresh(f)) {
+				return k.missing(), grant.Taken
+			}
 		case owner != nil:
 			return k.ownedBy(*owner), grant.Taken
 		}
@@ -119,10 +158,7 @@ func (k *Keeper) ownedBy(o Owner) *grant.Facts {
 // Frees reports whether another client may present a refresh token, as far as this
 // one's record says.
 func (k *Keeper) Frees(f, binding record.Fingerprint) bool {
-	k.mu.Lock()
-	rec := k.state.Record()
-	k.mu.Unlock()
-	return rec.Frees(f, binding)
+	return k.remembered().Frees(f, binding)
 }
 
 // list is called when nothing is under way: it never comes between an answer and its

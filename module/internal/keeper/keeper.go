@@ -44,7 +44,8 @@ type Settings struct {
 	MaxRequests int
 
 	// Elsewhere returns whose a refresh token is, or was, as far as that is known
-	// outside of the client's store, nil if it is nobody's; all says that the clients
+	// outside of the client's store, nil if it is nobody's, or
+	// that an answer spent it here; all says that the clients
 	// with the same store count too. Nil if nobody knows.
 	Elsewhere func(token, binding record.Fingerprint, all bool) *Owner
 

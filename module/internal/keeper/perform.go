@@ -135,7 +135,7 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 	e.Stored = stored
 	e.Store, e.Facts = faultOf(err)
 	if look.Taken != 0 && (e.Store == grant.None || e.Store == grant.Missing) {
-		facts, fault := k.taken(look.Taken)
+		facts, fault := k.taken(look.Taken, stored)
 		if fault == grant.Away {
 			e.Store, e.Facts, e.Stored = fault, facts, nil
 		} else {

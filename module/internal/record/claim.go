@@ -17,8 +17,18 @@ func (r *Record) Frees(f, binding Fingerprint) bool {
 	return r.RefusedElsewhere(f, binding)
 }
 
+// Fresh reports whether nothing became of a refresh token, as far as the record says:
+// no answer judged it, and there was no attempt with it before the one under way.
+func (r *Record) Fresh(f Fingerprint) bool {
+	if of := r.Of(f); of != Unknown && of != Unjudged {
+		return false
+	}
+	a := r.Open(f)
+	return a == nil || a.Number == r.Number && a.Unanswered.IsZero()
+}
+
 // Used returns the fingerprints of all refresh tokens that the record knows of and
-// that a configuration may still name: those that began a lineage, and those that an
+// that a configuration may still name: those that began a grant, and those that an
 // answer consumed.
 func (r *Record) Used() (all []Fingerprint) {
 	for _, m := range r.Forgotten {
@@ -26,10 +36,26 @@ func (r *Record) Used() (all []Fingerprint) {
 	}
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
-		all = append(all, l.ID)
+		if l.begun() {
+			all = append(all, l.ID)
+		}
 		for _, m := range l.Consumed {
 			all = append(all, m.Token())
 		}
 	}
 	return all
 }
+
+// Candidates returns the fingerprints of the other ones: of those that no answer of their
+// server accepted. Another record's word on one of these weighs more.
+func (r *Record) Candidates() (all []Fingerprint) {
+	for i := range r.Lineages {
+		if l := &r.Lineages[i]; !l.begun() {
+			all = append(all, l.ID)
+		}
+	}
+	return all
+}
+
+// begun reports whether an answer accepted a refresh token of the lineage.
+func (l *Lineage) begun() bool { return l.Since > 0 || len(l.Consumed) > 0 }

@@ -181,7 +181,7 @@ func (f *File) claimOld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	found := make(map[string]map[record.Fingerprint]string)
+	used, tried := make(map[record.Fingerprint]string), make(map[record.Fingerprint]string)
 	for _, file := range files {
 		name, ok := strings.CutSuffix(file, recordSuffix)
 		if !ok || checkName(name) != nil {
@@ -192,12 +192,20 @@ func (f *File) claimOld(ctx context.Context) error {
 			continue
 		}
 		for _, token := range rec.Used() {
-			part := token.String()[:2]
-			if found[part] == nil {
-				found[part] = make(map[record.Fingerprint]string)
-			}
-			found[part][token] = name
+			used[token] = name
 		}
+		for _, token := range rec.Candidates() {
+			tried[token] = name
+		}
+	}
+	maps.Copy(tried, used)
+	found := make(map[string]map[record.Fingerprint]string)
+	for token, name := range tried {
+		part := token.String()[:2]
+		if found[part] == nil {
+			found[part] = make(map[record.Fingerprint]string)
+		}
+		found[part][token] = name
 	}
 	for _, part := range slices.Sorted(maps.Keys(found)) {
 		if err := f.addClaims(ctx, found[part]); err != nil {

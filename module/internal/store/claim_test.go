@@ -128,3 +128,26 @@ func TestRecordsThatWereThereBeforeAreClaimedOnce(t *testing.T) {
 		t.Errorf("%q, %v", names, err)
 	}
 }
+
+// A record that only tried a refresh token has no claim on that of another's grant.
+func TestAClaimThatIsMadeAnewIsThatOfTheGrant(t *testing.T) {
+	for _, other := range []string{"aaa", "zzz"} {
+		st := tempStore(t)
+		p := record.Presented{RefreshToken: "seed", Binding: record.Binding{Grant: 1}}
+		tried := new(record.Record).Withdraw(1, p)
+		spent := new(record.Record).Answered(1, p, record.Token{RefreshToken: "next"})
+		for name, rec := range map[string]*record.Record{other: tried, "erp": spent} {
+			if err := st.Save(t.Context(), name, rec, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.RemoveAll(filepath.Join(st.dir, claimsDir)); err != nil {
+			t.Fatal(err)
+		}
+		st = NewFile(st.dir)
+		if err := st.Open(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantClaim(t, st, other, record.FingerprintOf("seed"), never, "erp")
+	}
+}

@@ -106,7 +106,7 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 		if t.Case == "" {
 			detail += ": " + f.Detail
 		}
-	case grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing, grant.CauseStarting, grant.CauseQueued, grant.CauseSeedTaken, grant.CauseMoved:
+	case grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing, grant.CauseStarting, grant.CauseQueued, grant.CauseSeedTaken, grant.CauseMissing, grant.CauseMoved:
 	default:
 		return grantWords(t, f, why, a)
 	}

@@ -55,6 +55,7 @@ func tellable() []grant.Tell {
 	both := taken
 	both.Kind, both.From = "name and store", "/var"
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse, &both, &grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"})
+	add(grant.Troubled, grant.Misconfiguration, grant.CauseMissing, "", &grant.Facts{Kind: grant.KindMissing, Place: "/var/erp.json"})
 	elsewhere := grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"}
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseMoved, "", &grant.Facts{Owner: "crm", Place: "/var/crm.json"}, &elsewhere)
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseUnusable, "", detail)
