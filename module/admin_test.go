@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module/adminapi"
-
 	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/adminapi"
 )
 
 func TestNothingIsReadyBeforeAConfigurationHasStarted(t *testing.T) {

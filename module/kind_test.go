@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module/inject"
-	"lamplighter/module/settings"
-
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	_ "github.com/caddyserver/caddy/v2/modules/caddytls"
+
+	"lamplighter/module/inject"
+	"lamplighter/module/settings"
 )
 
 func settingsOf(id string) *settings.Client {

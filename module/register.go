@@ -9,11 +9,11 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
-
-	"go.uber.org/zap"
 )
 
 // addAll provisions clients, as many at a time as there are processors: their

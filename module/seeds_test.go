@@ -7,9 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module/adminapi"
-
 	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/adminapi"
 )
 
 // Fault B14.

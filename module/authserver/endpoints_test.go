@@ -11,10 +11,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"lamplighter/module/internal/keyfiles"
 	"lamplighter/module/settings"
-
-	"github.com/caddyserver/caddy/v2"
 )
 
 // revoking is a revocation endpoint, and a client that revokes there.

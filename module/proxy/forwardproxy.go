@@ -8,14 +8,14 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"go.uber.org/zap"
+
 	"lamplighter/module/destination"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
-
-	"github.com/caddyserver/caddy/v2/caddyconfig"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"go.uber.org/zap"
 )
 
 // resolveProxy reads which forward proxy the transport is told to use, once: a

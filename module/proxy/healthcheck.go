@@ -10,11 +10,11 @@ import (
 	"strings"
 	"time"
 
-	"lamplighter/module/destination"
-
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/destination"
 )
 
 // isHealthCheck tells an active health check from a request that is proxied: only

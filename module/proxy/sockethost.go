@@ -3,10 +3,10 @@ package proxy
 import (
 	"net/http"
 
-	"lamplighter/module/destination"
-
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/destination"
 )
 
 // keepHost gives a request to a unix socket the Host that it came with, as

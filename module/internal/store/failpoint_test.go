@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"lamplighter/module/internal/failpoint"
-
 	"lamplighter/module/internal/record"
 )
 

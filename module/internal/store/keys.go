@@ -11,9 +11,9 @@ import (
 	"slices"
 	"sync"
 
-	"lamplighter/module/internal/record"
-
 	"filippo.io/age"
+
+	"lamplighter/module/internal/record"
 )
 
 // errSealed says that a record is encrypted for keys that are not here.

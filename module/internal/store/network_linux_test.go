@@ -4,9 +4,9 @@ import (
 	"path/filepath"
 	"testing"
 
-	"lamplighter/module/internal/skip"
-
 	"golang.org/x/sys/unix"
+
+	"lamplighter/module/internal/skip"
 )
 
 func TestNetworkFileSystemIsToldByTheNearestDirectory(t *testing.T) {
