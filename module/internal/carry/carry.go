@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 )
 
@@ -61,7 +62,14 @@ func Over(ctx context.Context, from, to End) error {
 	if old.Moved != nil && old.Moved.Place == goal.Place && !old.Pending() {
 		return nil // done before
 	}
-	if err := permit(old, own, from, to, goal.Place); err != nil {
+	if old.Moved != nil && old.Moved.Place != goal.Place {
+		last := store.Follow(ctx, from.Store, *old.Moved)
+		if last.Place == goal.Place && !old.Pending() {
+			return nil // done before, by way of other names
+		}
+		return from.elsewhere(to, last)
+	}
+	if err := permit(old, own, from, to); err != nil {
 		return err
 	}
 	return carry(ctx, old, own, from, to, goal)
@@ -78,11 +86,25 @@ func (e End) load(ctx context.Context) (*record.Record, error) {
 	return rec, nil
 }
 
+// elsewhere says where the grant is, and how it is carried over from there.
+func (e End) elsewhere(to End, last record.Moved) error {
+	command := "rename " + last.Client + " " + to.Client
+	if last.Client == to.Client {
+		command = "move " + to.Client
+	}
+	dir := last.Store
+	if dir == "" {
+		dir = e.Name // "" if that is the store that it is to be in
+	}
+	if dir != "" && dir != to.Name {
+		command += " --from " + redact.Quoted(dir)
+	}
+	return fmt.Errorf("the grant of client %s was carried over to client %s already, to %s: run 'lamplighter tokens %s'", e.Client, last.Client, last.Place, command)
+}
+
 // permit says why the grant must not be carried over.
-func permit(old, own *record.Record, from, to End, goal string) error {
+func permit(old, own *record.Record, from, to End) error {
 	switch {
-	case old.Moved != nil && old.Moved.Place != goal:
-		return fmt.Errorf("the grant of client %s was carried over to client %s already, to %s", from.Client, old.Moved.Client, old.Moved.Place)
 	case own.Pending():
 		return fmt.Errorf("the grant of client %s is on the way to %s: end that first", to.Client, own.Moved.Place)
 	case len(old.Lineages) == 0 && len(old.AccessTokens) == 0:

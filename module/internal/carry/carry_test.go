@@ -140,6 +140,35 @@ func TestACommandThatWasInterruptedIsRepeatedAfterALogIn(t *testing.T) {
 	wantTombstone(t, from, to)
 }
 
+func TestWhereAGrantIsByNowIsSaidWhateverCameBetween(t *testing.T) {
+	one := store.NewFile(filepath.Join(t.TempDir(), "one"))
+	other := store.NewFile(filepath.Join(t.TempDir(), "the other"))
+	in := func(st store.Store, client, name string) End { return End{Store: st, Client: client, Name: name} }
+	a, b, c := in(one, "a", ""), in(one, "b", ""), in(one, "c", "")
+	save(t, a, grant("seed", "living"))
+	want := func(from, to End, command string) {
+		t.Helper()
+		if err := Over(t.Context(), from, to); err == nil || !strings.HasSuffix(err.Error(), ": run 'lamplighter tokens "+command+"'") {
+			t.Errorf("want %q, got %v", command, err)
+		}
+	}
+	over := func(from, to End) {
+		t.Helper()
+		if err := Over(t.Context(), from, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over(a, b)
+	over(b, c)
+	over(a, c) // is done
+	want(a, in(one, "d", ""), "rename c d")
+	want(b, a, "rename c a")
+	over(in(one, "c", "/one"), in(other, "c", "/the other"))
+	want(b, a, "rename c a --from '/the other'")
+	want(in(one, "b", "/one"), in(other, "d", "/the other"), "rename c d")
+	want(in(one, "c", "/one"), in(one, "d", "/one"), "rename c d --from '/the other'")
+}
+
 // The seed that was withdrawn is one that the server left as it was.
 func TestAGrantIsCarriedOverToAClientThatWasDeniedItsSeed(t *testing.T) {
 	e := ends(t)["rename"]

@@ -132,6 +132,9 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 		e.Inputs = in.Inputs
 	}
 	stored, err := call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) { return k.store.Load(ctx, k.name) })
+	if err == nil && stored.Moved != nil && k.obeyed().Rotating {
+		stored, err = k.followed(stored)
+	}
 	e.Stored = stored
 	e.Store, e.Facts = faultOf(err)
 	if look.Taken != 0 && (e.Store == grant.None || e.Store == grant.Missing) {
@@ -143,6 +146,17 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 		}
 	}
 	return e
+}
+
+// followed is a tombstone that says where the grant is by now.
+func (k *Keeper) followed(stored *record.Record) (*record.Record, error) {
+	return call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) {
+		own, to := *stored, store.Follow(ctx, k.store, *stored.Moved)
+		if to.Client != k.name || to.Store != "" {
+			own.Moved = &to
+		}
+		return &own, nil
+	})
 }
 
 // faultOf sorts an error of the store.

@@ -12,6 +12,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/redact"
 )
 
 // About is whose trouble it is.
@@ -82,7 +83,11 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 	if t.Cause == "" && t.Condition == grant.Well || t.Case == CaseSaid {
 		return f.Detail, f.Remedy
 	}
-	why := cause.Of(t.Cause, rowOf(t, f)...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", f.From, "end", stamp(f.Ends))
+	row := rowOf(t, f)
+	if t.Cause == grant.CauseMoved && f.Kind != "" && f.Owner != a.Client {
+		row = []string{"name and store"}
+	}
+	why := cause.Of(t.Cause, row...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", redact.Quoted(f.From), "end", stamp(f.Ends))
 	detail, remedy = why.Sentence, why.Remedy
 	switch t.Cause {
 	case grant.CauseUnresolved, grant.CauseNotYet, grant.CauseRecord:

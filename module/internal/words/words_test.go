@@ -57,7 +57,8 @@ func tellable() []grant.Tell {
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse, &both, &grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"})
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseMissing, "", &grant.Facts{Kind: grant.KindMissing, Place: "/var/erp.json"})
 	elsewhere := grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"}
-	add(grant.Troubled, grant.Misconfiguration, grant.CauseMoved, "", &grant.Facts{Owner: "crm", Place: "/var/crm.json"}, &elsewhere)
+	add(grant.Troubled, grant.Misconfiguration, grant.CauseMoved, "", &grant.Facts{Owner: "crm", Place: "/var/crm.json"}, &elsewhere,
+		&grant.Facts{Kind: "store", Owner: "crm", Place: "/the other's/crm.json", From: "/the other's"})
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseUnusable, "", detail)
 	add(grant.TokenRefreshFailed, grant.Backoff, grant.CauseStore, "", detail)
 	add(grant.OrderRefused, grant.Backoff, grant.CauseStore, "order unsaved")
