@@ -107,12 +107,12 @@ func permit(old, own *record.Record, from, to End) error {
 	switch {
 	case own.Pending():
 		return fmt.Errorf("the grant of client %s is on the way to %s: end that first", to.Client, own.Moved.Place)
-	case len(old.Lineages) == 0 && len(old.AccessTokens) == 0:
-		return fmt.Errorf("the record of client %s at %s holds nothing", from.Client, from.place())
-	case own.Holding(old) != nil && (old.Moved == nil || own.Carried(old) != own):
-		return fmt.Errorf("client %s has another grant, which lives: it would be lost", to.Client)
 	case old.OpenBeside(new(record.Record)) != nil:
 		return fmt.Errorf("nobody knows what became of the last token request of client %s: start it as it was configured, until it has an answer", from.Client)
+	case !old.Granted():
+		return fmt.Errorf("the record of client %s at %s holds no grant", from.Client, from.place())
+	case own.Holding(old) != nil && (old.Moved == nil || own.Carried(old) != own):
+		return fmt.Errorf("client %s has another grant, which lives: it would be lost", to.Client)
 	case own.OpenBeside(old) != nil:
 		return fmt.Errorf("nobody knows what became of the last token request of client %s: wait until it has an answer", to.Client)
 	}

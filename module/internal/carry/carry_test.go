@@ -278,6 +278,11 @@ func TestWhatIsNotCarriedOverStaysAsItIs(t *testing.T) {
 			save(t, from, grant("seed", "living"))
 			save(t, to, open(new(record.Record), "fresh"))
 		},
+		"holds no grant": func(t *testing.T, from, to End) {
+			given := record.Presented{RefreshToken: "other", Candidate: true, Imported: true}
+			save(t, from, new(record.Record).Supply(1, given).Withdraw(1, given))
+			save(t, to, grant("seed", "living"))
+		},
 		"no record of client erp": func(*testing.T, End, End) {},
 		"was carried over to client other already": func(t *testing.T, from, _ End) {
 			save(t, from, grant("seed", "living"))

@@ -124,6 +124,12 @@ func (r *Record) later(by uint32) *Record {
 	return c
 }
 
+// Granted reports whether the record has, or had, a grant: not only refresh tokens that
+// were supplied.
+func (r *Record) Granted() bool {
+	return len(r.AccessTokens) > 0 || slices.ContainsFunc(r.Lineages, func(l Lineage) bool { return l.Since > 0 })
+}
+
 // Holding returns a lineage that holds a refresh token and that does not stand for its
 // binding in another record; nil if there is none. That a candidate was supplied
 // there, or was refused, is no grant.
