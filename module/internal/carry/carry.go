@@ -163,12 +163,14 @@ const leasePoll = 100 * time.Millisecond
 
 // await waits for the lease of a record, until ctx ends.
 func await(ctx context.Context, e End) (store.Lease, error) {
+	busy := false
 	for {
 		lease, err := e.Store.Lease(ctx, e.Client)
 		if err == nil {
 			return lease, nil
 		}
-		if !errors.Is(err, store.ErrBusy) {
+		busy = errors.Is(err, store.ErrBusy) || busy && ctx.Err() != nil // the time was up while it was tried
+		if !busy {
 			return nil, fmt.Errorf("the record of client %s: %w", e.Client, err)
 		}
 		timer := time.NewTimer(leasePoll)

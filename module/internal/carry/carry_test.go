@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
@@ -312,7 +313,11 @@ func TestWhatIsNotCarriedOverStaysAsItIs(t *testing.T) {
 				return list
 			}
 			before := revisions()
-			ctx, cancel := context.WithTimeout(t.Context(), 3*leasePoll)
+			patience := time.Minute
+			if want == "is in use" {
+				patience = 5 * leasePoll
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			if err := Over(ctx, from, to); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v", err)
