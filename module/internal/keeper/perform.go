@@ -50,10 +50,10 @@ func (k *Keeper) idle() bool {
 // observe counts the answer.
 func (k *Keeper) observe() {
 	k.mu.Lock()
-	observe, outcome, took := k.told.Observe, k.request.outcome, k.request.took
+	observe, r := k.told.Observe, k.request
 	k.mu.Unlock()
-	if observe != nil {
-		observe(outcome, took)
+	if observe != nil && r != nil {
+		observe(r.outcome, r.took)
 	}
 }
 
