@@ -53,8 +53,12 @@ func (t Token) key() Fingerprint       { return t.Fingerprint }
 func (a Attempt) key() Fingerprint     { return a.Fingerprint }
 func (t AccessToken) key() Fingerprint { return t.Request }
 
-// union sorts a list by key, in place, and joins what has the same one.
+// union sorts a list by key, in place, and joins what has the same one. An empty list
+// is nil, as it is when it was read: it is not written.
 func union[T any](list []T, key func(T) Fingerprint, both func(a, b T) T) []T {
+	if len(list) == 0 {
+		return nil
+	}
 	slices.SortFunc(list, func(a, b T) int { return cmp.Compare(key(a), key(b)) })
 	joined := list[:0]
 	for i, next := range list {
