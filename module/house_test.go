@@ -44,6 +44,8 @@ var arrows = map[string][]string{
 	"observe":     {"adminapi", "internal/grant", "internal/keeper", "internal/panics", "internal/tokenendpoint", "internal/words"},
 	"placeholder": nil,
 	"rejection":   nil,
+	"store":       nil,
+	"store/guest": {"store"},
 }
 
 const (

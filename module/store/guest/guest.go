@@ -1,0 +1,92 @@
+// Package guest says what the engine of a store is as a Caddy guest module, of the
+// namespace oauth2_client.stores: what all of them can be told, and what the app asks
+// of them.
+//
+// It knows Caddy and the contract of engines. It must not know any engine, nor clients.
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/store"
+)
+
+// Namespace is that of the modules; the rest of a module's ID is the kind of the store.
+const Namespace = "oauth2_client.stores"
+
+// Module is the engine of a store as a module. It is provisioned like any other: that
+// checks the settings and dials nothing.
+type Module interface {
+	caddy.Module
+
+	// StoreOptions returns the settings that all stores have.
+	StoreOptions() *Options
+
+	// Identity names the place where objects are kept: server, database, prefix, and
+	// nothing secret. Two modules of the same kind and identity are one store, which
+	// is opened once, whatever configuration they belong to.
+	Identity() string
+
+	// Engine returns a new engine. It dials nothing, and does not depend on the
+	// configuration that the module belongs to: it may outlive that.
+	Engine() (store.Engine, error)
+}
+
+// Options are the settings that the engines of shared stores have in common. They are
+// embedded in an engine's module.
+type Options struct {
+	// EncryptionKeys are files with age identities, as age-keygen writes them. Records
+	// are encrypted for all of them, and read with any: add a new key everywhere, then
+	// remove the old one. Default: records are not encrypted.
+	EncryptionKeys []string `json:"encryption_key,omitempty"`
+
+	// Lease is how long a holder that does not renew its lease keeps others from taking
+	// it over. Default: 15s; at least 1s.
+	Lease caddy.Duration `json:"lease,omitempty"`
+
+	// OpTimeout bounds one call of the store. Default: 2s; at most a third of the
+	// lease.
+	OpTimeout caddy.Duration `json:"op_timeout,omitempty"`
+
+	// Poll is how often all versions are compared, whatever was told of changes.
+	// Default: 30s.
+	Poll caddy.Duration `json:"poll,omitempty"`
+
+	// AllowPlaintext allows a connection without TLS beyond loopback, which trusts the
+	// network with refresh tokens. Default: false.
+	AllowPlaintext bool `json:"allow_plaintext,omitempty"`
+}
+
+// Defaults of [Options].
+const (
+	DefaultLease     = 15 * time.Second
+	DefaultOpTimeout = 2 * time.Second
+	DefaultPoll      = 30 * time.Second
+)
+
+// Provision checks the options and sets their defaults.
+func (o *Options) Provision() error {
+	for _, d := range []struct {
+		value   *caddy.Duration
+		def     time.Duration
+		setting string
+	}{{&o.Lease, DefaultLease, "lease"}, {&o.OpTimeout, DefaultOpTimeout, "op_timeout"}, {&o.Poll, DefaultPoll, "poll"}} {
+		switch {
+		case *d.value < 0:
+			return fmt.Errorf("%s must not be negative", d.setting)
+		case *d.value == 0:
+			*d.value = caddy.Duration(d.def)
+		}
+	}
+	switch lease := time.Duration(o.Lease); {
+	case lease < time.Second:
+		return errors.New("lease must be at least 1s")
+	case time.Duration(o.OpTimeout) > lease/3:
+		return fmt.Errorf("op_timeout must be at most a third of the lease: %s", lease/3)
+	}
+	return nil
+}
