@@ -57,8 +57,10 @@ type Object struct {
 	// no two names become the same.
 	Name string
 
-	// Data is what was written; nil where only tags were asked for. It may be as
-	// large as 256 KiB.
+	// Data is what was written, the caller's own copy; nil where only tags were asked
+	// for. It is never empty, any bytes, and may be as large as 256 KiB. What has no
+	// data (an object that was made for lamplighter, with nothing in it yet) counts as
+	// not existing: nothing finds it, and the empty tag writes it.
 	Data []byte
 
 	// Tag is its version.
@@ -87,7 +89,8 @@ type Engine interface {
 	Get(ctx context.Context, name string) (Object, error)
 
 	// Put writes an object durably if its tag still is ifTag ("": if it does not
-	// exist), else it returns ErrConflict. When it has returned without an error, the
+	// exist), else it returns ErrConflict. It keeps no part of data, and after an
+	// error other than ErrUnknown nothing was written, nor will be. After none, the
 	// write survives the loss of any one machine that the store's durability promises
 	// to survive.
 	Put(ctx context.Context, name string, data []byte, ifTag Tag) (Tag, error)
@@ -99,9 +102,12 @@ type Engine interface {
 
 	// Acquire tries once for the lease of that name, which is no object: names of both
 	// do not meet. It has the lease if nobody holds it, or if what holds it is over,
-	// which the caller has seen unchanged for a whole lease ("": nothing was seen).
-	// Otherwise lease is nil and held tells who holds it. A lease has no end in the
-	// store: others judge by their own clocks whether it is renewed.
+	// which the caller has seen unchanged for a whole lease ("": nothing was seen), or
+	// if holder holds it already, since the answer to an earlier call was lost. A
+	// holder is never given to calls for two leases, neither at a time nor one after
+	// the other. Otherwise lease is nil, held tells who holds it, and err is nil; held
+	// is zero if that cannot be told, because the lease changed meanwhile. A lease has
+	// no end in the store: others judge by their own clocks whether it is renewed.
 	Acquire(ctx context.Context, name, holder string, over Tag) (lease Lease, held Held, err error)
 
 	// Watch calls ready each time that changes are seen from then on: before that, and
@@ -139,11 +145,14 @@ type Held struct {
 
 // Lease is the sole right to something, as long as it is renewed.
 type Lease interface {
-	// Renew keeps the lease. It returns ErrConflict if another holder has taken it.
+	// Renew keeps the lease. It returns ErrConflict if its holder does not hold it any
+	// more. After ErrUnknown it may be called again: what tells is the holder, not the
+	// tag that was seen last.
 	Renew(ctx context.Context) error
 
-	// Release gives the lease back, if nobody has taken it. Who waits for it is told
-	// by Watch.
+	// Release gives the lease back, if its holder still holds it; else it changes
+	// nothing and returns nil or ErrConflict. Who waits for it is told by Watch. It may
+	// be called again.
 	Release(ctx context.Context) error
 }
 

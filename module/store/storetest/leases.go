@@ -1,0 +1,270 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"lamplighter/module/store"
+)
+
+// leases are the tests of Acquire and Lease.
+var leases = map[string]func(*suite, *testing.T){
+	"ALeaseKeepsOthersOut":                      (*suite).excludes,
+	"ALeaseThatIsGivenBackIsFree":               (*suite).released,
+	"ALeaseIsTakenOverWithTheTagSeenOnly":       (*suite).takenOver,
+	"ARenewedLeaseHasAnotherTag":                (*suite).renewed,
+	"WhoLostALeaseChangesNothing":               (*suite).lost,
+	"AHolderThatAsksAgainHasItsLease":           (*suite).repeated,
+	"OneOfManyThatTryAtOnceHasTheLease":         (*suite).leaseRaces,
+	"OneOfManyThatTakeOverAtOnceHasTheLease":    (*suite).takeoverRaces,
+	"ALeaseNeedsNoObject":                       (*suite).leaseAlone,
+	"ALeaseWhoseTimeToTryIsOverIsNotTaken":      (*suite).leaseOver,
+	"AnotherEngineSeesWhoHoldsALease":           (*suite).leaseShared,
+	"ALeaseOutlivesTheEngineOfItsHolder":        (*suite).leaseLeft,
+	"ALeaseIsTakenManyTimesAndNeverOfTheOldTag": (*suite).leaseTags,
+}
+
+func take(t *testing.T, e store.Engine, name, holder string) store.Lease {
+	t.Helper()
+	lease, held, err := e.Acquire(within(t), name, holder, "")
+	if err != nil || lease == nil {
+		t.Fatalf("acquire %q for %s: %v, held by %v", name, holder, err, held)
+	}
+	return lease
+}
+
+// busy fails unless somebody holds a lease, and returns how.
+func busy(t *testing.T, e store.Engine, name, holder, by string, over store.Tag) store.Held {
+	t.Helper()
+	lease, held, err := e.Acquire(within(t), name, holder, over)
+	if err != nil || lease != nil {
+		t.Fatalf("the lease of %q is not held by %s: %v, %v", name, by, lease, err)
+	}
+	if held.Holder != by || held.Tag == "" {
+		t.Fatalf("the lease of %q is held by %q with tag %q, not by %q", name, held.Holder, held.Tag, by)
+	}
+	return held
+}
+
+func (s *suite) excludes(t *testing.T) {
+	e := s.opened(t)
+	lease := take(t, e, "client", "one")
+	busy(t, e, "client", "two", "one", "")
+	take(t, e, "other", "three")
+	if err := lease.Renew(within(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	busy(t, e, "client", "two", "one", "")
+}
+
+func (s *suite) released(t *testing.T) {
+	e := s.opened(t)
+	lease := take(t, e, "client", "one")
+	held := busy(t, e, "client", "two", "one", "")
+	if err := lease.Release(within(t)); err != nil {
+		t.Fatalf("release: %v", err)
+	}
+	if err := lease.Renew(within(t)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("a lease that was given back is renewed: %v", err)
+	}
+	next := take(t, e, "client", "two")
+	if err := lease.Release(within(t)); err != nil && !errors.Is(err, store.ErrConflict) {
+		t.Errorf("release again: %v", err)
+	}
+	if err := next.Renew(within(t)); err != nil {
+		t.Errorf("it was given back by who no longer held it: %v", err)
+	}
+	busy(t, e, "client", "three", "two", held.Tag)
+}
+
+func (s *suite) takenOver(t *testing.T) {
+	e := s.opened(t)
+	first := take(t, e, "client", "one")
+	seen := busy(t, e, "client", "two", "one", "")
+	busy(t, e, "client", "two", "one", "no tag")
+	busy(t, e, "client", "two", "one", seen.Tag+"0")
+	if err := first.Renew(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	busy(t, e, "client", "two", "one", seen.Tag) // it was renewed since
+	seen = busy(t, e, "client", "two", "one", "")
+	lease, held, err := e.Acquire(within(t), "client", "two", seen.Tag)
+	if err != nil || lease == nil {
+		t.Fatalf("a lease seen unchanged is not taken over: %v, %v", held, err)
+	}
+	if err := lease.Renew(within(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	busy(t, e, "client", "three", "two", seen.Tag)
+	if lease, _, err := e.Acquire(within(t), "free", "two", "some tag"); err != nil || lease == nil {
+		t.Errorf("a lease that is given back meanwhile is not free: %v", err)
+	}
+}
+
+func (s *suite) renewed(t *testing.T) {
+	e := s.opened(t)
+	lease := take(t, e, "client", "one")
+	tags := make(map[store.Tag]bool)
+	for range 10 {
+		held := busy(t, e, "client", "two", "one", "")
+		if again := busy(t, e, "client", "two", "one", ""); again != held {
+			t.Fatalf("looking changed it from %v to %v", held, again)
+		}
+		if tags[held.Tag] {
+			t.Fatalf("it has the tag %q again", held.Tag)
+		}
+		tags[held.Tag] = true
+		if err := lease.Renew(within(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (s *suite) lost(t *testing.T) {
+	e := s.opened(t)
+	first := take(t, e, "client", "one")
+	seen := busy(t, e, "client", "two", "one", "")
+	second, _, err := e.Acquire(within(t), "client", "two", seen.Tag)
+	if err != nil || second == nil {
+		t.Fatalf("take over: %v", err)
+	}
+	for range 2 {
+		if err := first.Renew(within(t)); !errors.Is(err, store.ErrConflict) {
+			t.Errorf("who lost the lease renews it: %v", err)
+		}
+		if err := first.Release(within(t)); err != nil && !errors.Is(err, store.ErrConflict) {
+			t.Errorf("who lost the lease gives it back: %v", err)
+		}
+		busy(t, e, "client", "three", "two", "")
+	}
+	if err := second.Renew(within(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+}
+
+func (s *suite) repeated(t *testing.T) {
+	e := s.opened(t)
+	take(t, e, "client", "one")
+	again := take(t, e, "client", "one")
+	busy(t, e, "client", "two", "one", "")
+	if err := again.Renew(within(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	if err := again.Release(within(t)); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	take(t, e, "client", "two")
+}
+
+// winners returns how many of those that try at once have the lease.
+func winners(t *testing.T, engines []store.Engine, round int, over store.Tag) int {
+	t.Helper()
+	const tries = 8
+	won, all, mu := 0, sync.WaitGroup{}, sync.Mutex{}
+	for i := range tries {
+		all.Go(func() {
+			lease, _, err := engines[i%len(engines)].Acquire(within(t), "client", fmt.Sprintf("holder-%d-%d", round, i), over)
+			if err != nil {
+				t.Errorf("acquire: %v", err)
+				return
+			}
+			if lease != nil {
+				mu.Lock()
+				won++
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return won
+}
+
+func (s *suite) leaseRaces(t *testing.T) {
+	engines := []store.Engine{s.opened(t), s.opened(t)}
+	if n := winners(t, engines, 0, ""); n != 1 {
+		t.Errorf("%d have the lease", n)
+	}
+}
+
+func (s *suite) takeoverRaces(t *testing.T) {
+	engines := []store.Engine{s.opened(t), s.opened(t)}
+	take(t, engines[0], "client", "dead")
+	for round := range 5 {
+		_, held, err := engines[0].Acquire(within(t), "client", fmt.Sprintf("looks-%d", round), "")
+		if err != nil || held.Tag == "" {
+			t.Fatalf("look: %v", err)
+		}
+		if n := winners(t, engines, round, held.Tag); n != 1 {
+			t.Errorf("%d took the lease over", n)
+		}
+	}
+}
+
+func (s *suite) leaseAlone(t *testing.T) {
+	e := s.opened(t)
+	lease := take(t, e, "client", "one")
+	if _, err := e.Get(within(t), "client"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("the lease is an object: %v", err)
+	}
+	tag := put(t, e, "client", "one", "")
+	if err := lease.Renew(within(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	expect(t, e, "client", "one", tag)
+	if err := lease.Release(within(t)); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	expect(t, e, "client", "one", tag)
+}
+
+func (s *suite) leaseOver(t *testing.T) {
+	e := s.opened(t)
+	lease, _, err := e.Acquire(ended(t), "client", "one", "")
+	switch {
+	case err == nil || lease != nil:
+		t.Errorf("a lease was taken after its end: %v", err)
+	case !errors.Is(err, store.ErrUnknown):
+		take(t, e, "client", "two")
+	}
+}
+
+func (s *suite) leaseShared(t *testing.T) {
+	a, b := s.opened(t), s.opened(t)
+	lease := take(t, a, "client", "one")
+	held := busy(t, b, "client", "two", "one", "")
+	over, _, err := b.Acquire(within(t), "client", "two", held.Tag)
+	if err != nil || over == nil {
+		t.Fatalf("take over: %v", err)
+	}
+	if err := lease.Renew(within(t)); !errors.Is(err, store.ErrConflict) {
+		t.Errorf("who lost the lease renews it: %v", err)
+	}
+}
+
+func (s *suite) leaseLeft(t *testing.T) {
+	a, b := s.opened(t), s.opened(t)
+	take(t, a, "client", "one")
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	busy(t, b, "client", "two", "one", "")
+}
+
+func (s *suite) leaseTags(t *testing.T) {
+	e := s.opened(t)
+	tags := make(map[store.Tag]bool)
+	for i := range 10 {
+		holder := fmt.Sprintf("holder-%d", i)
+		lease := take(t, e, "client", holder)
+		held := busy(t, e, "client", "another", holder, "")
+		if tags[held.Tag] {
+			t.Fatalf("the tag %q comes again after the lease was given back", held.Tag)
+		}
+		tags[held.Tag] = true
+		if err := lease.Release(within(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"lamplighter/module/store"
+)
+
+// Place is the server of engines in memory: what they share.
+type Place struct {
+	mu      sync.Mutex
+	count   int // of versions; a tag is never given twice, whatever was lost
+	epoch   int
+	objects map[string]version
+	leases  map[string]store.Held
+	watches map[*watch]bool
+}
+
+// version is an object as it is kept.
+type version struct {
+	data []byte
+	tag  store.Tag
+	at   time.Time
+}
+
+// NewPlace returns an empty place.
+func NewPlace() *Place {
+	return &Place{objects: make(map[string]version), leases: make(map[string]store.Held), watches: make(map[*watch]bool)}
+}
+
+// Engine returns an engine for the place, which has no faults yet.
+func (p *Place) Engine() *Memory { return &Memory{place: p, broken: make(chan struct{})} }
+
+// Snapshot returns a function that makes the place what it is now, as a restored backup
+// does, or a failover to a replica that was behind. Leases are lost with the writes. The
+// epoch tells of it only if that is wanted.
+func (p *Place) Snapshot() (restore func(tell bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	objects, leases := maps.Clone(p.objects), maps.Clone(p.leases)
+	return func(tell bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.objects, p.leases = maps.Clone(objects), maps.Clone(leases)
+		if tell {
+			p.epoch++
+		}
+	}
+}
+
+// Cut breaks the watches of all engines.
+func (p *Place) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for w := range p.watches {
+		w.end()
+	}
+}
+
+// Damage writes over an object as nobody who knows the contract does. It is not told.
+func (p *Place) Damage(name string, data []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.objects[name] = version{data: data, tag: p.tag(), at: time.Now()}
+}
+
+// tag returns a new one. Called with p.mu held.
+func (p *Place) tag() store.Tag {
+	p.count++
+	return store.Tag(fmt.Sprintf("v%d", p.count))
+}
+
+func (p *Place) get(name string) (store.Object, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v, ok := p.objects[name]
+	if !ok {
+		return store.Object{}, fmt.Errorf("%q: %w", name, store.ErrNotFound)
+	}
+	return v.object(name), nil
+}
+
+func (v version) object(name string) store.Object {
+	return store.Object{Name: name, Data: bytes.Clone(v.data), Tag: v.tag, Age: time.Since(v.at)}
+}
+
+func (p *Place) put(name string, data []byte, ifTag store.Tag) (store.Tag, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.objects[name].tag != ifTag {
+		return "", fmt.Errorf("%q: %w", name, store.ErrConflict)
+	}
+	v := version{data: data, tag: p.tag(), at: time.Now()}
+	p.objects[name] = v
+	p.tell(name)
+	return v.tag, nil
+}
+
+// all returns the objects of these names, or all.
+func (p *Place) all(names []string) (found []store.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if names == nil {
+		for name := range p.objects {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		if v, ok := p.objects[name]; ok {
+			found = append(found, v.object(name))
+		}
+	}
+	return found
+}
+
+// acquire reports whether the holder has the lease now, and else who has.
+func (p *Place) acquire(name, holder string, over store.Tag) (bool, store.Held) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if held := p.leases[name]; held.Tag != "" && held.Holder != holder && held.Tag != over {
+		return false, held
+	}
+	p.leases[name] = store.Held{Holder: holder, Tag: p.tag()}
+	return true, store.Held{}
+}
+
+func (p *Place) renew(name, holder string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leases[name].Holder != holder {
+		return fmt.Errorf("lease of %q: %w", name, store.ErrConflict)
+	}
+	p.leases[name] = store.Held{Holder: holder, Tag: p.tag()}
+	return nil
+}
+
+func (p *Place) release(name, holder string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.leases[name].Holder == holder {
+		delete(p.leases, name)
+		p.tell(name)
+	}
+	return nil
+}
+
+func (p *Place) era() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return fmt.Sprintf("epoch %d", p.epoch)
+}
+
+// tell tells those who watch. Called with p.mu held.
+func (p *Place) tell(name string) {
+	for w := range p.watches {
+		if w.names[name] {
+			select {
+			case w.news <- name:
+			default: // a watch may miss changes
+			}
+		}
+	}
+}
+
+// watch is one Watch under way.
+type watch struct {
+	names map[string]bool
+	news  chan string
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (w *watch) end() { w.once.Do(func() { close(w.ended) }) }
+
+func (p *Place) watch(names []string) (w *watch, leave func()) {
+	w = &watch{names: make(map[string]bool), news: make(chan string, 100), ended: make(chan struct{})}
+	for _, name := range names {
+		w.names[name] = true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watches[w] = true
+	return w, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		delete(p.watches, w)
+	}
+}
