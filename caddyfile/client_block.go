@@ -5,10 +5,10 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module/inject"
 	"lamplighter/module/settings"
+	"lamplighter/module/store/guest"
 )
 
 // clientSecret reads one of up to two secrets.
@@ -119,24 +119,9 @@ func (p *clientParser) store() error {
 
 // tls reads TLS options as Caddy's own HTTP transport does: each is one of its
 // tls_ options.
-func (p *clientParser) tls() error {
-	if err := p.end(); err != nil {
-		return err
-	}
-	open := p.Token()
-	tokens := []caddyfile.Token{open, with(open, "{")}
-	for nesting := p.Nesting(); p.NextBlock(nesting); {
-		segment := p.NextSegment()
-		segment[0].Text = "tls_" + segment[0].Text
-		tokens = append(tokens, segment...)
-	}
-	tokens = append(tokens, p.Token())
-	transport := reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)}
-	if err := transport.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
-		return err
-	}
-	p.client.TLS = transport.TLS
-	return nil
+func (p *clientParser) tls() (err error) {
+	p.client.TLS, err = guest.UnmarshalTLS(p.Dispenser)
+	return err
 }
 
 // with returns a token of another text at the same place.

@@ -1,0 +1,90 @@
+package guest
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// UnmarshalOption reads the line of a Caddyfile where d stands if it is one of the
+// options that all stores have, and reports whether it is. An engine's
+// UnmarshalCaddyfile calls it for the lines that it does not know itself.
+func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error) {
+	switch d.Val() {
+	case "encryption_key":
+		args := d.RemainingArgs()
+		if len(args) == 0 {
+			return true, d.ArgErr()
+		}
+		o.EncryptionKeys = append(o.EncryptionKeys, args...)
+	case "lease":
+		err = unmarshalDuration(d, &o.Lease)
+	case "op_timeout":
+		err = unmarshalDuration(d, &o.OpTimeout)
+	case "poll":
+		err = unmarshalDuration(d, &o.Poll)
+	case "allow_plaintext":
+		if d.NextArg() {
+			return true, d.ArgErr()
+		}
+		o.AllowPlaintext = true
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func unmarshalDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
+	setting := d.Val()
+	var text string
+	if err := UnmarshalText(d, &text); err != nil {
+		return err
+	}
+	value, err := caddy.ParseDuration(text)
+	if err != nil {
+		return d.Errf("%s: %v", setting, err)
+	}
+	*to = caddy.Duration(value)
+	return nil
+}
+
+// UnmarshalText reads the only argument of an option. One that is empty is an error:
+// it would mean the default.
+func UnmarshalText(d *caddyfile.Dispenser, to *string) error {
+	setting := d.Val()
+	if !d.AllArgs(to) {
+		return d.ArgErr()
+	}
+	if *to == "" {
+		return d.Errf("%s is empty", setting)
+	}
+	return nil
+}
+
+// UnmarshalTLS reads the block of the option tls, where d stands. Each line in it is one
+// of the tls_ options of Caddy's own HTTP transport, without that prefix. Without a block
+// it is TLS as the system has it.
+func UnmarshalTLS(d *caddyfile.Dispenser) (*reverseproxy.TLSConfig, error) {
+	if d.NextArg() {
+		return nil, d.ArgErr()
+	}
+	open := d.Token()
+	tokens := []caddyfile.Token{open, with(open, "{")}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		segment := d.NextSegment()
+		segment[0].Text = "tls_" + segment[0].Text
+		tokens = append(tokens, segment...)
+	}
+	tokens = append(tokens, with(d.Token(), "}"))
+	transport := reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)}
+	if err := transport.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
+		return nil, err
+	}
+	return transport.TLS, nil
+}
+
+// with returns a token of another text at the same place.
+func with(at caddyfile.Token, text string) caddyfile.Token {
+	at.Text = text
+	return at
+}

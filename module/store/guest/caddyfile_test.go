@@ -1,0 +1,79 @@
+package guest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// unmarshal reads a block as an engine does that has no options of its own but tls.
+func unmarshal(block string) (o Options, serverName string, err error) {
+	d := caddyfile.NewTestDispenser("store any {\n" + block + "\n}")
+	d.Next()
+	d.NextArg()
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if d.Val() == "tls" {
+			config, err := UnmarshalTLS(d)
+			if err != nil {
+				return o, "", err
+			}
+			serverName = config.ServerName
+			continue
+		}
+		known, err := o.UnmarshalOption(d)
+		if err == nil && !known {
+			err = d.Errf("unrecognized subdirective: %s", d.Val())
+		}
+		if err != nil {
+			return o, "", err
+		}
+	}
+	return o, serverName, nil
+}
+
+func TestTheOptionsOfAllStoresAreOneALine(t *testing.T) {
+	o, server, err := unmarshal(`encryption_key a b
+		lease 1m
+		tls {
+			server_name db.example.com
+			insecure_skip_verify
+		}
+		encryption_key c
+		op_timeout 3s
+		poll 1d
+		allow_plaintext`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Join(o.EncryptionKeys, ",") != "a,b,c" || o.Lease != caddy.Duration(time.Minute) || o.OpTimeout != caddy.Duration(3*time.Second) ||
+		o.Poll != caddy.Duration(24*time.Hour) || !o.AllowPlaintext || server != "db.example.com" {
+		t.Errorf("%+v, %s", o, server)
+	}
+}
+
+func TestAnOptionThatMeansNothingIsRefused(t *testing.T) {
+	for block, want := range map[string]string{
+		"lease":             "wrong argument count",
+		"lease 1s 2s":       "wrong argument count",
+		"lease soon":        "lease: ",
+		`poll ""`:           "poll is empty",
+		"encryption_key":    "wrong argument count",
+		"allow_plaintext 1": "wrong argument count",
+		"tls on":            "wrong argument count",
+		"tls {\nbogus\n}":   "tls_bogus",
+		"color red":         "unrecognized subdirective: color",
+	} {
+		if _, _, err := unmarshal(block); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", block, err)
+		}
+	}
+}
+
+func TestTLSWithoutABlockIsTLSAsTheSystemHasIt(t *testing.T) {
+	if o, _, err := unmarshal("tls\nlease 20s"); err != nil || o.Lease != caddy.Duration(20*time.Second) {
+		t.Error(o, err)
+	}
+}
