@@ -5,6 +5,7 @@ package lamplighter
 import (
 	_ "lamplighter/caddyfile"
 	_ "lamplighter/module"
+	_ "lamplighter/module/admin"
 	_ "lamplighter/module/command"
 	_ "lamplighter/module/demo"
 	_ "lamplighter/module/guard"

@@ -1,10 +1,8 @@
-// Package module answers which clients there are, and has them at work: the app
-// oauth2_client and its admin API, a client of one configuration, and what clients share
-// (kinds, seeds, stores, turns).
+// Package module answers which clients a configuration has, from Provision to Cleanup: the
+// app oauth2_client, what is declared, by whom, and how many token requests may run.
 //
-// It knows Caddy, and translates between it and the packages below module/internal. It
-// must not know OAuth, which is tokenendpoint's business, nor requests on their way, which
-// are the proxy's.
+// It knows Caddy and the clients. It must not know what a client does at work, nor requests
+// on their way, which are the proxy's.
 package module
 
 import (
@@ -13,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/client"
 	"lamplighter/module/observe"
 	"lamplighter/module/settings"
 )
@@ -41,9 +40,11 @@ type App struct {
 	// Caddyfile it is the global option `max_concurrent_refreshes`. Default: `16`.
 	MaxConcurrentRefreshes int `json:"max_concurrent_refreshes,omitempty"`
 
-	set    *set
-	gating sync.Mutex
-	gates  map[use]bool // uses of clients that must be declared by Start
+	set       *client.Set
+	declaring sync.Mutex
+	declared  map[string]*settings.Client // as it was written, by others than Clients
+	gating    sync.Mutex
+	gates     map[use]bool // uses of clients that must be declared by Start
 }
 
 // use is where a client is used.
@@ -60,19 +61,20 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision checks the clients. It makes no network call and writes nothing:
 // `caddy validate` provisions too.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.set = newSet(ctx)
-	a.gates = make(map[use]bool)
-	err := a.limit(ctx)
+	a.gates, a.declared = make(map[use]bool), make(map[string]*settings.Client)
+	maxRequests, err := a.limit(ctx)
 	if err != nil {
 		return err
 	}
-	if a.set.events, err = observe.NewEmitter(ctx); err != nil {
+	events, err := observe.NewEmitter(ctx)
+	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	if err = observe.Register(ctx.GetMetricsRegistry(), a.set.observed); err != nil {
+	a.set = client.NewSet(ctx, events, maxRequests)
+	if err = observe.Register(ctx.GetMetricsRegistry(), a.set.Observed); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
-	return a.set.addAll(a.Clients)
+	return a.set.AddAll(a.Clients)
 }
 
 // Start begins to keep the tokens fresh.
@@ -80,26 +82,32 @@ func (a *App) Start() error {
 	if err := a.checkGates(); err != nil {
 		return err
 	}
-	if err := a.set.start(); err != nil {
+	if err := a.set.Start(); err != nil {
 		return err
 	}
-	a.Clients = nil
+	a.Clients = nil // nobody compares them any more, and there may be very many
 	return nil
 }
 
 // Stop ends this configuration's say. If no other one keeps a client, it waits
 // for a token request that was written already.
 func (a *App) Stop() error {
-	a.set.stop()
+	a.set.Stop()
 	return nil
 }
 
 // Cleanup gives back what Provision took. A configuration whose start failed
 // is cleaned up without being stopped.
 func (a *App) Cleanup() error {
-	a.set.stop()
-	return a.set.release()
+	if a.set == nil {
+		return nil // its settings were wrong
+	}
+	a.set.Stop()
+	return a.set.Release()
 }
+
+// List returns the clients in the order of their names.
+func (a *App) List() []*client.Client { return a.set.List() }
 
 // Interface guards
 var (

@@ -12,7 +12,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"lamplighter/module"
 	"lamplighter/module/internal/store"
 )
 
@@ -274,38 +273,38 @@ func TestAClientWhoseRecordIsMissingSpendsNothing(t *testing.T) {
 	for _, lost := range []string{"ledger", "claims", "neither"} {
 		t.Run("without "+lost, func(t *testing.T) {
 			s := newSidecar(t, newRotating(t))
-			s.load(s.config("", ""))
+			dir := filepath.Join(s.dir, "records")
+			config := s.config("store file {\npath "+dir+"\n}", "")
+			s.load(config)
 			s.wantOK()
 			if err := caddy.Stop(); err != nil {
 				t.Fatal(err)
 			}
-			dir := filepath.Join(s.dir, "data", "caddy", "oauth2_client")
 			place := filepath.Join(dir, "erp.json")
 			records := store.NewFile(dir)
 			kept, err := records.Load(t.Context(), "erp")
 			if err != nil {
 				t.Fatal(err)
 			}
-			gone := map[string]string{"ledger": filepath.Join(s.dir, "data", "lamplighter"), "claims": filepath.Join(dir, ".claims")}
-			for _, path := range []string{place, gone[lost]} {
-				if path == "" {
-					continue
-				}
-				if err := os.RemoveAll(path); err != nil {
+			if err := os.Remove(place); err != nil {
+				t.Fatal(err)
+			}
+			switch lost {
+			case "claims":
+				if err := os.RemoveAll(filepath.Join(dir, ".claims")); err != nil {
 					t.Fatal(err)
 				}
-			}
-			if lost == "ledger" {
-				module.ForgetLedgers()
+			case "ledger": // which this process does not know either
+				t.Setenv("XDG_DATA_HOME", t.TempDir())
 			}
 			for range 3 { // what the first start writes must not mislead the next one
-				s.load(s.config("", ""))
+				s.load(config)
 				s.wantUnsent("record_missing", place, "'lamplighter tokens login erp'")
 				if err := caddy.Stop(); err != nil {
 					t.Fatal(err)
 				}
 			}
-			s.load(s.config("", ""))
+			s.load(config)
 			s.wantUnsent("record_missing")
 			back := *kept
 			back.WriteID = "of another process"

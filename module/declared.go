@@ -1,195 +1,76 @@
 package module
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
-	"lamplighter/module/adminapi"
-	"lamplighter/module/authserver"
-	"lamplighter/module/inject"
-	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/percaller"
-	"lamplighter/module/internal/record"
-	"lamplighter/module/observe"
+	"lamplighter/module/client"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
 
-// Client is a declared client at work in one configuration.
-type Client struct {
-	set        *set // nil in some tests
-	name       string
-	declaredAt string
-	declared   *settings.Client // as it was written; of a global one only until Start
-	inPlace    bool
-
-	*kind
-	server *authserver.Client
-	inject inject.Injector
-
-	seed    record.Fingerprint // of its refresh token when it was provisioned; until Start
-	seedErr error              // why that could not be read
-
-	use       *storeUse // where its record is
-	keeper    *keeper.Keeper
-	keeperKey recordKey
-	turns     *keeper.Turns
-	counts    *observe.Counts
-	stopOnce  func()
-	traces    observe.Traces
-	log       *observe.Reporter
-	events    *observe.Emitter
-
-	callers    *exchanger         // nil unless each caller has a token of its own
-	others     map[string]*Client // whose tokens the settings mention
-	dependents []*Client          // which mention this one's
+// Lookup returns the client of a name for another module. With settings it declares the
+// client in place: once, or again with equal settings.
+func (a *App) Lookup(name string, inPlace *settings.Client, declaredAt string) (*client.Client, error) {
+	a.declaring.Lock()
+	defer a.declaring.Unlock()
+	known := a.set.Get(name)
+	if inPlace == nil {
+		if known == nil {
+			return nil, placeholder.Located(declaredAt, notDeclared(name))
+		}
+		if known.InPlace() {
+			return nil, placeholder.Located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.DeclaredAt(), name))
+		}
+		return known, nil
+	}
+	if known == nil {
+		a.declared[name] = inPlace
+		return a.set.Add(name, inPlace, true)
+	}
+	if !known.InPlace() {
+		return nil, placeholder.Located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.DeclaredAt())))
+	}
+	if !a.declared[name].Equal(inPlace) {
+		return nil, placeholder.Located(inPlace.DeclaredAt, fmt.Errorf("client %s is declared with other settings already%s: make the declarations equal, or declare it once as a global option", name, at(known.DeclaredAt())))
+	}
+	return known, nil
 }
 
-// newClient checks everything about a client that can be known without network
-// and writes, secrets included: a configuration error is found by `validate`.
-func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Client) (*Client, error) {
-	if err := settings.CheckName(name); err != nil {
-		return nil, err
-	}
-	effective, err := cfg.Effective()
-	if err != nil {
-		return nil, err
-	}
-	c := &Client{name: name, declaredAt: cfg.DeclaredAt, declared: cfg}
-	var id settings.Identity
-	if c.kind, id, err = kinds.of(ctx, effective); err != nil {
-		return nil, err
-	}
-	c.inject.Injections = c.injections
-	c.server = c.kind.server.Of(name, id)
-	if err := c.server.CheckResolved(); err != nil {
-		return nil, err
-	}
-	seed, err := c.suppliedSeed()
-	c.seed, c.seedErr = record.FingerprintOf(seed), err
-	return c, nil
+func notDeclared(name string) error {
+	return fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name)
 }
 
-// acquire takes what the client shares with other configurations.
-func (c *Client) acquire() (err error) {
-	if c.keeper, c.keeperKey, err = sharedKeeper(c.name, c.use); err != nil {
-		return err
+func at(place string) string {
+	if place == "" {
+		return ""
 	}
-	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.PerCaller() {
-		return err
-	}
-	tokens, _, err := exchanges.LoadOrNew(c.keeperKey, func() (caddy.Destructor, error) {
-		return pooled[*callersTokens]{value: &callersTokens{cache: percaller.New()}}, nil
-	})
-	if err != nil {
-		return err
-	}
-	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: record.FingerprintOfAll(c.allSettings()).String()}
-	return nil
+	return " at " + place
 }
 
-// release gives it back.
-func (c *Client) release() (err error) {
-	if c.keeper != nil {
-		_, err = keepers.Delete(c.keeperKey)
+// Scoped returns a client of Lookup with a route's scope: itself, if that is empty.
+func (a *App) Scoped(c *client.Client, scope settings.RouteScope, declaredAt string) (*client.Client, error) {
+	if scope.Empty() {
+		return c, nil
 	}
-	if c.counts != nil {
-		_, countsErr := counted.Delete(c.name)
-		err = errors.Join(err, countsErr)
+	fail := func(err error) (*client.Client, error) {
+		return nil, placeholder.Located(declaredAt, fmt.Errorf("client %s: %w", c.Name(), err))
 	}
-	if c.callers != nil {
-		_, callersErr := exchanges.Delete(c.keeperKey)
-		err = errors.Join(err, callersErr)
+	if c.InPlace() {
+		return fail(errors.New("scope, audience and resource belong into its own settings here, because no other route uses it"))
 	}
-	return err
-}
-
-// suppliedSeed reads the refresh token that the operator supplied.
-func (c *Client) suppliedSeed() (string, error) {
-	var r placeholder.Resolver
-	seed := r.Value("refresh_token", c.server.Identity().RefreshToken)
-	if r.Err != nil || seed == "" {
-		return "", r.Err
+	if c.Settings().Rotating() {
+		return fail(errors.New("scope, audience and resource cannot differ by route, because its refresh token rotates and has one holder: declare another client, with a grant of its own"))
 	}
-	seed, err := adminapi.CheckToken(seed)
-	if err != nil {
-		return "", err
+	a.declaring.Lock()
+	defer a.declaring.Unlock()
+	name := scope.Of(c.Name())
+	if known := a.set.Get(name); known != nil {
+		return known, nil
 	}
-	return seed, nil
-}
-
-// warnings are about settings that work, or may work later.
-func (c *Client) warnings() (list []string) {
-	if c.seedErr != nil && c.cfg.Rotating() {
-		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
-	}
-	list = append(list, c.allSettings().LiteralSecrets()...)
-	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
-		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
-	}
-	if c.inject.NamesCallerInURL() {
-		list = append(list, "subject_token: access logs show the query, and so the callers' tokens; use {http.request.header.<name>}, or filter the log with 'format filter'")
-	}
-	slices.Sort(list)
-	return list
-}
-
-// start lets the keeper obey this configuration.
-func (c *Client) start(maxRequests int) {
-	drains, _ := c.cfg.Drains() // checked
-	if c.cfg.PerCaller() {
-		return // its tokens are obtained when their callers come
-	}
-	c.stopOnce = c.keeper.Start(keeper.Settings{
-		Settings: grant.Settings{
-			Rotating:           c.cfg.Rotating(),
-			RequireRotation:    c.cfg.Rotating() && c.cfg.Rotation == "required",
-			Drain:              drains,
-			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
-			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
-			Timeout:            time.Duration(c.cfg.Timeout),
-
-			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
-		},
-		Quiesce:     time.Duration(c.cfg.Quiesce),
-		Looks:       &looks,
-		Requests:    c.turns,
-		MaxRequests: maxRequests,
-		Elsewhere:   c.elsewhere,
-		Spent:       c.spent,
-		Declared:    c.declares,
-		Resolve:     c.inputs,
-		Observe:     c.counts.Observe,
-		Notify: func(e keeper.Event) {
-			observe.Contain(c.log.Logger, "while an event was told", func() { c.tell(e) })
-		},
-	})
-}
-
-// declares reports whether the configuration has another client of that name.
-func (c *Client) declares(name string) bool {
-	return c.set != nil && name != c.name && c.set.get(name) != nil
-}
-
-// tell tells everybody what happened to the client.
-func (c *Client) tell(e keeper.Event) {
-	c.counts.History.Add(e)
-	c.counts.Count(e)
-	told := observe.InWords(e, c.about())
-	c.log.Report(told)
-	c.events.Emit(told)
-	if e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored {
-		c.obtained()
-	}
-}
-
-func (c *Client) stop() {
-	if c.stopOnce != nil {
-		c.stopOnce()
-	}
+	own := scope.Over(cmp.Or(a.Clients[c.Name()], a.declared[c.Name()]))
+	own.DeclaredAt = declaredAt
+	a.declared[name] = own
+	return a.set.Add(name, own, false)
 }

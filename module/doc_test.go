@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	_ "lamplighter/module"
+	_ "lamplighter/module/admin"
 )
 
 // TestEveryExportedNameAndFieldIsDocumented keeps what Caddy's site and the

@@ -3,6 +3,7 @@ package module
 import (
 	"sync"
 
+	"lamplighter/module/client"
 	"lamplighter/module/placeholder"
 )
 
@@ -15,12 +16,12 @@ func (a *App) Gated(name, declaredAt string) bool {
 
 // Expect returns a function that finds the client of a name once all modules are
 // provisioned: it may be declared in place by one that comes later.
-func (a *App) Expect(name, declaredAt string) func() *Client {
+func (a *App) Expect(name, declaredAt string) func() *client.Client {
 	a.gating.Lock()
 	defer a.gating.Unlock()
 	a.gates[use{name, declaredAt}] = true
-	return sync.OnceValue(func() *Client {
-		return a.set.get(name)
+	return sync.OnceValue(func() *client.Client {
+		return a.set.Get(name)
 	})
 }
 
@@ -29,7 +30,7 @@ func (a *App) checkGates() error {
 	a.gating.Lock()
 	defer a.gating.Unlock()
 	for u := range a.gates {
-		if a.set.get(u.client) == nil {
+		if a.set.Get(u.client) == nil {
 			return placeholder.Located(u.declaredAt, notDeclared(u.client))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module"
+	"lamplighter/module/client"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
@@ -46,7 +47,7 @@ type Gate struct {
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
 
-	client func() *module.Client
+	client func() *client.Client
 	logger *zap.Logger
 	// The routes around it have error routes of the operator's.
 	errorsHandled bool
@@ -82,7 +83,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if err == nil {
 		return g.passOn(w, inject.WithoutH2C(r), next)
 	}
-	p := c.Unavailable(err)
+	p := unavailable(c, err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"lamplighter/module"
 	"lamplighter/module/cause"
+	"lamplighter/module/client"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
 	"lamplighter/module/placeholder"
@@ -49,7 +50,7 @@ type InjectToken struct {
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
 
-	client *module.Client
+	client *client.Client
 }
 
 // CaddyModule returns the Caddy module information.
@@ -128,7 +129,7 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 // inject puts the token into the request itself, since Caddy's placeholders look
 // at that one and not at a copy. What it returns takes the token out again, so
 // that neither handle_errors nor the access log sees it.
-func (h *InjectToken) inject(r *http.Request, p *module.Pass) (restore func()) {
+func (h *InjectToken) inject(r *http.Request, p *client.Pass) (restore func()) {
 	header, query := r.Header, r.URL.RawQuery
 	out := p.Into(r)
 	h.client.Injections().KeepOverConnection(out.Header)
@@ -159,8 +160,8 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 }
 
 // withoutToken is the error of a request for which there is no token.
-func withoutToken(c *module.Client, w http.ResponseWriter, err error) error {
-	p := c.Unavailable(err)
+func withoutToken(c *client.Client, w http.ResponseWriter, err error) error {
+	p := unavailable(c, err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"lamplighter/module"
+	"lamplighter/module/client"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -32,7 +32,7 @@ func (t *Transport) mayOutlast(token *keeper.Token) bool {
 // late chooses the token of a request again when its connection is there.
 type late struct {
 	transport *Transport
-	pass      *module.Pass
+	pass      *client.Pass
 	out       *http.Request   // as it is sent
 	bound     *http.Transport // the connections of the token's certificate, nil without
 	callOff   context.CancelCauseFunc

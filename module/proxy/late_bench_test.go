@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"lamplighter/module"
+	"lamplighter/module/client"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -32,7 +33,7 @@ func BenchmarkLookAtItsExpiry(b *testing.B) {
 }
 
 // passOf is a pass of a client that has a token.
-func passOf(b *testing.B, req *http.Request) module.Pass {
+func passOf(b *testing.B, req *http.Request) client.Pass {
 	b.Helper()
 	tokens := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, `{"access_token":"a","token_type":"Bearer","expires_in":3600}`)

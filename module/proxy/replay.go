@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"lamplighter/module"
+	"lamplighter/module/client"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/panics"
 )
@@ -22,7 +22,7 @@ const replayPatience = 5 * time.Second
 
 // afterRejection decides whether a request whose token was rejected, by a 401 or
 // what else counts as one, is sent again, and returns it anew if so.
-func afterRejection(req *http.Request, res *http.Response, p *module.Pass, body *recording) (*http.Request, bool) {
+func afterRejection(req *http.Request, res *http.Response, p *client.Pass, body *recording) (*http.Request, bool) {
 	wait := p.Wait()
 	if hasBody(req) && body == nil { // a rejection upgraded nothing
 		wait = 0 // the token is refreshed for the next request
@@ -38,7 +38,7 @@ func afterRejection(req *http.Request, res *http.Response, p *module.Pass, body 
 // come, with the one before: it was not acted on, so its method does not matter, and
 // nothing else is done about it yet. It reports whether that was rejected, too: then the
 // clock of the upstream was not to blame.
-func (t *Transport) withFormer(req *http.Request, res *http.Response, former module.Pass, body *recording) (*http.Response, bool, error) {
+func (t *Transport) withFormer(req *http.Request, res *http.Response, former client.Pass, body *recording) (*http.Response, bool, error) {
 	again, ok := anew(req, res, body, true)
 	if !ok {
 		return res, false, nil

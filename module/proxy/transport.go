@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module"
+	"lamplighter/module/client"
 	"lamplighter/module/destination"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
@@ -74,7 +75,7 @@ type Transport struct {
 
 	audit        *zap.Logger       // nil without Audit
 	bound        *boundConnections // nil without a certificate
-	client       *module.Client
+	client       *client.Client
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destination.Destinations
 	logger       *zap.Logger
@@ -247,7 +248,7 @@ func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Re
 
 // send makes one round trip with a token, and reports whether the answer rejects it.
 // Nobody above sees the copy of the request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, p *module.Pass) (res *http.Response, rejected bool, err error) {
+func (t *Transport) send(req *http.Request, p *client.Pass) (res *http.Response, rejected bool, err error) {
 	out := p.Into(req)
 	keepHost(out)
 	var bound *http.Transport
@@ -292,7 +293,7 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	if isHealthCheck(req) {
 		return t.noVerdict(req)
 	}
-	p := t.client.Unavailable(err)
+	p := unavailable(t.client, err)
 	if p == nil {
 		return nil, err // the caller went away
 	}

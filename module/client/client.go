@@ -1,0 +1,187 @@
+// Package client answers what one client does at work: it has a keeper keep its token, gives
+// requests the permission to be sent with one, and holds what the clients of one
+// configuration share (kinds, seeds, turns to ask an authorization server).
+//
+// It knows settings, the authorization server and records. It must not know requests on
+// their way, which have a [Pass] of it and no more, nor the app, commands and HTTP servers.
+package client
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/authserver"
+	"lamplighter/module/inject"
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/percaller"
+	"lamplighter/module/internal/record"
+	"lamplighter/module/observe"
+	"lamplighter/module/records"
+	"lamplighter/module/settings"
+)
+
+// Client is a declared client at work in one configuration.
+type Client struct {
+	set        *Set // nil in some tests
+	name       string
+	declaredAt string
+	inPlace    bool // declared by the block that uses it, which nobody else may
+
+	*kind
+	server *authserver.Client
+	inject inject.Injector
+
+	seed    record.Fingerprint // of its refresh token when it was provisioned; until Start
+	seedErr error              // why that could not be read
+
+	record   *records.Record
+	keeper   *keeper.Keeper // of the record
+	turns    *keeper.Turns
+	counts   *observe.Counts
+	stopOnce func()
+	traces   observe.Traces
+	log      *observe.Reporter
+	events   *observe.Emitter
+
+	callers    *exchanger         // nil unless each caller has a token of its own
+	others     map[string]*Client // whose tokens the settings mention
+	dependents []*Client          // which mention this one's
+}
+
+// newClient checks everything about a client that can be known without network
+// and writes, secrets included: a configuration error is found by `validate`.
+func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Client) (*Client, error) {
+	if err := settings.CheckName(name); err != nil {
+		return nil, err
+	}
+	effective, err := cfg.Effective()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{name: name, declaredAt: cfg.DeclaredAt}
+	var id settings.Identity
+	if c.kind, id, err = kinds.of(ctx, effective); err != nil {
+		return nil, err
+	}
+	c.inject.Injections = c.injections
+	c.server = c.kind.server.Of(name, id)
+	if err := c.server.CheckResolved(); err != nil {
+		return nil, err
+	}
+	seed, err := c.suppliedSeed()
+	c.seed, c.seedErr = record.FingerprintOf(seed), err
+	return c, nil
+}
+
+// acquire takes what the client shares with other configurations.
+func (c *Client) acquire(use *records.Use) (err error) {
+	if c.record, err = use.Record(c.name, c.log.Logger); err != nil {
+		return err
+	}
+	c.keeper = c.record.Keeper
+	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.PerCaller() {
+		return err
+	}
+	tokens, _, err := exchanges.LoadOrNew(c.record.Key, func() (caddy.Destructor, error) {
+		return pooled[*callersTokens]{value: &callersTokens{cache: percaller.New()}}, nil
+	})
+	if err != nil {
+		return err
+	}
+	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: record.FingerprintOfAll(c.allSettings()).String()}
+	return nil
+}
+
+// release gives it back.
+func (c *Client) release() (err error) {
+	if c.record != nil {
+		err = c.record.Release()
+	}
+	if c.counts != nil {
+		_, countsErr := counted.Delete(c.name)
+		err = errors.Join(err, countsErr)
+	}
+	if c.callers != nil {
+		_, callersErr := exchanges.Delete(c.record.Key)
+		err = errors.Join(err, callersErr)
+	}
+	return err
+}
+
+// warnings are about settings that work, or may work later.
+func (c *Client) warnings() (list []string) {
+	if c.seedErr != nil && c.cfg.Rotating() {
+		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
+	}
+	list = append(list, c.allSettings().LiteralSecrets()...)
+	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
+		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
+	}
+	if c.inject.NamesCallerInURL() {
+		list = append(list, "subject_token: access logs show the query, and so the callers' tokens; use {http.request.header.<name>}, or filter the log with 'format filter'")
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Start lets the keeper obey this configuration, with so many token requests at a time at
+// its authorization server.
+func (c *Client) Start(maxRequests int) {
+	drains, _ := c.cfg.Drains() // checked
+	if c.cfg.PerCaller() {
+		return // its tokens are obtained when their callers come
+	}
+	c.stopOnce = c.keeper.Start(keeper.Settings{
+		Settings: grant.Settings{
+			Rotating:           c.cfg.Rotating(),
+			RequireRotation:    c.cfg.Rotating() && c.cfg.Rotation == "required",
+			Drain:              drains,
+			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
+			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
+			Timeout:            time.Duration(c.cfg.Timeout),
+
+			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
+		},
+		Quiesce:     time.Duration(c.cfg.Quiesce),
+		Looks:       &looks,
+		Requests:    c.turns,
+		MaxRequests: maxRequests,
+		Elsewhere:   c.record.Elsewhere,
+		Spent:       c.record.Spent,
+		Declared:    c.declares,
+		Resolve:     c.inputs,
+		Observe:     c.counts.Observe,
+		Notify: func(e keeper.Event) {
+			observe.Contain(c.log.Logger, "while an event was told", func() { c.tell(e) })
+		},
+	})
+}
+
+// declares reports whether the configuration has another client of that name.
+func (c *Client) declares(name string) bool {
+	return c.set != nil && name != c.name && c.set.Get(name) != nil
+}
+
+// tell tells everybody what happened to the client.
+func (c *Client) tell(e keeper.Event) {
+	c.counts.History.Add(e)
+	c.counts.Count(e)
+	told := observe.InWords(e, c.about())
+	c.log.Report(told)
+	c.events.Emit(told)
+	if e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored {
+		c.obtained()
+	}
+}
+
+// Stop ends what Start began.
+func (c *Client) Stop() {
+	if c.stopOnce != nil {
+		c.stopOnce()
+	}
+}

@@ -1,0 +1,38 @@
+package client
+
+import (
+	"testing"
+	"time"
+
+	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/words"
+)
+
+func TestTheLast50EventsAreRememberedAcrossConfigurations(t *testing.T) {
+	first, err := sharedCounts("erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next, err := sharedCounts("erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = counted.Delete("erp")
+	defer func() { _, _ = counted.Delete("erp") }()
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 60 {
+		kind := grant.TokenObtained
+		if i%2 == 1 {
+			kind = grant.RefreshTokenRotated
+		}
+		first.History.Add(keeper.Event{Kind: kind, At: at.Add(time.Duration(i) * time.Minute), Generation: uint64(i), Duration: 1500 * time.Millisecond, Status: 200})
+	}
+	got := next.History.Shown(words.About{})
+	if len(got) != 50 || got[0].Generation != 10 || got[49].Generation != 59 || !got[49].At.Equal(at.Add(59*time.Minute)) {
+		t.Fatalf("%d events, from %+v to %+v", len(got), got[0], got[len(got)-1])
+	}
+	if e := got[49]; e.Event != "refresh_token_rotated" || e.Duration != 1.5 || e.Status != 200 || e.Cause != "" || e.Detail != "" {
+		t.Errorf("the last one is %+v", e)
+	}
+}

@@ -1,0 +1,88 @@
+package client
+
+import (
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/authserver"
+	"lamplighter/module/inject"
+	"lamplighter/module/records"
+	"lamplighter/module/rejection"
+	"lamplighter/module/settings"
+)
+
+// kind is what clients have in common whose settings differ in nothing but their
+// identity. There may be very many of them, so it is checked, compiled and kept
+// once.
+type kind struct {
+	cfg        *settings.Client // with preset and defaults, and identityless
+	injections *inject.Injections
+	rejections *rejection.Rules
+	server     *authserver.Server
+	place      records.Place // of their records
+}
+
+// allSettings are all effective settings of a client.
+func (c *Client) allSettings() *settings.Client { return c.cfg.Join(c.server.Identity()) }
+
+// recentKinds is how many kinds are compared with a client's before it is taken
+// for one of its own.
+const recentKinds = 8
+
+// kinds are those of one configuration. All methods may be called on nil, and
+// concurrently.
+type kinds struct {
+	mu     sync.Mutex
+	recent []*kind // the one that was met last is the first
+}
+
+// of returns the kind of a client with these effective settings, which it checks
+// if there is none yet.
+func (k *kinds) of(ctx caddy.Context, effective *settings.Client) (*kind, settings.Identity, error) {
+	rest, id := effective.Split()
+	if k == nil {
+		own, err := newKind(ctx, effective, rest)
+		return own, id, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	met := slices.IndexFunc(k.recent, func(known *kind) bool { return reflect.DeepEqual(known.cfg, rest) })
+	if met > 0 {
+		known := k.recent[met]
+		copy(k.recent[1:], k.recent[:met])
+		k.recent[0] = known
+	}
+	if met >= 0 {
+		return k.recent[0], id, nil
+	}
+	own, err := newKind(ctx, effective, rest)
+	if err != nil {
+		return nil, id, err
+	}
+	k.recent = slices.Insert(k.recent, 0, own)
+	k.recent = k.recent[:min(len(k.recent), recentKinds)]
+	return own, id, nil
+}
+
+// newKind checks everything that can be known of settings without resolving them.
+func newKind(ctx caddy.Context, effective, rest *settings.Client) (*kind, error) {
+	if err := effective.CheckEffective(); err != nil {
+		return nil, err
+	}
+	k := &kind{cfg: rest}
+	var err error
+	if k.injections, err = effective.Injections(); err != nil {
+		return nil, err
+	}
+	if k.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff); err != nil {
+		return nil, err
+	}
+	if k.server, err = authserver.New(ctx, effective, rest, k.injections.ResponsePaths()); err != nil {
+		return nil, err
+	}
+	k.place, err = records.PlaceOf(effective.Store)
+	return k, err
+}

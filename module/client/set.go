@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/store"
+	"lamplighter/module/observe"
+	"lamplighter/module/placeholder"
+	"lamplighter/module/records"
+)
+
+// Set are the clients of one configuration, and what they share: kinds, seeds, stores,
+// and turns to ask an authorization server.
+type Set struct {
+	ctx    caddy.Context
+	logger *zap.Logger
+	events *observe.Emitter
+
+	maxRequests int // at a time at one authorization server
+
+	kinds  *kinds
+	stores *records.Stores
+
+	mu      sync.Mutex
+	clients map[string]*Client
+	seeds   seeds                    // of all clients
+	turns   map[string]*keeper.Turns // by authorization server
+	stopped chan struct{}
+}
+
+// NewSet returns a set without clients, whose events go to an emitter, and which makes so
+// many token requests at a time at one authorization server.
+func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int) *Set {
+	return &Set{
+		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: new(kinds), stores: new(records.Stores),
+		clients: make(map[string]*Client), seeds: make(seeds), turns: make(map[string]*keeper.Turns),
+	}
+}
+
+// List returns the clients in the order of their names.
+func (s *Set) List() []*Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sorted()
+}
+
+// sorted is List. Called with s.mu held.
+func (s *Set) sorted() []*Client {
+	return slices.SortedFunc(maps.Values(s.clients), func(one, other *Client) int { return strings.Compare(one.name, other.name) })
+}
+
+// Get returns the client of a name, nil if there is none.
+func (s *Set) Get(name string) *Client {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.clients[name]
+}
+
+// tickInterval is how often the clocks are compared, since timers stand still
+// while a machine is suspended, and lost grants look for a new seed.
+const tickInterval = 10 * time.Second
+
+// Start lets all clients work.
+func (s *Set) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Records are looked at when all apps have started, or a request wants one.
+	resume := looks.Pause()
+	defer s.events.AfterStart(resume)
+	s.stores.Open(s.ctx)
+	clients := s.sorted()
+	for _, c := range clients {
+		if err := c.check(s.ctx); err != nil {
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
+		}
+	}
+	inParallel(len(clients), func(i int) { s.startClient(clients[i]) })
+	s.events.Start()
+	s.stopped = make(chan struct{})
+	go s.tick(clients, s.stopped)
+	return nil
+}
+
+func (s *Set) startClient(c *Client) {
+	if kind := c.record.Use.Network(); kind != "" && c.cfg.Rotating() {
+		s.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
+			zap.String("client", c.name), zap.String("record", c.record.Describe()), zap.String("file_system", kind))
+	}
+	c.Start(s.maxRequests)
+	c.seed, c.seedErr = 0, nil
+}
+
+// tick lets every keeper compare the clocks.
+func (s *Set) tick(clients []*Client, stopped <-chan struct{}) {
+	ticker := time.NewTicker(tickInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			for _, c := range clients {
+				observe.Contain(s.logger, "while the clocks were compared", c.keeper.Tick)
+			}
+		case <-stopped:
+			return
+		}
+	}
+}
+
+// Stop ends the work of the clients that no other configuration has.
+func (s *Set) Stop() {
+	s.mu.Lock()
+	if s.stopped != nil {
+		close(s.stopped)
+		s.stopped = nil
+	}
+	clients := slices.Collect(maps.Values(s.clients))
+	s.mu.Unlock() // whoever asks for the clients meanwhile need not wait
+	var wg sync.WaitGroup
+	for _, c := range clients {
+		wg.Go(c.Stop)
+	}
+	wg.Wait()
+	s.stores.Close()
+	s.events.Stop()
+}
+
+// Release gives back what the clients share with other configurations.
+func (s *Set) Release() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.clients {
+		err = errors.Join(err, c.release())
+	}
+	err = errors.Join(err, s.stores.Release())
+	for server := range s.turns {
+		_, turnsErr := requests.Delete(server)
+		err = errors.Join(err, turnsErr)
+	}
+	s.clients, s.turns = nil, nil
+	return err
+}
+
+// check looks at what the client finds in its place. Only what no time heals is
+// an error: clients that need no durable state go on without, and others say so
+// when they need it.
+func (c *Client) check(ctx context.Context) error {
+	if err := c.record.Use.Fault(); errors.Is(err, store.ErrNoLocks) && c.cfg.Rotating() {
+		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
+	}
+	if !c.cfg.Rotating() || c.seedErr == nil {
+		return nil
+	}
+	_, seedErr := c.suppliedSeed() // it may be there by now
+	if seedErr != nil && c.record.Missing(ctx) {
+		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.record.Describe())
+	}
+	return nil
+}

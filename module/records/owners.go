@@ -1,0 +1,79 @@
+package records
+
+import (
+	"path/filepath"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/ledger"
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/redact"
+)
+
+// Elsewhere returns whose a refresh token is, or was, as far as the keepers of this
+// process and the ledger of this machine know. What is in the record's own store is
+// claimed there, so that the keepers of that count only if all do.
+func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
+	if key, ok := inUse.holder(r.Key, all, token, binding); ok {
+		return r.ownerIn(key.dir, key.name, filepath.Join(key.dir, key.name+".json"))
+	}
+	e, ok := theLedger().Of(token)
+	if !ok || e.Said == ledger.Refused && e.Binding != binding {
+		return nil
+	}
+	if e.Client == r.Key.name && e.Place == r.Describe() {
+		return &keeper.Owner{Client: r.Key.name, Place: redact.Visible(e.Place), Own: true}
+	}
+	return r.ownerIn(e.Store, e.Client, e.Place)
+}
+
+// ownerIn is a client with a record in some store.
+func (r *Record) ownerIn(dir, name, place string) *keeper.Owner {
+	o := &keeper.Owner{Client: name, Place: redact.Visible(place)}
+	if dir != r.Key.dir {
+		o.Store = redact.Visible(dir)
+	}
+	return o
+}
+
+// Spent notes what became of a refresh token of the client's.
+func (r *Record) Spent(token, binding record.Fingerprint, said ledger.Said, old bool) {
+	l := theLedger()
+	l.Note(ledger.Entry{
+		Token: token, Said: said, Binding: binding, Client: r.Key.name,
+		Place: r.Describe(), Store: r.Key.dir,
+	}, old)
+	if err := l.Fault(); err != nil {
+		l.warning.Do(func() {
+			r.log.Warn("a change of a client's store will not be noticed, and may present a spent refresh token: the ledger of this machine cannot be written",
+				zap.String("ledger", ledgerPath()), zap.Error(redact.Error(err)))
+		})
+	}
+}
+
+// ledgers are those of this process by their paths: one, but in tests.
+var ledgers sync.Map
+
+// toldLedger is a ledger, of which is told once what is wrong with it.
+type toldLedger struct {
+	*ledger.Ledger
+	warning sync.Once
+}
+
+// ledgerPath is where the ledger of this machine is: beside Caddy's data, and in no
+// store.
+func ledgerPath() string {
+	return filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter", "spent.jsonl")
+}
+
+func theLedger() *toldLedger {
+	path := ledgerPath()
+	if l, ok := ledgers.Load(path); ok {
+		return l.(*toldLedger)
+	}
+	l, _ := ledgers.LoadOrStore(path, &toldLedger{Ledger: ledger.New(path)})
+	return l.(*toldLedger)
+}

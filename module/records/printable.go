@@ -1,0 +1,75 @@
+package records
+
+import (
+	"context"
+	"strings"
+
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/store"
+)
+
+// printableStore hands on records and errors of a store that are fit to be talked
+// about: what they hold is known as secret, and what they say for people, which
+// another version or somebody else may have written, is escaped.
+type printableStore struct{ store.Store }
+
+// Open is that of the store.
+func (s printableStore) Open(ctx context.Context) error {
+	return redact.Error(s.Store.Open(ctx))
+}
+
+// Load is that of the store.
+func (s printableStore) Load(ctx context.Context, name string) (*record.Record, error) {
+	rec, err := s.Store.Load(ctx, name)
+	if err != nil {
+		return nil, redact.Error(err)
+	}
+	for i := range rec.Lineages {
+		l := &rec.Lineages[i]
+		for _, t := range l.Tokens {
+			redact.Remember(t.RefreshToken)
+		}
+		if l.Loss != nil {
+			l.Loss.Cause, l.Loss.Detail, l.Loss.Sentence = redact.Text(l.Loss.Cause), redact.Text(l.Loss.Detail), redact.Text(l.Loss.Sentence)
+		}
+		// A look at a record must cost little where nothing is odd.
+		if strings.ContainsFunc(l.TokenEndpoint, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			l.TokenEndpoint = redact.Text(l.TokenEndpoint)
+		}
+	}
+	for i := range rec.AccessTokens {
+		t := &rec.AccessTokens[i]
+		redact.Remember(t.AccessToken, t.IDToken)
+		t.Unusable = redact.Text(t.Unusable)
+	}
+	return rec, nil
+}
+
+// Replace is that of the store.
+func (s printableStore) Replace(ctx context.Context, name string, rec *record.Record, revision, over uint64) error {
+	return redact.Error(s.Store.Replace(ctx, name, rec, revision, over))
+}
+
+// Save is that of the store.
+func (s printableStore) Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error {
+	return redact.Error(s.Store.Save(ctx, name, rec, ifRevision))
+}
+
+// Claim is that of the store.
+func (s printableStore) Claim(ctx context.Context, name string, token record.Fingerprint, free func(string) (bool, error)) (string, error) {
+	owner, err := s.Store.Claim(ctx, name, token, free)
+	return redact.Visible(owner), redact.Error(err)
+}
+
+// Claimed is that of the store.
+func (s printableStore) Claimed(ctx context.Context, token record.Fingerprint) (string, error) {
+	owner, err := s.Store.Claimed(ctx, token)
+	return redact.Visible(owner), redact.Error(err)
+}
+
+// Lease is that of the store.
+func (s printableStore) Lease(ctx context.Context, name string) (store.Lease, error) {
+	lease, err := s.Store.Lease(ctx, name)
+	return lease, redact.Error(err)
+}

@@ -1,0 +1,67 @@
+package records
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"testing"
+	"unicode"
+
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/store"
+)
+
+// hostile are characters that steer a terminal, or turn what is read around it.
+const hostile = "\x1b[2J\u009b31m\u202e\u2066\u200f\u061c\u200b\u2028\x00\x7f\xff"
+
+// checkPrintable fails if a text holds a character that does not show. Lines are
+// those of our own.
+func checkPrintable(t *testing.T, what, text string) {
+	t.Helper()
+	for _, r := range text {
+		if r != '\n' && !unicode.IsPrint(r) {
+			t.Errorf("%s: prints %U: %q", what, r, text)
+			return
+		}
+	}
+}
+
+// Fault A14.
+func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
+	st := printableStore{store.NewFile(filepath.Join(t.TempDir(), "records"))}
+	if err := st.Open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := record.Presented{
+		RefreshToken: "refresh-token-of-the-record", Binding: record.Binding{Grant: 1, TokenEndpoint: "https://as.example/" + hostile},
+	}
+	rec := new(record.Record).Refuse(1, p, true, &record.Loss{Cause: hostile, Detail: "it was refresh-token-of-the-record"})
+	rec = rec.Obtain(record.AccessToken{Number: 1, AccessToken: "access-token-of-the-record", Unusable: hostile})
+	if err := st.Store.Save(t.Context(), "erp", rec, 0); err != nil {
+		t.Fatal(err)
+	}
+	got, err := st.Load(t.Context(), "erp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := got.Lost(1)
+	if lost.Loss.Detail != redact.Withheld {
+		t.Errorf("says %s", lost.Loss.Detail)
+	}
+	for _, text := range []string{lost.Loss.Cause, got.AccessTokens[0].Unusable, lost.TokenEndpoint} {
+		checkPrintable(t, "a record", text)
+	}
+	if redact.Text("oh, access-token-of-the-record") != redact.Withheld {
+		t.Error("its token is not remembered")
+	}
+}
+
+func TestAnErrorThatIsFitToPrintIsStillTheSame(t *testing.T) {
+	err := redact.Error(fmt.Errorf("reading %s: %w", hostile, fs.ErrNotExist))
+	checkPrintable(t, "an error", err.Error())
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Error("is another")
+	}
+}

@@ -1,0 +1,80 @@
+// Package records answers where a client's record is, which keeper works on it, and whose
+// a refresh token is: what the configurations of one process share of records.
+//
+// It knows stores, keepers and the ledger of this machine. It must not know what a client
+// asks of its authorization server, nor what is done with its token.
+package records
+
+import (
+	"context"
+	"errors"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/store"
+)
+
+// State that outlives a configuration: keepers by the identity of their record,
+// never by their settings, so that two configurations never spend the same
+// refresh token; and the stores by their place.
+var (
+	keepers = caddy.NewUsagePool()
+	stores  = caddy.NewUsagePool()
+	inUse   neighbours // the keepers of the pool
+)
+
+// pooledKeeper is a keeper in the pool.
+type pooledKeeper struct {
+	keeper *keeper.Keeper
+	key    Key
+}
+
+// Destruct takes it from its neighbours.
+func (p pooledKeeper) Destruct() error {
+	inUse.remove(p.key, p.keeper)
+	return nil
+}
+
+// Key is the identity of a record, by which other things of a client outlive a
+// configuration, too.
+type Key struct{ dir, name string }
+
+// Record is the record of one client, as one configuration uses it.
+type Record struct {
+	Key    Key
+	Use    *Use
+	Keeper *keeper.Keeper // the same for all configurations
+
+	log *zap.Logger
+}
+
+// Record returns the record of a client, to be given back with Release.
+func (u *Use) Record(client string, log *zap.Logger) (*Record, error) {
+	key := Key{u.dir, client}
+	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
+		k := keeper.New(client, u.store, nil)
+		inUse.add(key, k)
+		return pooledKeeper{k, key}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Record{Key: key, Use: u, Keeper: value.(pooledKeeper).keeper, log: log}, nil
+}
+
+// Release gives it back.
+func (r *Record) Release() error {
+	_, err := keepers.Delete(r.Key)
+	return err
+}
+
+// Describe names its place for people.
+func (r *Record) Describe() string { return r.Use.store.Describe(r.Key.name) }
+
+// Missing reports whether there is none yet.
+func (r *Record) Missing(ctx context.Context) bool {
+	_, err := r.Use.store.Load(ctx, r.Key.name)
+	return errors.Is(err, store.ErrNotFound)
+}
