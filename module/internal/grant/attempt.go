@@ -132,10 +132,23 @@ func (m *machine) gotLease(e Leased) {
 			return
 		}
 		m.later(leaseRetryMin + time.Duration(m.now.Draw*float64(leaseRetryMax-leaseRetryMin)))
+	case e.Fault == RolledBack:
+		m.rolledBack()
 	default:
 		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
 		m.finish()
 	}
+}
+
+// rolledBack lets time pass after the store has lost writes: another replica may have
+// what is missing, and is to write that first.
+func (m *machine) rolledBack() {
+	m.holdsLease = 0
+	if m.trouble.Case != caseRollback {
+		m.trouble = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseRollback, At: m.now.Wall}
+		m.tell(Troubled, m.trouble)
+	}
+	m.later(leaseRetryMax)
 }
 
 // later ends the attempt before anything was written or sent, and begins it anew

@@ -48,4 +48,5 @@ const (
 	caseOver      = "over"          // a grant that ended by itself
 	caseLate      = "late"          // too little time was left for an answer
 	caseLease     = "lease lost"    // the lease was lost before the request was sent
+	caseRollback  = "rolled back"   // a store that lost writes, until all have read it
 )

@@ -127,7 +127,13 @@ func (e *encoder) record(r *record.Record, revision bool) {
 	e.rank(numbers, int64(r.Number))
 	e.rank(generations, int64(r.Generation))
 	e.byte(byte(len(r.Lineages)), byte(len(r.Attempts)), byte(len(r.AccessTokens)))
-	e.flags(r.Moved != nil)
+	e.flags(r.Moved != nil, r.Paused != nil)
+	if p := r.Paused; p != nil {
+		e.rank(numbers, int64(p.Number))
+		e.byte(min(p.Failures, 2))
+		e.wall(p.Until)
+		e.wall(p.RetryAfter)
+	}
 	for i := range r.Lineages {
 		e.lineage(&r.Lineages[i])
 	}
@@ -183,7 +189,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 29}, {plan{}, 28}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 9},
-		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 11}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9},
+		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 13}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9}, {record.Pause{}, 5},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {
 			t.Errorf("%v has %d members, and the encoder knows of %d", typ, typ.NumField(), known.members)

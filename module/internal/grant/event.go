@@ -58,7 +58,7 @@ type (
 
 	// Leased is the outcome of Lease.
 	Leased struct {
-		Fault Fault // None, Busy or Away
+		Fault Fault // None, Busy, RolledBack or Away
 		Facts *Facts
 	}
 
@@ -110,6 +110,7 @@ const (
 	Away             // the store does not do it, or not in time: it may have done it all the same
 	Conflict         // somebody else has written
 	Busy             // somebody else has the lease
+	RolledBack       // nobody gets the lease: the store has lost writes
 	Taken            // the refresh token is another client's, or a former record's
 )
 

@@ -32,6 +32,10 @@ type Settings struct {
 
 	// Timeout bounds one token request, from the connection on.
 	Timeout time.Duration
+
+	// Lease is how long a lease outlives its holder, of a store that replicas share; 0
+	// if it ends with its holder.
+	Lease time.Duration
 }
 
 // Phase is what the grant awaits. The table of the package says what follows.

@@ -35,7 +35,8 @@ type disk struct {
 	holder  *memoryLease
 	freed   chan struct{}
 	watch   map[*memoryStore]func()
-	log     []string // what was written, in order, with the server's requests
+	lease   time.Duration // how long one outlives its holder
+	log     []string      // what was written, in order, with the server's requests
 
 	// Faults. onSave sees what is about to be written; its error refuses it,
 	// unless that is errInDoubt.

@@ -180,6 +180,7 @@ func (k *Keeper) now() grant.Now {
 // answer is not lost; one that was not is called off. stop may be called twice.
 func (k *Keeper) Start(s Settings) (stop func()) {
 	own := &s
+	own.Lease = k.store.LeaseLength()
 	k.mu.Lock()
 	k.settings = append(k.settings, own)
 	if len(k.settings) == 1 {

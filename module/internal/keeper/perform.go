@@ -171,6 +171,8 @@ func faultOf(err error) (grant.Fault, *grant.Facts) {
 		return grant.Conflict, nil
 	case errors.Is(err, store.ErrBusy):
 		return grant.Busy, nil
+	case errors.Is(err, store.ErrRolledBack):
+		return grant.RolledBack, nil
 	}
 	facts := &grant.Facts{Detail: err.Error()}
 	switch {

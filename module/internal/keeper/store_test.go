@@ -17,6 +17,9 @@ type memoryStore struct {
 
 func (s *memoryStore) Open(context.Context) error { return nil }
 
+// LeaseLength is that of the disk, 0 unless replicas share it.
+func (s *memoryStore) LeaseLength() time.Duration { return s.disk.lease }
+
 func (s *memoryStore) Describe(name string) string { return "/data/" + name + ".json" }
 
 func (s *memoryStore) Load(ctx context.Context, _ string) (*record.Record, error) {

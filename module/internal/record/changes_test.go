@@ -37,7 +37,7 @@ func (h *holder) step(t *rapid.T) *Record {
 	at := moment
 	f := FingerprintOf(p.RefreshToken)
 	loss := Loss{Cause: "refused", Detail: h.name, At: at, Imported: p.Imported}
-	switch rapid.SampledFrom([]string{"journal", "supply", "settle", "answered", "answered", "answered", "refuse", "withdraw", "displace", "revoke", "obtain", "count"}).Draw(t, "change") {
+	switch rapid.SampledFrom([]string{"journal", "supply", "settle", "answered", "answered", "answered", "refuse", "withdraw", "displace", "revoke", "obtain", "count", "rest"}).Draw(t, "change") {
 	case "journal":
 		return r.Journal(Attempt{Number: number + 1, ID: fmt.Sprintf("%s-%d", h.name, number+1), At: at}, p)
 	case "supply":
@@ -71,6 +71,8 @@ func (h *holder) step(t *rapid.T) *Record {
 		})
 	case "count":
 		return r.Count()
+	case "rest":
+		return r.Rest(Pause{Number: number, Failures: uint8(rapid.IntRange(1, 3).Draw(t, "failures")), Until: at, Cause: h.name})
 	}
 	return r
 }

@@ -13,7 +13,7 @@ func TestAnAbsurdDateDoesNotKeepATokenFromBeingSaved(t *testing.T) {
 	} {
 		// By members, not by changes: those may round dates as well.
 		r := &Record{
-			Client: "erp", Revision: 1,
+			Client: "erp", Revision: 1, Written: at, Paused: &Pause{Number: 1, Until: at, RetryAfter: at},
 			Lineages: []Lineage{{
 				ID: FingerprintOf("seed"), Since: 1,
 				Tokens: []Token{{RefreshToken: "rt", Fingerprint: FingerprintOf("rt"), Number: 1, Said: Held, ObtainedAt: at, ExpiresAt: at, MovedAt: at}},

@@ -88,7 +88,7 @@ func Decode(data []byte, format int) (*Record, error) {
 }
 
 // known are the members of a record.
-var known = []string{"client", "revision", "write_id", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "moved"}
+var known = []string{"client", "revision", "write_id", "written", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "paused", "moved"}
 
 // Parse is json.Unmarshal with errors that quote nothing.
 func Parse(data []byte, into any) error {
@@ -115,7 +115,14 @@ const exactPrefix = "base64:"
 // UTF-8 and refuses what RFC 3339 cannot say; a refresh token changed by a byte
 // is lost, and so is one that cannot be written because of an absurd date.
 func outgoing(r *Record) *Record {
-	c := *r
+	c := r.deep()
+	c.each(func(s *string) { *s = exact(*s) }, func(t *time.Time) { *t = storable(*t) })
+	return c
+}
+
+// deep returns a record of its own, as far as each reaches.
+func (r *Record) deep() *Record {
+	c := r.copy()
 	c.Lineages, c.Attempts, c.AccessTokens = slices.Clone(r.Lineages), slices.Clone(r.Attempts), slices.Clone(r.AccessTokens)
 	for i := range c.Lineages {
 		l := &c.Lineages[i]
@@ -128,8 +135,11 @@ func outgoing(r *Record) *Record {
 	for i := range c.AccessTokens {
 		c.AccessTokens[i].Response = maps.Clone(c.AccessTokens[i].Response)
 	}
-	c.each(func(s *string) { *s = exact(*s) }, func(t *time.Time) { *t = storable(*t) })
-	return &c
+	if r.Paused != nil {
+		paused := *r.Paused
+		c.Paused = &paused
+	}
+	return c
 }
 
 // incoming undoes outgoing, in place: the record was just decoded.
@@ -149,6 +159,11 @@ func incoming(r *Record) error {
 
 // each visits what a server sent, and all times.
 func (r *Record) each(text func(*string), when func(*time.Time)) {
+	when(&r.Written)
+	if r.Paused != nil {
+		when(&r.Paused.Until)
+		when(&r.Paused.RetryAfter)
+	}
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
 		for j := range l.Tokens {

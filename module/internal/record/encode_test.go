@@ -131,7 +131,7 @@ func TestEqualNoticesEveryMember(t *testing.T) {
 			return
 		}
 		switch path {
-		case ".Client", ".Revision", ".WriteID", ".Lineages.Tokens.RefreshToken": // the fingerprint tells
+		case ".Client", ".Revision", ".WriteID", ".Written", ".Lineages.Tokens.RefreshToken": // the fingerprint tells
 			return
 		}
 		r := base()
@@ -174,7 +174,9 @@ func everything() *Record {
 		Request: request, Grant: grant, Lineage: FingerprintOf("token 0"), Number: 4, AccessToken: "<access>", IDToken: "i\xff", TokenType: "Bearer",
 		Scope: "a b", ObtainedAt: moment, ExpiresAt: moment.Add(time.Hour), Unusable: "characters", Response: map[string]string{"a.b": "base64:"},
 	})
+	r = r.Rest(Pause{Number: 7, Failures: 2, Until: moment.Add(time.Second), RetryAfter: moment.Add(time.Minute), Cause: "too_many"})
 	c := *r
+	c.Written = moment
 	c.Client, c.Revision, c.WriteID, c.Forgotten = "erp", 9, "p-9", []Mark{MarkOf(FingerprintOf("forgotten"), 1)}
 	c.unknown = map[string]jsonValue{"later": jsonValue(`{"a": 1}`)}
 	return &c

@@ -14,19 +14,20 @@ const keptMarks = 128
 
 // Merge joins two versions of a client's record: of each token the word of the
 // attempt with the higher number holds, that it was consumed holds for ever. It is
-// commutative, associative and idempotent but for Revision, WriteID and Moved, which
-// are those of a write, and are taken from b.
+// commutative, associative and idempotent but for Revision, WriteID, Written and Moved,
+// which are those of a write, and are taken from b.
 func Merge(a, b *Record) *Record {
 	if a.Client == "" && Equal(a, new(Record)) {
 		return b // and not a copy: a process begins with nothing, and there may be very many clients
 	}
 	m := &Record{
-		Client: cmp.Or(a.Client, b.Client), Revision: b.Revision, WriteID: b.WriteID,
+		Client: cmp.Or(a.Client, b.Client), Revision: b.Revision, WriteID: b.WriteID, Written: b.Written,
 		Number: max(a.Number, b.Number), Generation: max(a.Generation, b.Generation),
 		Lineages:     slices.Concat(a.Lineages, b.Lineages),
 		Attempts:     slices.Concat(a.Attempts, b.Attempts),
 		AccessTokens: slices.Concat(a.AccessTokens, b.AccessTokens),
 		Forgotten:    mergeMarks(a.Forgotten, b.Forgotten),
+		Paused:       latestPause(a.Paused, b.Paused),
 		Moved:        b.Moved,
 		unknown:      mergeUnknown(a.unknown, b.unknown),
 	}
@@ -227,7 +228,7 @@ func mergeUnknown(a, b map[string]jsonValue) map[string]jsonValue {
 // Equal reports whether two records say the same, whoever wrote them.
 func Equal(a, b *Record) bool {
 	x, y := *a, *b
-	x.Client, x.Revision, x.WriteID, x.Moved = y.Client, y.Revision, y.WriteID, y.Moved
+	x.Client, x.Revision, x.WriteID, x.Written, x.Moved = y.Client, y.Revision, y.WriteID, y.Written, y.Moved
 	return reflect.DeepEqual(x, y)
 }
 

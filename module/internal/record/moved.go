@@ -30,7 +30,7 @@ func (r *Record) MoveTo(to Moved) *Record {
 // word is the later one.
 func (r *Record) Stripped() *Record {
 	c := r.copy()
-	c.AccessTokens, c.Attempts = nil, nil
+	c.AccessTokens, c.Attempts, c.Paused = nil, nil, nil
 	c.Lineages = slices.Clone(c.Lineages)
 	for i := range c.Lineages {
 		l := &c.Lineages[i]

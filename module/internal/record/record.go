@@ -34,6 +34,10 @@ type Record struct {
 	// WriteID is unique to the write that made this content.
 	WriteID string `json:"write_id,omitempty"`
 
+	// Written is when that was, by the writer's clock; zero if nobody else's clock may
+	// differ. A store sets it.
+	Written time.Time `json:"written,omitzero"`
+
 	// Number is the highest number of an attempt that was journaled. Numbers grow
 	// along the record.
 	Number uint32 `json:"number,omitempty"`
@@ -55,6 +59,10 @@ type Record struct {
 	// Forgotten are the first refresh tokens of lineages that are not kept any more,
 	// by number.
 	Forgotten []Mark `json:"forgotten,omitempty"`
+
+	// Paused is how long the authorization server is to be left alone after the last
+	// attempt that failed, nil if it is not. See [Record.Pause].
+	Paused *Pause `json:"paused,omitempty"`
 
 	// Moved says that the grant was carried over, and where to; nil of a record that is
 	// in use.

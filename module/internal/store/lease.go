@@ -46,6 +46,9 @@ func (f *File) Lease(ctx context.Context, name string) (Lease, error) {
 	return &fileLease{entry: e, done: done, hold: h, path: f.lockPath(name)}, nil
 }
 
+// LeaseLength is 0: the operating system ends a lease with its holder.
+func (f *File) LeaseLength() time.Duration { return 0 }
+
 // tryHold asks for the lock once, and not while a Save of this store has it or waits
 // for it.
 func (f *File) tryHold(e *entry, name string) (*hold, error) {

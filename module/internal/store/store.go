@@ -8,6 +8,7 @@ package store
 import (
 	"context"
 	"errors"
+	"time"
 
 	"lamplighter/module/internal/record"
 )
@@ -40,6 +41,11 @@ var (
 	// ErrBusy says that another holder has the lease.
 	ErrBusy = errors.New("another holder has the lease")
 
+	// ErrRolledBack says that the store has lost writes, and that nobody gets a lease
+	// for a while: whoever keeps the record reads it meanwhile, and writes back what it
+	// has lost.
+	ErrRolledBack = errors.New("the store has lost writes")
+
 	// ErrNoLocks says that the place where records live cannot lock files, so
 	// that two processes could spend the same refresh token.
 	ErrNoLocks = errors.New("locks are not supported")
@@ -55,8 +61,8 @@ type Store interface {
 	// (read-only, full), and clients that need no durable state go on.
 	Open(ctx context.Context) error
 
-	// Load returns the record, ErrNotFound or ErrUnreadable. It needs no lease
-	// and never writes. Neither what it returns nor what Save was given may be
+	// Load returns the record, with times as the clock of this machine has them,
+	// ErrNotFound or ErrUnreadable. It needs no lease and never writes. Neither what it returns nor what Save was given may be
 	// changed afterwards: others may have it, too.
 	Load(ctx context.Context, name string) (*record.Record, error)
 
@@ -83,8 +89,14 @@ type Store interface {
 	Claimed(ctx context.Context, token record.Fingerprint) (owner string, err error)
 
 	// Lease tries once for the sole right to spend the client's refresh token.
-	// ErrBusy says that another holder has it. Save works with and without it.
+	// ErrBusy says that another holder has it, or had it and may be alive, and
+	// ErrRolledBack that nobody gets it now. Save works with and without it.
 	Lease(ctx context.Context, name string) (Lease, error)
+
+	// LeaseLength is how long a lease keeps others away after its holder was last
+	// heard of, which may be alive and cut off: replicas share the store. 0 if the
+	// lease ends with its holder, as a lock does.
+	LeaseLength() time.Duration
 
 	// Watch calls changed, from a goroutine of the store's own, soon after
 	// another holder wrote the record. It may call without need, and it may
