@@ -38,8 +38,8 @@ var arrows = map[string][]string{
 	"command":         {"adminapi", "internal/origin", "internal/redact", "settings"}, // see TestCommandsKnowNoSettings
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/origin", "internal/redact", "observe", "placeholder", "problem"},
-	"authserver":      {"cause", "internal/grant", "internal/origin", "internal/record", "internal/redact", "internal/tokenendpoint", "keypair", "placeholder", "settings"},
-	"settings":        {"inject", "internal/origin", "internal/provider", "internal/record", "internal/tokenendpoint", "placeholder", "rejection"},
+	"authserver":      {"cause", "internal/grant", "internal/origin", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
+	"settings":        {"inject", "internal/origin", "internal/provider", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/signing", "placeholder", "rejection"},
 	"inject":          {"internal/keeper", "internal/percaller"},
 	"destination":     {"internal/origin"},
 	"problem":         {"cause"},

@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/keypair"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
@@ -26,7 +27,7 @@ import (
 type Server struct {
 	cfg        *settings.Client // with preset and defaults, and without identity
 	endpoint   *tokenendpoint.Client
-	connection tokenendpoint.Connection
+	connection asking.Connection
 	pair       *keypair.Pair // of certificate and private_key, nil without
 }
 
@@ -78,7 +79,7 @@ type Client struct {
 	*Server
 	name      string
 	id        settings.Identity
-	discovery *discovery // nil without an issuer
+	discovery *discovered // nil without an issuer
 	secret    secretChoice
 }
 
@@ -89,7 +90,7 @@ func (c *Client) Identity() settings.Identity { return c.id }
 func (s *Server) Of(name string, id settings.Identity) *Client {
 	c := &Client{Server: s, name: name, id: id}
 	if s.cfg.Issuer != "" {
-		c.discovery = new(discovery)
+		c.discovery = new(discovered)
 	}
 	return c
 }

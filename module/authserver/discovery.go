@@ -10,6 +10,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/discovery"
 )
 
 // Bounds of an issuer's metadata. What is known goes on to be used if it cannot
@@ -20,17 +21,17 @@ const (
 	metadataWaited  = 5 * time.Second // how long one may take at most
 )
 
-// discovery keeps the metadata of a client's issuer. Nothing is asked before the
+// discovered is the metadata of a client's issuer. Nothing is asked before the
 // first token request.
-type discovery struct {
+type discovered struct {
 	mu       sync.Mutex
-	metadata tokenendpoint.Metadata
+	metadata discovery.Metadata
 	readAt   time.Time
 }
 
 // Metadata returns the metadata of the client's issuer, anew once a day. An older
 // one is better than none.
-func (c *Client) Metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
+func (c *Client) Metadata(ctx context.Context) (discovery.Metadata, error) {
 	d := c.discovery
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -47,7 +48,7 @@ func (c *Client) Metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
 		defer cancel()
 		ctx = bounded
 	}
-	m, err := tokenendpoint.Discover(ctx, c.cfg.Issuer, c.connection)
+	m, err := discovery.Discover(ctx, c.cfg.Issuer, c.connection)
 	if err == nil && c.cfg.TokenEndpointAuthMethod == "tls_client_auth" {
 		m = m.ForMutualTLS()
 	}
@@ -65,7 +66,7 @@ func (c *Client) Metadata(ctx context.Context) (tokenendpoint.Metadata, error) {
 }
 
 // checkMetadata holds what the issuer names to the rules for what is configured.
-func (c *Client) checkMetadata(m tokenendpoint.Metadata) error {
+func (c *Client) checkMetadata(m discovery.Metadata) error {
 	for setting, endpoint := range map[string]string{
 		"token_endpoint": m.TokenEndpoint, "authorization_endpoint": m.AuthorizationEndpoint,
 		"device_authorization_endpoint": m.DeviceAuthorizationEndpoint, "revocation_endpoint": m.RevocationEndpoint,
@@ -78,7 +79,7 @@ func (c *Client) checkMetadata(m tokenendpoint.Metadata) error {
 			err = c.checkProxy(setting, endpoint)
 		}
 		if err != nil {
-			return tokenendpoint.Misnamed(c.cfg.Issuer, err)
+			return discovery.Misnamed(c.cfg.Issuer, err)
 		}
 	}
 	return nil
@@ -109,7 +110,7 @@ func (c *Client) Do(ctx context.Context, ask tokenendpoint.Request) tokenendpoin
 // notLocated is what comes of a token request for which no place is known.
 func notLocated(err error) tokenendpoint.Answer {
 	a := tokenendpoint.Answer{Outcome: tokenendpoint.NotSent, Cause: tokenendpoint.CauseUnreachable, Detail: redact.Text(err.Error())}
-	if why, ok := errors.AsType[*tokenendpoint.Undiscovered](err); ok {
+	if why, ok := errors.AsType[*discovery.Undiscovered](err); ok {
 		a.Cause, a.Detail, a.Remedy, a.Passes = why.Cause, why.Detail, why.Remedy, why.Passes
 	}
 	return a

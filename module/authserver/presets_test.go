@@ -26,6 +26,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/provider"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/rejection"
 	"lamplighter/module/settings"
@@ -253,7 +254,7 @@ func exchangePreset(t *testing.T, c *presetAsking, answer presetAnswer) (got pre
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
 	dialled := ""
-	connection := tokenendpoint.Connection{
+	connection := asking.Connection{
 		TLS:   &tls.Config{RootCAs: roots, ServerName: "example.com", MinVersion: tls.VersionTLS12}, // the name in its certificate
 		Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {

@@ -11,7 +11,7 @@ import (
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
-	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
@@ -28,7 +28,7 @@ func chooseProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	var r placeholder.Resolver
 	text := r.Value("proxy", c.Proxy)
 	if r.Err != nil {
-		return nil, &tokenendpoint.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
+		return nil, &asking.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
 	}
 	proxy, err := origin.ParseProxy(text)
 	if err != nil {
@@ -50,7 +50,7 @@ func permittedProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	}
 	if err := origin.Passes(req.URL.Scheme, proxy, rules); err != nil {
 		named := redact.Word(origin.OfProxy(proxy).String())
-		return nil, &tokenendpoint.ProxyError{Cause: cause.Of("token_destination_denied", "secrets").With("proxy", named), Err: err}
+		return nil, &asking.ProxyError{Cause: cause.Of("token_destination_denied", "secrets").With("proxy", named), Err: err}
 	}
 	return proxy, nil
 }

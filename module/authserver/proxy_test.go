@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/discovery"
 	"lamplighter/module/settings"
 )
 
@@ -43,8 +44,8 @@ func TestAProxyThatAFileNoLongerYieldsIsToldForWhatItIs(t *testing.T) {
 				t.Fatal(err)
 			}
 
-			_, err := tokenendpoint.Discover(t.Context(), endpoint, tokenendpoint.Connection{Proxy: func(req *http.Request) (*url.URL, error) { return permittedProxy(c, req) }})
-			got, ok := errors.AsType[*tokenendpoint.Undiscovered](err)
+			_, err := discovery.Discover(t.Context(), endpoint, asking.Connection{Proxy: func(req *http.Request) (*url.URL, error) { return permittedProxy(c, req) }})
+			got, ok := errors.AsType[*discovery.Undiscovered](err)
 			if !ok || got.Cause != test.cause || got.Passes {
 				t.Fatalf("got %#v, want %s", err, test.cause)
 			}

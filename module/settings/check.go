@@ -12,6 +12,7 @@ import (
 
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/rejection"
 )
 
@@ -110,7 +111,7 @@ func (c *Client) CheckEffective() error {
 	if _, err := c.AllowRules(false); err != nil {
 		return err
 	}
-	_, err := tokenendpoint.New(c.Dialect(nil), tokenendpoint.Connection{}, time.Now)
+	_, err := tokenendpoint.New(c.Dialect(nil), asking.Connection{}, time.Now)
 	return err
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/signing"
 )
 
 // checkCredentials returns an error if the settings of client authentication and
@@ -118,7 +118,7 @@ func (c *Client) checkSigning() error {
 	case !signs && c.TokenEndpointAuthMethod != "client_secret_jwt" && (c.SigningAlg != "" || c.KeyID != "" || len(c.Claim) > 0):
 		return errors.New("signing_alg, key_id and claim are of no use here, because nothing is signed: remove them")
 	}
-	return tokenendpoint.CheckClaims(literals(c.Claim))
+	return signing.CheckClaims(literals(c.Claim))
 }
 
 // knownGrants are those whose inputs we know; any other grant may want anything.

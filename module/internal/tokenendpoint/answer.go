@@ -17,7 +17,7 @@ const (
 	NotSent
 
 	// Unanswered: the request was written, at least in part, and no readable
-	// answer came: connection cut, deadline, truncated or unreadable body. The
+	// answer came: connection cut, deadline, truncated or reading.Unreadable body. The
 	// server may or may not have consumed the refresh token.
 	Unanswered
 
@@ -127,7 +127,7 @@ const Endless time.Duration = -1
 const (
 	CauseUnreachable     = "unreachable"      // NotSent, and no word fits better: see package cause
 	CauseCanceled        = "canceled"         // NotSent: BeforeSend refused or ctx ended first
-	CauseNoAnswer        = "no_answer"        // Unanswered: cut off, deadline, unreadable
+	CauseNoAnswer        = "no_answer"        // Unanswered: cut off, deadline, reading.Unreadable
 	CauseRedirect        = "redirect"         // Unavailable: 3xx, never followed
 	CauseServerError     = "server_error"     // Unavailable: 5xx, 408, HTML
 	CauseRateLimited     = "rate_limited"     // Unavailable: 429

@@ -2,23 +2,14 @@ package tokenendpoint
 
 import (
 	"cmp"
-	"crypto"
-	"crypto/rand"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/go-jose/go-jose/v4"
+	"lamplighter/module/internal/tokenendpoint/signing"
 )
-
-// assertionLifetime is how long an assertion may be used, unless the claim exp
-// says otherwise. Each attempt signs one of its own.
-const assertionLifetime = 5 * time.Minute
 
 // assertionType is the client_assertion_type of RFC 7523 section 2.2.
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -93,99 +84,14 @@ func withAssertion(values map[string][]string, jwt string) map[string][]string {
 // sign makes a JWT (RFC 7523 section 3): issuer and audience are the client and
 // the token endpoint, unless overrides say otherwise.
 func (c *Client) sign(r *Request, withSecret bool, subject string, overrides map[string]string) (string, error) {
-	key, options, err := c.signingKey(r, withSecret)
-	if err != nil {
-		return "", err
-	}
-	claims, err := assertionClaims(r, subject, overrides, c.now())
-	if err != nil {
-		return "", err
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", fmt.Errorf("claim: %w", err)
-	}
-	signer, err := jose.NewSigner(key, options.WithType("JWT"))
-	if err != nil {
-		return "", fmt.Errorf("the assertion cannot be signed with %s", key.Algorithm)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("the assertion cannot be signed with %s", key.Algorithm)
-	}
-	return signed.CompactSerialize()
-}
-
-func (c *Client) signingKey(r *Request, withSecret bool) (key jose.SigningKey, options *jose.SignerOptions, err error) {
-	options = new(jose.SignerOptions)
-	alg := c.dialect.SigningAlg
-	id := r.KeyID
-	if withSecret {
-		if alg == "" {
-			alg = hmacAlgs[0]
-		}
-		if least := hmacKeys[alg]; len(r.ClientSecret) < least {
-			return key, nil, fmt.Errorf("client_secret is too short for signing_alg %s, which wants at least %d bytes (RFC 7518 section 3.2)", alg, least)
-		}
-		key = jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: []byte(r.ClientSecret)}
-	} else {
-		private, err := parseKey(r.PrivateKey)
-		if err != nil {
-			return key, nil, fmt.Errorf("private_key: %w", err)
-		}
-		if id == "" {
-			id = private.id
-		}
-		if alg == "" && private.alg != "" {
-			if key.Algorithm, err = algorithm(private.key, private.alg); err != nil {
-				return key, nil, fmt.Errorf("private_key: the alg of the JWK: %w", err)
-			}
-		} else if key.Algorithm, err = algorithm(private.key, alg); err != nil {
-			return key, nil, err
-		}
-		key.Key = private.key
-	}
-	if id != "" {
-		options.WithHeader("kid", id)
-	}
-	if signer, ok := key.Key.(crypto.Signer); ok && r.Certificate != "" {
-		x5t, err := thumbprint(r.Certificate, signer)
-		if err != nil {
-			return key, nil, err
-		}
-		options.WithHeader("x5t#S256", x5t)
-	}
-	return key, options, nil
-}
-
-// assertionClaims lays overrides over the claims that RFC 7523 requires: "-"
-// omits one, "json:…" is the JSON after it, and a time may be a duration from
-// now.
-func assertionClaims(r *Request, subject string, overrides map[string]string, now time.Time) (map[string]any, error) {
-	claims := map[string]any{
-		"iss": r.ClientID, "sub": subject, "aud": audience(r),
-		"iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(), "jti": rand.Text(),
-	}
-	for name, value := range overrides {
-		typed, isJSON := strings.CutPrefix(value, "json:")
-		switch {
-		case value == "-":
-			delete(claims, name)
-		case isJSON && !json.Valid([]byte(typed)):
-			return nil, fmt.Errorf("claim %s is no JSON after 'json:'", name)
-		case isJSON:
-			claims[name] = json.RawMessage(typed)
-		case name == "exp", name == "iat", name == "nbf":
-			d, err := time.ParseDuration(value)
-			if err != nil {
-				return nil, fmt.Errorf("claim %s is no duration from now, such as 10m or -30s", name)
-			}
-			claims[name] = now.Add(d).Unix()
-		default:
-			claims[name] = value
-		}
-	}
-	return claims, nil
+	return signing.Sign(
+		signing.Assertion{Issuer: r.ClientID, Subject: subject, Audience: audience(r), Claims: overrides},
+		signing.Key{
+			Symmetric: withSecret, Secret: r.ClientSecret,
+			PrivateKey: r.PrivateKey, ID: r.KeyID, Certificate: r.Certificate, Alg: c.dialect.SigningAlg,
+		},
+		c.now(),
+	)
 }
 
 // audience is the token endpoint as assertions name it, without its query.
@@ -197,10 +103,4 @@ func audience(r *Request) string {
 	}
 	u.RawQuery, u.Fragment = "", ""
 	return u.String()
-}
-
-// CheckClaims returns an error for claims that no assertion can hold.
-func CheckClaims(claims map[string]string) error {
-	_, err := assertionClaims(&Request{}, "", claims, time.Time{})
-	return err
 }

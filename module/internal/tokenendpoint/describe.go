@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,12 +11,14 @@ import (
 	"time"
 
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // described adds to what an answer holds what it says: the outcome of one that
 // grants nothing, and the words for people. Whatever fails here, a panic included,
 // leaves what it holds as it is.
-func (c *Client) described(held Answer, r *reply, secrets *redact.Secrets) (a Answer) {
+func (c *Client) described(held Answer, r *reading.Reply, secrets *redact.Secrets) (a Answer) {
 	defer func() {
 		if recover() != nil {
 			a = held
@@ -29,12 +30,12 @@ func (c *Client) described(held Answer, r *reply, secrets *redact.Secrets) (a An
 }
 
 // explain describes an answer.
-func (c *Client) explain(a *Answer, r *reply, secrets *redact.Secrets) {
+func (c *Client) explain(a *Answer, r *reading.Reply, secrets *redact.Secrets) {
 	if a.Outcome != Granted {
 		a.Cause = ""
-		e := r.answerError(c.dialect.ErrorPath)
-		if e.code == "" && !r.whole() {
-			e = r.wrappedError(c.dialect.ErrorPath)
+		e := answerErrorOf(r, c.dialect.ErrorPath)
+		if e.code == "" && !r.Whole() {
+			e = wrappedError(r, c.dialect.ErrorPath)
 		}
 		c.refuse(a, r, e, secrets)
 		return
@@ -48,12 +49,12 @@ func (c *Client) explain(a *Answer, r *reply, secrets *redact.Secrets) {
 }
 
 // refuse sorts an answer that grants nothing.
-func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secrets) {
-	success := r.succeeded()
-	a.Detail = fmt.Sprintf("the token endpoint answered %d", r.status)
+func (c *Client) refuse(a *Answer, r *reading.Reply, e answerError, secrets *redact.Secrets) {
+	success := r.Succeeded()
+	a.Detail = fmt.Sprintf("the token endpoint answered %d", r.Status)
 	switch {
 	case e.code == "":
-	case isCode(e.code) && !secrets.Reveals(e.code):
+	case reading.IsCode(e.code) && !secrets.Reveals(e.code):
 		a.Cause = e.code
 		a.Detail += " " + e.code
 	default:
@@ -63,8 +64,8 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 	switch {
 	case e.description != "":
 		a.Detail += " (" + secrets.Quote(e.description) + ")"
-	case e.code == "" && !success && r.form != isHTML && len(r.body) > 0 && !labelled.Match(r.body):
-		a.Detail += " with " + secrets.Quote(string(r.body[:min(len(r.body), 1<<10)]))
+	case e.code == "" && !success && r.Form != reading.IsHTML && len(r.Body) > 0 && !labelled.Match(r.Body):
+		a.Detail += " with " + secrets.Quote(string(r.Body[:min(len(r.Body), 1<<10)]))
 	}
 
 	set := func(outcome Outcome, cause, remark string) {
@@ -75,28 +76,28 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 		a.Detail += remark
 	}
 	switch {
-	case c.isTerminal(r.status, e):
+	case c.isTerminal(r.Status, e):
 		set(Refused, CauseRequestRejected, "")
-	case r.status < 200:
+	case r.Status < 200:
 		set(Unanswered, CauseNoAnswer, ", which is no status of an answer")
-	case r.status >= 300 && r.status < 400:
-		set(Unavailable, CauseRedirect, " with a redirect"+redirectTarget(r.header, secrets)+", which is never followed: set token_endpoint to the address that answers")
-	case r.status == http.StatusTooManyRequests:
+	case r.Status >= 300 && r.Status < 400:
+		set(Unavailable, CauseRedirect, " with a redirect"+r.RedirectTarget(secrets)+", which is never followed: set token_endpoint to the address that answers")
+	case r.Status == http.StatusTooManyRequests:
 		set(Unavailable, CauseRateLimited, "")
-	case r.status >= 500, r.status == http.StatusRequestTimeout, e.isTransient():
+	case r.Status >= 500, r.Status == http.StatusRequestTimeout, e.isTransient():
 		set(Unavailable, CauseServerError, "")
-	case r.form == isHTML && e.code == "":
-		set(Unavailable, CauseServerError, " with "+r.looksLike())
-	case r.err != nil && success:
-		set(Unanswered, CauseNoAnswer, ", but "+secrets.Text(reason(r.err)))
-	case r.err != nil:
-		set(Unavailable, CauseServerError, ", but "+secrets.Text(reason(r.err)))
+	case r.Form == reading.IsHTML && e.code == "":
+		set(Unavailable, CauseServerError, " with "+r.LooksLike())
+	case r.Err != nil && success:
+		set(Unanswered, CauseNoAnswer, ", but "+secrets.Text(asking.Reason(r.Err)))
+	case r.Err != nil:
+		set(Unavailable, CauseServerError, ", but "+secrets.Text(asking.Reason(r.Err)))
 	case success && e.code != "":
 		set(Misconfigured, "", c.missing(r, secrets))
-	case success && len(r.body) == 0:
+	case success && len(r.Body) == 0:
 		set(Unanswered, CauseNoAnswer, " with an empty body")
-	case success && r.tree == nil:
-		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form, but "+r.looksLike())
+	case success && r.Tree == nil:
+		set(Unanswered, CauseNoAnswer, " with a body that is neither JSON nor a form, but "+r.LooksLike())
 	case success:
 		set(Unavailable, CauseNoAccessToken, c.missing(r, secrets))
 	default:
@@ -108,8 +109,8 @@ func (c *Client) refuse(a *Answer, r *reply, e answerError, secrets *redact.Secr
 }
 
 // missing says where the access token was looked for, and what was there.
-func (c *Client) missing(r *reply, secrets *redact.Secrets) string {
-	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, secrets.Text(r.keys())) + c.elsewhere(r, secrets)
+func (c *Client) missing(r *reading.Reply, secrets *redact.Secrets) string {
+	return fmt.Sprintf(" without an access token at %s; it holds %s", c.dialect.AccessTokenPath, secrets.Text(keysOf(r))) + c.elsewhere(r, secrets)
 }
 
 // answerError is the error that an answer names (RFC 6749 section 5.2).
@@ -125,30 +126,24 @@ func (e answerError) isTransient() bool {
 	return false
 }
 
-var code = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
-
-// isCode reports whether an error code is fit to be a cause, which is a label of
-// metrics too.
-func isCode(s string) bool { return code.MatchString(s) }
-
 // maxCode bounds an error code, of which some servers make a sentence.
 const maxCode = 256
 
-// answerError reads the error of an answer, a code or an object that has one.
+// answerErrorOf reads the error of an answer, a code or an object that has one.
 // Many APIs name one in a success too: zeros, the status 200, false and words of
 // success are none.
-func (r *reply) answerError(path string) (e answerError) {
+func answerErrorOf(r *reading.Reply, path string) (e answerError) {
 	messages := []string{"error_description|errmsg|message|msg|Error"}
-	e.code = r.find(path)
+	e.code = r.Find(path)
 	for at := range strings.SplitSeq(path, "|") {
 		if e.code == "" {
-			e.code = r.find(at + ".code|" + at + ".status|" + at + ".type")
+			e.code = r.Find(at + ".code|" + at + ".status|" + at + ".type")
 		}
 		messages = append(messages, at+".message")
 	}
-	e.description = r.find(strings.Join(messages, "|"))
+	e.description = r.Find(strings.Join(messages, "|"))
 	e.code = strings.TrimSpace(e.code)
-	if isNoError(e.code) || e.code == "200" && r.status == http.StatusOK {
+	if isNoError(e.code) || e.code == "200" && r.Status == http.StatusOK {
 		e.code = ""
 	}
 	return e
@@ -167,27 +162,18 @@ func isNoError(code string) bool {
 // wrappedError reads the error of an answer around which a server's runtime has
 // written something, such as a warning: of the last whole object that names one. A
 // page of HTML is somebody else's.
-func (r *reply) wrappedError(path string) (e answerError) {
-	head := strings.ToLower(string(r.body[:min(len(r.body), 16)]))
-	if r.form == isXML || strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<?xml") {
+func wrappedError(r *reading.Reply, path string) (e answerError) {
+	head := strings.ToLower(string(r.Body[:min(len(r.Body), 16)]))
+	if r.Form == reading.IsXML || strings.HasPrefix(head, "<!doctype") || strings.HasPrefix(head, "<html") || strings.HasPrefix(head, "<?xml") {
 		return e
 	}
-	for o := range objects(r.body) {
-		within := reply{status: r.status, tree: o.tree}
-		if found := within.answerError(path); o.whole && found.code != "" {
+	for o := range reading.Objects(r.Body) {
+		within := reading.Reply{Status: r.Status, Tree: o.Tree}
+		if found := answerErrorOf(&within, path); o.Whole && found.code != "" {
 			e = found
 		}
 	}
 	return e
-}
-
-// redirectTarget names where a redirect points, without path and query.
-func redirectTarget(h http.Header, secrets *redact.Secrets) string {
-	to, err := url.Parse(h.Get("Location"))
-	if err != nil || to.Host == "" {
-		return ""
-	}
-	return " to " + secrets.Text(to.Scheme+"://"+to.Host)
 }
 
 // retryAfter reads Retry-After, in seconds or as a date (RFC 9110 section
@@ -206,15 +192,15 @@ func (c *Client) retryAfter(h http.Header) time.Duration {
 // labelled finds what may be a token in words that nobody could read as an answer.
 var labelled = regexp.MustCompile(`(?i)token\W{0,8}[:=]`)
 
-// keys names what a JSON answer holds at its top, for a message about what it
+// keysOf names what a JSON answer holds at its top, for a message about what it
 // does not hold. Whatever looks like anything but a name is left out.
-func (r *reply) keys() string {
-	if r.form == isForm {
+func keysOf(r *reading.Reply) string {
+	if r.Form == reading.IsForm {
 		return "a form"
 	}
-	object, _ := r.tree.(map[string]any)
+	object, _ := r.Tree.(map[string]any)
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(name string) bool {
-		return !isCode(name)
+		return !reading.IsCode(name)
 	})
 	if len(names) == 0 {
 		return "nothing with a name"

@@ -93,7 +93,7 @@ func TestOddSuccessesAreUnderstood(t *testing.T) {
 		"gzip unasked":          zipped(good),
 		"something after it":    good + "\n<!-- cached -->",
 		"error 0 beside tokens": `{"errcode":0,"error":"","errmsg":"ok","access_token":"A2","refresh_token":"R2","expires_in":60}`,
-		"more than 4 MiB":       good[:len(good)-1] + `,"x":"` + strings.Repeat("y", maxBody) + `"}`,
+		"more than 4 MiB":       good[:len(good)-1] + `,"x":"` + strings.Repeat("y", 4<<20) + `"}`,
 		"deeply nested":         good[:len(good)-1] + `,"x":` + strings.Repeat("[", 10000) + strings.Repeat("]", 10000) + "}",
 	} {
 		a := ask(t, Dialect{ErrorPath: "error|errcode"}, Request{URL: answering(t, 200, http.Header{"Content-Type": {"text/plain"}}, body)})
@@ -305,8 +305,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		s := secretsOf(&Request{RefreshToken: "SECRET-REFRESH", ClientSecret: "SECRET-CLIENT"})
-		r := &reply{status: status, header: http.Header{"Content-Type": {contentType}}, body: []byte(`{"refresh_token":"SECRET-NEXT"` + rest)}
-		r.parse(false)
+		r := replyOf(status, http.Header{"Content-Type": {contentType}}, strings.NewReader(`{"refresh_token":"SECRET-NEXT"`+rest))
 		held := c.hold(r, now, map[string]bool{"SECRET-REFRESH": true, "SECRET-CLIENT": true})
 		s.Add(held.RefreshToken, held.AccessToken)
 		a := c.described(held, r, s)

@@ -1,23 +1,27 @@
 package tokenendpoint
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/reading"
+	"lamplighter/module/internal/tokenendpoint/signing"
 )
 
 // Client asks one token endpoint in one dialect. It keeps nothing between
 // requests and may be used by several goroutines.
 type Client struct {
 	dialect    Dialect
-	connection Connection
+	connection asking.Connection
 	terminal   []matcher
 	// The lifetime of tokens was given, so that answers need not name it.
 	knowsLifetime bool
-	describe      func(*Answer, *reply, *redact.Secrets) // explain, but in a test
+	describe      func(*Answer, *reading.Reply, *redact.Secrets) // explain, but in a test
 	now           func() time.Time
 }
 
@@ -26,25 +30,9 @@ var authMethods = []string{"client_secret_basic", "client_secret_post", "client_
 
 // New checks a dialect and fills in its defaults. now is the clock that SentAt
 // is read from.
-func New(d Dialect, connection Connection, now func() time.Time) (*Client, error) {
-	for _, s := range []struct {
-		setting string
-		value   *string
-		known   []string // the first is the default
-	}{
-		{"method", &d.Method, []string{"POST", "GET"}},
-		{"params_in", &d.ParamsIn, []string{"form", "query", "json"}},
-		{"token_endpoint_auth_method", &d.AuthMethod, authMethods},
-		{"signing_alg", &d.SigningAlg, append([]string{""}, signingAlgs...)},
-		{"basic_encoding", &d.BasicEncoding, []string{"form", "raw"}},
-		{"expires_format", &d.ExpiresFormat, []string{"seconds", "milliseconds", "rfc3339", "unix", "unix_ms", "duration", "jwt", "none"}},
-	} {
-		if *s.value == "" {
-			*s.value = s.known[0]
-		}
-		if !slices.Contains(s.known, *s.value) {
-			return nil, fmt.Errorf("%s %q is unknown: use %s", s.setting, *s.value, oneOf(slices.DeleteFunc(s.known, func(k string) bool { return k == "" })))
-		}
+func New(d Dialect, connection asking.Connection, now func() time.Time) (*Client, error) {
+	if err := d.checkChoices(); err != nil {
+		return nil, err
 	}
 	if urn, ok := grantTypes[d.GrantType]; ok {
 		d.GrantType = urn
@@ -61,21 +49,6 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 	known := d.DefaultExpiresIn != 0
 	if !known {
 		d.DefaultExpiresIn = time.Hour
-	}
-	for _, p := range []struct {
-		path     *string
-		fallback string
-	}{
-		{&d.AccessTokenPath, "access_token"},
-		{&d.RefreshTokenPath, "refresh_token"},
-		{&d.IDTokenPath, "id_token"},
-		{&d.ExpiresPath, "expires_in"},
-		{&d.RefreshTokenExpiresPath, "refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in|refresh_token_expires_at"},
-		{&d.ErrorPath, "error"},
-	} {
-		if *p.path == "" {
-			*p.path = p.fallback
-		}
 	}
 	if err := d.checkPaths(); err != nil {
 		return nil, err
@@ -100,6 +73,31 @@ func New(d Dialect, connection Connection, now func() time.Time) (*Client, error
 	return c, nil
 }
 
+// checkChoices fills in the settings that are one of several words, and returns an error
+// for another one.
+func (d *Dialect) checkChoices() error {
+	for _, s := range []struct {
+		setting string
+		value   *string
+		known   []string // the first is the default
+	}{
+		{"method", &d.Method, []string{"POST", "GET"}},
+		{"params_in", &d.ParamsIn, []string{"form", "query", "json"}},
+		{"token_endpoint_auth_method", &d.AuthMethod, authMethods},
+		{"signing_alg", &d.SigningAlg, append([]string{""}, signing.Algs...)},
+		{"basic_encoding", &d.BasicEncoding, []string{"form", "raw"}},
+		{"expires_format", &d.ExpiresFormat, []string{"seconds", "milliseconds", "rfc3339", "unix", "unix_ms", "duration", "jwt", "none"}},
+	} {
+		if *s.value == "" {
+			*s.value = s.known[0]
+		}
+		if !slices.Contains(s.known, *s.value) {
+			return fmt.Errorf("%s %q is unknown: use %s", s.setting, *s.value, oneOf(slices.DeleteFunc(s.known, func(k string) bool { return k == "" })))
+		}
+	}
+	return nil
+}
+
 // The grants whose names are too long to write.
 const (
 	jwtBearer     = "urn:ietf:params:oauth:grant-type:jwt-bearer"     // RFC 7523
@@ -111,11 +109,11 @@ var grantTypes = map[string]string{"jwt_bearer": jwtBearer, "token_exchange": to
 // checkSigning returns an error for an algorithm that the client's kind of key
 // cannot have.
 func (d *Dialect) checkSigning() error {
-	isHMAC := slices.Contains(hmacAlgs, d.SigningAlg)
+	isHMAC := slices.Contains(signing.HMACAlgs, d.SigningAlg)
 	switch {
 	case d.SigningAlg == "":
 	case d.AuthMethod == "client_secret_jwt" && !isHMAC:
-		return fmt.Errorf("signing_alg %s needs a private key, and client_secret_jwt has none: use %s", d.SigningAlg, oneOf(hmacAlgs))
+		return fmt.Errorf("signing_alg %s needs a private key, and client_secret_jwt has none: use %s", d.SigningAlg, oneOf(signing.HMACAlgs))
 	case d.AuthMethod != "client_secret_jwt" && isHMAC:
 		return fmt.Errorf("signing_alg %s is for token_endpoint_auth_method client_secret_jwt only", d.SigningAlg)
 	}
@@ -125,4 +123,37 @@ func (d *Dialect) checkSigning() error {
 func oneOf(known []string) string {
 	last := len(known) - 1
 	return strings.Join(known[:last], ", ") + " or " + known[last]
+}
+
+// checkPaths fills in where an answer has what, and returns an error for a path that no
+// answer can ever have.
+func (d *Dialect) checkPaths() error {
+	for _, p := range []struct {
+		setting  string
+		path     *string
+		fallback string
+	}{
+		{"access_token_path", &d.AccessTokenPath, "access_token"},
+		{"refresh_token_path", &d.RefreshTokenPath, "refresh_token"},
+		{"id_token_path", &d.IDTokenPath, "id_token"},
+		{"expires_path", &d.ExpiresPath, "expires_in"},
+		{"refresh_token_expires_path", &d.RefreshTokenExpiresPath, "refresh_token_expires_in|refresh_expires_in|x_refresh_token_expires_in|refresh_token_expires_at"},
+		{"error_path", &d.ErrorPath, "error"},
+	} {
+		*p.path = cmp.Or(*p.path, p.fallback)
+		if err := reading.CheckPath(*p.path); err != nil {
+			return fmt.Errorf("%s %q: %w", p.setting, *p.path, err)
+		}
+	}
+	if d.IssuedAtPath != "" {
+		if err := reading.CheckPath(d.IssuedAtPath); err != nil {
+			return fmt.Errorf("issued_at_path %q: %w", d.IssuedAtPath, err)
+		}
+	}
+	for _, path := range d.ResponsePaths {
+		if err := reading.CheckPath(path); err != nil {
+			return fmt.Errorf("inject: {response.%s}: %w", path, err)
+		}
+	}
+	return nil
 }

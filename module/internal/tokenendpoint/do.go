@@ -4,15 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
-	"net"
-	"strings"
-	"sync/atomic"
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // Do makes one token request and reads its answer. It returns when there is an
@@ -22,15 +20,15 @@ import (
 // A panic, which is a bug of ours, ends here and prints nothing of the request. What
 // the answer holds is kept if it came so far.
 func (c *Client) Do(ctx context.Context, r Request) (a Answer) {
-	x := &exchange{way: way{setting: r.Setting}, beforeSend: r.BeforeSend, now: c.now}
+	x := asking.New(r.Setting, r.BeforeSend, c.now)
 	if bug := panics.Contain(func() { c.do(ctx, r, x, &a) }); bug != nil && a.Outcome == 0 {
-		a = x.broken(bug)
+		a = broken(x, bug)
 	}
 	return a
 }
 
 // do fills in the answer as far as it gets: first what it holds.
-func (c *Client) do(ctx context.Context, r Request, x *exchange, a *Answer) {
+func (c *Client) do(ctx context.Context, r Request, x *asking.Exchange, a *Answer) {
 	r, err := c.withAssertions(r)
 	secrets := secretsOf(&r)
 	if err != nil {
@@ -49,18 +47,18 @@ func (c *Client) do(ctx context.Context, r Request, x *exchange, a *Answer) {
 	}
 	addCredentials(secrets, req.Header.Get("Authorization"))
 
-	how, presented := how.watched()
-	resp, err := x.roundTrip(req, how)
+	how, presented := how.Watched()
+	resp, err := x.RoundTrip(req, how)
 	if err != nil {
-		*a = x.failed(ctx, err, secrets)
+		*a = failed(ctx, x, err, secrets)
 		return
 	}
 	defer resp.Body.Close()
-	x.seal()
+	x.Seal()
 	failpoint.At("after-headers")
-	reply := readReply(resp)
+	reply := reading.Read(resp)
 	failpoint.At("after-body")
-	*a = c.hold(reply, x.sentAt, valuesOf(&r))
+	*a = c.hold(reply, x.SentAt(), valuesOf(&r))
 	a.Certificate = presented.Load()
 	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
 	redact.Remember(a.RefreshToken, a.AccessToken, a.IDToken)
@@ -68,11 +66,11 @@ func (c *Client) do(ctx context.Context, r Request, x *exchange, a *Answer) {
 }
 
 // broken is what comes of a panic before there is an answer.
-func (x *exchange) broken(bug error) Answer {
+func broken(x *asking.Exchange, bug error) Answer {
 	why := cause.Of(CauseInternal)
 	a := Answer{Outcome: Misconfigured, Cause: why.Name, Detail: "the token request cannot be made: " + bug.Error(), Remedy: why.Remedy, Passes: why.Passes}
-	if x.seal() {
-		a.Outcome, a.SentAt, a.Detail = Unanswered, x.sentAt, "the answer cannot be read: "+bug.Error()
+	if x.Seal() {
+		a.Outcome, a.SentAt, a.Detail = Unanswered, x.SentAt(), "the answer cannot be read: "+bug.Error()
 	}
 	return a
 }
@@ -85,28 +83,9 @@ func unmade(err error, secrets *redact.Secrets) Answer {
 	}
 }
 
-// watched returns the connection so that it tells which certificate the client
-// presents, if it has one and is asked for it.
-func (c Connection) watched() (Connection, *atomic.Pointer[tls.Certificate]) {
-	presented := new(atomic.Pointer[tls.Certificate])
-	if c.TLS == nil || c.TLS.GetClientCertificate == nil {
-		return c, presented
-	}
-	choose := c.TLS.GetClientCertificate
-	c.TLS = c.TLS.Clone()
-	c.TLS.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		cert, err := choose(asked)
-		if err == nil && len(cert.Certificate) > 0 {
-			presented.Store(cert)
-		}
-		return cert, err
-	}
-	return c, presented
-}
-
 // connect returns how to reach the token endpoint: with the client's certificate
 // if that is how it authenticates (RFC 8705 section 2).
-func (c *Client) connect(r *Request) (Connection, error) {
+func (c *Client) connect(r *Request) (asking.Connection, error) {
 	how := c.connection
 	if c.dialect.AuthMethod != "tls_client_auth" || r.Certificate == "" {
 		return how, nil
@@ -135,48 +114,25 @@ func (c *Client) connect(r *Request) (Connection, error) {
 }
 
 // failed sorts an exchange without an answer by whether the request was sent.
-func (x *exchange) failed(ctx context.Context, err error, secrets *redact.Secrets) Answer {
-	sent := x.seal()
+func failed(ctx context.Context, x *asking.Exchange, err error, secrets *redact.Secrets) Answer {
+	sent := x.Seal()
 	switch {
-	case x.refusal != nil:
-		return calledOff("not sent: " + x.refusal.Error())
+	case x.Refusal() != nil:
+		return calledOff("not sent: " + x.Refusal().Error())
 	case !sent && errors.Is(ctx.Err(), context.Canceled):
 		return calledOff("called off before the request was sent")
 	case !sent:
-		why, detail := x.ended(err, secrets)
+		why, detail := x.Ended(err, secrets)
 		return Answer{Outcome: NotSent, Cause: why.Name, Detail: detail, Remedy: why.Remedy, Passes: why.Passes}
 	}
-	why := x.unanswered(err)
+	why := x.Unanswered(err)
 	return Answer{
-		Outcome: Unanswered, SentAt: x.sentAt, Cause: why.Name, Remedy: why.Remedy, Passes: why.Passes,
-		Detail: "the request was sent and no answer came that can be read: " + secrets.Text(reason(err)) + x.afterwards(),
+		Outcome: Unanswered, SentAt: x.SentAt(), Cause: why.Name, Remedy: why.Remedy, Passes: why.Passes,
+		Detail: "the request was sent and no answer came that can be read: " + secrets.Text(asking.Reason(err)) + x.Afterwards(),
 	}
 }
 
 func calledOff(detail string) Answer {
 	why := cause.Of(CauseCanceled)
 	return Answer{Outcome: NotSent, Cause: why.Name, Detail: detail, Remedy: why.Remedy, Passes: why.Passes}
-}
-
-// reason tells why there is no answer, or only a part of one. Errors of parsing
-// quote what they could not read, which may be a token: they are not printed.
-func reason(err error) string {
-	var op *net.OpError
-	var own unreadable
-	var timeout net.Error
-	switch {
-	case errors.As(err, &own):
-		return own.Error()
-	case hasLongHeaders(err):
-		return "its headers are longer than 2 MiB"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "the timeout is over"
-	case errors.Is(err, context.Canceled):
-		return "it was called off"
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), strings.HasSuffix(err.Error(), "EOF"):
-		return "the connection was closed"
-	case errors.As(err, &op):
-		return op.Err.Error()
-	}
-	return "what came is no HTTP"
 }

@@ -7,16 +7,18 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // holdEnd fills in how long the refresh token lives. An answer without one may say
 // how long the present one still does.
-func (c *Client) holdEnd(a *Answer, r *reply) {
+func (c *Client) holdEnd(a *Answer, r *reading.Reply) {
 	if c.dialect.IgnoreRefreshToken {
 		return
 	}
-	d := readEnd(strings.TrimSpace(r.find(c.dialect.RefreshTokenExpiresPath)), a, r)
-	if member, kind := r.kindOf(c.dialect.RefreshTokenExpiresPath); d == 0 && kind != "" {
+	d := readEnd(strings.TrimSpace(r.Find(c.dialect.RefreshTokenExpiresPath)), a, r)
+	if member, kind := kindOf(r, c.dialect.RefreshTokenExpiresPath); d == 0 && kind != "" {
 		a.remark(fmt.Sprintf("%s is to say when the refresh token ends, and is %s: the answer is taken to name no end", member, kind),
 			"name the member that does with refresh_token_expires_path, or set refresh_token_expires_in")
 	}
@@ -27,10 +29,10 @@ func (c *Client) holdEnd(a *Answer, r *reply) {
 
 // kindOf returns which alternative of a path holds something that is to be a moment or a
 // number of seconds, and what that is, in words: its text may be anything.
-func (r *reply) kindOf(path string) (member, kind string) {
+func kindOf(r *reading.Reply, path string) (member, kind string) {
 	for member := range strings.SplitSeq(path, "|") {
 		member = strings.TrimSpace(member)
-		switch value := r.value(member).(type) {
+		switch value := r.Value(member).(type) {
 		case bool:
 			return member, "true or false"
 		case map[string]any:
@@ -57,7 +59,7 @@ const (
 // readEnd reads when a refresh token ends: after so many seconds, or at a time, as
 // a number or as RFC 3339. 0 is no end, and so is what is longer than anybody
 // believes. It returns 0 for nonsense, and for a time that is over.
-func readEnd(text string, a *Answer, r *reply) time.Duration {
+func readEnd(text string, a *Answer, r *reading.Reply) time.Duration {
 	if at, err := time.Parse(time.RFC3339, text); err == nil {
 		return bounded(until(at, a, r))
 	}

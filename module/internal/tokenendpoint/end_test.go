@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/tokenendpoint/asking"
 )
 
 // Fault B7. Servers name the end of a grant in many ways.
@@ -56,7 +58,7 @@ func TestTheEndOfTheRefreshTokenIsWhereTheSettingSays(t *testing.T) {
 			t.Errorf("%s: %s, want %s", body, a.RefreshTokenExpiresIn, want)
 		}
 	}
-	if _, err := New(Dialect{RefreshTokenExpiresPath: "$.ttl"}, Connection{}, nil); err == nil {
+	if _, err := New(Dialect{RefreshTokenExpiresPath: "$.ttl"}, asking.Connection{}, nil); err == nil {
 		t.Error("a JSONPath is taken")
 	}
 }

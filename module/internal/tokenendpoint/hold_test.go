@@ -23,6 +23,7 @@ import (
 	"pgregory.net/rapid"
 
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // Faults A1, A2. Whatever is wrong with the words of an answer, its tokens count.
@@ -32,7 +33,7 @@ func TestAPanicWhileAnAnswerIsDescribedCostsNoToken(t *testing.T) {
 		`{"refresh_token":"R2"}`: Unanswered,
 	} {
 		c := newClient(t, Dialect{})
-		c.describe = func(*Answer, *reply, *redact.Secrets) { panic("the-client-secret") }
+		c.describe = func(*Answer, *reading.Reply, *redact.Secrets) { panic("the-client-secret") }
 		r := refresh
 		r.URL = answering(t, 200, nil, body)
 		a := c.Do(t.Context(), r)
@@ -183,11 +184,9 @@ func TestARotationIsFoundInTwoWrappings(t *testing.T) {
 			}
 			body = wrappings[name](body)
 		}
-		r := reply{status: 200, header: http.Header{}}
-		r.body, r.err = decode([]byte(body), r.header)
-		r.parse(false)
+		r := replyOf(200, nil, strings.NewReader(body))
 		c := newClient(t, Dialect{})
-		if a := c.hold(&r, now, valuesOf(&refresh)); a.RefreshToken != "R2" {
+		if a := c.hold(r, now, valuesOf(&refresh)); a.RefreshToken != "R2" {
 			rt.Errorf("%q: %+v", body, a)
 		}
 	})
@@ -379,64 +378,16 @@ func FuzzHold(f *testing.F) {
 	f.Add([]byte("refresh_token=the-refresh-token&"), []byte("\\u0022"), 503)
 	f.Fuzz(func(t *testing.T, before, after []byte, status int) {
 		for _, body := range [][]byte{before, after, append(append(bytes.Clone(before), `{"refresh_token":"the-refresh-token"}`...), after...)} {
-			r := &reply{status: status, header: http.Header{}}
-			r.body, r.err = decode(body, r.header)
-			r.parse(false)
+			r := replyOf(status, nil, bytes.NewReader(body))
 			c := newClient(t, Dialect{})
 			a := c.described(c.hold(r, now, valuesOf(&refresh)), r, secretsOf(&refresh))
-			if a.RefreshToken == "the-refresh-token" && !r.whole() && status < 300 {
-				if _, direct := r.tree.(map[string]any); !direct {
+			if a.RefreshToken == "the-refresh-token" && !r.Whole() && status < 300 {
+				if _, direct := r.Tree.(map[string]any); !direct {
 					t.Errorf("%q: a value of the request is taken for a rotation", body)
 				}
 			}
 		}
 	})
-}
-
-// FuzzScanner: what JSON is for encoding/json is the same for the scanner.
-func FuzzScanner(f *testing.F) {
-	f.Add([]byte(`{"a":[1,true,null,"\u00e4\ud83d\ude00\n",{"b":-1.5e3}],"c":{}}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		s := scanner{text: text}
-		got, whole := s.value(0)
-		for range objects(text) {
-		}
-		var want any
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		decoder.UseNumber()
-		if len(text) == 0 || text[0] != '{' && text[0] != '[' || !json.Valid(text) || decoder.Decode(&want) != nil || bytes.Count(text, []byte(`"`)) > 200 {
-			return
-		}
-		if !whole {
-			t.Fatalf("%q is not whole", text)
-		}
-		if deep := bytes.Count(text, []byte("{")) + bytes.Count(text, []byte("[")); deep >= maxDepth || hasTwins(text) || !bytes.Equal(bytes.ToValidUTF8(text, nil), text) {
-			return
-		}
-		a, _ := json.Marshal(got)
-		b, _ := json.Marshal(want)
-		if !bytes.Equal(a, b) {
-			t.Errorf("%q: %s, want %s", text, a, b)
-		}
-	})
-}
-
-// hasTwins reports whether an object may have two members of one name: then the
-// scanner keeps the one that says something.
-func hasTwins(text []byte) bool {
-	decoder, names := json.NewDecoder(bytes.NewReader(text)), map[string]bool{}
-	for {
-		token, err := decoder.Token()
-		if err != nil {
-			return false
-		}
-		if name, ok := token.(string); ok {
-			if names[name] {
-				return true
-			}
-			names[name] = true
-		}
-	}
 }
 
 // Fault A7. Beyond the bound nothing is read, and that is said.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // maxLifetime is the longest lifetime that is believed.
@@ -15,7 +17,7 @@ const maxLifetime = 10 * 365 * 24 * time.Hour
 
 // lifetime reads how long the access token lives, counted from sentAt. nonsense
 // says why the default holds instead, "" if the answer told.
-func (c *Client) lifetime(a *Answer, r *reply) (d time.Duration, nonsense string) {
+func (c *Client) lifetime(a *Answer, r *reading.Reply) (d time.Duration, nonsense string) {
 	if c.dialect.ExpiresFormat == "none" {
 		return c.dialect.DefaultExpiresIn, ""
 	}
@@ -23,7 +25,7 @@ func (c *Client) lifetime(a *Answer, r *reply) (d time.Duration, nonsense string
 		return c.jwtLifetime(a, r)
 	}
 	what := c.dialect.ExpiresPath
-	text := strings.TrimSpace(r.find(what))
+	text := strings.TrimSpace(r.Find(what))
 	if text == "" {
 		if !c.knowsLifetime {
 			nonsense = what + " is missing or empty"
@@ -53,9 +55,9 @@ func absurd(d time.Duration, ok bool, format string) string {
 // until returns how long it is until a time that a server names, counted from
 // SentAt: by its own clock if the answer has a Date, or by ours, whichever leaves
 // less, if it leaves anything. So neither harms that is wrong, nor an old Date.
-func until(at time.Time, a *Answer, r *reply) time.Duration {
+func until(at time.Time, a *Answer, r *reading.Reply) time.Duration {
 	left := at.Sub(a.SentAt)
-	if answered, err := http.ParseTime(r.header.Get("Date")); err == nil {
+	if answered, err := http.ParseTime(r.Header.Get("Date")); err == nil {
 		if there := at.Sub(answered); left <= 0 || there > 0 && there < left {
 			left = there
 		}
@@ -66,7 +68,7 @@ func until(at time.Time, a *Answer, r *reply) time.Duration {
 // remaining returns what is left of the lifetime of a token that may have been
 // issued earlier, as when a server hands it out again. An age that no token can have
 // is none.
-func remaining(lifetime time.Duration, issued time.Time, a *Answer, r *reply) time.Duration {
+func remaining(lifetime time.Duration, issued time.Time, a *Answer, r *reading.Reply) time.Duration {
 	left := until(issued.Add(lifetime), a, r)
 	if left <= 0 {
 		a.remark("by its own dates the access token had expired when it came; the clock of the server or of this machine is wrong, or the server hands out old tokens",
@@ -77,11 +79,11 @@ func remaining(lifetime time.Duration, issued time.Time, a *Answer, r *reply) ti
 }
 
 // sinceIssued lets a lifetime count from where IssuedAtPath says, if it does.
-func (c *Client) sinceIssued(a *Answer, r *reply, lifetime time.Duration) time.Duration {
+func (c *Client) sinceIssued(a *Answer, r *reading.Reply, lifetime time.Duration) time.Duration {
 	if c.dialect.IssuedAtPath == "" {
 		return lifetime
 	}
-	text := strings.TrimSpace(r.find(c.dialect.IssuedAtPath))
+	text := strings.TrimSpace(r.Find(c.dialect.IssuedAtPath))
 	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
 		return remaining(lifetime, timeOf(seconds), a, r)
 	}
@@ -91,7 +93,7 @@ func (c *Client) sinceIssued(a *Answer, r *reply, lifetime time.Duration) time.D
 	return lifetime
 }
 
-func (c *Client) parseLifetime(a *Answer, r *reply, text string) (time.Duration, bool) {
+func (c *Client) parseLifetime(a *Answer, r *reading.Reply, text string) (time.Duration, bool) {
 	switch c.dialect.ExpiresFormat {
 	case "rfc3339":
 		at, err := time.Parse(time.RFC3339, text)
@@ -132,7 +134,7 @@ func timeOf(s float64) time.Time {
 // jwtLifetime reads exp, and iat if it is there, which says how long the token lives
 // at most, and when it is that its server hands out a second time (RFC 7519 section
 // 4.1). The signature is the upstream's to check.
-func (c *Client) jwtLifetime(a *Answer, r *reply) (time.Duration, string) {
+func (c *Client) jwtLifetime(a *Answer, r *reading.Reply) (time.Duration, string) {
 	const what = "the exp of the access token"
 	exp, iat, ok := jwtDates(a.AccessToken)
 	switch {

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // now is the clock of the tests, which never advances by itself.
@@ -20,7 +23,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func newClient(t testing.TB, d Dialect) *Client {
 	t.Helper()
-	c, err := New(d, Connection{}, func() time.Time { return now })
+	c, err := New(d, asking.Connection{}, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,4 +109,9 @@ func ask(t testing.TB, d Dialect, r Request) Answer {
 
 func httpAnswer(body string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}
+
+// replyOf is an answer with these bytes.
+func replyOf(status int, header http.Header, body io.Reader) *reading.Reply {
+	return reading.Read(&http.Response{StatusCode: status, Header: header, Body: io.NopCloser(body)})
 }

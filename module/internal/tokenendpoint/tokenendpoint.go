@@ -1,18 +1,16 @@
 // Package tokenendpoint asks a token endpoint once and reads one answer, in any
 // dialect of OAuth 2.0 (RFC 6749) that a token API may speak.
 //
-// It knows HTTP, client authentication and the formats of answers. It keeps no
-// state and no timer, takes its clock as an argument, never retries, never
-// follows a redirect, and never puts a secret into an error. When to ask, and
-// what to do with an answer, is the keeper's business.
+// It knows what a request is made of, what an answer means, and what to do about one. How a
+// request is sent is the business of asking, how an answer is read that of reading, and how
+// an assertion is signed that of signing. It keeps no state and no timer, takes its clock as
+// an argument, never retries, never follows a redirect, and never puts a secret into an
+// error. When to ask, and what to do with an answer, is the keeper's business.
 package tokenendpoint
 
 import (
-	"context"
 	"crypto/tls"
-	"net"
 	"net/http"
-	"net/url"
 	"time"
 )
 
@@ -90,18 +88,6 @@ type Dialect struct {
 	// ResponsePaths are further dotted paths whose scalar values the caller
 	// wants from the answer, for injection templates.
 	ResponsePaths []string
-}
-
-// Connection says how to reach the token endpoint.
-type Connection struct {
-	// TLS configures https; nil means the system's defaults.
-	TLS *tls.Config
-
-	// Dial opens connections; nil means a net.Dialer. Tests replace it.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-
-	// Proxy chooses a forward proxy; nil means http.ProxyFromEnvironment.
-	Proxy func(*http.Request) (*url.URL, error)
 }
 
 // Request is one token request, every value resolved. It is made of secrets:

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	"lamplighter/module/internal/skip"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/discovery"
 )
 
 // authority signs certificates for tests.
@@ -119,7 +121,7 @@ type told struct {
 }
 
 // askedBoth asks a place for a token and for its metadata.
-func askedBoth(t *testing.T, base string, how Connection) map[string]told {
+func askedBoth(t *testing.T, base string, how asking.Connection) map[string]told {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -131,8 +133,8 @@ func askedBoth(t *testing.T, base string, how Connection) map[string]told {
 	r.URL = base + "/token"
 	a := c.Do(ctx, r)
 	all := map[string]told{"a token": {a.Cause, a.Detail, a.Remedy, a.Passes}}
-	_, err = Discover(ctx, base, how)
-	if none, ok := errors.AsType[*Undiscovered](err); ok {
+	_, err = discovery.Discover(ctx, base, how)
+	if none, ok := errors.AsType[*discovery.Undiscovered](err); ok {
 		all["metadata"] = told{none.Cause, none.Detail, none.Remedy, none.Passes}
 	}
 	return all
@@ -164,9 +166,9 @@ func want(t *testing.T, all map[string]told, cause string, passes bool, says ...
 // Fault A11.
 func TestEachTroubleWithTLSHasItsOwnCauseAndRemedy(t *testing.T) {
 	ours, others := newAuthority(t), newAuthority(t)
-	trusting := Connection{TLS: &tls.Config{RootCAs: ours.pool()}}
+	trusting := asking.Connection{TLS: &tls.Config{RootCAs: ours.pool()}}
 	shown := others.issue(t, nil)
-	showing := Connection{TLS: &tls.Config{RootCAs: ours.pool(), GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	showing := asking.Connection{TLS: &tls.Config{RootCAs: ours.pool(), GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &shown, nil
 	}}}
 	serving := func(edit func(*x509.Certificate)) *tls.Config {
@@ -179,11 +181,11 @@ func TestEachTroubleWithTLSHasItsOwnCauseAndRemedy(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		server *tls.Config
-		how    Connection
+		how    asking.Connection
 		cause  string
 		says   []string
 	}{
-		"an unknown authority": {serving(nil), Connection{}, "unknown_authority", []string{"trust_pool", "127.0.0.1"}},
+		"an unknown authority": {serving(nil), asking.Connection{}, "unknown_authority", []string{"trust_pool", "127.0.0.1"}},
 		"another name": {serving(func(c *x509.Certificate) {
 			c.IPAddresses, c.DNSNames = nil, []string{"a\x1b[2J.example.com"}
 		}), trusting, "certificate_name_mismatch", []string{"server_name"}},
@@ -196,7 +198,7 @@ func TestEachTroubleWithTLSHasItsOwnCauseAndRemedy(t *testing.T) {
 		"no certificate for a name":  {&tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("none") }}, trusting, "tls_refused", []string{"that very name"}},
 		"a demand, TLS 1.3":          {demanding(0), trusting, "client_certificate_required", []string{"tls_client_auth"}},
 		"a refusal, TLS 1.3":         {demanding(0), showing, "client_certificate_refused", []string{"certificate"}},
-		"an authority of the system": {serving(nil), Connection{TLS: &tls.Config{RootCAs: others.pool()}}, "unknown_authority", []string{"authority"}},
+		"an authority of the system": {serving(nil), asking.Connection{TLS: &tls.Config{RootCAs: others.pool()}}, "unknown_authority", []string{"authority"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			test.how.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
@@ -208,29 +210,29 @@ func TestEachTroubleWithTLSHasItsOwnCauseAndRemedy(t *testing.T) {
 // Fault A11. Servers say it in words, with an alert, or with nothing.
 func TestPlainHTTPAndTLSAreNotMistakenForEachOther(t *testing.T) {
 	plain := answering(t, 200, nil, eiamAnswer)
-	want(t, askedBoth(t, strings.Replace(plain, "http:", "https:", 1), Connection{}), "not_tls", false, "port", "http://")
+	want(t, askedBoth(t, strings.Replace(plain, "http:", "https:", 1), asking.Connection{}), "not_tls", false, "port", "http://")
 
 	inTLS := httptest.NewUnstartedServer(http.NotFoundHandler())
 	inTLS.Config.ErrorLog = log.New(io.Discard, "", 0)
 	inTLS.StartTLS()
 	t.Cleanup(inTLS.Close)
-	want(t, askedBoth(t, strings.Replace(inTLS.URL, "https:", "http:", 1), Connection{}), "https_expected", false, "https://")
+	want(t, askedBoth(t, strings.Replace(inTLS.URL, "https:", "http:", 1), asking.Connection{}), "https_expected", false, "https://")
 
 	for _, said := range []string{
 		"<center>The plain HTTP request was sent to HTTPS port</center>",
 		"Reason: You're speaking plain HTTP to an SSL-enabled server port.",
 		"Bad Request\nThis combination of host and port requires TLS.",
 	} {
-		want(t, askedBoth(t, answering(t, 400, nil, said), Connection{}), "https_expected", false, "https://")
+		want(t, askedBoth(t, answering(t, 400, nil, said), asking.Connection{}), "https_expected", false, "https://")
 	}
 	alert := serveRaw(t, func(conn net.Conn, _ string) { _, _ = conn.Write([]byte{0x15, 3, 1, 0, 2, 2, 70}) })
-	want(t, askedBoth(t, "http://"+alert.address, Connection{}), "https_expected", false, "https://")
+	want(t, askedBoth(t, "http://"+alert.address, asking.Connection{}), "https_expected", false, "https://")
 }
 
 // Fault A11.
 func TestEachTroubleOfTheNetworkHasItsOwnCauseAndRemedy(t *testing.T) {
-	failing := func(err error) Connection {
-		return Connection{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, err }}
+	failing := func(err error) asking.Connection {
+		return asking.Connection{Dial: func(context.Context, string, string) (net.Conn, error) { return nil, err }}
 	}
 	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
 	for name, test := range map[string]struct {
@@ -327,7 +329,7 @@ func TestFaultsOfAProxyNameTheProxy(t *testing.T) {
 		"SOCKS of version 4": {socks(4, 0), "proxy_invalid", false, "scheme"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			how := Connection{Proxy: func(*http.Request) (*url.URL, error) { return test.proxy, nil }}
+			how := asking.Connection{Proxy: func(*http.Request) (*url.URL, error) { return test.proxy, nil }}
 			says := []string{test.says}
 			if test.proxy.Host != "" && test.cause != "proxy_invalid" {
 				says = append(says, test.proxy.Host)
@@ -340,14 +342,14 @@ func TestFaultsOfAProxyNameTheProxy(t *testing.T) {
 		})
 	}
 	t.Run("no URL", func(t *testing.T) {
-		how := Connection{Proxy: func(*http.Request) (*url.URL, error) {
+		how := asking.Connection{Proxy: func(*http.Request) (*url.URL, error) {
 			return nil, errors.New(`invalid proxy address "http://proxy-user:proxy-password@%zz"`)
 		}}
 		want(t, askedBoth(t, "https://as.example.com", how), "proxy_invalid", false, "HTTPS_PROXY")
 	})
 	t.Run("407 to a request without TLS", func(t *testing.T) {
 		proxy := serveProxy(t, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-		how := Connection{Proxy: func(*http.Request) (*url.URL, error) { return proxy, nil }}
+		how := asking.Connection{Proxy: func(*http.Request) (*url.URL, error) { return proxy, nil }}
 		want(t, askedBoth(t, "http://as.example.com", how), "proxy_auth_required", false, "user:password", proxy.Host)
 	})
 }
@@ -376,7 +378,7 @@ func TestAnUnknownAuthorityBehindAProxyNamesBoth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	how := Connection{Proxy: func(*http.Request) (*url.URL, error) { return through, nil }}
+	how := asking.Connection{Proxy: func(*http.Request) (*url.URL, error) { return through, nil }}
 	want(t, askedBoth(t, "https://"+target, how), "unknown_authority", false, target, through.Host, "looks into TLS")
 }
 
@@ -398,7 +400,7 @@ func TestARequestForACertificateIsToldIfNoAnswerComes(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	c, err := New(eiam, Connection{TLS: &tls.Config{RootCAs: ours.pool()}}, time.Now)
+	c, err := New(eiam, asking.Connection{TLS: &tls.Config{RootCAs: ours.pool()}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

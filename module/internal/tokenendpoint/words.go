@@ -1,6 +1,7 @@
 package tokenendpoint
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -9,28 +10,30 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // advised returns the answer with what to do about it. Whatever goes wrong with
 // that, the answer stays.
-func (c *Client) advised(described Answer, x *exchange, r *Request, body *reply) (a Answer) {
+func (c *Client) advised(described Answer, x *asking.Exchange, r *Request, body *reading.Reply) (a Answer) {
 	defer func() {
 		if recover() != nil {
 			a = described
 		}
 	}()
 	a = described
-	c.advise(&a, x, r, body.body)
+	c.advise(&a, x, r, body.Body)
 	return a
 }
 
 // advise gives an answer that grants nothing its remedy, and a truer cause where
 // the exchange tells one.
-func (c *Client) advise(a *Answer, x *exchange, r *Request, body []byte) {
+func (c *Client) advise(a *Answer, x *asking.Exchange, r *Request, body []byte) {
 	if a.Outcome == Granted || a.Outcome == Refused {
 		return
 	}
-	why, misdirected := x.misdirected(a.Status, body)
+	why, misdirected := x.Misdirected(a.Status, body)
 	switch {
 	case misdirected:
 		a.Cause, a.Detail = why.Name, why.Sentence+": "+a.Detail
@@ -39,7 +42,7 @@ func (c *Client) advise(a *Answer, x *exchange, r *Request, body []byte) {
 	case a.ClientRefused:
 		why = c.clientRefused(r)
 	case known(a.Cause):
-		why = cause.Of(a.Cause).With("setting", x.setting)
+		why = cause.Of(a.Cause).With("setting", cmp.Or(r.Setting, "token_endpoint"))
 	case a.Outcome == Misconfigured:
 		why = cause.Code("configuration").With()
 	default:

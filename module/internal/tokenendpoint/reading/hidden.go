@@ -1,4 +1,4 @@
-package tokenendpoint
+package reading
 
 import (
 	"html"
@@ -8,39 +8,47 @@ import (
 	"strings"
 )
 
-// tokens are what an answer that is not as it should be may hold: an object with
-// the tokens, found by the shape of its members, wherever it stands.
-type tokens struct {
-	in            any    // where the answer's other members are
-	refreshToken  string // "" if the grant has none
-	accessToken   string
-	whole         bool
-	otherRotation bool // there is another one, with another refresh token
+// Places are where an answer is to have what it holds: paths as in [Reply.Find].
+type Places struct {
+	AccessToken, RefreshToken, IDToken, Expires string
+
+	NoRefreshToken bool // one that is there is of no use
 }
 
-// hidden looks for tokens in whatever a server's runtime, debugger or gateway made
+// Tokens are what an answer that is not as it should be may hold: an object with
+// the tokens, found by the shape of its members, wherever it stands.
+type Tokens struct {
+	In            any    // where the answer's other members are
+	RefreshToken  string // "" if the grant has none
+	AccessToken   string
+	OtherRotation bool // there is another one, with another refresh token
+
+	whole bool
+}
+
+// Hidden looks for tokens in whatever a server's runtime, debugger or gateway made
 // of an answer. Of several objects the last whole one with both tokens counts. A
 // refresh token alone counts only where no object has an access token: it may be a
 // masked one that a debugger shows. A value of our own request is none.
-func (c *Client) hidden(r *reply, own map[string]bool) (best tokens) {
-	rank, text, ends := 0, string(r.body), r.err == nil && !r.endless
-	consider := func(found tokens) {
+func (r *Reply) Hidden(p Places, own map[string]bool) (best Tokens) {
+	rank, text, ends := 0, string(r.Body), r.Err == nil && !r.endless
+	consider := func(found Tokens) {
 		at := found.rank()
-		other := best.otherRotation || found.refreshToken != "" && best.refreshToken != "" && best.refreshToken != found.refreshToken
+		other := best.OtherRotation || found.RefreshToken != "" && best.RefreshToken != "" && best.RefreshToken != found.RefreshToken
 		if at > 0 && at >= rank {
 			best, rank = found, at
 		}
-		best.otherRotation = other
+		best.OtherRotation = other
 	}
-	if r.form == isForm {
-		c.walk(r.tree, r.err == nil, maxWrappings, own, consider)
+	if r.Form == IsForm {
+		p.walk(r.Tree, r.Err == nil, maxWrappings, own, consider)
 	}
-	c.search(text, ends, 0, own, consider)
+	p.search(text, ends, 0, own, consider)
 	if rank == 0 {
 		if ends {
 			text += "\n"
 		}
-		if t, ok := c.labelled(text, own); ok {
+		if t, ok := p.labelled(text, own); ok {
 			return t
 		}
 	}
@@ -48,17 +56,17 @@ func (c *Client) hidden(r *reply, own map[string]bool) (best tokens) {
 }
 
 // rank says which of several objects counts, 0 for one that does not.
-func (t *tokens) rank() int {
-	switch both := t.refreshToken != "" && t.accessToken != ""; {
+func (t *Tokens) rank() int {
+	switch both := t.RefreshToken != "" && t.AccessToken != ""; {
 	case both && t.whole:
 		return 5
 	case both:
 		return 4
-	case t.accessToken != "" && t.whole:
+	case t.AccessToken != "" && t.whole:
 		return 3
-	case t.refreshToken != "" && t.whole:
+	case t.RefreshToken != "" && t.whole:
 		return 2
-	case t.refreshToken != "":
+	case t.RefreshToken != "":
 		return 1
 	}
 	return 0
@@ -69,88 +77,88 @@ const maxWrappings = 4
 
 // search calls found for everything in a text that may be tokens: JSON objects,
 // also in texts of others or escaped as in a page, and pairs as in a form.
-func (c *Client) search(text string, ends bool, depth int, own map[string]bool, found func(tokens)) {
+func (p Places) search(text string, ends bool, depth int, own map[string]bool, found func(Tokens)) {
 	if depth == maxWrappings {
 		return
 	}
 	within := 0 // the end of one that was cut and has an access token: see walk
-	for o := range objects([]byte(text)) {
+	for o := range Objects([]byte(text)) {
 		if o.start < within {
 			continue
 		}
-		c.walk(o.tree, o.whole, depth, own, found)
-		if object, ok := o.tree.(map[string]any); ok && !o.whole && c.tokensIn(object, false, own).accessToken != "" {
+		p.walk(o.Tree, o.Whole, depth, own, found)
+		if object, ok := o.Tree.(map[string]any); ok && !o.Whole && p.tokensIn(object, false, own).AccessToken != "" {
 			within = o.end
 		}
 	}
 	if strings.Contains(text, "&") {
 		if plain := html.UnescapeString(text); plain != text {
-			c.search(plain, ends, depth+1, own, found)
+			p.search(plain, ends, depth+1, own, found)
 		}
 	}
 	if strings.Contains(text, `\"`) || strings.Contains(text, `\u0022`) {
-		c.search(unquote([]byte(text)), ends, depth+1, own, found)
+		p.search(unquote([]byte(text)), ends, depth+1, own, found)
 	}
-	names := lastNames(c.dialect.AccessTokenPath + "|" + c.dialect.RefreshTokenPath)
+	names := LastNames(p.AccessToken + "|" + p.RefreshToken)
 	if pairs := pairsOf(text, ends, strings.Split(names, "|"), own); len(pairs) > 0 {
-		c.walk(pairs, true, maxWrappings, own, found)
+		p.walk(pairs, true, maxWrappings, own, found)
 	}
 }
 
 // walk looks for tokens in a value, at the paths of the dialect or at any depth. What
 // stands within an object that has an access token itself says something about its
 // tokens, such as their lifetimes or types, under the same names.
-func (c *Client) walk(value any, whole bool, depth int, own map[string]bool, found func(tokens)) {
+func (p Places) walk(value any, whole bool, depth int, own map[string]bool, found func(Tokens)) {
 	switch value := value.(type) {
 	case map[string]any:
-		if t := c.tokensIn(value, whole, own); t.refreshToken != "" || t.accessToken != "" {
-			if found(t); t.accessToken != "" {
+		if t := p.tokensIn(value, whole, own); t.RefreshToken != "" || t.AccessToken != "" {
+			if found(t); t.AccessToken != "" {
 				return
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(value)) {
-			c.walk(value[name], whole, depth, own, found)
+			p.walk(value[name], whole, depth, own, found)
 		}
 	case []any:
 		for _, inner := range value {
-			c.walk(inner, whole, depth, own, found)
+			p.walk(inner, whole, depth, own, found)
 		}
 	case string:
 		if depth < maxWrappings && strings.ContainsAny(value, "{=") {
-			c.search(value, whole, depth+1, own, found)
+			p.search(value, whole, depth+1, own, found)
 		}
 	}
 }
 
 // tokensIn reads an object: where the dialect has its tokens, or by their own names, in
 // any spelling.
-func (c *Client) tokensIn(object map[string]any, whole bool, own map[string]bool) tokens {
-	r := &reply{tree: object}
-	t := tokens{in: object, whole: whole}
+func (p Places) tokensIn(object map[string]any, whole bool, own map[string]bool) Tokens {
+	r := &Reply{Tree: object}
+	t := Tokens{In: object, whole: whole}
 	find := func(path string) string {
-		if text := r.findToken(path); text != "" && !own[text] {
+		if text := r.FindToken(path); text != "" && !own[text] {
 			return text
 		}
-		if text := r.findToken(lastNames(path)); text != "" && !own[text] {
+		if text := r.FindToken(LastNames(path)); text != "" && !own[text] {
 			return text
 		}
-		for name := range strings.SplitSeq(lastNames(path), "|") {
-			member := spelled(object, name, isToken)
-			if text := tokenOf(object[member]); member != "" && text != "" && !own[text] {
+		for name := range strings.SplitSeq(LastNames(path), "|") {
+			member := spelled(object, name, IsToken)
+			if text := TokenOf(object[member]); member != "" && text != "" && !own[text] {
 				return text
 			}
 		}
 		return ""
 	}
-	t.accessToken = find(c.dialect.AccessTokenPath)
-	if !c.dialect.IgnoreRefreshToken {
-		t.refreshToken = find(c.dialect.RefreshTokenPath)
+	t.AccessToken = find(p.AccessToken)
+	if !p.NoRefreshToken {
+		t.RefreshToken = find(p.RefreshToken)
 	}
 	return t
 }
 
-// lastNames are the last names of the alternatives of a path.
-func lastNames(path string) string {
+// LastNames are the last names of the alternatives of a path.
+func LastNames(path string) string {
 	var names []string
 	for alternative := range strings.SplitSeq(path, "|") {
 		name := strings.TrimSpace(alternative)

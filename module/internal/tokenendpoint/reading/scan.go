@@ -1,4 +1,4 @@
-package tokenendpoint
+package reading
 
 import (
 	"bytes"
@@ -264,18 +264,19 @@ func unquote(raw []byte) string {
 	return b.String()
 }
 
-// object is one JSON object or array that stands in a text.
-type object struct {
-	tree       any
-	whole      bool
+// Object is one JSON object or array that stands in a text.
+type Object struct {
+	Tree  any
+	Whole bool
+
 	start, end int
 }
 
-// objects finds the JSON objects and arrays in a text, whatever stands around
+// Objects finds the JSON objects and arrays in a text, whatever stands around
 // them: the outermost ones that are whole, and of those that are not what was
 // complete. It reads no byte more than a few times.
-func objects(text []byte) iter.Seq[object] {
-	return func(yield func(object) bool) {
+func Objects(text []byte) iter.Seq[Object] {
+	return func(yield func(Object) bool) {
 		budget := 8 * len(text)
 		for at := 0; at < len(text); {
 			next := bytes.IndexAny(text[at:], "{[")
@@ -283,15 +284,15 @@ func objects(text []byte) iter.Seq[object] {
 				return
 			}
 			s := scanner{text: text, at: at + next}
-			found := object{start: s.at}
-			found.tree, found.whole = s.value(0)
+			found := Object{start: s.at}
+			found.Tree, found.Whole = s.value(0)
 			found.end = s.at
-			if !saysNothing(found.tree) && !yield(found) {
+			if !saysNothing(found.Tree) && !yield(found) {
 				return
 			}
 			// Within what makes no sense there may be something that does.
 			at, budget = found.start+1, budget-(found.end-found.start)
-			if found.whole || budget < 0 {
+			if found.Whole || budget < 0 {
 				at = max(at, found.end)
 			}
 		}

@@ -1,4 +1,8 @@
-package tokenendpoint
+// Package discovery answers what an authorization server says of itself (RFC 8414).
+//
+// It knows an issuer and how to reach it. It must not know settings, nor what is done with
+// what it finds.
+package discovery
 
 import (
 	"context"
@@ -13,6 +17,8 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/asking"
+	"lamplighter/module/internal/tokenendpoint/reading"
 )
 
 // Metadata is what an authorization server says of itself (RFC 8414 section 2).
@@ -64,7 +70,7 @@ func (m Metadata) ForMutualTLS() Metadata {
 
 // Undiscovered is the error of metadata that cannot be had, or not be believed.
 type Undiscovered struct {
-	// Cause, Detail, Remedy and Passes are those of an [Answer].
+	// Cause, Detail, Remedy and Passes are those of a tokenendpoint.Answer.
 	Cause, Detail, Remedy string
 	Passes                bool
 }
@@ -99,7 +105,7 @@ func unfitFor(name, detail string, facts ...string) *unfit {
 // OpenID Connect Discovery. It follows redirects within its origin alone, and
 // believes only a document that names the very same issuer. Its error is
 // *Undiscovered.
-func Discover(ctx context.Context, issuer string, how Connection) (Metadata, error) {
+func Discover(ctx context.Context, issuer string, how asking.Connection) (Metadata, error) {
 	places, err := wellKnown(issuer)
 	if err != nil {
 		return Metadata{}, Misnamed(issuer, err)
@@ -183,18 +189,18 @@ const maxRedirects = 3
 
 // fetchMetadata reads one document. A redirect within the origin is followed: the
 // request holds no secret, and who answers is the same.
-func fetchMetadata(ctx context.Context, issuer, place string, how Connection) (m Metadata, problem *unfit) {
+func fetchMetadata(ctx context.Context, issuer, place string, how asking.Connection) (m Metadata, problem *unfit) {
 	for range maxRedirects + 1 {
-		var r *reply
+		var r *reading.Reply
 		if r, problem = getMetadata(ctx, place, how); problem != nil {
 			return m, problem
 		}
-		if r.status < 300 || r.status >= 400 {
+		if r.Status < 300 || r.Status >= 400 {
 			return readMetadata(issuer, r)
 		}
-		next, ok := sameOrigin(place, r.header.Get("Location"))
+		next, ok := sameOrigin(place, r.Header.Get("Location"))
 		if !ok {
-			return m, unfitFor("metadata_redirect", fmt.Sprintf("answered %d with a redirect%s", r.status, redirectTarget(r.header, nil)), "issuer", issuer)
+			return m, unfitFor("metadata_redirect", fmt.Sprintf("answered %d with a redirect%s", r.Status, r.RedirectTarget(nil)), "issuer", issuer)
 		}
 		place = next
 	}
@@ -226,34 +232,34 @@ func port(u *url.URL) string {
 	return "443"
 }
 
-func getMetadata(ctx context.Context, place string, how Connection) (*reply, *unfit) {
+func getMetadata(ctx context.Context, place string, how asking.Connection) (*reading.Reply, *unfit) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
 	if err != nil {
 		return nil, unfitFor("metadata_invalid", "is no URL that can be asked")
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "lamplighter")
-	x := &exchange{way: way{setting: "issuer"}, now: time.Now}
-	resp, err := x.roundTrip(req, how)
+	x := asking.New("issuer", nil, time.Now)
+	resp, err := x.RoundTrip(req, how)
 	if err == nil {
 		defer resp.Body.Close()
-		r := readReply(resp)
-		if why, ok := x.misdirected(r.status, r.body); ok {
-			return nil, &unfit{why, fmt.Sprintf("answered %d: %s", r.status, why.Sentence)}
+		r := reading.Read(resp)
+		if why, ok := x.Misdirected(r.Status, r.Body); ok {
+			return nil, &unfit{why, fmt.Sprintf("answered %d: %s", r.Status, why.Sentence)}
 		}
 		return r, nil
 	}
-	if x.seal() {
-		return nil, &unfit{x.unanswered(err), "gave no answer: " + redact.Text(reason(err)) + x.afterwards()}
+	if x.Seal() {
+		return nil, &unfit{x.Unanswered(err), "gave no answer: " + redact.Text(asking.Reason(err)) + x.Afterwards()}
 	}
-	why, detail := x.ended(err, nil)
+	why, detail := x.Ended(err, nil)
 	return nil, &unfit{why, "cannot be read: " + detail}
 }
 
 // readMetadata reads an answer that is no redirect.
-func readMetadata(issuer string, r *reply) (m Metadata, problem *unfit) {
-	answered := fmt.Sprintf("answered %d", r.status)
-	switch status := r.status; {
+func readMetadata(issuer string, r *reading.Reply) (m Metadata, problem *unfit) {
+	answered := fmt.Sprintf("answered %d", r.Status)
+	switch status := r.Status; {
 	case status == http.StatusNotFound, status == http.StatusGone, status == http.StatusMethodNotAllowed:
 		return m, unfitFor("metadata_not_found", answered, "issuer", issuer)
 	case status >= 500, status == http.StatusTooManyRequests, status == http.StatusRequestTimeout:
@@ -262,9 +268,9 @@ func readMetadata(issuer string, r *reply) (m Metadata, problem *unfit) {
 		return m, unfitFor("metadata_refused", answered, "issuer", issuer)
 	case status != http.StatusOK:
 		return m, unfitFor("metadata_invalid", answered, "issuer", issuer)
-	case r.err != nil:
-		return m, unfitFor("metadata_invalid", "cannot be read: "+redact.Text(reason(r.err)), "issuer", issuer)
-	case json.Unmarshal(r.body, &m) != nil:
+	case r.Err != nil:
+		return m, unfitFor("metadata_invalid", "cannot be read: "+redact.Text(asking.Reason(r.Err)), "issuer", issuer)
+	case json.Unmarshal(r.Body, &m) != nil:
 		return Metadata{}, unfitFor("metadata_invalid", "is no JSON object of metadata", "issuer", issuer)
 	}
 	return m, nil

@@ -1,4 +1,4 @@
-package tokenendpoint
+package signing
 
 import (
 	"crypto"
@@ -19,16 +19,17 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// signingAlgs are the algorithms of client assertions (RFC 7518 section 3.1, RFC
-// 8037). The first of a key type is its default.
+// Algs are the algorithms of assertions (RFC 7518 section 3.1, RFC 8037).
+var Algs = slices.Concat(rsaAlgs, []string{"ES256", "ES384", "ES512", "EdDSA"}, HMACAlgs)
+
+// HMACAlgs are those that sign with a secret. The first of a key type is its default.
+var HMACAlgs = []string{"HS256", "HS384", "HS512"}
+
 var (
-	hmacAlgs = []string{"HS256", "HS384", "HS512"}
-	rsaAlgs  = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
-	curves   = map[elliptic.Curve]string{elliptic.P256(): "ES256", elliptic.P384(): "ES384", elliptic.P521(): "ES512"}
+	rsaAlgs = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	curves  = map[elliptic.Curve]string{elliptic.P256(): "ES256", elliptic.P384(): "ES384", elliptic.P521(): "ES512"}
 
 	hmacKeys = map[string]int{"HS256": 32, "HS384": 48, "HS512": 64} // least length
-
-	signingAlgs = slices.Concat(rsaAlgs, []string{"ES256", "ES384", "ES512", "EdDSA"}, hmacAlgs)
 )
 
 // signingKey is a private key, and what a JWK says of it besides.

@@ -1,4 +1,4 @@
-package tokenendpoint
+package reading
 
 import (
 	"bytes"
@@ -13,12 +13,12 @@ var (
 )
 
 // markup tells what a body is that begins with a tag.
-func markup(body []byte) forms {
+func markup(body []byte) Form {
 	head := body[:min(len(body), 1<<10)]
 	if !page.Match(head) && tag.Match(head) {
-		return isXML
+		return IsXML
 	}
-	return isHTML
+	return IsHTML
 }
 
 // printed are what programs print or write that is no JSON.
@@ -35,18 +35,18 @@ var printed = []struct {
 	{"one word, which may be the access token: then set 'access_token_path @body'", regexp.MustCompile(`^[\w.~+/-]{16}[\w.~+/-]*=*$`)},
 }
 
-// looksLike says what a body is that is neither JSON nor a form.
-func (r *reply) looksLike() string {
-	head := r.body[:min(len(r.body), 8<<10)]
+// LooksLike says what a body is that is neither JSON nor a form.
+func (r *Reply) LooksLike() string {
+	head := r.Body[:min(len(r.Body), 8<<10)]
 	for _, kind := range printed {
 		if kind.like.Match(head) {
 			return kind.what
 		}
 	}
 	switch {
-	case r.form == isXML:
+	case r.Form == IsXML:
 		return "an XML document"
-	case r.form == isHTML:
+	case r.Form == IsHTML:
 		return "an HTML page, as gateways have"
 	case !isText(head) || bytes.IndexByte(head, 0) >= 0:
 		return "binary data"

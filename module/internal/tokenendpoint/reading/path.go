@@ -1,4 +1,4 @@
-package tokenendpoint
+package reading
 
 import (
 	"encoding/json"
@@ -7,35 +7,35 @@ import (
 	"strings"
 )
 
-// find returns the text of the first alternative of a path that is there and
+// Find returns the text of the first alternative of a path that is there and
 // not empty.
-func (r *reply) find(path string) string {
+func (r *Reply) Find(path string) string {
 	for alternative := range strings.SplitSeq(path, "|") {
-		if text := r.text(strings.TrimSpace(alternative)); text != "" {
+		if text := r.Text(strings.TrimSpace(alternative)); text != "" {
 			return text
 		}
 	}
 	return ""
 }
 
-// findToken returns the first alternative of a path that is a token.
-func (r *reply) findToken(path string) string {
+// FindToken returns the first alternative of a path that is a token.
+func (r *Reply) FindToken(path string) string {
 	for alternative := range strings.SplitSeq(path, "|") {
 		alternative = strings.TrimSpace(alternative)
-		if alternative == "@body" && (r.form == isJSON || r.form == isHTML || r.form == isXML) {
+		if alternative == "@body" && (r.Form == isJSON || r.Form == IsHTML || r.Form == IsXML) {
 			continue
 		}
-		if text := tokenOf(r.value(alternative)); text != "" {
+		if text := TokenOf(r.Value(alternative)); text != "" {
 			return text
 		}
 	}
 	return ""
 }
 
-// tokenOf returns a value that is a token: text, or the digits of a number, alone or
+// TokenOf returns a value that is a token: text, or the digits of a number, alone or
 // as the one element of a list. A token has no blanks around it, and is none of the
 // words and signs that stand for nothing, or for what somebody hid.
-func tokenOf(value any) string {
+func TokenOf(value any) string {
 	text := ""
 	switch value := value.(type) {
 	case string:
@@ -53,7 +53,7 @@ func tokenOf(value any) string {
 	case []any:
 		if len(value) == 1 {
 			if _, list := value[0].([]any); !list {
-				return tokenOf(value[0])
+				return TokenOf(value[0])
 			}
 		}
 	}
@@ -73,31 +73,31 @@ func isElsewhere(path string) bool {
 	return strings.HasPrefix(path, "header:") || strings.HasPrefix(path, "cookie:") || strings.HasPrefix(path, "@")
 }
 
-// text reads one path: "header:X", "cookie:X", "@body" or a dotted path into
+// Text reads one path: "header:X", "cookie:X", "@body" or a dotted path into
 // the body. Only strings, numbers, booleans and lists of one of
 // them have a text.
-func (r *reply) text(path string) string { return scalar(r.value(path)) }
+func (r *Reply) Text(path string) string { return Scalar(r.Value(path)) }
 
-// value is what stands at one path.
-func (r *reply) value(path string) any {
-	if path == "@body" && r.err != nil {
+// Value is what stands at one path.
+func (r *Reply) Value(path string) any {
+	if path == "@body" && r.Err != nil {
 		return nil // a part of it
 	}
 	if path == "@body" {
-		return strings.TrimSpace(string(r.body))
+		return strings.TrimSpace(string(r.Body))
 	}
 	if name, ok := strings.CutPrefix(path, "header:"); ok {
-		return r.header.Get(name)
+		return r.Header.Get(name)
 	}
 	if name, ok := strings.CutPrefix(path, "cookie:"); ok {
-		for _, cookie := range (&http.Response{Header: r.header}).Cookies() {
+		for _, cookie := range (&http.Response{Header: r.Header}).Cookies() {
 			if cookie.Name == name {
 				return cookie.Value
 			}
 		}
 		return nil
 	}
-	return lookup(r.tree, path)
+	return lookup(r.Tree, path)
 }
 
 // lookup follows a dotted path. A key that itself holds dots is found too, and
@@ -133,7 +133,7 @@ func lookup(node any, path string) any {
 	return nil
 }
 
-func scalar(value any) string {
+func Scalar(value any) string {
 	switch value := value.(type) {
 	case string:
 		return value
@@ -143,7 +143,7 @@ func scalar(value any) string {
 		return strconv.FormatBool(value)
 	case []any:
 		if len(value) == 1 {
-			return scalar(value[0])
+			return Scalar(value[0])
 		}
 	}
 	return ""

@@ -1,4 +1,9 @@
-package tokenendpoint
+// Package asking answers whether a request reached a server: one request on one connection
+// of its own, and in words where it ended if nothing came back.
+//
+// It knows HTTP, TLS, forward proxies, and which byte was written. It must not know what is
+// asked, nor read an answer beyond its headers.
+package asking
 
 import (
 	"context"
@@ -14,10 +19,10 @@ import (
 	"lamplighter/module/internal/panics"
 )
 
-// exchange is one request on one connection of its own. It knows for certain
+// Exchange is one request on one connection of its own. It knows for certain
 // whether a byte of the request was written, which net/http does not tell, and
 // lets the caller look once more before the first one is.
-type exchange struct {
+type Exchange struct {
 	way
 
 	ctx        context.Context // of the request
@@ -32,16 +37,37 @@ type exchange struct {
 	sentAt  time.Time
 }
 
+// New returns an exchange with the server that a setting names: token_endpoint if that is
+// "". Before the first byte of the request is written, beforeSend is called unless it is
+// nil; its error cancels the request. now is the clock that SentAt is read from.
+func New(setting string, beforeSend func() error, now func() time.Time) *Exchange {
+	return &Exchange{way: way{setting: setting}, beforeSend: beforeSend, now: now}
+}
+
+// Refusal is the error of beforeSend, nil if it had none.
+func (x *Exchange) Refusal() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.refusal
+}
+
+// SentAt is when the request was written, the zero time if it was not.
+func (x *Exchange) SentAt() time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.sentAt
+}
+
 // maxHeader bounds the headers of an answer: far above what gateways add, since the
 // tokens behind them count. Reading tiny ones takes 25 times their length of memory.
 const maxHeader = 2 << 20
 
 var errSealed = errors.New("given up before it was sent")
 
-// roundTrip sends the request. Nobody follows redirects, negotiates HTTP/2,
+// RoundTrip sends the request. Nobody follows redirects, negotiates HTTP/2,
 // reuses a connection or tries twice: each could present a refresh token where
 // or when the caller does not know of it.
-func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response, error) {
+func (x *Exchange) RoundTrip(req *http.Request, how Connection) (*http.Response, error) {
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
 	x.trace(trace)
 	x.ctx = httptrace.WithClientTrace(req.Context(), trace)
@@ -76,7 +102,7 @@ func (x *exchange) roundTrip(req *http.Request, how Connection) (*http.Response,
 	return transport.RoundTrip(req.WithContext(x.ctx)) //nolint:contextcheck // see above
 }
 
-func (x *exchange) arm() {
+func (x *Exchange) arm() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.armed = true
@@ -84,7 +110,7 @@ func (x *exchange) arm() {
 
 // permit is asked before anything is written to the connection. The TLS
 // handshake may pass; the request only if beforeSend agrees.
-func (x *exchange) permit() error {
+func (x *Exchange) permit() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
@@ -111,14 +137,14 @@ func (x *exchange) permit() error {
 	return nil
 }
 
-func (x *exchange) wrote() bool {
+func (x *Exchange) wrote() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.sent
 }
 
-// seal ends the exchange: from now on it holds whether the request was sent.
-func (x *exchange) seal() (sent bool) {
+// Seal ends the exchange: from now on it holds whether the request was sent.
+func (x *Exchange) Seal() (sent bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.sealed = true
@@ -128,7 +154,7 @@ func (x *exchange) seal() (sent bool) {
 // wire is the connection as the exchange watches it.
 type wire struct {
 	net.Conn
-	exchange *exchange
+	exchange *Exchange
 	answered bool
 	over     func() (stopped bool) // ends the watch for the end of the request
 }

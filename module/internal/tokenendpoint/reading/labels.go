@@ -1,4 +1,4 @@
-package tokenendpoint
+package reading
 
 import (
 	"html"
@@ -39,12 +39,12 @@ func labelsOf(names []string) *regexp.Regexp {
 // labelled looks for tokens beside their names in what is no JSON. Such a text may be
 // prose, so that only an access token counts that comes with a refresh token, a
 // lifetime or a type, and only what looks like tokens.
-func (c *Client) labelled(text string, own map[string]bool) (t tokens, ok bool) {
+func (p Places) labelled(text string, own map[string]bool) (t Tokens, ok bool) {
 	if len(text) > maxLabelled {
 		return t, false
 	}
-	names := strings.Split(lastNames(strings.Join([]string{
-		c.dialect.AccessTokenPath, c.dialect.RefreshTokenPath, c.dialect.IDTokenPath, c.dialect.ExpiresPath, "token_type", "scope",
+	names := strings.Split(LastNames(strings.Join([]string{
+		p.AccessToken, p.RefreshToken, p.IDToken, p.Expires, "token_type", "scope",
 	}, "|")), "|")
 	members := map[string]any{}
 	label := labelsOf(names)
@@ -61,14 +61,14 @@ func (c *Client) labelled(text string, own map[string]bool) (t tokens, ok bool) 
 		}
 		text = text[match[group+1]:] // what ended one value may begin the next
 	}
-	t = c.tokensIn(members, true, own)
+	t = p.tokensIn(members, true, own)
 	_, typed := members["token_type"]
-	lives := scalar(lookup(members, lastNames(c.dialect.ExpiresPath))) != ""
+	lives := Scalar(lookup(members, LastNames(p.Expires))) != ""
 	switch {
-	case !looksRandom(t.accessToken), t.refreshToken == "" && !typed && !lives, t.refreshToken == t.accessToken:
-		return tokens{}, false
-	case t.refreshToken != "" && !looksRandom(t.refreshToken):
-		return tokens{}, false
+	case !looksRandom(t.AccessToken), t.RefreshToken == "" && !typed && !lives, t.RefreshToken == t.AccessToken:
+		return Tokens{}, false
+	case t.RefreshToken != "" && !looksRandom(t.RefreshToken):
+		return Tokens{}, false
 	}
 	return t, true
 }

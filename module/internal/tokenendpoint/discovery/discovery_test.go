@@ -1,4 +1,4 @@
-package tokenendpoint
+package discovery
 
 import (
 	"compress/gzip"
@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/tokenendpoint/asking"
 )
 
 // issuing is a server of metadata documents. It notes which paths were asked for.
@@ -51,7 +53,7 @@ func TestMetadataIsFoundWhereverItsStandardPutsIt(t *testing.T) {
 				}
 				fmt.Fprintf(w, `{"issuer":"%s%s","token_endpoint":"https://as.example.com/token","revocation_endpoint":"https://as.example.com/revoke"}`, url, test.issuer)
 			})
-			m, err := Discover(t.Context(), url+test.issuer, Connection{})
+			m, err := Discover(t.Context(), url+test.issuer, asking.Connection{})
 			if err != nil || m.TokenEndpoint != "https://as.example.com/token" || m.RevocationEndpoint != "https://as.example.com/revoke" {
 				t.Errorf("%+v, %v", m, err)
 			}
@@ -84,13 +86,13 @@ func TestMetadataThatCannotBeBelievedIsRefused(t *testing.T) {
 			fmt.Fprintf(w, `{"issuer":"%s","token_endpoint":"https://as.example.com/token"}`, url)
 		}, "answered 302"},
 		"too long": {func(w http.ResponseWriter, _ *http.Request, url string) {
-			fmt.Fprintf(w, `{"issuer":"%s","token_endpoint":"https://as.example.com/token","x":"%s"}`, url, strings.Repeat("x", maxBody))
+			fmt.Fprintf(w, `{"issuer":"%s","token_endpoint":"https://as.example.com/token","x":"%s"}`, url, strings.Repeat("x", 4<<20))
 		}, "longer than 4 MiB"},
 		"no JSON": {func(w http.ResponseWriter, _ *http.Request, _ string) { fmt.Fprint(w, "<html>") }, "is no JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, asked := issuing(t, test.answer)
-			m, err := Discover(t.Context(), url, Connection{})
+			m, err := Discover(t.Context(), url, asking.Connection{})
 			if err == nil || m.TokenEndpoint != "" || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), url) {
 				t.Errorf("%+v, %v; want it to say %q", m, err, test.want)
 			}
@@ -106,7 +108,7 @@ func TestALongWordOfMetadataIsNotQuotedForEver(t *testing.T) {
 	url, _ := issuing(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
 		fmt.Fprintf(w, `{"issuer":"\u001b[31m%s"}`, strings.Repeat("X", 500_000))
 	})
-	_, err := Discover(t.Context(), url, Connection{})
+	_, err := Discover(t.Context(), url, asking.Connection{})
 	if err == nil || len(err.Error()) > 1000 || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("%d characters", len(fmt.Sprint(err)))
 	}
@@ -116,7 +118,7 @@ func TestAnIssuerThatDoesNotAnswerCostsOneTimeout(t *testing.T) {
 	url, asked := issuing(t, func(_ http.ResponseWriter, r *http.Request, _ string) { <-r.Context().Done() })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err := Discover(ctx, url, Connection{})
+	_, err := Discover(ctx, url, asking.Connection{})
 	if err == nil || strings.Count(err.Error(), "the timeout is over") != 1 || len(asked()) != 1 {
 		t.Error(err)
 	}
@@ -161,7 +163,7 @@ func TestRedirectsOfMetadataAreFollowedWithinTheirOriginAlone(t *testing.T) {
 				w.Header().Set("Location", test.to(url, r))
 				w.WriteHeader(http.StatusMovedPermanently)
 			})
-			_, err := Discover(t.Context(), url, Connection{})
+			_, err := Discover(t.Context(), url, asking.Connection{})
 			none, _ := errors.AsType[*Undiscovered](err)
 			if test.cause == "" && err != nil || test.cause != "" && (none == nil || none.Cause != test.cause || strings.Contains(err.Error(), "\u202e") || strings.Contains(err.Error(), "pw")) {
 				t.Error(err)
@@ -213,7 +215,7 @@ func TestWhatAnIssuerAnswersIsToldApart(t *testing.T) {
 				}
 				_, _ = io.WriteString(w, body)
 			})
-			_, err := Discover(t.Context(), url, Connection{})
+			_, err := Discover(t.Context(), url, asking.Connection{})
 			none, _ := errors.AsType[*Undiscovered](err)
 			switch {
 			case test.cause == "" && err != nil, test.cause != "" && none == nil:

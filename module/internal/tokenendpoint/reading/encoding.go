@@ -1,4 +1,4 @@
-package tokenendpoint
+package reading
 
 import (
 	"bytes"
@@ -44,15 +44,15 @@ func decompress(body []byte, header http.Header) ([]byte, error) {
 			if len(plain) > 0 {
 				body = plain
 			}
-			if own, ok := errors.AsType[unreadable](err); ok {
+			if own, ok := errors.AsType[Unreadable](err); ok {
 				return body, own
 			}
-			return body, unreadable("its compression is damaged")
+			return body, Unreadable("its compression is damaged")
 		}
 		body = plain
 	}
 	if i := slices.IndexFunc(codings, func(c string) bool { return c == "br" || c == "zstd" || c == "compress" || c == "x-compress" }); i >= 0 && !isText(body) {
-		return body, unreadable("it is compressed with " + codings[i] + ", which was not asked for")
+		return body, Unreadable("it is compressed with " + codings[i] + ", which was not asked for")
 	}
 	return body, nil
 }

@@ -1,44 +1,19 @@
-package tokenendpoint
+package reading
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 )
 
-// checkPaths returns an error for a path that no answer can ever have. It is
-// called when the defaults are filled in.
-func (d *Dialect) checkPaths() error {
-	for _, p := range []struct{ setting, path string }{
-		{"access_token_path", d.AccessTokenPath},
-		{"refresh_token_path", d.RefreshTokenPath},
-		{"id_token_path", d.IDTokenPath},
-		{"expires_path", d.ExpiresPath},
-		{"refresh_token_expires_path", d.RefreshTokenExpiresPath},
-		{"error_path", d.ErrorPath},
-		{"issued_at_path", cmp.Or(d.IssuedAtPath, "issued_at")},
-	} {
-		if err := checkPath(p.path); err != nil {
-			return fmt.Errorf("%s %q: %w", p.setting, p.path, err)
-		}
-	}
-	for _, path := range d.ResponsePaths {
-		if err := checkPath(path); err != nil {
-			return fmt.Errorf("inject: {response.%s}: %w", path, err)
-		}
-	}
-	return nil
-}
-
 var (
 	fieldName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$") // RFC 9110 section 5.6.2; of cookies too
 	bracketed = regexp.MustCompile(`\[\w*\]`)
 )
 
-// checkPath knows the ways in which other tools write paths.
-func checkPath(path string) error {
+// CheckPath knows the ways in which other tools write paths.
+func CheckPath(path string) error {
 	for alternative := range strings.SplitSeq(path, "|") {
 		if err := checkAlternative(strings.TrimSpace(alternative)); err != nil {
 			return err
