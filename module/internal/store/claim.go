@@ -36,7 +36,7 @@ type claims struct {
 // Claim makes a refresh token the client's, under the lock of the file that the
 // claim is in.
 func (f *File) Claim(ctx context.Context, name string, token record.Fingerprint, free func(owner string) (bool, error)) (owner string, err error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return "", err
 	}
 	if err := f.ready(ctx); err != nil {
@@ -125,21 +125,40 @@ func (f *File) readClaims(path string) (map[record.Fingerprint]string, error) {
 	if err := checkPrivate(path, info); err != nil {
 		return nil, err
 	}
+	known, err := DecodeClaims(data)
+	switch {
+	case errors.Is(err, ErrNewer):
+		return nil, fmt.Errorf("%s: %w", path, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s cannot be read: %w; restore it from a backup, or remove it if no client was renamed or given another's refresh token", path, err)
+	}
+	return known, nil
+}
+
+// DecodeClaims returns whose each refresh token is that is in the bytes of a file of
+// claims.
+func DecodeClaims(data []byte) (map[record.Fingerprint]string, error) {
 	var c claims
 	switch err := record.Parse(data, &c); {
 	case err != nil:
-		return nil, fmt.Errorf("%s cannot be read: %w; restore it from a backup, or remove it if no client was renamed or given another's refresh token", path, err)
+		return nil, err
 	case c.Format > claimsFormat:
-		return nil, fmt.Errorf("%s: %w", path, ErrNewer)
+		return nil, ErrNewer
 	case c.Claims == nil:
 		c.Claims = make(map[record.Fingerprint]string)
 	}
 	return c.Claims, nil
 }
 
+// EncodeClaims returns the bytes of a file of claims.
+func EncodeClaims(known map[record.Fingerprint]string) ([]byte, error) {
+	data, err := json.Marshal(claims{Format: claimsFormat, Claims: known})
+	return append(data, '\n'), err
+}
+
 // writeClaims replaces a file of claims, durably. Called with its lock held.
 func (f *File) writeClaims(path string, known map[record.Fingerprint]string) error {
-	data, err := json.Marshal(claims{Format: claimsFormat, Claims: known})
+	data, err := EncodeClaims(known)
 	if err != nil {
 		return err
 	}
@@ -147,7 +166,7 @@ func (f *File) writeClaims(path string, known map[record.Fingerprint]string) err
 	if err := f.fs.remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a writer that crashed
 		return err
 	}
-	if err := f.createSynced(temp, append(data, '\n')); err != nil {
+	if err := f.createSynced(temp, data); err != nil {
 		return f.discard(temp, err)
 	}
 	if err := f.fs.rename(temp, path); err != nil {
@@ -184,7 +203,7 @@ func (f *File) claimOld(ctx context.Context) error {
 	used, tried := make(map[record.Fingerprint]string), make(map[record.Fingerprint]string)
 	for _, file := range files {
 		name, ok := strings.CutSuffix(file, recordSuffix)
-		if !ok || checkName(name) != nil {
+		if !ok || CheckName(name) != nil {
 			continue
 		}
 		rec, _, err := f.load(f.path(name), name)

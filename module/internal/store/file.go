@@ -24,7 +24,7 @@ type File struct {
 	dir     string
 	fs      fileSystem
 	watcher *watcher
-	keys    keyring
+	keys    Keyring
 
 	claiming gate // admits one change of claims at a time
 
@@ -66,12 +66,12 @@ func NewFile(dir string) *File {
 // Encrypt has records encrypted with keys from their next write on, or written
 // in the clear if keys is nil, until done is called: then the keys hold that were
 // given before. What these keys encrypted stays readable.
-func (f *File) Encrypt(keys *Keys) (done func()) { return f.keys.use(keys) }
+func (f *File) Encrypt(keys *Keys) (done func()) { return f.keys.Use(keys) }
 
 // Load returns the record. A file that others could have written or read, or
 // whose content is damaged, is ErrUnreadable and never ErrNotFound.
 func (f *File) Load(ctx context.Context, name string) (*record.Record, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -100,7 +100,7 @@ func (f *File) load(path, name string) (*record.Record, []byte, error) {
 	if rec, _ := f.watcher.recall(name, data); rec != nil {
 		return rec, data, nil
 	}
-	rec, err := decode(name, data, f.keys.identities()...)
+	rec, err := decode(name, data, f.keys.Identities()...)
 	if err != nil {
 		return nil, data, fmt.Errorf("%s: %w", path, err)
 	}
@@ -112,7 +112,7 @@ func (f *File) load(path, name string) (*record.Record, []byte, error) {
 // must be quick, for it holds up the news of all others, and it must not call
 // stop, which would wait for itself.
 func (f *File) Watch(name string, changed func()) (stop func()) {
-	if checkName(name) != nil {
+	if CheckName(name) != nil {
 		return func() {}
 	}
 	return f.watcher.watch(name, changed)
@@ -160,9 +160,9 @@ const (
 
 var names = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
 
-// checkName keeps a name from leaving the directory and from meeting the
+// CheckName keeps a name from leaving the directory and from meeting the
 // store's own files.
-func checkName(name string) error {
+func CheckName(name string) error {
 	if names.MatchString(name) {
 		return nil
 	}

@@ -26,12 +26,28 @@ const (
 // so that encryption changes nothing around it.
 type envelope struct {
 	Format int             `json:"format"`
+	Stamp  Stamp           `json:"stamp,omitzero"`
 	SHA256 string          `json:"sha256"`
 	Record json.RawMessage `json:"record"`
 }
 
+// Stamp is what a shared store needs to know of a write, beside the record. Who reads it
+// may have another clock, and the store may have lost writes since.
+type Stamp struct {
+	// At is when it was written, by the clock that the times in the record are of, in
+	// milliseconds since 1970.
+	At int64 `json:"at"`
+
+	// Epoch is that of the store, as the engine told it.
+	Epoch string `json:"epoch,omitempty"`
+}
+
 // encode returns the bytes of a record's file, encrypted if there are keys.
-func encode(rec *record.Record, keys *Keys) ([]byte, error) {
+func encode(rec *record.Record, keys *Keys) ([]byte, error) { return Encode(rec, keys, Stamp{}) }
+
+// Encode returns the bytes of a record, encrypted if there are keys. A zero stamp is not
+// written.
+func Encode(rec *record.Record, keys *Keys, stamp Stamp) ([]byte, error) {
 	payload, err := rec.Encode()
 	if err == nil && keys != nil {
 		payload, err = keys.seal(payload)
@@ -39,12 +55,22 @@ func encode(rec *record.Record, keys *Keys) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return wrap(payload)
+	return wrapStamped(payload, stamp)
 }
 
 // wrap puts a record into its envelope.
-func wrap(record []byte) ([]byte, error) {
-	data := fmt.Appendf(nil, "{\"format\":%d,\"sha256\":\"%x\",\"record\":%s}\n", format, sha256.Sum256(record), record)
+func wrap(record []byte) ([]byte, error) { return wrapStamped(record, Stamp{}) }
+
+func wrapStamped(record []byte, stamp Stamp) ([]byte, error) {
+	data := fmt.Appendf(nil, "{\"format\":%d,", format)
+	if stamp != (Stamp{}) {
+		member, err := json.Marshal(stamp)
+		if err != nil {
+			return nil, fmt.Errorf("encode record: %w", err)
+		}
+		data = fmt.Appendf(data, "\"stamp\":%s,", member)
+	}
+	data = fmt.Appendf(data, "\"sha256\":\"%x\",\"record\":%s}\n", sha256.Sum256(record), record)
 	if len(data) > maxSize {
 		return nil, fmt.Errorf("record has %d bytes, more than the %d that a file may have", len(data), maxSize)
 	}
@@ -55,8 +81,15 @@ func wrap(record []byte) ([]byte, error) {
 // three readings of the JSON when many records are loaded; of anything else, which
 // may be right all the same, it says so.
 func unwrap(data []byte) (*envelope, bool) {
-	rest, ok := bytes.CutPrefix(data, fmt.Appendf(nil, "{\"format\":%d,\"sha256\":\"", format))
-	if !ok || len(rest) < 2*sha256.Size {
+	rest, ok := bytes.CutPrefix(data, fmt.Appendf(nil, "{\"format\":%d,", format))
+	if !ok {
+		return nil, false
+	}
+	env := &envelope{Format: format}
+	if rest, ok = env.stamped(rest); !ok {
+		return nil, false
+	}
+	if rest, ok = bytes.CutPrefix(rest, []byte("\"sha256\":\"")); !ok || len(rest) < 2*sha256.Size {
 		return nil, false
 	}
 	sum, rest := string(rest[:2*sha256.Size]), rest[2*sha256.Size:]
@@ -67,53 +100,76 @@ func unwrap(data []byte) (*envelope, bool) {
 	if !ok || fmt.Sprintf("%x", sha256.Sum256(record)) != sum {
 		return nil, false
 	}
-	return &envelope{Format: format, SHA256: sum, Record: record}, true
+	env.SHA256, env.Record = sum, record
+	return env, true
+}
+
+// stamped takes the stamp off, if there is one.
+func (e *envelope) stamped(rest []byte) ([]byte, bool) {
+	stamp, ok := bytes.CutPrefix(rest, []byte("\"stamp\":"))
+	if !ok {
+		return rest, true
+	}
+	end := bytes.Index(stamp, []byte("},\"sha256\":"))
+	if end < 0 || record.Parse(stamp[:end+1], &e.Stamp) != nil {
+		return nil, false
+	}
+	return stamp[end+2:], true
 }
 
 // decode returns the record in the bytes of a file. Every error is
 // ErrUnreadable, and none repeats what the file holds: that may be a secret.
 func decode(name string, data []byte, keys ...age.Identity) (*record.Record, error) {
-	rec, err := open(data, keys)
+	rec, _, err := Decode(name, data, keys...)
+	return rec, err
+}
+
+// Decode returns the record of a client in its bytes, and their stamp. Every error is
+// ErrUnreadable, and none repeats what they hold: that may be a secret.
+func Decode(name string, data []byte, keys ...age.Identity) (*record.Record, Stamp, error) {
+	rec, stamp, err := open(data, keys)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnreadable, err)
+		return nil, stamp, fmt.Errorf("%w: %w", ErrUnreadable, err)
 	}
 	if rec.Client != name {
-		return nil, foreign(fmt.Errorf("%w: it belongs to another client: was it renamed or copied?", ErrUnreadable))
+		return nil, stamp, foreign(fmt.Errorf("%w: it belongs to another client: was it renamed or copied?", ErrUnreadable))
 	}
-	return rec, nil
+	return rec, stamp, nil
 }
 
 // open takes the record out of its envelope.
-func open(data []byte, keys []age.Identity) (*record.Record, error) {
+func open(data []byte, keys []age.Identity) (*record.Record, Stamp, error) {
 	switch {
 	case len(data) == 0:
-		return nil, errors.New("the file is empty")
+		return nil, Stamp{}, errors.New("the file is empty")
 	case len(data) > maxSize:
-		return nil, fmt.Errorf("the file has more than %d bytes", maxSize)
+		return nil, Stamp{}, fmt.Errorf("the file has more than %d bytes", maxSize)
 	case bytes.IndexByte(data, 0) >= 0:
-		return nil, errors.New("the file contains NUL bytes, as a crash of the machine may leave them")
+		return nil, Stamp{}, errors.New("the file contains NUL bytes, as a crash of the machine may leave them")
 	}
 	if env, ok := unwrap(data); ok {
-		return env.open(keys)
+		rec, err := env.open(keys)
+		return rec, env.Stamp, err
 	}
 	// Another format may differ in everything but the member that tells.
 	var version struct {
 		Format int `json:"format"`
 	}
 	if err := record.Parse(data, &version); err != nil {
-		return nil, err
+		return nil, Stamp{}, err
 	}
 	if version.Format > format {
-		return nil, fmt.Errorf("%w (format %d; this one knows %d)", ErrNewer, version.Format, format)
+		return nil, Stamp{}, fmt.Errorf("%w (format %d; this one knows %d)", ErrNewer, version.Format, format)
 	}
 	if version.Format < 1 {
-		return nil, errors.New("the file says no format: it is not a record")
+		return nil, Stamp{}, errors.New("the file says no format: it is not a record")
 	}
 	var env envelope
 	if err := record.Parse(data, &env); err != nil {
-		return nil, err
+		return nil, Stamp{}, err
 	}
-	return env.open(keys)
+	rec, err := env.open(keys)
+	return rec, env.Stamp, err
 }
 
 func (e *envelope) open(keys []age.Identity) (*record.Record, error) {

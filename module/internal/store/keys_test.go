@@ -97,7 +97,7 @@ func TestKeysOfAConfigurationThatStopsGiveWayToThoseBefore(t *testing.T) {
 		t.Error(err)
 	}
 	old()
-	if f.keys.writing() != nil {
+	if f.keys.Writing() != nil {
 		t.Error("keys that nobody uses encrypt")
 	}
 }

@@ -18,7 +18,7 @@ var errReleased = errors.New("lease was released")
 // Lease tries once for the lock on the client's lock file. The operating system
 // gives it back when the process ends, however it ends.
 func (f *File) Lease(ctx context.Context, name string) (Lease, error) {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {

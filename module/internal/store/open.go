@@ -207,7 +207,7 @@ func writerOf(file string) (name string, ok bool) {
 		return "", false
 	}
 	at := strings.LastIndex(file, tempInfix)
-	if at < 0 || checkName(file[:at]) != nil {
+	if at < 0 || CheckName(file[:at]) != nil {
 		return "", false
 	}
 	return file[:at], true

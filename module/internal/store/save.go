@@ -26,7 +26,7 @@ func (f *File) Replace(ctx context.Context, name string, rec *record.Record, rev
 
 // write writes the record as that revision, if admit lets it.
 func (f *File) write(ctx context.Context, name string, given *record.Record, revision uint64, admit func(*entry, *record.Record) error) error {
-	if err := checkName(name); err != nil {
+	if err := CheckName(name); err != nil {
 		return err
 	}
 	path, rec := f.path(name), *given
@@ -37,7 +37,7 @@ func (f *File) write(ctx context.Context, name string, given *record.Record, rev
 		return fmt.Errorf("%s: refusing to save revision 0 there, which nobody could read", path)
 	}
 	rec.Client, rec.Revision = name, revision
-	data, err := encode(&rec, f.keys.writing())
+	data, err := encode(&rec, f.keys.Writing())
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}

@@ -280,7 +280,7 @@ func (w *watch) end() bool {
 // files are nobody's.
 func recordOf(path string) (name string, ok bool) {
 	name, ok = strings.CutSuffix(filepath.Base(path), recordSuffix)
-	return name, ok && checkName(name) == nil
+	return name, ok && CheckName(name) == nil
 }
 
 // dirEvents follows a directory that exists.

@@ -20,8 +20,11 @@ type Call struct {
 
 // Fault is what becomes of a call. The zero value is none.
 type Fault struct {
-	// Delay is how long it takes, if its context lets it.
+	// Delay is how long it takes to arrive, if its context lets it.
 	Delay time.Duration
+
+	// Answer is how long its answer takes.
+	Answer time.Duration
 
 	// Err is what it returns; nil for what comes of it.
 	Err error
@@ -110,7 +113,11 @@ func (m *Memory) call(ctx context.Context, c Call, do func() error) error {
 		}
 	}
 	if fault.Err == nil {
-		return do()
+		err := do()
+		if fault.Answer > 0 {
+			time.Sleep(fault.Answer)
+		}
+		return err
 	}
 	switch fault.Lands {
 	case Done:

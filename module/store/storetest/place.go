@@ -52,6 +52,14 @@ func (p *Place) Snapshot() (restore func(tell bool)) {
 	}
 }
 
+// Empty takes everything away.
+func (p *Place) Empty() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.objects)
+	clear(p.leases)
+}
+
 // Cut breaks the watches of all engines.
 func (p *Place) Cut() {
 	p.mu.Lock()
@@ -61,11 +69,16 @@ func (p *Place) Cut() {
 	}
 }
 
-// Damage writes over an object as nobody who knows the contract does. It is not told.
-func (p *Place) Damage(name string, data []byte) {
+// Damage writes over an object as nobody does who knows the contract: with its tag left as
+// it is, or with another one. It is not told.
+func (p *Place) Damage(name string, data []byte, sameTag bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.objects[name] = version{data: data, tag: p.tag(), at: time.Now()}
+	v := p.objects[name]
+	if v.data = data; !sameTag {
+		v.tag = p.tag()
+	}
+	p.objects[name] = v
 }
 
 // tag returns a new one. Called with p.mu held.

@@ -1,0 +1,83 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/store"
+	shared "lamplighter/module/store"
+)
+
+// Claim makes a refresh token the client's by one compare-and-swap of the object that
+// its claim is in. Whoever changes that meanwhile is read, and judged, anew; so is a
+// write in doubt.
+func (s *Store) Claim(ctx context.Context, name string, token record.Fingerprint, free func(owner string) (bool, error)) (owner string, err error) {
+	if err := store.CheckName(name); err != nil {
+		return "", err
+	}
+	object := claimsOf(token)
+	for {
+		known, tag, err := s.readClaims(ctx, object)
+		if err != nil {
+			return "", err
+		}
+		owner := known[token]
+		if owner == name {
+			return owner, nil
+		}
+		if owner != "" {
+			if let, err := free(owner); err != nil || !let {
+				return owner, err
+			}
+		}
+		known[token] = name
+		err = s.writeClaims(ctx, object, known, tag)
+		switch {
+		case errors.Is(err, shared.ErrConflict), errors.Is(err, shared.ErrUnknown):
+			continue // until ctx ends
+		case err != nil:
+			return "", fmt.Errorf("claims in %s: %w", s.Describe(object), err)
+		}
+		return name, nil
+	}
+}
+
+// Claimed returns whose a refresh token is.
+func (s *Store) Claimed(ctx context.Context, token record.Fingerprint) (owner string, err error) {
+	known, _, err := s.readClaims(ctx, claimsOf(token))
+	return known[token], err
+}
+
+func claimsOf(token record.Fingerprint) string { return shared.ClaimsName(token.String()[:2]) }
+
+// readClaims returns the claims in an object, none if it does not exist.
+func (s *Store) readClaims(ctx context.Context, object string) (map[record.Fingerprint]string, shared.Tag, error) {
+	o, err := s.fetch(ctx, object)
+	switch {
+	case errors.Is(err, shared.ErrNotFound):
+		return make(map[record.Fingerprint]string), "", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("claims in %s: %w", s.Describe(object), err)
+	}
+	known, err := store.DecodeClaims(o.Data)
+	if err != nil {
+		return nil, "", fmt.Errorf("claims in %s cannot be read: %w; restore the object from a backup, or remove it if no client was renamed or given another's refresh token", s.Describe(object), err)
+	}
+	return known, o.Tag, nil
+}
+
+func (s *Store) writeClaims(ctx context.Context, object string, known map[record.Fingerprint]string, tag shared.Tag) error {
+	data, err := store.EncodeClaims(known)
+	if err != nil {
+		return err
+	}
+	if len(data) > maxData {
+		return fmt.Errorf("%w: it has %d bytes, more than the %d that a shared store keeps", shared.ErrFull, len(data), maxData)
+	}
+	return s.call(ctx, "put", true, func(ctx context.Context) error {
+		_, err := s.engine.Put(ctx, object, data, tag)
+		return err
+	})
+}

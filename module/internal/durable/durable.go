@@ -1,0 +1,248 @@
+// Package durable keeps the records of clients in an engine of a shared store: it makes
+// of bytes, tags and leases what a keeper asks of a store.
+//
+// It knows records as far as they are encoded, encrypted and told apart, the clocks of
+// leases, and what it means that a store was away or lost writes. It must not know any
+// engine, nor Caddy, HTTP or token endpoints, nor what becomes of a grant.
+package durable
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/store"
+	shared "lamplighter/module/store"
+)
+
+// Options are those of a store.
+type Options struct {
+	// Lease is how long a holder that does not renew its lease keeps others out. It is
+	// renewed every third of that, and not trusted for more than two thirds.
+	Lease time.Duration
+
+	// OpTimeout bounds one call of the engine.
+	OpTimeout time.Duration
+
+	// Poll is how often all versions are compared, whatever was told of changes.
+	Poll time.Duration
+
+	// Holder names this process to others, for people: a host, a pod. It is no secret.
+	Holder string
+
+	// Wall is a test's wall clock; nil for time.Now.
+	Wall func() time.Time
+}
+
+// maxData is how large an object may be that every engine keeps.
+const maxData = 256 << 10
+
+// Store keeps records in an engine. It is a [store.Store], for all clients of a process
+// whose records are in one place.
+type Store struct {
+	engine  shared.Engine
+	options Options
+	holder  string // of this process
+	keys    store.Keyring
+
+	opening chan struct{} // held while it is opened
+	health  health
+	loads   batch
+	watcher watcher
+	hooks   hooks
+	lost    rollback
+
+	mu      sync.Mutex
+	entries map[string]*entry
+	closed  bool
+	ending  chan struct{}  // closed by Close
+	running sync.WaitGroup // leases that are renewed or given back
+}
+
+// New returns a store that dials nothing before it is used.
+func New(engine shared.Engine, o Options) *Store {
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
+	holder := rand.Text()[:10]
+	if o.Holder != "" {
+		holder = o.Holder + "-" + holder
+	}
+	s := &Store{
+		engine: engine, options: o, holder: holder,
+		opening: make(chan struct{}, 1), entries: make(map[string]*entry), ending: make(chan struct{}),
+	}
+	s.health.gap = max(2*o.Lease/3, 1200*time.Millisecond)
+	s.watcher = watcher{s: s, told: make(chan struct{}, 1)}
+	return s
+}
+
+// Encrypt has records encrypted with keys from their next write on, until done is
+// called, as [store.File.Encrypt] does.
+func (s *Store) Encrypt(keys *store.Keys) (done func()) { return s.keys.Use(keys) }
+
+// retryOpen is how long a failure to open the store is that of everybody who asks: a
+// store that is away is not asked once for each client.
+const retryOpen = time.Second
+
+// Open connects and proves that the store can be used. It is called again by itself once
+// the store was away, for it may be another one by then.
+func (s *Store) Open(ctx context.Context) error {
+	select {
+	case s.opening <- struct{}{}:
+		defer func() { <-s.opening }()
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", shared.ErrUnavailable, ctx.Err())
+	}
+	if done, err := s.health.mayOpen(); done || err != nil {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, 2*s.options.OpTimeout)
+	defer cancel()
+	begun := time.Now()
+	err := classify(s.engine.Open(within), false)
+	s.finished(ctx, "open", begun, err)
+	s.health.opened(err)
+	return err
+}
+
+// ready opens the store if it is not open.
+func (s *Store) ready(ctx context.Context) error {
+	if s.health.isOpen() {
+		return nil
+	}
+	return s.Open(ctx)
+}
+
+// call makes one call of the engine, once the store is open.
+func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx context.Context) error) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	return s.direct(ctx, op, write, do)
+}
+
+// direct makes one call of the engine.
+func (s *Store) direct(ctx context.Context, op string, write bool, do func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%w: %w", shared.ErrUnavailable, err)
+	}
+	within, cancel := context.WithTimeout(ctx, s.options.OpTimeout)
+	defer cancel()
+	begun := time.Now()
+	err := classify(do(within), write)
+	s.finished(ctx, op, begun, err)
+	return err
+}
+
+// classify makes of an engine's error one of the contract's.
+func classify(err error, write bool) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{shared.ErrNotFound, shared.ErrConflict, shared.ErrRefused, shared.ErrFull, shared.ErrUnsafe, shared.ErrUnavailable} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	switch {
+	case write && errors.Is(err, shared.ErrUnknown):
+		return err
+	case write:
+		return fmt.Errorf("%w: %w", shared.ErrUnknown, err)
+	}
+	return fmt.Errorf("%w: %w", shared.ErrUnavailable, err)
+}
+
+// finished takes note of how a call ended.
+func (s *Store) finished(ctx context.Context, op string, begun time.Time, err error) {
+	s.hooks.done(op, result(err), time.Since(begun))
+	switch {
+	case err == nil, errors.Is(err, shared.ErrNotFound), errors.Is(err, shared.ErrConflict):
+		if s.health.succeeded() {
+			s.hooks.up(true, nil)
+			s.pokeFailed()
+		}
+		s.checkEpoch()
+	case errors.Is(err, shared.ErrFull), ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+		// The store was there, or nobody waited for it.
+	default:
+		if s.health.failed(err) {
+			s.hooks.up(false, err)
+		}
+	}
+}
+
+// result is the outcome of a call as a word of metrics.
+func result(err error) string {
+	for _, r := range []struct {
+		err  error
+		word string
+	}{
+		{shared.ErrNotFound, "not_found"}, {shared.ErrConflict, "conflict"}, {shared.ErrRefused, "refused"},
+		{shared.ErrFull, "full"}, {shared.ErrUnsafe, "unsafe"}, {shared.ErrUnknown, "unknown"},
+	} {
+		if errors.Is(err, r.err) {
+			return r.word
+		}
+	}
+	if err != nil {
+		return "unavailable"
+	}
+	return "ok"
+}
+
+// Describe names the place of a client's record for people.
+func (s *Store) Describe(name string) string { return s.engine.Describe(name) }
+
+// Close ends what is under way, and gives connections back. Nobody may watch or hold a
+// lease by then.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.ending)
+	s.mu.Unlock()
+	s.running.Wait()
+	return s.engine.Close()
+}
+
+// Interface guard
+var _ store.Store = (*Store)(nil)
+
+// entry returns what is known of a client.
+func (s *Store) entry(name string) *entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e, ok := s.entries[name]
+	if !ok {
+		e = new(entry)
+		s.entries[name] = e
+	}
+	return e
+}
+
+// known returns the entries of these names.
+func (s *Store) known() map[string]*entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[string]*entry, len(s.entries))
+	for name, e := range s.entries {
+		all[name] = e
+	}
+	return all
+}
+
+// copyOf is a record that the caller may set members of.
+func copyOf(rec *record.Record, name string, revision uint64) *record.Record {
+	c := *rec
+	c.Client, c.Revision = name, revision
+	return &c
+}

@@ -1,0 +1,151 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/store"
+	shared "lamplighter/module/store"
+)
+
+// Load returns the record, as the store has it now. Its times are those of this
+// process's clock, whoever wrote them.
+func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
+	if err := store.CheckName(name); err != nil {
+		return nil, err
+	}
+	e := s.entry(name)
+	begun := e.begin()
+	o, err := s.fetch(ctx, name)
+	switch {
+	case errors.Is(err, shared.ErrNotFound):
+		if e.missed(begun) {
+			s.rolledBack()
+		}
+		return nil, fmt.Errorf("%s: %w", s.Describe(name), store.ErrNotFound)
+	case err != nil:
+		e.fail()
+		return nil, fmt.Errorf("load %s: %w", s.Describe(name), err)
+	}
+	if rec := e.recall(name, o.Tag); rec != nil {
+		return rec, nil
+	}
+	rec, stamp, err := store.Decode(name, o.Data, s.keys.Identities()...)
+	if err != nil {
+		return nil, s.undecoded(e, name, o.Tag, err)
+	}
+	s.metEpoch(stamp.Epoch)
+	if by := s.ahead(stamp, o.Age); by != 0 {
+		rec = rec.Shifted(by)
+	}
+	revision, lost := e.met(rec, o.Tag, begun)
+	if lost {
+		s.rolledBack()
+	}
+	return copyOf(rec, name, revision), nil
+}
+
+// undecoded is the error of an object that is no record of the client's.
+func (s *Store) undecoded(e *entry, name string, tag shared.Tag, err error) error {
+	err = fmt.Errorf("%s: %w", s.Describe(name), err)
+	if errors.Is(err, store.ErrForeign) || errors.Is(err, store.ErrNewer) {
+		return err
+	}
+	return e.unread(tag, err)
+}
+
+// clockTolerance is how far two clocks may differ before the times of one are not taken
+// for those of the other: what a write and a read take must not be mistaken for that.
+const clockTolerance = 5 * time.Second
+
+// ahead returns how far this process's clock is ahead of that of whoever wrote an object
+// of that age: 0 if that is not known, or little.
+func (s *Store) ahead(stamp store.Stamp, age time.Duration) time.Duration {
+	if stamp.At == 0 || age < 0 {
+		return 0
+	}
+	by := s.options.Wall().Add(-age).Sub(time.UnixMilli(stamp.At)).Round(time.Second)
+	if by.Abs() <= clockTolerance {
+		return 0
+	}
+	return by
+}
+
+// errLeaseOver refuses a journal whose lease is over: another holder may have it.
+var errLeaseOver = errors.New("the lease was not renewed in time")
+
+// Save writes the record if the store still has the version of that revision.
+func (s *Store) Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error {
+	if err := store.CheckName(name); err != nil {
+		return err
+	}
+	e := s.entry(name)
+	tag, ok := e.tagOf(ifRevision)
+	if !ok {
+		return fmt.Errorf("%s: %w", s.Describe(name), store.ErrConflict)
+	}
+	if rec.Journals() && e.leaseOver() {
+		return fmt.Errorf("save %s: %w: %w", s.Describe(name), shared.ErrUnavailable, errLeaseOver)
+	}
+	return s.write(ctx, e, name, rec, ifRevision+1, tag)
+}
+
+// Replace writes over a record that is damaged, and that this process wrote. A readable
+// one that shares no past with the caller's is not written over: two deployments have
+// one place, and nothing here could keep what is lost.
+func (s *Store) Replace(ctx context.Context, name string, rec *record.Record, revision, over uint64) error {
+	if err := store.CheckName(name); err != nil {
+		return err
+	}
+	if over != 0 {
+		return fmt.Errorf("%s: %w: it has another grant; two deployments that share a store need names or places of their own", s.Describe(name), store.ErrForeign)
+	}
+	e := s.entry(name)
+	e.mu.Lock()
+	tag := e.damaged
+	e.mu.Unlock()
+	if tag == "" {
+		return fmt.Errorf("%s: %w", s.Describe(name), store.ErrConflict)
+	}
+	return s.write(ctx, e, name, rec, revision, tag)
+}
+
+// write writes a record over the version of that tag. After an error that leaves it in
+// doubt only reading tells, which is the caller's: each write has an id of its own, and a
+// late one fails because of its tag, or is told by the next read.
+func (s *Store) write(ctx context.Context, e *entry, name string, given *record.Record, revision uint64, tag shared.Tag) error {
+	if given.Client != "" && given.Client != name {
+		return fmt.Errorf("%s: refusing to save the record of client %q there", s.Describe(name), given.Client)
+	}
+	data, err := store.Encode(copyOf(given, name, revision), s.keys.Writing(), store.Stamp{At: s.options.Wall().UnixMilli(), Epoch: s.engine.Epoch()})
+	if err != nil {
+		return fmt.Errorf("save %s: %w", s.Describe(name), err)
+	}
+	if len(data) > maxData {
+		return fmt.Errorf("save %s: %w: the record has %d bytes, more than the %d that a shared store keeps", s.Describe(name), shared.ErrFull, len(data), maxData)
+	}
+	var written shared.Tag
+	err = s.call(ctx, "put", true, func(ctx context.Context) (err error) {
+		written, err = s.engine.Put(ctx, name, data, tag)
+		return err
+	})
+	switch {
+	case errors.Is(err, shared.ErrConflict):
+		return fmt.Errorf("%s: %w", s.Describe(name), store.ErrConflict)
+	case err != nil:
+		e.fail()
+		return fmt.Errorf("save %s: %w", s.Describe(name), err)
+	}
+	e.wrote(given, revision, written)
+	return nil
+}
+
+// fail notes that somebody is to be told when the store is back.
+func (e *entry) fail() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failed = true
+}

@@ -1,0 +1,71 @@
+package durable
+
+import (
+	"errors"
+	"sync"
+	"time"
+)
+
+// errRolledBack says why nobody takes a lease for a while.
+var errRolledBack = errors.New("the store has lost writes that it had acknowledged: everybody who shares it first writes back what is missing")
+
+// rollback is what is known of lost writes.
+type rollback struct {
+	mu      sync.Mutex
+	epoch   string    // of the store, as it was last
+	excused string    // the epoch for which nobody takes a lease, or did not for long enough
+	until   time.Time // nobody takes a lease
+}
+
+// quarantined returns why no lease is taken now, or nil.
+func (s *Store) quarantined() error {
+	s.lost.mu.Lock()
+	defer s.lost.mu.Unlock()
+	if time.Now().Before(s.lost.until) {
+		return errRolledBack
+	}
+	return nil
+}
+
+// checkEpoch notices that the store is another one than it was.
+func (s *Store) checkEpoch() {
+	now := s.engine.Epoch()
+	if now == "" {
+		return
+	}
+	l := &s.lost
+	l.mu.Lock()
+	other := l.epoch != "" && l.epoch != now
+	l.epoch = now
+	l.mu.Unlock()
+	if other {
+		s.rolledBack()
+	}
+}
+
+// metEpoch notices that an object was written before the store became another one, of
+// which this process may not have known: it did not live then.
+func (s *Store) metEpoch(written string) {
+	l := &s.lost
+	l.mu.Lock()
+	other := written != "" && l.epoch != "" && written != l.epoch && l.excused != l.epoch
+	l.mu.Unlock()
+	if other {
+		s.rolledBack()
+	}
+}
+
+// rolledBack begins the time in which everybody who shares the store reads, joins and
+// writes back, before anybody takes a lease.
+func (s *Store) rolledBack() {
+	l := &s.lost
+	l.mu.Lock()
+	now := time.Now()
+	first := !now.Before(l.until)
+	l.until, l.excused = now.Add(s.options.Lease), l.epoch
+	l.mu.Unlock()
+	if first {
+		s.hooks.rolledBack()
+		s.pokeAll()
+	}
+}
