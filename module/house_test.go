@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"inject":          {"internal/keeper", "internal/percaller"},
 	"destination":     {"internal/origin"},
 	"problem":         {"cause"},
-	"internal":        {"cause", "internal"},
+	"internal":        {"cause", "internal", "store"},
 	"adminapi":        nil,
 	"cause":           nil,
 	"keypair":         nil,
