@@ -59,7 +59,7 @@ func (s *Store) Lease(ctx context.Context, name string) (store.Lease, error) {
 		return nil, err
 	}
 	if err := s.quarantined(); err != nil {
-		return nil, fmt.Errorf("lease of %s: %w: %w", s.Describe(name), shared.ErrUnavailable, err)
+		return nil, fmt.Errorf("lease of %s: %w", s.Describe(name), err)
 	}
 	e := s.entry(name)
 	l := &lease{s: s, e: e, name: name, holder: s.holder + "-" + rand.Text()[:8], stop: make(chan struct{}), done: make(chan struct{})}
@@ -83,6 +83,9 @@ func (s *Store) Lease(ctx context.Context, name string) (store.Lease, error) {
 	e.holds = true
 	return l, nil
 }
+
+// LeaseLength is how long a lease outlives its holder.
+func (s *Store) LeaseLength() time.Duration { return s.options.Lease }
 
 // background runs something that Close waits for.
 func (s *Store) background(run func()) bool {

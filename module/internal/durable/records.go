@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/store"
@@ -18,7 +17,7 @@ func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
 		return nil, err
 	}
 	e := s.entry(name)
-	begun := e.begin()
+	begun, now := e.begin(), s.options.Wall()
 	o, err := s.fetch(ctx, name)
 	switch {
 	case errors.Is(err, shared.ErrNotFound):
@@ -38,9 +37,7 @@ func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
 		return nil, s.undecoded(e, name, o.Tag, err)
 	}
 	s.metEpoch(stamp.Epoch)
-	if by := s.ahead(stamp, o.Age); by != 0 {
-		rec = rec.Shifted(by)
-	}
+	rec = rec.Received(o.Age, now)
 	revision, lost := e.met(rec, o.Tag, begun)
 	if lost {
 		s.rolledBack()
@@ -55,23 +52,6 @@ func (s *Store) undecoded(e *entry, name string, tag shared.Tag, err error) erro
 		return err
 	}
 	return e.unread(tag, err)
-}
-
-// clockTolerance is how far two clocks may differ before the times of one are not taken
-// for those of the other: what a write and a read take must not be mistaken for that.
-const clockTolerance = 5 * time.Second
-
-// ahead returns how far this process's clock is ahead of that of whoever wrote an object
-// of that age: 0 if that is not known, or little.
-func (s *Store) ahead(stamp store.Stamp, age time.Duration) time.Duration {
-	if stamp.At == 0 || age < 0 {
-		return 0
-	}
-	by := s.options.Wall().Add(-age).Sub(time.UnixMilli(stamp.At)).Round(time.Second)
-	if by.Abs() <= clockTolerance {
-		return 0
-	}
-	return by
 }
 
 // errLeaseOver refuses a journal whose lease is over: another holder may have it.
@@ -120,7 +100,9 @@ func (s *Store) write(ctx context.Context, e *entry, name string, given *record.
 	if given.Client != "" && given.Client != name {
 		return fmt.Errorf("%s: refusing to save the record of client %q there", s.Describe(name), given.Client)
 	}
-	data, err := store.Encode(copyOf(given, name, revision), s.keys.Writing(), store.Stamp{At: s.options.Wall().UnixMilli(), Epoch: s.engine.Epoch()})
+	rec := copyOf(given, name, revision)
+	rec.Written = s.options.Wall().UTC().Round(0)
+	data, err := store.Encode(rec, s.keys.Writing(), store.Stamp{Epoch: s.engine.Epoch()})
 	if err != nil {
 		return fmt.Errorf("save %s: %w", s.Describe(name), err)
 	}

@@ -196,7 +196,7 @@ func TestTimesAreThoseOfTheReadersClock(t *testing.T) {
 	for _, test := range []struct {
 		skew time.Duration // of the writer
 		off  time.Duration // what a reader is wrong by
-	}{{0, 0}, {3 * time.Second, 3 * time.Second}, {time.Hour, 0}, {-90 * time.Second, 0}} {
+	}{{0, 0}, {time.Second, time.Second}, {time.Hour, 0}, {-90 * time.Second, 0}} {
 		t.Run(test.skew.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				a, b := r.process("a"), r.process("b")

@@ -1,13 +1,11 @@
 package durable
 
 import (
-	"errors"
 	"sync"
 	"time"
-)
 
-// errRolledBack says why nobody takes a lease for a while.
-var errRolledBack = errors.New("the store has lost writes that it had acknowledged: everybody who shares it first writes back what is missing")
+	"lamplighter/module/internal/store"
+)
 
 // rollback is what is known of lost writes.
 type rollback struct {
@@ -22,7 +20,7 @@ func (s *Store) quarantined() error {
 	s.lost.mu.Lock()
 	defer s.lost.mu.Unlock()
 	if time.Now().Before(s.lost.until) {
-		return errRolledBack
+		return store.ErrRolledBack
 	}
 	return nil
 }

@@ -258,15 +258,3 @@ type Loss struct {
 	Unanswered   time.Time `json:"unanswered,omitzero"`
 	UnansweredBy string    `json:"unanswered_by,omitempty"`
 }
-
-// Shifted returns the record with all its times later by so much: as a clock tells them
-// that differs from the one they are of.
-func (r *Record) Shifted(by time.Duration) *Record {
-	c := outgoing(r)
-	c.each(func(s *string) { unexact(s) }, func(t *time.Time) {
-		if !t.IsZero() {
-			*t = rounded(t.Add(by))
-		}
-	})
-	return c
-}

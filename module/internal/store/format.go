@@ -31,14 +31,10 @@ type envelope struct {
 	Record json.RawMessage `json:"record"`
 }
 
-// Stamp is what a shared store needs to know of a write, beside the record. Who reads it
-// may have another clock, and the store may have lost writes since.
+// Stamp is what a shared store needs to know of a write, beside the record.
 type Stamp struct {
-	// At is when it was written, by the clock that the times in the record are of, in
-	// milliseconds since 1970.
-	At int64 `json:"at"`
-
-	// Epoch is that of the store, as the engine told it.
+	// Epoch is that of the store, as the engine told it: the store may have lost writes
+	// since.
 	Epoch string `json:"epoch,omitempty"`
 }
 

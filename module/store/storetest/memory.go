@@ -199,10 +199,12 @@ type lease struct {
 	name, holder string
 }
 
+// Renew keeps the lease.
 func (l *lease) Renew(ctx context.Context) error {
 	return l.m.call(ctx, Call{Op: "renew", Name: l.name}, func() error { return l.m.place.renew(l.name, l.holder) })
 }
 
+// Release gives it back.
 func (l *lease) Release(ctx context.Context) error {
 	return l.m.call(ctx, Call{Op: "release", Name: l.name}, func() error { return l.m.place.release(l.name, l.holder) })
 }
