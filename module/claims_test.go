@@ -59,14 +59,19 @@ func (s *sidecar) wantOK() {
 // adopt is 'tokens rename' and 'tokens move --from'.
 func (s *sidecar) adopt(name, body string) {
 	s.t.Helper()
+	if err := s.tryAdopt(name, body); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *sidecar) tryAdopt(name, body string) error {
+	s.t.Helper()
 	info, err := caddy.GetModule("admin.api.oauth2_client")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	req := httptest.NewRequest("POST", "/oauth2_client/clients/"+name+"/adopt", strings.NewReader(body))
-	if err := info.New().(caddy.AdminRouter).Routes()[0].Handler.ServeHTTP(httptest.NewRecorder(), req); err != nil {
-		s.t.Fatal(err)
-	}
+	return info.New().(caddy.AdminRouter).Routes()[0].Handler.ServeHTTP(httptest.NewRecorder(), req)
 }
 
 // Fault B1.

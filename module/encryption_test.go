@@ -1,6 +1,7 @@
 package module_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,16 +11,21 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
+func (s *sidecar) keyFiles(names ...string) {
+	s.t.Helper()
+	for _, name := range names {
+		identity, err := age.GenerateX25519Identity()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		write(s.t, s, name, identity.String()+"\n")
+	}
+}
+
 func TestRecordsAreEncryptedAndKeysRotateAcrossRestarts(t *testing.T) {
 	as := newRotating(t)
 	s := newSidecar(t, as)
-	for _, name := range []string{"old", "new"} {
-		identity, err := age.GenerateX25519Identity()
-		if err != nil {
-			t.Fatal(err)
-		}
-		write(t, s, name, identity.String()+"\n")
-	}
+	s.keyFiles("old", "new")
 	record := filepath.Join(s.dir, "records", "erp.json")
 	keys := func(names ...string) string {
 		store := "store file {\npath " + s.dir + "/records\n"
@@ -58,5 +64,41 @@ func TestRecordsAreEncryptedAndKeysRotateAcrossRestarts(t *testing.T) {
 	}
 	if err := validate(t, keys("nowhere")); err == nil || !strings.Contains(err.Error(), "encryption_key") || !strings.Contains(err.Error(), "client erp") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A store that is not the configuration's any more is named with its key, and the error
+// of the command that the remedy gives says how.
+func TestAGrantIsCarriedOverFromAStoreWithAKeyOfItsOwn(t *testing.T) {
+	s := newSidecar(t, newRotating(t))
+	s.keyFiles("key")
+	former := filepath.Join(s.dir, "former")
+	settings := "store file {\npath " + former + "\nencryption_key " + s.dir + "/key\n}"
+	s.load(s.config(settings, ""))
+	s.wantOK()
+	other := "store file {\npath " + filepath.Join(s.dir, "other") + "\n}"
+	for _, c := range []struct{ name, client, command string }{
+		{"erp", "", "tokens move erp --from "},
+		{"erp2", "erp", "tokens rename erp erp2 --from "},
+	} {
+		s.load(s.renamed(c.name, other))
+		s.wantTakenSeed("'lamplighter " + c.command + former + "'")
+		err := s.tryAdopt(c.name, fmt.Sprintf(`{"client":%q,"store":%q}`, c.client, former))
+		want := "lamplighter " + c.command + `'{"path":"` + former + `","encryption_key":["/path/to/its/key"]}'`
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("got %v, want %s", err, want)
+		}
+	}
+	// That store is used by another client, which has no key any more.
+	crm := fmt.Sprintf("upstream_oauth /crm %s {\nclient crm {\ntoken_endpoint http://127.0.0.1:1/token\nclient_id crm\nclient_secret {file.%s/secret}\ngrant_type client_credentials\nstore file {\npath %s\n}\n}\n}\n}", s.as.api.URL, s.dir, former)
+	s.load(strings.TrimSuffix(s.config(other, ""), "}") + crm)
+	s.wantTakenSeed("tokens move erp")
+	s.adopt("erp", fmt.Sprintf(`{"store":%q}`, `{"path":"`+former+`","encryption_key":["`+s.dir+`/key"]}`))
+	eventually(t, "the client goes on", func() bool {
+		res, _ := s.do("GET", "/", "")
+		return res.StatusCode == 200
+	})
+	if requests, spent, _ := s.as.count(); requests != 1 || spent != 0 {
+		t.Errorf("%d token requests, %d spent", requests, spent)
 	}
 }

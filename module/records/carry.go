@@ -2,6 +2,8 @@ package records
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +13,7 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/carry"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/settings"
 )
@@ -28,9 +31,29 @@ func Carry(ctx context.Context, from *Use, client string, to *Use, as string) (*
 	ctx, cancel := context.WithTimeout(ctx, carryPatience)
 	defer cancel()
 	if err := carry.Over(ctx, source, target); err != nil {
-		return nil, err
+		return nil, withKey(err, from, client, to, as)
 	}
 	return &adminapi.AdoptResult{Client: as, From: from.store.Describe(client), Record: to.store.Describe(as)}, nil
+}
+
+// withKey adds to the error about a store that a command named, and that is encrypted for
+// another key, how it is named together with its key.
+func withKey(err error, from *Use, client string, to *Use, as string) error {
+	if from.Same(to) || !errors.Is(err, store.ErrSealed) {
+		return err
+	}
+	named, command := from, "move "+as+" --from "
+	if client != as {
+		command = "rename " + client + " " + as + " --from "
+	}
+	if to.temporary {
+		named, command = to, "move "+as+" --to "
+	}
+	text, marshalErr := json.Marshal(settings.StoreConfig{Path: named.dir, EncryptionKey: []string{"/path/to/its/key"}})
+	if marshalErr != nil {
+		return err
+	}
+	return fmt.Errorf("%w; if that is the other store's, name it with its key: lamplighter tokens %s%s", err, command, redact.Quoted(string(text)))
 }
 
 // Named finds a store that a command names: the JSON of one, or the directory of
@@ -58,22 +81,27 @@ func (s *Stores) Named(named string, like *Use) (*Use, error) {
 	if info, err := os.Stat(p.dir); err != nil || !info.IsDir() {
 		return nil, fmt.Errorf("store: there is no directory %s", p.dir)
 	}
+	given := []*store.Keys{p.keys}
 	s.mu.Lock()
-	if known := s.uses[p.dir]; known != nil { // all records of one place have the same keys
-		p.keys = known.keys
+	if known := s.uses[p.dir]; known != nil { // the last ones encrypt: all records of one place have the same keys
+		given = append(given, known.keys)
 	}
 	s.mu.Unlock()
 	st, err := sharedStore(p.dir)
 	if err != nil {
 		return nil, err
 	}
-	u := &Use{store: st, dir: p.dir, keys: p.keys}
-	done := func() {}
+	u := &Use{store: st, dir: p.dir, temporary: true}
+	var done []func()
 	if file, ok := st.(printableStore).Store.(*store.File); ok {
-		done = file.Encrypt(p.keys)
+		for _, keys := range given {
+			done = append(done, file.Encrypt(keys))
+		}
 	}
 	u.close = func() {
-		done()
+		for _, end := range done {
+			end()
+		}
 		_, _ = stores.Delete(p.dir)
 	}
 	return u, nil

@@ -27,6 +27,8 @@ type Use struct {
 	owner   string // the client that named the keys
 	network string // kind of its file system, if that is a network one
 
+	temporary bool // a command named it
+
 	err   error // why it could not be opened
 	close func()
 }

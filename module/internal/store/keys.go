@@ -14,8 +14,9 @@ import (
 	"lamplighter/module/internal/record"
 )
 
-// errSealed says that a record is encrypted for keys that are not here.
-var errSealed = foreign(errors.New("it is encrypted"))
+// ErrSealed says of an [ErrForeign] record that it is encrypted for keys that are not
+// here.
+var ErrSealed = foreign(errors.New("it is encrypted"))
 
 // Keys encrypt records at rest, with age. Every key can decrypt what is written,
 // so that keys are rotated by adding the new one, and removing the old one once
@@ -95,7 +96,7 @@ func (k *Keys) seal(record []byte) (json.RawMessage, error) {
 // unseal decrypts a record.
 func unseal(sealed json.RawMessage, identities []age.Identity) (json.RawMessage, error) {
 	if len(identities) == 0 {
-		return nil, fmt.Errorf("%w: add the key that it was written with, 'store file { encryption_key <file> }'", errSealed)
+		return nil, fmt.Errorf("%w: add the key that it was written with, 'store file { encryption_key <file> }'", ErrSealed)
 	}
 	var text string
 	if err := record.Parse(sealed, &text); err != nil {
@@ -107,7 +108,7 @@ func unseal(sealed json.RawMessage, identities []age.Identity) (json.RawMessage,
 	}
 	r, err := age.Decrypt(bytes.NewReader(data), identities...)
 	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
-		return nil, fmt.Errorf("%w for another key: add the one that it was written with to encryption_key", errSealed)
+		return nil, fmt.Errorf("%w for another key: add the one that it was written with to encryption_key", ErrSealed)
 	}
 	if err != nil {
 		return nil, errors.New("its ciphertext is damaged")

@@ -175,7 +175,7 @@ func (f *File) finishLeft(e *entry, name string) error {
 // Anything else is removed. Called with the lock and e.saving held.
 func (f *File) finish(e *entry, name, temp string) error {
 	next, data, err := f.load(temp, name)
-	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNewer) || errors.Is(err, errSealed) {
+	if errors.Is(err, ErrNotFound) || errors.Is(err, ErrNewer) || errors.Is(err, ErrSealed) {
 		return nil
 	}
 	if err != nil && !errors.Is(err, ErrUnreadable) {

@@ -282,7 +282,7 @@ func TestAJournalThatReplacesNeedsSpaceForItsAnswerToo(t *testing.T) {
 		}
 		return nil
 	}
-	wantErr(t, st.Replace(t.Context(), "erp", journaling("R1"), 2, 1), syscall.ENOSPC, "space for the answer")
+	wantErr(t, st.Replace(t.Context(), "erp", journaling("R1"), 2, 1), syscall.ENOSPC, "64 KiB of space")
 	if got := disk.content("erp.json"); got != damage {
 		t.Errorf("the record is %q", got)
 	}

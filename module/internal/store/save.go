@@ -184,7 +184,7 @@ func fill(file tempFile, data []byte, spare int) (fs.FileInfo, error) {
 	if spare > 0 {
 		// Taken and given back before it reaches the disk.
 		if _, err := file.Write(make([]byte, spare)); err != nil {
-			return nil, fmt.Errorf("there must be space for the answer of a token request: %w", err)
+			return nil, fmt.Errorf("there must be %d KiB of space beside it, for the answer of a token request: %w", spare>>10, err)
 		}
 		if err := file.Truncate(int64(len(data))); err != nil {
 			return nil, err

@@ -67,7 +67,7 @@ func TestAJournalNeedsSpaceForItsAnswerToo(t *testing.T) {
 		return nil
 	}
 	err := st.Save(t.Context(), "erp", journaling("R1"), 1)
-	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "space for the answer") {
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "64 KiB of space") {
 		t.Errorf("got %v, want an error about space for the answer", err)
 	}
 	if rec := mustLoad(t, st); rec.Revision != 1 {
