@@ -41,6 +41,9 @@ func (m *machine) deny(facts *Facts) {
 	f := record.FingerprintOf(p.RefreshToken)
 	t := takenTrouble(facts)
 	t.At = m.now.Wall
+	if p.beside {
+		t.Case = caseBeside
+	}
 	if o := p.order; o != nil && o.Import != "" {
 		p.refused = t
 	} else if p.beside || p.Imported { // no state tells of it
@@ -86,6 +89,18 @@ func (m *machine) denied(seed string) *Trouble {
 	}
 	t := takenTrouble(d.facts)
 	return &t
+}
+
+// Beside returns trouble about a refresh token of the configuration that is not tried, and
+// that nothing depends on: a grant lives beside it. ok is false if there is none.
+func (s *State) Beside() (t Trouble, ok bool) {
+	d := s.rarely().denied
+	if d.token == 0 || s.settings == nil || !s.record.Lives(s.binding.Grant) || s.record.Displaced(d.token, s.binding.Grant) {
+		return Trouble{}, false
+	}
+	t = takenTrouble(d.facts)
+	t.Condition, t.Case = Well, caseBeside
+	return t, true
 }
 
 func takenTrouble(facts *Facts) Trouble {

@@ -40,6 +40,9 @@ func (m *machine) resolved(e Looked) bool {
 	switch e.Config {
 	case None:
 		m.plan.seed, m.plan.fault = e.Inputs.Seed, e.Inputs.SeedFault
+		if d := m.rarely().denied.token; d != 0 && d != record.FingerprintOf(e.Inputs.Seed) {
+			m.seldom().denied = denial{} // it was taken back
+		}
 		m.binding, m.credits, m.revokes = e.Inputs.Binding, e.Inputs.Credentials, e.Inputs.Revocable
 		return true
 	case NotYet:
@@ -121,7 +124,7 @@ func (m *machine) join(stored *record.Record) {
 	m.record = record.Merge(ours, stored)
 	for _, a := range m.record.Attempts {
 		// A journal of ours that was written although the store did not say so.
-		if strings.HasPrefix(a.ID, m.process+"-") && !ours.Made(a.ID) {
+		if strings.HasPrefix(a.ID, m.writer()) && !ours.Made(a.ID) {
 			m.record = m.record.Settle(a.Number)
 		}
 	}

@@ -55,6 +55,9 @@ type Status struct {
 	// StateOK if somebody has to do something all the same.
 	Trouble grant.Trouble
 
+	// beside says that Trouble is not why there is no token, if there is none.
+	beside bool
+
 	// Unsaved says that the newest refresh token is only in memory.
 	Unsaved bool
 
@@ -95,7 +98,10 @@ func (k *Keeper) status() Status {
 	}
 	var soon bool
 	if st.GrantExpiresAt, soon = k.state.GrantEnds(now); soon && st.Trouble.Cause == "" {
-		st.Trouble = grant.Trouble{Cause: grant.CauseGrantEnds, Facts: &grant.Facts{Ends: st.GrantExpiresAt}}
+		st.Trouble, st.beside = grant.Trouble{Cause: grant.CauseGrantEnds, Facts: &grant.Facts{Ends: st.GrantExpiresAt}}, true
+	}
+	if st.Trouble.Cause == "" {
+		st.Trouble, st.beside = k.state.Beside()
 	}
 	st.NextAttempt, st.Planned = k.state.Planned(now)
 	return st

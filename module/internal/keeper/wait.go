@@ -142,8 +142,8 @@ func (k *Keeper) unavailable() error {
 	k.mu.Lock()
 	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing()
 	k.mu.Unlock()
-	if st.Trouble.Cause == grant.CauseGrantEnds && st.Trouble.Condition == grant.Well {
-		st.Trouble = grant.Trouble{} // which is not why there is no token
+	if st.beside {
+		st.Trouble = grant.Trouble{}
 	}
 	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
 	if st.Trouble.NeedsGrant() || !st.Planned {

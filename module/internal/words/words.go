@@ -140,7 +140,7 @@ func grantWords(t grant.Trouble, f *grant.Facts, why cause.Cause, a About) (deta
 
 // rowOf is the row of the table that trouble has among those of its cause.
 func rowOf(t grant.Trouble, f *grant.Facts) []string {
-	if f.Kind != "" {
+	if f.Kind != "" && t.Case != caseBeside {
 		return []string{f.Kind}
 	}
 	if t.Case != "" {
@@ -227,7 +227,7 @@ func refusalWords(l *record.Loss, a About) string {
 	switch {
 	case l.Cause == grant.CauseResponseLost:
 		when := stamp(l.Unanswered)
-		if !strings.HasPrefix(l.UnansweredBy, a.Process+"-") {
+		if !strings.HasPrefix(l.UnansweredBy, a.Process+".") {
 			return "the refresh token was refused; it was presented at " + when + " and the response lost in a crash"
 		}
 		return "the refresh token was refused; the response to the request of " + when + " was lost"

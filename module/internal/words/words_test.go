@@ -56,6 +56,8 @@ func tellable() []grant.Tell {
 	both.Kind, both.From = "name and store", "/var"
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseSeedTaken, "", &taken, &inUse, &both, &grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"})
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseMissing, "", &grant.Facts{Kind: grant.KindMissing, Place: "/var/erp.json"})
+	add(grant.SeedRefused, grant.Misconfiguration, grant.CauseSeedTaken, caseBeside, &taken, &both)
+	add(grant.SeedRefused, grant.Misconfiguration, grant.CauseMissing, caseBeside, &grant.Facts{Kind: grant.KindMissing, Place: "/var/erp.json"})
 	elsewhere := grant.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"}
 	add(grant.Troubled, grant.Misconfiguration, grant.CauseMoved, "", &grant.Facts{Owner: "crm", Place: "/var/crm.json"}, &elsewhere,
 		&grant.Facts{Kind: "store", Owner: "crm", Place: "/the other's/crm.json", From: "/the other's"})
@@ -84,7 +86,7 @@ func tellable() []grant.Tell {
 	add(grant.GrantLost, grant.Lost, grant.CauseRefused, "", loss(record.Loss{Cause: grant.CauseRefused, Sentence: "<what the first release wrote>"}))
 	add(grant.GrantLost, grant.Lost, grant.CauseSeedUsed, "", loss(record.Loss{Cause: grant.CauseSeedUsed}))
 	add(grant.GrantLost, grant.Lost, grant.CauseRevoked, "", loss(record.Loss{Cause: grant.CauseRevoked}))
-	add(grant.GrantLost, grant.Lost, grant.CauseResponseLost, "", loss(record.Loss{Cause: grant.CauseResponseLost, Unanswered: at, UnansweredBy: "process00-7"}), loss(record.Loss{Cause: grant.CauseResponseLost, Unanswered: at, UnansweredBy: "another-7"}))
+	add(grant.GrantLost, grant.Lost, grant.CauseResponseLost, "", loss(record.Loss{Cause: grant.CauseResponseLost, Unanswered: at, UnansweredBy: "process00.1-7"}), loss(record.Loss{Cause: grant.CauseResponseLost, Unanswered: at, UnansweredBy: "another-7"}))
 
 	add(grant.GrantLost, grant.Lost, grant.CauseGrantEnds, "over", loss(record.Loss{Cause: grant.CauseGrantEnds, EndedAt: at}))
 	add(grant.GrantEnds, grant.Well, grant.CauseGrantEnds, "", &grant.Facts{Ends: at})
