@@ -31,7 +31,8 @@ func (e End) place() string { return e.Store.Describe(e.Client) }
 
 // Over carries the grant over, under the leases of both records. What was there
 // becomes a tombstone: at first one that still has everything, and when that is in
-// the new record, without. After a crash the same call goes on where it ended. An
+// the new record, without. An attempt that nobody answered goes along: with the lease
+// free nobody makes it any more, and whoever has the grant repeats it. After a crash the same call goes on where it ended. An
 // error says why nothing was changed, or what stands in the way of the rest.
 func Over(ctx context.Context, from, to End) error {
 	if _, err := from.load(ctx); err != nil {
@@ -107,14 +108,14 @@ func permit(old, own *record.Record, from, to End) error {
 	switch {
 	case own.Pending():
 		return fmt.Errorf("the grant of client %s is on the way to %s: end that first", to.Client, own.Moved.Place)
-	case old.OpenBeside(new(record.Record)) != nil:
-		return fmt.Errorf("nobody knows what became of the last token request of client %s: start it as it was configured, until it has an answer", from.Client)
+	case old.Moved != nil && own.Carried(old) == own:
+		return nil // it was interrupted, and has the grant
 	case !old.Granted():
 		return fmt.Errorf("the record of client %s at %s holds no grant", from.Client, from.place())
-	case own.Holding(old) != nil && (old.Moved == nil || own.Carried(old) != own):
+	case own.Holding(old) != nil:
 		return fmt.Errorf("client %s has another grant, which lives: it would be lost", to.Client)
 	case own.OpenBeside(old) != nil:
-		return fmt.Errorf("nobody knows what became of the last token request of client %s: wait until it has an answer", to.Client)
+		return fmt.Errorf("nobody knows what became of the last token request of client %s: wait until it has an answer, and repeat the command", to.Client)
 	}
 	return nil
 }

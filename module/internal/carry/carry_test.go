@@ -1,8 +1,10 @@
 package carry
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -184,6 +186,65 @@ func TestAGrantIsCarriedOverToAClientThatWasDeniedItsSeed(t *testing.T) {
 	}
 }
 
+// A crash may have left an attempt of which nobody knows what became. The lease is free, so
+// that nobody makes it any more: it is for the client that has the grant to repeat it.
+func TestAnAttemptThatNobodyAnsweredIsCarriedOver(t *testing.T) {
+	candidate := record.Presented{RefreshToken: "fresh", Candidate: true, Binding: record.Binding{Grant: 1}}
+	for name, c := range map[string]struct {
+		rec    *record.Record
+		p      record.Presented
+		denied bool // the client was denied the refresh token before
+	}{
+		"of a grant":                {grant("seed", "living"), record.Presented{RefreshToken: "living", Binding: record.Binding{Grant: 1}}, false},
+		"of a first refresh token":  {new(record.Record), candidate, false},
+		"of one that was withdrawn": {new(record.Record), candidate, true},
+	} {
+		for _, interrupted := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", interrupted: ", interrupted), func(t *testing.T) {
+				e := ends(t)["rename"]
+				from, to := e[0], e[1]
+				f := record.FingerprintOf(c.p.RefreshToken)
+				at := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+				save(t, from, c.rec.Journal(record.Attempt{Number: c.rec.Number + 1, ID: "a-1", At: at}, c.p))
+				if c.denied {
+					given := c.p
+					given.Imported = true
+					save(t, to, new(record.Record).Journal(record.Attempt{Number: 1, ID: "b-1"}, c.p).Withdraw(1, given).Settle(1))
+				}
+				if interrupted {
+					left := 2
+					broken := func(e End) End { e.Store = faulty{e.Store, &left}; return e }
+					if err := Over(t.Context(), broken(from), broken(to)); !errors.Is(err, errFault) {
+						t.Fatal(err)
+					}
+					rec := load(t, to) // it goes on meanwhile, and has no answer either
+					save(t, to, rec.Journal(record.Attempt{Number: rec.Number + 1, ID: "b-2"}, c.p))
+				}
+				if err := Over(t.Context(), from, to); err != nil {
+					t.Fatal(err)
+				}
+				rec := load(t, to)
+				a := rec.Open(f)
+				if of := rec.Of(f); of != c.rec.Of(f) && of != record.Unjudged || a == nil {
+					t.Fatalf("got %+v", rec)
+				}
+				if since := cmp.Or(a.UnansweredBy, a.ID); since != "a-1" || !a.At.Equal(at) && !a.Unanswered.Equal(at) {
+					t.Errorf("got %+v", a)
+				}
+				if kept := c.p.Candidate && rec.Candidate(1, false) == nil; kept {
+					t.Errorf("the refresh token is gone: %+v", rec)
+				}
+				if left := load(t, from); left.Frees(f, 1) || left.Moved == nil || left.Pending() || len(left.Attempts) != 0 {
+					t.Errorf("the old client has %+v", left)
+				}
+				if owner, err := to.Store.Claimed(t.Context(), record.FingerprintOf(cmp.Or(map[bool]string{true: "fresh"}[c.p.Candidate], "seed"))); owner != to.Client || err != nil {
+					t.Errorf("it is claimed by %q, %v", owner, err)
+				}
+			})
+		}
+	}
+}
+
 // faulty is a store that fails at one call that changes something.
 type faulty struct {
 	store.Store
@@ -274,7 +335,6 @@ func TestWhatIsNotCarriedOverStaysAsItIs(t *testing.T) {
 			save(t, from, record.Merge(grant("other", "lost"), grant("seed", "living").Answered(9, record.Presented{RefreshToken: "living", Binding: record.Binding{Grant: 1}}, record.Token{}).Answered(10, record.Presented{RefreshToken: "new", Binding: record.Binding{Grant: 1}}, record.Token{})))
 			save(t, to, grant("other", "of its own"))
 		},
-		"last token request of client erp:": func(t *testing.T, from, _ End) { save(t, from, open(grant("seed", "living"), "living")) },
 		"last token request of client erp2:": func(t *testing.T, from, to End) {
 			save(t, from, grant("seed", "living"))
 			save(t, to, open(new(record.Record), "fresh"))

@@ -9,10 +9,10 @@ import (
 
 // A bug of ours in reading the rest of an answer costs no refresh token.
 func TestTheRefreshTokenOfAnAnswerThatABugMetIsKept(t *testing.T) {
-	s := New("process")
+	s := New("process", 1)
 	p := record.Presented{RefreshToken: "old", Candidate: true, Binding: record.Binding{Grant: 1, Request: 2}}
 	s.settings = &Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
-	s.record, s.loaded, s.phase = s.record.Journal(record.Attempt{Number: 1, ID: "process-1"}, p), true, Asking
+	s.record, s.loaded, s.phase = s.record.Journal(record.Attempt{Number: 1, ID: "process.1-1"}, p), true, Asking
 	s.binding = p.Binding
 	s.plan = &plan{settings: s.settings, Presented: p, number: 1, connects: "old"}
 	next, effects := Next(s, Panicked{Answer: &Answer{Outcome: Granted, RefreshToken: "new"}}, Now{Mono: 1, Wall: 1})
@@ -33,7 +33,7 @@ func TestTheRefreshTokenOfAnAnswerThatABugMetIsKept(t *testing.T) {
 // What is mended is what nobody could read, whatever revision it was known to have:
 // a readable record in its place is another holder's, who was faster.
 func TestADamagedRecordIsNotKnownByItsRevision(t *testing.T) {
-	s := New("process")
+	s := New("process", 1)
 	p := record.Presented{RefreshToken: "old", Candidate: true, Binding: record.Binding{Grant: 1, Request: 2}}
 	s.settings = &Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
 	s.record = s.record.Answered(1, p, record.Token{RefreshToken: "new"})
@@ -49,7 +49,7 @@ func TestADamagedRecordIsNotKnownByItsRevision(t *testing.T) {
 
 // A bug that is met again and again when what is owed is written is no endless loop.
 func TestABugWhileSettlingIsMetAgainOnlyAfterAPause(t *testing.T) {
-	s := New("process")
+	s := New("process", 1)
 	s.settings = &Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
 	s.loaded, s.unsaved = true, true
 	now := Now{Mono: 1, Wall: 1}

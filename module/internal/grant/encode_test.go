@@ -264,7 +264,7 @@ func (e *encoder) holder(w *world, i int) {
 	if r := w.store.rec; r != nil {
 		for i := range r.Attempts {
 			id := r.Attempts[i].ID
-			e.flags(strings.HasPrefix(id, h.state.process+"-"), h.state.record.Made(id))
+			e.flags(strings.HasPrefix(id, (&machine{State: *h.state}).writer()), h.state.record.Made(id))
 		}
 	}
 }

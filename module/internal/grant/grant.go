@@ -307,8 +307,11 @@ func (m *machine) tell(k Kind, t Trouble) {
 // writeID returns a name for a write, or an attempt, that no other has.
 func (m *machine) writeID() string {
 	m.serial++
-	return fmt.Sprintf("%s-%d", m.process, m.serial)
+	return fmt.Sprint(m.writer(), m.serial)
 }
+
+// writer is what begins the names of what the client writes in this process.
+func (m *machine) writer() string { return fmt.Sprintf("%s.%d-", m.process, m.keeper) }
 
 // panicked ends what a bug of ours has ended: like an answer that was lost, if
 // something was sent, but for a refresh token that is known to have come.

@@ -12,7 +12,7 @@ var testBinding = record.Binding{Grant: 1, Request: 2}
 // started returns a client that obeys settings, and has that record.
 func started(set Settings, r *record.Record) State {
 	set.Timeout, set.RefreshWindowRatio = time.Minute, 0.5
-	s := New("process")
+	s := New("process", 1)
 	s.settings, s.record, s.loaded, s.binding = &set, r, true, testBinding
 	return s
 }

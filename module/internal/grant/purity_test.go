@@ -5,7 +5,7 @@ import "testing"
 // An order that was taken up was written to by the step that went on with it: the
 // state before it was no longer what it had been.
 func TestNextWritesToNoOrderThatStatesShare(t *testing.T) {
-	s := New("h")
+	s := New("h", 1)
 	now := Now{Mono: 1, Wall: epoch, Draw: 0.5}
 	for _, e := range []Event{Started{Settings: rotating}, Ordered{Order{ID: 1}}, Looked{Store: Away}} {
 		s, _ = Next(s, e, now)

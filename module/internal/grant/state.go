@@ -187,6 +187,7 @@ const (
 type State struct {
 	settings *Settings // obeyed; nil if the client is stopped
 	process  string    // names this process in what it writes
+	keeper   uint32    // … and this client in the process
 	serial   uint32    // of its writes
 
 	phase   Phase
@@ -254,8 +255,8 @@ type sighting struct {
 	request record.Fingerprint
 }
 
-// New returns the state of a client that nothing has started yet. process is
-// unique to the process, and to the client in it.
-func New(process string) State {
-	return State{process: process, record: new(record.Record)}
+// New returns the state of a client that nothing has started yet. process is unique to
+// the process, and keeper in it.
+func New(process string, keeper uint32) State {
+	return State{process: process, keeper: keeper, record: new(record.Record)}
 }

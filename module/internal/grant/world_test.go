@@ -101,7 +101,7 @@ func (w *world) clock() Now { return Now{Mono: w.now, Wall: epoch + w.now, Draw:
 // boot starts a process.
 func (w *world) boot(i int) {
 	w.serial++
-	s := New("h" + strconv.Itoa(i) + "." + strconv.Itoa(int(w.serial)))
+	s := New("h"+strconv.Itoa(i), uint32(w.serial))
 	h := &w.h[i]
 	*h = holder{state: &s, binding: h.binding, request: h.request, seed: h.seed}
 	w.step(i, Started{Settings: w.settings})

@@ -140,7 +140,7 @@ type Keeper struct {
 // New returns a keeper for the client of that name. wall is a test's wall clock, which
 // may jump; nil for time.Now.
 func New(name string, st store.Store, wall func() time.Time) *Keeper {
-	return &Keeper{name: name, store: st, wall: wall, began: time.Now(), draw: random, state: grant.New(Process), inputs: noInputs}
+	return &Keeper{name: name, store: st, wall: wall, began: time.Now(), draw: random, state: grant.New(Process, made.Add(1)), inputs: noInputs}
 }
 
 // noInputs are those of a keeper that has nothing to do. There may be very many.
@@ -149,6 +149,9 @@ var noInputs = new(Inputs)
 // Process names this process in the journal, so that an attempt that another
 // one left behind is told from our own.
 var Process = rand.Text()[:10]
+
+// made counts the keepers of this process.
+var made atomic.Uint32
 
 // momentOf is that of an event. Only those whose number is always the same are drawn
 // for, so that a simulation repeats itself.

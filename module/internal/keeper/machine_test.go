@@ -40,7 +40,7 @@ func (r *rig) newProcess() *machine {
 	p := &machine{rig: r, number: len(r.processes), known: make(map[string]bool)}
 	p.store = &memoryStore{disk: r.disk, proc: p}
 	p.keeper = New("erp", p.store, r.wall)
-	p.keeper.state = grant.New(p.name())
+	p.keeper.state = grant.New(p.name(), 1)
 	random := r.random
 	if random == nil {
 		random = rand.New(rand.NewPCG(1, uint64(p.number))).Float64

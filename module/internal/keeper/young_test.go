@@ -45,7 +45,7 @@ func TestAPredecessorIsOfUseOnlyWhileItIsValidAndAllowed(t *testing.T) {
 		"no token is left": func(_ *rig, p *machine) {
 			p.keeper.mu.Lock()
 			defer p.keeper.mu.Unlock()
-			p.keeper.state = grant.New(p.name())
+			p.keeper.state = grant.New(p.name(), 2)
 			p.keeper.publish()
 		},
 	} {

@@ -1,6 +1,9 @@
 package record
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Moved says that a client's grant was carried over to another record. What is left
 // here is a tombstone: nothing in it is presented, and nobody writes over it from
@@ -66,8 +69,8 @@ func (r *Record) Carried(from *Record) *Record {
 	return c
 }
 
-// hasAll reports whether each refresh token of another record is known, and each
-// grant as one.
+// hasAll reports whether each refresh token of another record is known, each grant as
+// one, and each attempt of which nobody knows what became.
 func (r *Record) hasAll(from *Record) bool {
 	for i := range from.Lineages {
 		l := &from.Lineages[i]
@@ -80,7 +83,20 @@ func (r *Record) hasAll(from *Record) bool {
 			}
 		}
 	}
+	for i := range from.Attempts {
+		if a := &from.Attempts[i]; a.Open() && r.Of(a.Fingerprint) <= Unjudged && !r.repeats(a) {
+			return false
+		}
+	}
 	return len(from.Lineages) > 0 || len(r.AccessTokens) > 0
+}
+
+// repeats reports whether the record knows of an attempt, or of one after it with the
+// same refresh token.
+func (r *Record) repeats(a *Attempt) bool {
+	return slices.ContainsFunc(r.Attempts, func(own Attempt) bool {
+		return own.ID == a.ID || own.UnansweredBy == cmp.Or(a.UnansweredBy, a.ID)
+	})
 }
 
 // later returns the record with all its attempts numbered by so much higher.
@@ -124,10 +140,11 @@ func (r *Record) later(by uint32) *Record {
 	return c
 }
 
-// Granted reports whether the record has, or had, a grant: not only refresh tokens that
-// were supplied.
+// Granted reports whether the record has, or had, a grant, or may have obtained one: not
+// only refresh tokens that were supplied.
 func (r *Record) Granted() bool {
-	return len(r.AccessTokens) > 0 || slices.ContainsFunc(r.Lineages, func(l Lineage) bool { return l.Since > 0 })
+	return len(r.AccessTokens) > 0 || slices.ContainsFunc(r.Attempts, func(a Attempt) bool { return a.Open() }) ||
+		slices.ContainsFunc(r.Lineages, func(l Lineage) bool { return l.Since > 0 })
 }
 
 // Holding returns a lineage that holds a refresh token and that does not stand for its
