@@ -22,7 +22,7 @@ var table = []Cause{
 		"supply a refresh token that was never used, or restore the former one"},
 	{"seed_refused", "known", Grant, false,
 		"this refresh token was used by this client before, so it was not sent: a server may end the whole grant when it sees it again",
-		"import a refresh token that was never used; 'tokens login' or a new log-in yields one"},
+		"import a refresh token that was never used; 'lamplighter tokens login {client}' yields one"},
 	{"seed_refused", "used", Grant, false,
 		"the refresh token of the configuration was exchanged for another one before, so it was not sent: a server may end the whole grant when it sees it again",
 		"take 'rotation ignore' away, so that the newest refresh token in the record is presented, or supply one that was never used"},

@@ -25,6 +25,7 @@ type adminClient struct {
 	address string
 	origin  string
 	tcp     bool // Origin is checked
+	flags   string // that led to it
 	http    *http.Client
 }
 
@@ -49,7 +50,7 @@ func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
 		return nil, fmt.Errorf("admin address %s: write host:port or unix/<path>", address)
 	}
 	network, target := parsed.Network, parsed.JoinHostPort(0)
-	a := &adminClient{address: address, origin: "http://" + target, tcp: !parsed.IsUnixNetwork()}
+	a := &adminClient{address: address, origin: "http://" + target, tcp: !parsed.IsUnixNetwork(), flags: flagsOf(fl)}
 	if !a.tcp {
 		target, _, _ = strings.Cut(target, "|") // the socket's mode
 		a.origin = "http://127.0.0.1"
@@ -62,6 +63,30 @@ func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
 		},
 	}}
 	return a, nil
+}
+
+// flagsOf returns the flags that led a command to its instance, as a shell takes them;
+// "" if there were none.
+func flagsOf(fl caddycmd.Flags) (flags string) {
+	names := []string{"config", "adapter"}
+	if fl.String("address") != "" {
+		names = []string{"address"} // which is all that counts then
+	}
+	for _, name := range names {
+		if value := fl.String(name); value != "" {
+			flags += "--" + name + " " + redact.Quoted(value) + " "
+		}
+	}
+	return flags
+}
+
+// withFlags adds flags to the commands in a text, so that they can be pasted.
+func withFlags(text, flags string) string {
+	const command = "lamplighter tokens "
+	if flags == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, command, command+flags)
 }
 
 // call makes a request and decodes the answer, unless into is nil. A body is
@@ -102,7 +127,7 @@ func (a *adminClient) call(method, uri string, body, into any) error {
 	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
 		return fmt.Errorf("reading the answer of the admin API: %w", err)
 	}
-	makeVisible(reflect.ValueOf(into))
+	a.makeReadable(reflect.ValueOf(into))
 	return nil
 }
 
@@ -121,25 +146,25 @@ func refusal(res *http.Response) error {
 	return errors.New(redact.Text(answer.Error))
 }
 
-// makeVisible escapes all texts of an answer: it may be another program's, or be
-// about what another has written.
-func makeVisible(v reflect.Value) {
+// makeReadable escapes all texts of an answer: it may be another program's, or be about
+// what another has written. A command in one is to reach the same instance.
+func (a *adminClient) makeReadable(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			makeVisible(v.Elem())
+			a.makeReadable(v.Elem())
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			makeVisible(v.Index(i))
+			a.makeReadable(v.Index(i))
 		}
 	case reflect.Struct:
 		for _, field := range v.Fields() {
-			makeVisible(field)
+			a.makeReadable(field)
 		}
 	case reflect.String:
 		if v.CanSet() {
-			v.SetString(redact.Visible(v.String()))
+			v.SetString(withFlags(redact.Visible(v.String()), a.flags))
 		}
 	default: // holds no text
 	}

@@ -5,9 +5,15 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode"
+
+	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
 )
@@ -61,4 +67,49 @@ func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
 		t.Fatal("no error")
 	}
 	checkPrintable(t, "an error", err.Error())
+}
+
+func TestACommandInAnAnswerReachesTheSameInstance(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode([]adminapi.ClientStatus{{
+			Remedy:  "run 'lamplighter tokens rename a b', or 'lamplighter tokens login b'",
+			History: []adminapi.ClientEvent{{Remedy: "log in with 'lamplighter tokens login b'"}},
+		}})
+	}))
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "http://")
+	for flags, want := range map[string]string{
+		"--address " + address:                      "--address " + address,
+		"--address=" + address + " --config unread": "--address " + address,
+		"--config CONFIG --adapter caddyfile":       "--config CONFIG --adapter caddyfile",
+	} {
+		config := filepath.Join(t.TempDir(), "the Caddyfile")
+		if err := os.WriteFile(config, []byte("{\nadmin "+address+"\n}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := strings.Fields(flags)
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "CONFIG", config)
+		}
+		want = strings.ReplaceAll(want, "CONFIG", "'"+config+"'")
+		cmd := &cobra.Command{Use: "tokens"}
+		tokensCommand(cmd)
+		if err := cmd.ParseFlags(args); err != nil {
+			t.Fatal(err)
+		}
+		api, err := newAdminClient(caddycmd.Flags{FlagSet: cmd.PersistentFlags()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []adminapi.ClientStatus
+		if err := api.call(http.MethodGet, "/", nil, &list); err != nil {
+			t.Fatal(err)
+		}
+		if got := list[0].Remedy; got != "run 'lamplighter tokens "+want+" rename a b', or 'lamplighter tokens "+want+" login b'" {
+			t.Errorf("got %q, want it with %q", got, want)
+		}
+		if got := list[0].History[0].Remedy; !strings.Contains(got, want) {
+			t.Errorf("got %q, want it with %q", got, want)
+		}
+	}
 }

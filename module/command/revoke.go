@@ -55,7 +55,8 @@ func revoke(fl caddycmd.Flags) (int, error) {
 		printTrouble(newTerminal(os.Stderr), r.Client, "not revoked", r.Detail, r.Remedy)
 		return code, nil
 	}
-	fmt.Fprintf(os.Stdout, "%s: the grant is revoked; 'lamplighter tokens login %s' or 'tokens import %s' begins a new one\n", name, name, name)
+	done := fmt.Sprintf("%s: the grant is revoked; 'lamplighter tokens login %[1]s' or 'lamplighter tokens import %[1]s' begins a new one", name)
+	fmt.Fprintln(os.Stdout, withFlags(done, flagsOf(fl)))
 	return code, nil
 }
 
