@@ -326,3 +326,30 @@ func TestAClientWhoseRecordIsMissingSpendsNothing(t *testing.T) {
 		})
 	}
 }
+
+// The first refresh token is gone, as it may be when there is a record.
+func TestARenamedClientWithoutARefreshTokenIsToldWhatItWasCalled(t *testing.T) {
+	s := newSidecar(t, newRotating(t))
+	s.load(s.config("", ""))
+	s.wantOK()
+	without := func(config string) string {
+		return strings.Replace(config, "refresh_token {file."+s.dir+"/seed}", "", 1)
+	}
+	former := filepath.Join(s.dir, "data", "caddy", "oauth2_client")
+	s.load(without(s.renamed("erp2", "")))
+	s.wantUnsent("no_refresh_token", "run 'lamplighter tokens rename erp erp2'", filepath.Join(former, "erp.json"))
+	s.load(without(s.config("store file {\npath "+filepath.Join(s.dir, "other")+"\n}", "")))
+	s.wantUnsent("no_refresh_token", "run 'lamplighter tokens move erp --from "+former+"'", filepath.Join(former, "erp.json"))
+	// Of another authorization server it says nothing, nor of a client that has its name.
+	s.load(strings.Replace(without(s.renamed("erp3", "")), s.as.tokens.URL, "https://elsewhere.example", 1))
+	s.wantUnsent("no_refresh_token", "tokens login erp3")
+	if _, body := s.do("GET", "/", ""); strings.Contains(body, "rename") {
+		t.Errorf("got %s", body)
+	}
+	s.load(without(s.renamed("erp2", "")))
+	s.adopt("erp2", `{"client":"erp"}`)
+	eventually(t, "the client goes on", func() bool {
+		res, _ := s.do("GET", "/", "")
+		return res.StatusCode == 200
+	})
+}

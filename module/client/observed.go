@@ -11,7 +11,20 @@ import (
 
 // about is what words about the client need to know of it.
 func (c *Client) about() words.About {
-	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating()}
+	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Former: c.formerly}
+}
+
+// formerly returns another record that may hold the client's grant, if it has none.
+func (c *Client) formerly() *words.Former {
+	req, err := c.server.Resolve(nil)
+	if err != nil || c.set == nil {
+		return nil
+	}
+	owner := c.set.stores.Former(c.record, c.server.Binding(req).Grant, func(name string) bool { return c.set.Get(name) != nil })
+	if owner == nil {
+		return nil
+	}
+	return &words.Former{Client: owner.Client, Place: owner.Place, Store: owner.Store}
 }
 
 // Explain says in a sentence what keeps the client's token from being valid, and in

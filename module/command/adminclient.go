@@ -24,7 +24,7 @@ import (
 type adminClient struct {
 	address string
 	origin  string
-	tcp     bool // Origin is checked
+	tcp     bool   // Origin is checked
 	flags   string // that led to it
 	http    *http.Client
 }

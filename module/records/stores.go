@@ -17,6 +17,8 @@ import (
 type Stores struct {
 	mu   sync.Mutex
 	uses map[string]*Use // by directory
+
+	former former
 }
 
 // Use is a store as one configuration uses it, for all clients whose records are there.

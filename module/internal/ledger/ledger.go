@@ -83,6 +83,20 @@ func (l *Ledger) Of(token record.Fingerprint) (Entry, bool) {
 	return e.Entry, ok && e.Said != Free
 }
 
+// Clients returns of each client the last entry of a refresh token that was consumed.
+func (l *Ledger) Clients() map[string]*Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.readNew() // what cannot be read is not known
+	last := make(map[string]*Entry)
+	for _, e := range l.inOrder() {
+		if e.Said == Consumed {
+			last[e.Client] = &e.Entry
+		}
+	}
+	return last
+}
+
 // Note adds an entry, unless it is the last one of its token. Of a token that nobody
 // knows anything of, old ones are not added when the ledger is full, nor that it is
 // free.

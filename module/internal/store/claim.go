@@ -196,16 +196,12 @@ func (f *File) claimOld(ctx context.Context) error {
 	if _, err := f.fs.stat(filepath.Join(dir, claimsComplete)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	files, err := f.fs.list(f.dir)
+	names, err := f.Names()
 	if err != nil {
 		return err
 	}
 	used, tried := make(map[record.Fingerprint]string), make(map[record.Fingerprint]string)
-	for _, file := range files {
-		name, ok := strings.CutSuffix(file, recordSuffix)
-		if !ok || CheckName(name) != nil {
-			continue
-		}
+	for _, name := range names {
 		rec, _, err := f.load(f.path(name), name)
 		if err != nil {
 			continue

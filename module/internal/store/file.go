@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -141,6 +143,21 @@ func (f *File) entry(name string) (e *entry, done func()) {
 			delete(f.entries, name)
 		}
 	}
+}
+
+// Names returns the clients that have a record here.
+func (f *File) Names() (names []string, err error) {
+	files, err := f.fs.list(f.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	for _, file := range files {
+		if name, ok := strings.CutSuffix(file, recordSuffix); ok && CheckName(name) == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // stamp identifies the present content of a record's file.

@@ -23,6 +23,17 @@ type About struct {
 
 	// Rotating says that it presents a refresh token of its own.
 	Rotating bool
+
+	// Former looks for another record that may hold its grant, for a client that has
+	// none; nil is nothing. Nil if nobody can look.
+	Former func() *Former
+}
+
+// Former is a record that a client may have had before.
+type Former struct {
+	Client string
+	Place  string
+	Store  string // it is in, in the words of a command; "" if that is the client's
 }
 
 // events are the names of what is told.
@@ -121,6 +132,11 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 // grantWords are those of a grant, and of answers.
 func grantWords(t grant.Trouble, f *grant.Facts, why cause.Cause, a About) (detail, remedy string) {
 	switch {
+	case t.Cause == grant.CauseNoGrant && a.Former != nil:
+		if former := a.Former(); former != nil {
+			return formerWords(former, a)
+		}
+		return why.Sentence, why.Remedy
 	case t.NeedsGrant():
 		if !a.Rotating {
 			why = cause.Of(grant.CauseRefused, "without rotation")
@@ -136,6 +152,17 @@ func grantWords(t grant.Trouble, f *grant.Facts, why cause.Cause, a About) (deta
 		return why.Sentence, why.Remedy
 	}
 	return answerWords(a.Client, t, f)
+}
+
+// formerWords are those of a client without a record, if there is another one that may
+// have been its own.
+func formerWords(f *Former, a About) (detail, remedy string) {
+	row := "renamed"
+	if f.Store != "" {
+		row = "store"
+	}
+	why := cause.Of(grant.CauseNoGrant, row).With("client", a.Client, "place", f.Place, "owner", f.Client, "from", redact.Quoted(f.Store))
+	return why.Sentence, why.Remedy
 }
 
 // rowOf is the row of the table that trouble has among those of its cause.
