@@ -245,6 +245,20 @@ func TestAnAttemptThatNobodyAnsweredIsCarriedOver(t *testing.T) {
 	}
 }
 
+func TestAPauseIsCarriedOver(t *testing.T) {
+	e := ends(t)["rename"]
+	rec := grant("seed", "living")
+	until := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	save(t, e[0], rec.Rest(record.Pause{Number: rec.Number + 1, Failures: 1, Until: until}))
+	save(t, e[1], new(record.Record).Obtain(record.AccessToken{Request: 7, Grant: 7, Number: 5, AccessToken: "of another grant"}))
+	if err := Over(t.Context(), e[0], e[1]); err != nil {
+		t.Fatal(err)
+	}
+	if p := load(t, e[1]).Pause(); p == nil || !p.Until.Equal(until) {
+		t.Errorf("got %+v", p)
+	}
+}
+
 // faulty is a store that fails at one call that changes something.
 type faulty struct {
 	store.Store

@@ -136,6 +136,11 @@ func (r *Record) later(by uint32) *Record {
 	for i := range c.AccessTokens {
 		up(&c.AccessTokens[i].Number)
 	}
+	if c.Paused != nil {
+		pause := *c.Paused
+		up(&pause.Number)
+		c.Paused = &pause
+	}
 	c.Forgotten = marks(c.Forgotten)
 	return c
 }
