@@ -39,7 +39,7 @@ var arrows = map[string][]string{
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/origin", "internal/redact", "observe", "placeholder", "problem"},
 	"authserver":      {"cause", "internal/grant", "internal/origin", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
-	"settings":        {"inject", "internal/origin", "internal/provider", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/signing", "placeholder", "rejection"},
+	"settings":        {"inject", "internal/origin", "internal/provider", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection"},
 	"inject":          {"internal/keeper", "internal/percaller"},
 	"destination":     {"internal/origin"},
 	"problem":         {"cause"},

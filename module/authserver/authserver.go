@@ -31,10 +31,9 @@ type Server struct {
 	pair       *keypair.Pair // of certificate and private_key, nil without
 }
 
-// New checks and compiles what can be known without resolving anything. rest are the
-// effective settings without their identity; responsePaths are the members of an answer
-// that are kept.
-func New(ctx caddy.Context, effective, rest *settings.Client, responsePaths []string) (s *Server, err error) {
+// New loads what the settings name of a server. rest are the effective settings without
+// their identity, and dialect is what they are compiled to.
+func New(ctx caddy.Context, effective, rest *settings.Client, dialect *tokenendpoint.Compiled) (s *Server, err error) {
 	s = &Server{cfg: rest}
 	if effective.TLS != nil {
 		// A copy: loading its modules empties it, and other clients' are compared with it.
@@ -50,8 +49,8 @@ func New(ctx caddy.Context, effective, rest *settings.Client, responsePaths []st
 		})
 	}
 	s.connection.Proxy = func(req *http.Request) (*url.URL, error) { return permittedProxy(rest, req) }
-	s.endpoint, err = tokenendpoint.New(effective.Dialect(responsePaths), s.connection, time.Now)
-	return s, err
+	s.endpoint = tokenendpoint.New(dialect, s.connection, time.Now)
+	return s, nil
 }
 
 // Certificate is the client certificate that the server asks for, at a handshake: that of

@@ -23,10 +23,11 @@ func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, ed
 	dialect := c.cfg.Dialect(nil)
 	dialect.IgnoreRefreshToken = false
 	edit(&dialect)
-	asker, err := tokenendpoint.New(dialect, c.connection, time.Now)
+	compiled, err := tokenendpoint.Compile(dialect)
 	if err != nil {
 		return tokenendpoint.Answer{}, err
 	}
+	asker := tokenendpoint.New(compiled, c.connection, time.Now)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.cfg.Timeout))
 	defer cancel()
 	ask := *req

@@ -101,14 +101,15 @@ func made(t *testing.T, cfg *settings.Client) *Client {
 func tryToMake(t *testing.T, cfg *settings.Client) (*Client, error) {
 	t.Helper()
 	effective, err := cfg.Effective()
-	if err == nil {
-		err = effective.CheckEffective()
+	if err != nil {
+		return nil, err
 	}
+	compiled, err := effective.Compile()
 	if err != nil {
 		return nil, err
 	}
 	rest, id := effective.Split()
-	server, err := New(caddy.Context{Context: t.Context()}, effective, rest, nil)
+	server, err := New(caddy.Context{Context: t.Context()}, effective, rest, compiled.Dialect)
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,6 @@ import (
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/placeholder"
-	"lamplighter/module/rejection"
 	"lamplighter/module/settings"
 )
 
@@ -141,8 +140,7 @@ func secretsDir(t *testing.T) string {
 // presetAsking is a client of a preset, and what its answers become.
 type presetAsking struct {
 	*Client
-	injections *inject.Injections
-	rejections *rejection.Rules
+	compiled *settings.Compiled
 }
 
 func presetClient(t *testing.T, user *settings.Client) *presetAsking {
@@ -150,10 +148,7 @@ func presetClient(t *testing.T, user *settings.Client) *presetAsking {
 	c := &presetAsking{Client: made(t, user)}
 	effective, err := user.Effective()
 	if err == nil {
-		c.injections, err = effective.Injections()
-	}
-	if err == nil {
-		c.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff)
+		c.compiled, err = effective.Compile()
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -182,19 +177,19 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			api.Header.Set("Authorization", "Bearer of the caller")
-			out := (&inject.Injector{Injections: c.injections}).Into(api, &keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response})
+			out := (&inject.Injector{Injections: c.compiled.Injections}).Into(api, &keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response})
 			f.Injected.Method = http.MethodGet
 			f.Injected.compare(t, "the request to the API", presetSent{out.Method, out.URL.String(), out.Header, nil})
 
 			for _, dead := range f.Rejected {
-				if !c.rejections.Holds(api, dead.response()) || dead.Source != "documented" || dead.Page == "" {
+				if !c.compiled.Rejections.Holds(api, dead.response()) || dead.Source != "documented" || dead.Page == "" {
 					t.Errorf("it is not taken for a rejection: %d %s, %s %s", dead.Status, dead.Body, dead.Source, dead.Page)
 				}
 			}
 			if (len(f.Rejected) > 0) != (len(c.cfg.Rejected) > 0) {
 				t.Error("its rejections have no answer, or its answers no rejection")
 			}
-			if res := f.Answer.response(); c.rejections.Holds(api, res) {
+			if res := f.Answer.response(); c.compiled.Rejections.Holds(api, res) {
 				t.Errorf("a success is taken for a rejection: %d %s", f.Answer.Status, f.Answer.Body)
 			}
 			if len(f.Failures) == 0 {
@@ -262,10 +257,7 @@ func exchangePreset(t *testing.T, c *presetAsking, answer presetAnswer) (got pre
 			return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 		},
 	}
-	var err error
-	if c.endpoint, err = tokenendpoint.New(c.cfg.Dialect(c.injections.ResponsePaths()), connection, func() time.Time { return presetNow }); err != nil {
-		t.Fatal(err)
-	}
+	c.endpoint = tokenendpoint.New(c.compiled.Dialect, connection, func() time.Time { return presetNow })
 	req, err := c.Resolve(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -274,7 +266,7 @@ func exchangePreset(t *testing.T, c *presetAsking, answer presetAnswer) (got pre
 	req.RefreshToken = seed.Value("refresh_token", c.id.RefreshToken)
 	a = c.Do(t.Context(), *req)
 	if a.Outcome == tokenendpoint.Granted {
-		a.Unusable = cmp.Or(a.Unusable, c.injections.Unusable(&keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response}))
+		a.Unusable = cmp.Or(a.Unusable, c.compiled.Injections.Unusable(&keeper.Token{AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response}))
 	}
 	if u, err := url.Parse(got.url); err != nil || dialled != u.Host+":443" {
 		t.Errorf("it dialled %q for the request to %q: %s", dialled, got.url, a.Detail)

@@ -69,18 +69,12 @@ func (k *kinds) of(ctx caddy.Context, effective *settings.Client) (*kind, settin
 
 // newKind checks everything that can be known of settings without resolving them.
 func newKind(ctx caddy.Context, effective, rest *settings.Client) (*kind, error) {
-	if err := effective.CheckEffective(); err != nil {
+	compiled, err := effective.Compile()
+	if err != nil {
 		return nil, err
 	}
-	k := &kind{cfg: rest}
-	var err error
-	if k.injections, err = effective.Injections(); err != nil {
-		return nil, err
-	}
-	if k.rejections, err = rejection.Compile(effective.Rejected, effective.RejectedOff); err != nil {
-		return nil, err
-	}
-	if k.server, err = authserver.New(ctx, effective, rest, k.injections.ResponsePaths()); err != nil {
+	k := &kind{cfg: rest, injections: compiled.Injections, rejections: compiled.Rejections}
+	if k.server, err = authserver.New(ctx, effective, rest, compiled.Dialect); err != nil {
 		return nil, err
 	}
 	k.place, err = records.PlaceOf(effective.Store)

@@ -36,8 +36,12 @@ func made(t *testing.T, cfg *settings.Client) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	compiled, err := effective.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
 	rest, id := effective.Split()
-	server, err := authserver.New(caddy.Context{Context: t.Context()}, effective, rest, nil)
+	server, err := authserver.New(caddy.Context{Context: t.Context()}, effective, rest, compiled.Dialect)
 	if err != nil {
 		t.Fatal(err)
 	}

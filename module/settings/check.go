@@ -6,14 +6,10 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/origin"
-	"lamplighter/module/internal/tokenendpoint"
-	"lamplighter/module/internal/tokenendpoint/asking"
-	"lamplighter/module/rejection"
 )
 
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
@@ -33,11 +29,12 @@ func (c *Client) Check() error {
 	if err != nil {
 		return err
 	}
-	return e.CheckEffective()
+	_, err = e.Compile()
+	return err
 }
 
-// CheckEffective checks effective settings.
-func (c *Client) CheckEffective() error {
+// checkEndpoints checks which endpoints there are, and their URLs.
+func (c *Client) checkEndpoints() error {
 	switch {
 	case c.TokenEndpoint == "" && c.Issuer == "":
 		return errors.New("token_endpoint is missing: add 'token_endpoint <url>', 'issuer <url>', or a 'provider' that knows it")
@@ -61,12 +58,11 @@ func (c *Client) CheckEffective() error {
 			return err
 		}
 	}
-	if err := c.checkProxySetting(); err != nil {
-		return err
-	}
-	if err := c.checkCredentials(); err != nil {
-		return err
-	}
+	return nil
+}
+
+// checkRotation checks what becomes of a grant's old tokens, and when new ones come.
+func (c *Client) checkRotation() error {
 	switch c.Rotation {
 	case "optional", "required", "ignore":
 	default:
@@ -78,6 +74,11 @@ func (c *Client) CheckEffective() error {
 	if c.RefreshWindowRatio < 0 || c.RefreshWindowRatio >= 1 {
 		return fmt.Errorf("refresh_window_ratio %v is out of range: it is the share of the lifetime that remains when the token is refreshed, above 0 and below 1, such as 1/3", c.RefreshWindowRatio)
 	}
+	return nil
+}
+
+// checkBounds checks the durations and sizes.
+func (c *Client) checkBounds() error {
 	for name, d := range map[string]caddy.Duration{
 		"timeout": c.Timeout, "wait": c.Wait, "quiesce": c.Quiesce,
 		"min_refresh_interval": c.MinRefreshInterval, "default_expires_in": c.DefaultExpiresIn,
@@ -90,29 +91,23 @@ func (c *Client) CheckEffective() error {
 	if err := c.checkGrantEnd(); err != nil {
 		return err
 	}
-	if c.MaxEntries < 0 {
+	switch {
+	case c.MaxEntries < 0:
 		return errors.New("max_entries must not be negative")
-	}
-	if c.MaxEntries > 0 && !c.PerCaller() {
+	case c.MaxEntries > 0 && !c.PerCaller():
 		return errors.New("max_entries is of no use without a subject_token that is the caller's, such as {http.request.header.Authorization}")
-	}
-	if *c.ReplayBuffer < 0 {
+	case *c.ReplayBuffer < 0:
 		return errors.New("replay_buffer must not be negative: 0 never sends a body again")
 	}
+	return nil
+}
+
+// checkStore checks where records are to be.
+func (c *Client) checkStore() error {
 	if c.Store != nil && c.Store.Kind != "" && c.Store.Kind != "file" {
 		return fmt.Errorf("store %q is unknown: the only kind is file", c.Store.Kind)
 	}
-	if _, err := c.Injections(); err != nil {
-		return err
-	}
-	if _, err := rejection.Compile(c.Rejected, c.RejectedOff); err != nil {
-		return err
-	}
-	if _, err := c.AllowRules(false); err != nil {
-		return err
-	}
-	_, err := tokenendpoint.New(c.Dialect(nil), asking.Connection{}, time.Now)
-	return err
+	return nil
 }
 
 // checkGrantEnd checks what is said of the end of a refresh token.

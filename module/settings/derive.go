@@ -58,8 +58,8 @@ func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {
 	}
 }
 
-// Injections are where the token goes, and where a caller's own is.
-func (c *Client) Injections() (*inject.Injections, error) {
+// injections are where the token goes, and where a caller's own is.
+func (c *Client) injections() (*inject.Injections, error) {
 	subject, err := c.subject()
 	if err != nil {
 		return nil, err

@@ -10,7 +10,8 @@
 // hold of requests and the status are no effects: they are read from the state.
 //
 // It knows records, moments and causes. It must not know clocks, locks,
-// goroutines, contexts, random numbers, files, HTTP or words for people.
+// goroutines, contexts, random numbers, files, HTTP or words for people. It is larger than
+// other packages, because each step may look at, and change, all of one state.
 //
 // The phases of an attempt, what each awaits, and what follows:
 //

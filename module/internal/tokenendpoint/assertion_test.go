@@ -69,7 +69,7 @@ func newKeys(t *testing.T) (k testKeys) {
 // asked returns the parameters and headers that a dialect sends.
 func asked(t *testing.T, d Dialect, r Request) (url.Values, map[string]string) {
 	t.Helper()
-	c, err := New(d, asking.Connection{}, func() time.Time { return signedAt })
+	c, err := newOver(d, asking.Connection{}, func() time.Time { return signedAt })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestKeysAreReadInEveryFormat(t *testing.T) {
 // checkKey checks a request that is signed with a private key.
 func checkKey(t *testing.T, text, alg string) error {
 	t.Helper()
-	c, err := New(Dialect{GrantType: "client_credentials", AuthMethod: "private_key_jwt", SigningAlg: alg}, asking.Connection{}, time.Now)
+	c, err := newOver(Dialect{GrantType: "client_credentials", AuthMethod: "private_key_jwt", SigningAlg: alg}, asking.Connection{}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestClientSecretJWTSignsWithTheSecret(t *testing.T) {
 }
 
 func TestASecretTooShortToSignIsRefused(t *testing.T) {
-	c, err := New(Dialect{GrantType: "client_credentials", AuthMethod: "client_secret_jwt"}, asking.Connection{}, time.Now)
+	c, err := newOver(Dialect{GrantType: "client_credentials", AuthMethod: "client_secret_jwt"}, asking.Connection{}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +311,7 @@ func TestATokenExchangeSendsWhatRFC8693Asks(t *testing.T) {
 }
 
 func TestAKeyThatCannotSignIsNeverSent(t *testing.T) {
-	c, err := New(Dialect{GrantType: "client_credentials", AuthMethod: "private_key_jwt"}, asking.Connection{}, time.Now)
+	c, err := newOver(Dialect{GrantType: "client_credentials", AuthMethod: "private_key_jwt"}, asking.Connection{}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

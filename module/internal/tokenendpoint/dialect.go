@@ -16,21 +16,32 @@ import (
 // Client asks one token endpoint in one dialect. It keeps nothing between
 // requests and may be used by several goroutines.
 type Client struct {
-	dialect    Dialect
+	*Compiled
 	connection asking.Connection
-	terminal   []matcher
+	describe   func(*Answer, *reading.Reply, *redact.Secrets) // explain, but in a test
+	now        func() time.Time
+}
+
+// Compiled is a dialect that was checked, with its defaults.
+type Compiled struct {
+	dialect  Dialect
+	terminal []matcher
 	// The lifetime of tokens was given, so that answers need not name it.
 	knowsLifetime bool
-	describe      func(*Answer, *reading.Reply, *redact.Secrets) // explain, but in a test
-	now           func() time.Time
 }
 
 // authMethods are the methods of client authentication, the default first.
 var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "none"}
 
-// New checks a dialect and fills in its defaults. now is the clock that SentAt
-// is read from.
-func New(d Dialect, connection asking.Connection, now func() time.Time) (*Client, error) {
+// New returns who asks in a dialect. now is the clock that SentAt is read from.
+func New(dialect *Compiled, connection asking.Connection, now func() time.Time) *Client {
+	c := &Client{Compiled: dialect, connection: connection, now: now}
+	c.describe = c.explain
+	return c
+}
+
+// Compile checks a dialect and fills in its defaults.
+func Compile(d Dialect) (*Compiled, error) {
 	if err := d.checkChoices(); err != nil {
 		return nil, err
 	}
@@ -61,8 +72,7 @@ func New(d Dialect, connection asking.Connection, now func() time.Time) (*Client
 	if d.TerminalErrors == nil {
 		d.TerminalErrors = []string{"invalid_grant"}
 	}
-	c := &Client{dialect: d, connection: connection, now: now, knowsLifetime: known}
-	c.describe = c.explain
+	c := &Compiled{dialect: d, knowsLifetime: known}
 	for _, line := range d.TerminalErrors {
 		m, err := parseMatcher(line)
 		if err != nil {

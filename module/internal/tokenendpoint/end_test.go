@@ -58,7 +58,7 @@ func TestTheEndOfTheRefreshTokenIsWhereTheSettingSays(t *testing.T) {
 			t.Errorf("%s: %s, want %s", body, a.RefreshTokenExpiresIn, want)
 		}
 	}
-	if _, err := New(Dialect{RefreshTokenExpiresPath: "$.ttl"}, asking.Connection{}, nil); err == nil {
+	if _, err := newOver(Dialect{RefreshTokenExpiresPath: "$.ttl"}, asking.Connection{}, nil); err == nil {
 		t.Error("a JSONPath is taken")
 	}
 }

@@ -134,7 +134,7 @@ func TestBeforeSendIsCalledWhenTheConnectionIsUpAndBeforeAByteIsWritten(t *testi
 			server.Config.ErrorLog = log.New(io.Discard, "", 0)
 			t.Cleanup(server.Close)
 			var conn *countingConn
-			c, err := New(eiam, asking.Connection{
+			c, err := newOver(eiam, asking.Connection{
 				TLS: &tls.Config{InsecureSkipVerify: true},
 				Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 					inner, err := (&net.Dialer{}).DialContext(ctx, network, address)
@@ -218,7 +218,7 @@ func TestNothingIsWrittenAfterDoHasReturned(t *testing.T) {
 
 func TestACallThatEndsWhileDialingIsNotSent(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c, err := New(eiam, asking.Connection{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	c, err := newOver(eiam, asking.Connection{Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		cancel()
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -302,7 +302,7 @@ func TestAForwardProxyIsUsedAndItsPasswordNotPrinted(t *testing.T) {
 	}))
 	proxyURL := strings.Replace(proxy.URL, "http://", "http://user:proxy-password@", 1)
 	use := func(*http.Request) (*url.URL, error) { return url.Parse(proxyURL) }
-	c, err := New(eiam, asking.Connection{Proxy: use}, time.Now)
+	c, err := newOver(eiam, asking.Connection{Proxy: use}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}

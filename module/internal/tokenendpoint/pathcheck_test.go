@@ -29,7 +29,7 @@ func TestPathsThatNoAnswerCanHaveAreRefused(t *testing.T) {
 			"access_token_path": {AccessTokenPath: path}, "refresh_token_path": {RefreshTokenPath: path}, "id_token_path": {IDTokenPath: path},
 			"expires_path": {ExpiresPath: path}, "error_path": {ErrorPath: path}, "{response.": {ResponsePaths: []string{path}},
 		} {
-			if _, err := New(d, asking.Connection{}, time.Now); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), setting) {
+			if _, err := newOver(d, asking.Connection{}, time.Now); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), setting) {
 				t.Errorf("%s %q: %v; want it to say %q", setting, path, err, want)
 			}
 		}
@@ -41,7 +41,7 @@ func TestPathsOfEveryKindAreTaken(t *testing.T) {
 		"access_token", "data.token", "data.0.token", "a|b", "a | b.c", "header:X-Subject-Token", "cookie:sid", "@body",
 		"urn:example:token", "https://example.com/token", "access-token", "\u8bbf\u95ee.token", "errcode|error.code",
 	} {
-		if _, err := New(Dialect{AccessTokenPath: path, ResponsePaths: []string{path}}, asking.Connection{}, time.Now); err != nil {
+		if _, err := newOver(Dialect{AccessTokenPath: path, ResponsePaths: []string{path}}, asking.Connection{}, time.Now); err != nil {
 			t.Errorf("%q: %v", path, err)
 		}
 	}

@@ -215,7 +215,7 @@ func TestUnknownSettingsAreNamed(t *testing.T) {
 		`terminal_errors: an error code is empty`:              {TerminalErrors: []string{""}},
 		`default_expires_in -1s is negative`:                   {DefaultExpiresIn: -1e9},
 	} {
-		if _, err := New(d, asking.Connection{}, nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := newOver(d, asking.Connection{}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v; want it to say %s", d, err, want)
 		}
 	}

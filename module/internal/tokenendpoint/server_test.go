@@ -23,7 +23,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func newClient(t testing.TB, d Dialect) *Client {
 	t.Helper()
-	c, err := New(d, asking.Connection{}, func() time.Time { return now })
+	c, err := newOver(d, asking.Connection{}, func() time.Time { return now })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,4 +114,13 @@ func httpAnswer(body string) string {
 // replyOf is an answer with these bytes.
 func replyOf(status int, header http.Header, body io.Reader) *reading.Reply {
 	return reading.Read(&http.Response{StatusCode: status, Header: header, Body: io.NopCloser(body)})
+}
+
+// newOver asks in a dialect over a connection.
+func newOver(d Dialect, connection asking.Connection, now func() time.Time) (*Client, error) {
+	dialect, err := Compile(d)
+	if err != nil {
+		return nil, err
+	}
+	return New(dialect, connection, now), nil
 }

@@ -125,7 +125,7 @@ func askedBoth(t *testing.T, base string, how asking.Connection) map[string]told
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	c, err := New(eiam, how, time.Now)
+	c, err := newOver(eiam, how, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -400,7 +400,7 @@ func TestARequestForACertificateIsToldIfNoAnswerComes(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	c, err := New(eiam, asking.Connection{TLS: &tls.Config{RootCAs: ours.pool()}}, time.Now)
+	c, err := newOver(eiam, asking.Connection{TLS: &tls.Config{RootCAs: ours.pool()}}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
