@@ -1,4 +1,4 @@
-# syntax=docker/dockerfile:1
+# What `docker build .` needs; `make image` makes the same of a binary that is there.
 
 # Where Docker Hub is not reached, any image with a Go toolchain will do:
 #   --build-arg BUILDER=registry.example.com/golang:1.26-alpine

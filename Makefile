@@ -18,12 +18,17 @@ MUTANTS ?= five
 FUZZTIME ?= 20s
 # What `make build` makes.
 BINARY  ?= lamplighter
-# The image's name, and an image with a Go toolchain to build it with.
+# The image's name.
 IMAGE   ?= lamplighter
-BUILDER ?=
+# Where `make dist` puts what it makes, for which platforms, and the time of all files.
+DIST      ?= dist
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NFPM          := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+CYCLONEDX     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 # `go env` says 0 where it finds no C compiler, unless somebody forces it.
 race_works = $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v $$($(GO) env CC) >/dev/null && echo yes)
@@ -36,7 +41,7 @@ killed = $(addprefix ./,$(sort $(dir $(shell grep -rlE '^//go:build failpoint' -
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  RACE=auto|required|off  TIMEOUT=$(TIMEOUT)  FUZZTIME=$(FUZZTIME)  VERSION=$(VERSION)  IMAGE=$(IMAGE)  BUILDER=<image with Go>"
+	@echo "  RACE=auto|required|off  TIMEOUT=$(TIMEOUT)  FUZZTIME=$(FUZZTIME)  VERSION=$(VERSION)  IMAGE=$(IMAGE)  DIST=$(DIST)"
 
 .PHONY: build
 build: ## build the static binary ./lamplighter, or what BINARY names
@@ -55,6 +60,7 @@ test: race-check format-check ## check the format, vet, and run all tests, those
 	@$(MAKE) --no-print-directory explored
 	@$(MAKE) --no-print-directory build BINARY=.make/lamplighter VERSION=v0.0.0-test
 	cd test && LAMPLIGHTER_BINARY='$(CURDIR)/.make/lamplighter' $(GO) test $(race) -count=1 -timeout $(TIMEOUT) ./...
+	cd packaging && $(GO) vet ./...
 	cd bench && $(GO) vet ./... && $(GO) test -count=1 -timeout $(TIMEOUT) ./...
 	@if [ -s "$(LAMPLIGHTER_SKIPS)" ]; then echo "skipped here:"; sort -u "$(LAMPLIGHTER_SKIPS)" | sed 's/^/  /'; else echo "nothing was skipped"; fi
 
@@ -96,6 +102,7 @@ lint: ## run golangci-lint and, where its database can be reached, govulncheck
 	$(GO) run $(GOLANGCI_LINT) run ./...
 	cd test && $(GO) run $(GOLANGCI_LINT) run ./...
 	cd bench && $(GO) run $(GOLANGCI_LINT) run ./...
+	cd packaging && $(GO) run $(GOLANGCI_LINT) run ./...
 	@found=$$($(GO) run $(GOVULNCHECK) -tags $(TAGS) ./... 2>&1) && exit 0; \
 	case "$$found" in \
 		*"Vulnerability #"*) echo "$$found"; exit 1 ;; \
@@ -120,6 +127,8 @@ fuzz: ## run every fuzz target for FUZZTIME
 		fuzz "$$package" "$$target" || { out_of_time && fuzz "$$package" "$$target"; } || exit 1; \
 	done
 
+# From scratch and the binary: nothing is pulled. A test holds the files and the
+# configuration of the image to those of the Dockerfile.
 .PHONY: image
 image: ## build the container image with buildah, podman or docker
 	@tool=$$(command -v buildah || command -v podman || command -v docker) || \
@@ -128,8 +137,24 @@ image: ## build the container image with buildah, podman or docker
 		*docker) set -- ;; \
 		*) set -- --format docker ;; \
 	esac; \
-	set -x; "$$tool" build "$$@" --build-arg VERSION='$(VERSION)' \
-		$(if $(BUILDER),--build-arg BUILDER='$(BUILDER)') -t '$(IMAGE)' .
+	set -ex; \
+	rm -rf .make/image; \
+	install -d -m 0755 .make/image/root/etc/caddy .make/image/root/usr/bin; \
+	install -d -m 0700 .make/image/owned/data/config .make/image/owned/data; \
+	GOOS=linux $(MAKE) --no-print-directory build BINARY=.make/image/root/usr/bin/lamplighter; \
+	ln -s lamplighter .make/image/root/usr/bin/caddy; \
+	"$$tool" build "$$@" --build-arg VERSION='$(VERSION)' -f packaging/Containerfile -t '$(IMAGE)' .make/image
+
+# Only Linux is tested: of the others, that they build and pass vet.
+.PHONY: dist
+dist: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+dist: ## build what is released, for VERSION=v1.2.3: archives, packages, an image
+	@for system in $(filter-out linux,$(sort $(foreach p,$(PLATFORMS),$(firstword $(subst /, ,$p))))); do \
+		echo "vetting for $$system"; \
+		CGO_ENABLED=0 GOOS=$$system $(GO) vet -tags $(TAGS) ./... || exit 1; \
+	done
+	cd packaging && $(GO) run . -root '$(CURDIR)' -out '$(abspath $(DIST))' -version '$(VERSION)' \
+		-platforms '$(PLATFORMS)' -nfpm $(NFPM) -cyclonedx $(CYCLONEDX)
 
 .PHONY: demo
 demo: ## run the demonstration: servers, sidecar and rotating tokens on this machine

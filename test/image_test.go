@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -91,7 +92,12 @@ ENV PATH=/goroot/bin:/usr/bin GOTOOLCHAIN=local GOMODCACHE=/gomod GOCACHE=/gocac
 type imageConfig struct {
 	User, WorkingDir     string
 	Env, Entrypoint, Cmd []string
-	Healthcheck          struct{ Test []string }
+	Labels               map[string]string
+	Healthcheck          struct {
+		Test                           []string
+		Interval, Timeout, StartPeriod int64
+		Retries                        int
+	}
 }
 
 // container is the image's file system, and what runs in it.
@@ -184,18 +190,32 @@ func (c *container) findRuntime() {
 	rig.Skip(c.t, "the image was built, and cannot be run here: %s; install Debian's package runc", strings.Join(reasons, ", "))
 }
 
-// TestImageRunsAsNobodyWithAReadOnlyRoot builds the image with `make image`, and
-// runs it as the documentation says.
+// container makes one of an image, which is not running yet.
+func (i *imageTools) container(image string) *container {
+	i.t.Helper()
+	var inspected struct{ Docker struct{ Config imageConfig } }
+	if err := json.Unmarshal([]byte(i.run(".", "buildah", "inspect", "--type", "image", image)), &inspected); err != nil {
+		i.t.Fatal(err)
+	}
+	working := i.run(".", "buildah", "from", "--pull-never", image)
+	i.t.Cleanup(func() { i.run(".", "buildah", "umount", working) })
+	return &container{imageTools: i, imageConfig: inspected.Docker.Config, root: i.run(".", "buildah", "mount", working)}
+}
+
+// TestImageRunsAsNobodyWithAReadOnlyRoot builds the image as `docker build .` does and
+// with `make image`, which are the same, and runs it as the documentation says.
 func TestImageRunsAsNobodyWithAReadOnlyRoot(t *testing.T) {
 	tools := newImageTools(t)
-	tools.run("..", "make", "image", "BUILDER="+tools.builder(), "IMAGE=localhost/lamplighter:test", "VERSION=v0.0.0-test")
-	var image struct{ Docker struct{ Config imageConfig } }
-	if err := json.Unmarshal([]byte(tools.run(".", "buildah", "inspect", "--type", "image", "localhost/lamplighter:test")), &image); err != nil {
-		t.Fatal(err)
+	tools.run("..", "make", "image", "IMAGE=localhost/lamplighter:made", "VERSION=v0.0.0-test")
+	tools.run("..", "buildah", "build", "--format", "docker", "--build-arg", "BUILDER="+tools.builder(),
+		"--build-arg", "VERSION=v0.0.0-test", "-t", "localhost/lamplighter:test", ".")
+	c, made := tools.container("localhost/lamplighter:test"), tools.container("localhost/lamplighter:made")
+	if want, got := rig.Layout(t, c.root), rig.Layout(t, made.root); !slices.Equal(got, want) {
+		t.Errorf("make image builds\n%s\nand the Dockerfile\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	working := tools.run(".", "buildah", "from", "--pull-never", "localhost/lamplighter:test")
-	c := &container{imageTools: tools, imageConfig: image.Docker.Config, root: tools.run(".", "buildah", "mount", working)}
-	t.Cleanup(func() { tools.run(".", "buildah", "umount", working) })
+	if !reflect.DeepEqual(made.imageConfig, c.imageConfig) {
+		t.Errorf("make image says\n%+v\nand the Dockerfile\n%+v", made.imageConfig, c.imageConfig)
+	}
 	c.checkFiles()
 	c.findRuntime()
 

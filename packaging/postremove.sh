@@ -1,0 +1,14 @@
+#!/bin/sh
+# A removal deletes no record, not even a purge: the living refresh token is there, and
+# nowhere else. dpkg says "remove" and perhaps "purge" later, rpm that none is left.
+set -e
+case "$1" in
+remove | purge | 0) ;;
+*) exit 0 ;;
+esac
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+fi
+if [ "$1" != remove ] && [ -d /var/lib/lamplighter ]; then
+	echo "lamplighter: the records of grants stay in /var/lib/lamplighter, and with them the user lamplighter"
+fi

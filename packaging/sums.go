@@ -1,0 +1,41 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// sums writes what `sha256sum --check` reads.
+func (r *release) sums() error {
+	files, err := os.ReadDir(r.out)
+	if err != nil {
+		return err
+	}
+	var list bytes.Buffer
+	for _, file := range files {
+		sum, err := sumOf(filepath.Join(r.out, file.Name()))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&list, "%x  %s\n", sum, file.Name())
+	}
+	return create(filepath.Join(r.out, "SHA256SUMS"), func(w io.Writer) error {
+		_, err := list.WriteTo(w)
+		return err
+	})
+}
+
+func sumOf(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	_, err = io.Copy(hash, f)
+	return hash.Sum(nil), err
+}

@@ -1,0 +1,55 @@
+package packages
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestDebianPackageComesAndGoesWithoutARecordLost installs, upgrades, removes and purges
+// it as an operator does.
+func TestDebianPackageComesAndGoesWithoutARecordLost(t *testing.T) {
+	m := newMachine(t)
+	m.copyIn(file(t, made(t, first), "*.deb"), "/tmp/first.deb")
+	m.copyIn(file(t, made(t, second), "*.deb"), "/tmp/second.deb")
+
+	said := m.run("dpkg", "--install", "/tmp/first.deb")
+	if !strings.Contains(said, "write /etc/lamplighter/Caddyfile, then systemctl enable --now lamplighter") {
+		t.Errorf("nobody is told what to do next:\n%s", said)
+	}
+	m.wantCalled("daemon-reload")
+	if got := m.run("stat", "-c", "%a %U:%G", "/etc/lamplighter/secrets", "/etc/lamplighter/Caddyfile", "/usr/bin/lamplighter"); got != "750 root:lamplighter\n644 root:root\n755 root:root\n" {
+		t.Errorf("modes and owners are\n%s", got)
+	}
+	if got := m.run("getent", "passwd", "lamplighter"); !strings.HasSuffix(got, ":/var/lib/lamplighter:/usr/sbin/nologin\n") {
+		t.Errorf("the user is %s", got)
+	}
+	if got := m.run("dpkg-query", "--show", "--showformat=${Conffiles}", "lamplighter"); !strings.Contains(got, "/etc/lamplighter/Caddyfile") {
+		t.Errorf("the configuration is not the operator's: %q", got)
+	}
+	m.use()
+	m.checkRuns(before)
+
+	m.run("dpkg", "--install", "/tmp/second.deb")
+	m.wantCalled("daemon-reload; try-restart lamplighter.service")
+	if text, err := os.ReadFile(m.path("/etc/lamplighter/Caddyfile")); err != nil || !strings.Contains(string(text), "grace_period 5s") {
+		t.Errorf("the upgrade has overwritten the configuration (%v):\n%s", err, text)
+	}
+	m.checkUsed()
+	m.checkRuns(after)
+
+	m.run("dpkg", "--remove", "lamplighter")
+	m.wantCalled("disable --now lamplighter.service; daemon-reload; without the binary")
+	if m.has("/usr/bin/lamplighter") || !m.has("/etc/lamplighter/Caddyfile") {
+		t.Error("a removal takes the program and leaves the configuration")
+	}
+	m.checkUsed()
+
+	if said := m.run("dpkg", "--purge", "lamplighter"); !strings.Contains(said, "the records of grants stay in /var/lib/lamplighter") {
+		t.Errorf("nobody is told what stays:\n%s", said)
+	}
+	if m.has("/etc/lamplighter/Caddyfile") {
+		t.Error("a purge leaves the configuration")
+	}
+	m.checkUsed()
+}
