@@ -52,6 +52,7 @@ var arrows = map[string][]string{
 	"rejection":       nil,
 	"store":           nil,
 	"store/guest":     {"store"},
+	"store/postgres":  {"internal/origin", "internal/redact", "keypair", "placeholder", "store", "store/guest"},
 	"store/storetest": {"store"},
 }
 

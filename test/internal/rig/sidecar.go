@@ -76,7 +76,7 @@ func Listens(address string) bool {
 }
 
 // FreeAddress returns a loopback address where nothing listens.
-func FreeAddress(t *testing.T) string {
+func FreeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

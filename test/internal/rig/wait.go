@@ -11,7 +11,7 @@ import (
 const Patience = time.Minute
 
 // Eventually polls until a condition holds, and fails the test if it never does.
-func Eventually(t *testing.T, what string, holds func() bool) {
+func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()

@@ -1,0 +1,109 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/store"
+)
+
+// What an error says of a write.
+const (
+	notSent = iota // no write was sent
+	sent           // a write was sent, and nothing is known of it unless the server said so
+)
+
+// code is the SQLSTATE of a server's answer, or empty.
+func code(err error) string {
+	if answer := new(pgconn.PgError); errors.As(err, &answer) {
+		return answer.Code
+	}
+	return ""
+}
+
+// fault says what an error means in the words of package store. What the server answered
+// with an ERROR was rolled back; of what it did not answer, or what ended its session,
+// nobody knows.
+func (e *Engine) fault(err error, state int) error {
+	for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrUnavailable, store.ErrUnknown, store.ErrRefused, store.ErrFull, store.ErrUnsafe} {
+		if errors.Is(err, known) {
+			return tidy(err, known)
+		}
+	}
+	answer := new(pgconn.PgError)
+	if !errors.As(err, &answer) {
+		if state == sent && !pgconn.SafeToRetry(err) {
+			return said(store.ErrUnknown, err)
+		}
+		return said(store.ErrUnavailable, err)
+	}
+	ended := cmp.Or(answer.SeverityUnlocalized, answer.Severity) != "ERROR"
+	switch class := answer.Code[:min(2, len(answer.Code))]; {
+	case class == "28" || class == "3D":
+		return said(store.ErrRefused, err)
+	case state == sent && (ended || class == "08" || class == "57" || class == "XX"):
+		return said(store.ErrUnknown, err)
+	case answer.Code == "42501":
+		return fmt.Errorf("%w; if a right is missing, run this as the owner of the tables: %s", said(store.ErrRefused, err), script(e.tables.grants(e.role())))
+	case answer.Code == "42P01" || answer.Code == "3F000":
+		return fmt.Errorf("%w; the tables are made by: %s", said(store.ErrRefused, err), script(e.tables.creation(), e.tables.grants(e.role())))
+	case answer.Code == "53100":
+		return said(store.ErrFull, err)
+	case answer.Code == "40001":
+		return said(store.ErrConflict, err)
+	}
+	return said(store.ErrUnavailable, err)
+}
+
+// demoted reports whether a server answered that it takes no writes any more, or is no
+// primary: the connection to it is of no use then.
+func demoted(err error) bool {
+	c := code(err)
+	return c == "25006" || c == "55000"
+}
+
+// said is an error of the store with what its server or the network said, fit to print.
+func said(known, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && code(err) == "" {
+		return fmt.Errorf("%w: there was no answer in time", known)
+	}
+	return fmt.Errorf("%w: %s", known, redact.Text(strings.TrimSpace(err.Error())))
+}
+
+// tidy keeps what is ours of an error that a library has wrapped.
+func tidy(err, known error) error {
+	if wrapped := new(pgconn.ConnectError); !errors.As(err, &wrapped) {
+		return err
+	}
+	for _, ours := range []error{errStandby, errReadOnly} {
+		if errors.Is(err, ours) {
+			return ours
+		}
+	}
+	return said(known, err)
+}
+
+// unproved is the key of a mark in a connection: the server warned.
+const unproved = "lamplighter: warned"
+
+// noticed takes note of a warning. The server gives one when a write was not replicated
+// as synchronous_commit demands, because somebody cancelled the wait for that, and then
+// says that it succeeded.
+func noticed(c *pgconn.PgConn, notice *pgconn.Notice) {
+	if cmp.Or(notice.SeverityUnlocalized, notice.Severity) == "WARNING" {
+		c.CustomData()[unproved] = redact.Text(notice.Message)
+	}
+}
+
+// warned returns what the server warned of since the last call, or nothing.
+func warned(c *pgconn.PgConn) string {
+	text, _ := c.CustomData()[unproved].(string)
+	delete(c.CustomData(), unproved)
+	return text
+}
