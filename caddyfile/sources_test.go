@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"lamplighter/module/moduletest"
 )
 
 // source is a file of ours that says something to users in its comments.
@@ -64,7 +66,7 @@ func functionOf(t *testing.T, name string) (found *ast.FuncDecl) {
 	for _, file := range sources(t) {
 		for _, decl := range file.Decls {
 			f, ok := decl.(*ast.FuncDecl)
-			if !ok || nameOf(f) != name {
+			if !ok || moduletest.FunctionName(f) != name {
 				continue
 			}
 			if found != nil {
@@ -77,18 +79,4 @@ func functionOf(t *testing.T, name string) (found *ast.FuncDecl) {
 		t.Fatalf("there is no function %s", name)
 	}
 	return found
-}
-
-func nameOf(f *ast.FuncDecl) string {
-	if f.Recv == nil {
-		return f.Name.Name
-	}
-	typ := f.Recv.List[0].Type
-	if p, ok := typ.(*ast.StarExpr); ok {
-		typ = p.X
-	}
-	if id, ok := typ.(*ast.Ident); ok {
-		return id.Name + "." + f.Name.Name
-	}
-	return f.Name.Name
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/moduletest"
 )
 
 // busyServer answers token requests when it is let, and counts them.
@@ -61,14 +63,14 @@ func TestTokenRequestsOfManyClientsGoInTurns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newBusyServer(t)
 			cfg := make(map[string]any)
-			if err := json.Unmarshal(manyClients(20, server.URL, t.TempDir()), &cfg); err != nil {
+			if err := json.Unmarshal(moduletest.ManyClients(20, server.URL, t.TempDir()), &cfg); err != nil {
 				t.Fatal(err)
 			}
 			set(cfg)
 			loadJSON(t, cfg)
-			eventually(t, "three ask", func() bool { asking, _, _ := server.requests(); return asking == 3 })
+			moduletest.Eventually(t, "three ask", func() bool { asking, _, _ := server.requests(); return asking == 3 })
 			close(server.let)
-			eventually(t, "all have asked", func() bool { _, _, asked := server.requests(); return asked == 20 })
+			moduletest.Eventually(t, "all have asked", func() bool { _, _, asked := server.requests(); return asked == 20 })
 			if _, busiest, _ := server.requests(); busiest != 3 {
 				t.Errorf("%d asked at a time, want 3", busiest)
 			}

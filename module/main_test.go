@@ -1,20 +1,10 @@
-package module
+package module_test
 
 import (
 	"os"
 	"testing"
+
+	"lamplighter/module/moduletest"
 )
 
-// The ledger of this machine is for those who use it, and a test's for the test.
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "lamplighter-test")
-	if err == nil {
-		err = os.Setenv("XDG_DATA_HOME", dir)
-	}
-	code := 1
-	if err == nil {
-		code = m.Run()
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(moduletest.Main(m)) }

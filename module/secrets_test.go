@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/moduletest"
 )
 
 // spellings are the ways in which a secret can get into a text.
@@ -63,10 +65,10 @@ func wicked(w http.ResponseWriter, r *http.Request) {
 // and the upstream, with a token in every place where one can be injected.
 func TestNoErrorOfOursOrCaddysShowsASecret(t *testing.T) {
 	const callersSecret = "the callers' own +/= secret"
-	as := newRotating(t)
-	as.handler = wicked
-	s := newSidecar(t, as)
-	write(t, s, "caller", callersSecret)
+	as := moduletest.NewRotating(t)
+	as.Handler = wicked
+	s := moduletest.NewSidecar(t, as)
+	moduletest.Write(t, s, "caller", callersSecret)
 	injected := "inject header Authorization \"Bearer {access_token}\"\ninject header X-Api-Key\ninject query token\ninject cookie sid\nwait 100ms"
 	withCredentials := func(config string) string {
 		return strings.Replace(config, "admin off", "admin off\nservers {\nlog_credentials\n}", 1)
@@ -82,43 +84,43 @@ func TestNoErrorOfOursOrCaddysShowsASecret(t *testing.T) {
 			}
 			for _, method := range methods {
 				request := fmt.Sprintf("%s %s?access_token=evil HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 1\n%s\n\nx", method, path, strings.Join(header, "\n"))
-				answers.WriteString(s.rough(strings.Replace(request, "\n\n\n", "\n\n", 1)))
+				answers.WriteString(s.Rough(strings.Replace(request, "\n\n\n", "\n\n", 1)))
 			}
 		}
-		answers.WriteString(s.rough("GET /upgrade HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\n\n"))
-		answers.WriteString(s.rough("TRACE / HTTP/1.1\nHost: x\nConnection: close\n\n"))
-		answers.WriteString(s.rough("GET / HTTP/1.1\nHost: evil.example.com\nConnection: close\n\n"))
+		answers.WriteString(s.Rough("GET /upgrade HTTP/1.1\nHost: x\nConnection: Upgrade\nUpgrade: websocket\n\n"))
+		answers.WriteString(s.Rough("TRACE / HTTP/1.1\nHost: x\nConnection: close\n\n"))
+		answers.WriteString(s.Rough("GET / HTTP/1.1\nHost: evil.example.com\nConnection: close\n\n"))
 	}
 	block := "lb_retries 1\nfail_duration 1s\nunhealthy_status 5xx\nhealth_uri /health\nhealth_interval 20ms\nverbose_logs"
-	s.load(withCredentials(s.config(injected, strings.Replace(block, "fail_duration 1s\nunhealthy_status 5xx\nhealth_uri /health\nhealth_interval 20ms\n", "", 1))))
+	s.Load(withCredentials(s.Config(injected, strings.Replace(block, "fail_duration 1s\nunhealthy_status 5xx\nhealth_uri /health\nhealth_interval 20ms\n", "", 1))))
 	provoke()
-	s.load(withCredentials(s.config(injected, block)))
+	s.Load(withCredentials(s.Config(injected, block)))
 	provoke()
-	s.load(withCredentials(s.upstreams("{http.request.header.X-Upstream}", injected+"\nallow "+as.api.URL, "")))
+	s.Load(withCredentials(s.Upstreams("{http.request.header.X-Upstream}", injected+"\nallow "+as.API.URL, "")))
 	provoke("X-Upstream: 127.0.0.1:1")
-	s.load(withCredentials(s.upstreams(strings.Replace(as.api.URL, "http:", "https:", 1), injected, "")))
+	s.Load(withCredentials(s.Upstreams(strings.Replace(as.API.URL, "http:", "https:", 1), injected, "")))
 	provoke()
 	// Without log_credentials, which is consent to log what callers send.
-	s.load(s.config(injected, "caller_secret {file."+s.dir+"/caller}"))
+	s.Load(s.Config(injected, "caller_secret {file."+s.Dir+"/caller}"))
 	provoke("Proxy-Authorization: Bearer " + callersSecret)
 	provoke("Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("app:"+callersSecret)))
-	s.load(s.site(injected[:strings.Index(injected, "\n")]+"\nwait 100ms", "inject_token erp\nreverse_proxy "+strings.TrimPrefix(as.api.URL, "http://")+"\nhandle_errors {\nrespond \"{err.message} {http.request.header.Authorization} {http.request.header.Cookie}\"\n}"))
-	as.mu.Lock()
-	as.answer = func(w http.ResponseWriter) bool {
-		http.Error(w, "go away with "+strings.Join(as.everything, " and "), http.StatusBadGateway)
+	s.Load(s.Site(injected[:strings.Index(injected, "\n")]+"\nwait 100ms", "inject_token erp\nreverse_proxy "+strings.TrimPrefix(as.API.URL, "http://")+"\nhandle_errors {\nrespond \"{err.message} {http.request.header.Authorization} {http.request.header.Cookie}\"\n}"))
+	as.Lock()
+	as.Answer = func(w http.ResponseWriter) bool {
+		http.Error(w, "go away with "+strings.Join(as.Everything, " and "), http.StatusBadGateway)
 		return true
 	}
-	as.mu.Unlock()
+	as.Unlock()
 	provoke()
-	as.api.CloseClientConnections()
-	as.api.Close()
-	s.load(s.config(injected, block))
+	as.API.CloseClientConnections()
+	as.API.Close()
+	s.Load(s.Config(injected, block))
 	provoke()
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
 
-	log, err := os.ReadFile(s.log)
+	log, err := os.ReadFile(s.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,9 +133,9 @@ func TestNoErrorOfOursOrCaddysShowsASecret(t *testing.T) {
 			t.Errorf("there is no %q in the log", expected)
 		}
 	}
-	as.mu.Lock()
-	secrets := append([]string{callersSecret}, as.everything...)
-	as.mu.Unlock()
+	as.Lock()
+	secrets := append([]string{callersSecret}, as.Everything...)
+	as.Unlock()
 	if len(secrets) < 5 {
 		t.Errorf("only %d secrets", len(secrets))
 	}

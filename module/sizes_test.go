@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lamplighter/module/moduletest"
 )
 
 // What a reader can keep in mind. Tests do not count.
@@ -84,7 +86,7 @@ func measure(t *testing.T, path, name string) (int, error) {
 			continue
 		}
 		if long := positions.Position(f.End()).Line - positions.Position(f.Pos()).Line + 1; long > mostFunctionLines {
-			t.Errorf("%s: %s has %d lines, and may have %d", name, functionName(f), long, mostFunctionLines)
+			t.Errorf("%s: %s has %d lines, and may have %d", name, moduletest.FunctionName(f), long, mostFunctionLines)
 		}
 	}
 	return n, nil

@@ -9,29 +9,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"unicode"
 
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/hostile"
 )
-
-// hostile are characters that steer a terminal, or turn what is read around it.
-const hostile = "\x1b[2J\u009b31m\u202e\u2066\u200f\u061c\u200b\u2028\x00\x7f\xff"
-
-// checkPrintable fails if a text holds a character that does not show. Lines are
-// those of our own.
-func checkPrintable(t *testing.T, what, text string) {
-	t.Helper()
-	for _, r := range text {
-		if r != '\n' && !unicode.IsPrint(r) {
-			t.Errorf("%s: prints %U: %q", what, r, text)
-			return
-		}
-	}
-}
 
 // Fault A14.
 func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
@@ -39,12 +24,12 @@ func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
 		if status != http.StatusOK {
-			_ = json.NewEncoder(w).Encode(map[string]string{"error": "no " + hostile})
+			_ = json.NewEncoder(w).Encode(map[string]string{"error": "no " + hostile.Text})
 			return
 		}
 		_ = json.NewEncoder(w).Encode(adminapi.ClientStatus{
-			Client: "erp" + hostile, Token: hostile, State: hostile, Cause: hostile, Detail: hostile, Remedy: hostile, Record: hostile,
-			GrantType: hostile, TokenEndpoint: hostile, DeclaredAt: hostile, History: []adminapi.ClientEvent{{Event: hostile, Cause: hostile, Detail: hostile}},
+			Client: "erp" + hostile.Text, Token: hostile.Text, State: hostile.Text, Cause: hostile.Text, Detail: hostile.Text, Remedy: hostile.Text, Record: hostile.Text,
+			GrantType: hostile.Text, TokenEndpoint: hostile.Text, DeclaredAt: hostile.Text, History: []adminapi.ClientEvent{{Event: hostile.Text, Cause: hostile.Text, Detail: hostile.Text}},
 		})
 	}))
 	defer server.Close()
@@ -57,7 +42,7 @@ func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
 	if err := errors.Join(printClient(terminal{Writer: &shown}, s), printClients(terminal{Writer: &shown}, []adminapi.ClientStatus{s}), printJSON(&shown, s)); err != nil {
 		t.Fatal(err)
 	}
-	checkPrintable(t, "the commands", shown.String())
+	hostile.CheckPrintable(t, "the commands", shown.String())
 	if !strings.Contains(shown.String(), `\x1b[2J`) {
 		t.Errorf("shows nothing: %s", shown.String())
 	}
@@ -66,7 +51,7 @@ func TestCommandsTrustNoWordOfTheAdminAPI(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	checkPrintable(t, "an error", err.Error())
+	hostile.CheckPrintable(t, "an error", err.Error())
 }
 
 func TestACommandInAnAnswerReachesTheSameInstance(t *testing.T) {

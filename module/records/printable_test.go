@@ -6,27 +6,12 @@ import (
 	"io/fs"
 	"path/filepath"
 	"testing"
-	"unicode"
 
+	"lamplighter/module/internal/hostile"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
 )
-
-// hostile are characters that steer a terminal, or turn what is read around it.
-const hostile = "\x1b[2J\u009b31m\u202e\u2066\u200f\u061c\u200b\u2028\x00\x7f\xff"
-
-// checkPrintable fails if a text holds a character that does not show. Lines are
-// those of our own.
-func checkPrintable(t *testing.T, what, text string) {
-	t.Helper()
-	for _, r := range text {
-		if r != '\n' && !unicode.IsPrint(r) {
-			t.Errorf("%s: prints %U: %q", what, r, text)
-			return
-		}
-	}
-}
 
 // Fault A14.
 func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
@@ -35,10 +20,10 @@ func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := record.Presented{
-		RefreshToken: "refresh-token-of-the-record", Binding: record.Binding{Grant: 1, TokenEndpoint: "https://as.example/" + hostile},
+		RefreshToken: "refresh-token-of-the-record", Binding: record.Binding{Grant: 1, TokenEndpoint: "https://as.example/" + hostile.Text},
 	}
-	rec := new(record.Record).Refuse(1, p, true, &record.Loss{Cause: hostile, Detail: "it was refresh-token-of-the-record"})
-	rec = rec.Obtain(record.AccessToken{Number: 1, AccessToken: "access-token-of-the-record", Unusable: hostile})
+	rec := new(record.Record).Refuse(1, p, true, &record.Loss{Cause: hostile.Text, Detail: "it was refresh-token-of-the-record"})
+	rec = rec.Obtain(record.AccessToken{Number: 1, AccessToken: "access-token-of-the-record", Unusable: hostile.Text})
 	if err := st.Store.Save(t.Context(), "erp", rec, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +36,7 @@ func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
 		t.Errorf("says %s", lost.Loss.Detail)
 	}
 	for _, text := range []string{lost.Loss.Cause, got.AccessTokens[0].Unusable, lost.TokenEndpoint} {
-		checkPrintable(t, "a record", text)
+		hostile.CheckPrintable(t, "a record", text)
 	}
 	if redact.Text("oh, access-token-of-the-record") != redact.Withheld {
 		t.Error("its token is not remembered")
@@ -59,8 +44,8 @@ func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
 }
 
 func TestAnErrorThatIsFitToPrintIsStillTheSame(t *testing.T) {
-	err := redact.Error(fmt.Errorf("reading %s: %w", hostile, fs.ErrNotExist))
-	checkPrintable(t, "an error", err.Error())
+	err := redact.Error(fmt.Errorf("reading %s: %w", hostile.Text, fs.ErrNotExist))
+	hostile.CheckPrintable(t, "an error", err.Error())
 	if !errors.Is(err, fs.ErrNotExist) {
 		t.Error("is another")
 	}
