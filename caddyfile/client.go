@@ -89,9 +89,8 @@ import (
 //	    tls {
 //	        <the tls_ options of the transport http, without tls_>
 //	    }
-//	    store file {
-//	        path           <dir>
-//	        encryption_key <files...>
+//	    store <kind> {
+//	        <options of the kind>
 //	    }
 //	}
 func parseClient(d *caddyfile.Dispenser) (string, *settings.Client, error) {

@@ -1,13 +1,15 @@
 package caddyfile
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"lamplighter/module/inject"
-	"lamplighter/module/settings"
 	"lamplighter/module/store/guest"
 )
 
@@ -94,27 +96,26 @@ func (p *clientParser) injection() error {
 	return nil
 }
 
-func (p *clientParser) store() error {
-	cfg := new(settings.StoreConfig)
-	if !p.AllArgs(&cfg.Kind) {
-		return p.Errf("store takes a kind: 'store file { path <dir> }'")
+func (p *clientParser) store() (err error) {
+	p.client.Store, err = parseStore(p.Dispenser)
+	return err
+}
+
+// parseStore reads the kind of a store and its block, whose lines are the kind's own.
+func parseStore(d *caddyfile.Dispenser) (json.RawMessage, error) {
+	here := *d
+	if !d.NextArg() {
+		return nil, d.Errf("%s takes a kind: '%s file { path <dir> }'", here.Val(), here.Val())
 	}
-	for nesting := p.Nesting(); p.NextBlock(nesting); {
-		var err error
-		switch p.Val() {
-		case "path":
-			err = p.text(&cfg.Path)
-		case "encryption_key":
-			err = p.list(&cfg.EncryptionKey)
-		default:
-			err = p.Errf("unrecognized subdirective: %s", p.Val())
-		}
-		if err != nil {
-			return err
-		}
+	kind := d.Val()
+	if _, err := caddy.GetModule(guest.Namespace + "." + kind); err != nil {
+		return nil, d.WrapErr(guest.Unknown(kind))
 	}
-	p.client.Store = cfg
-	return nil
+	store, err := caddyfile.UnmarshalModule(d, guest.Namespace+"."+kind)
+	if err != nil {
+		return nil, err
+	}
+	return caddyconfig.JSONModuleObject(store, "kind", kind, nil), nil
 }
 
 // tls reads TLS options as Caddy's own HTTP transport does: each is one of its

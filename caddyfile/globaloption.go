@@ -20,6 +20,7 @@ const appName = "oauth2_client"
 func init() {
 	httpcaddyfile.RegisterGlobalOption(appName, parseGlobalOption)
 	httpcaddyfile.RegisterGlobalOption("max_concurrent_refreshes", parseLimit)
+	httpcaddyfile.RegisterGlobalOption("oauth2_store", parseDefaultStore)
 }
 
 // parseGlobalOption declares a client for all sites. It may be repeated. Syntax:
@@ -66,6 +67,27 @@ func parseLimit(d *caddyfile.Dispenser, existing any) (any, error) {
 	return httpcaddyfile.App{
 		Name:  "oauth2_client_limits",
 		Value: caddyconfig.JSON(module.Limits{MaxConcurrentRefreshes: n}, nil),
+	}, nil
+}
+
+// parseDefaultStore says where the records of clients are kept that name no store.
+// Syntax:
+//
+//	oauth2_store <kind> {
+//	    <options of the kind>
+//	}
+func parseDefaultStore(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next()
+	if existing != nil {
+		return nil, d.Err("oauth2_store is there twice: remove one")
+	}
+	store, err := parseStore(d)
+	if err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{
+		Name:  "oauth2_client_store",
+		Value: caddyconfig.JSON(module.DefaultStore{Store: store}, nil),
 	}, nil
 }
 

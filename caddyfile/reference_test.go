@@ -2,6 +2,7 @@ package caddyfile_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"os"
@@ -66,9 +67,11 @@ func grammar(t *testing.T) string {
 		{"The directive upstream_oauth", "parseUpstream"},
 		{"The global option oauth2_client", "parseGlobalOption"},
 		{"The global option max_concurrent_refreshes", "parseLimit"},
+		{"The global option oauth2_store", "parseDefaultStore"},
 		{"The transport oauth2", "Transport.UnmarshalCaddyfile"},
 		{"The directive inject_token", "parseInjectToken"},
 		{"The settings of a client", "parseClient"},
+		{"The store file", "FileStore.UnmarshalCaddyfile"},
 	} {
 		_, syntax, ok := strings.Cut(functionOf(t, part.function).Doc.Text(), "Syntax:\n\n")
 		if !ok {
@@ -175,6 +178,9 @@ func place(id caddy.ModuleID) string {
 	case "http.reverse_proxy.transport":
 		return fmt.Sprintf("The `transport` of the handler `reverse_proxy`: `{\"protocol\": \"%s\", …}`.", id.Name())
 	}
+	if id.Namespace() == "oauth2_client.stores" {
+		return fmt.Sprintf("The `store` of a client, or of the app: `{\"kind\": \"%s\", …}`.", id.Name())
+	}
 	return fmt.Sprintf("In the namespace `%s`.", id.Namespace())
 }
 
@@ -188,6 +194,8 @@ func prefix(id caddy.ModuleID) string {
 		return "apps." + id.Name()
 	case "http.reverse_proxy.transport":
 		return handler + ".transport"
+	case "oauth2_client.stores":
+		return "apps.oauth2_client.store"
 	}
 	return handler
 }
@@ -244,6 +252,8 @@ func (r *reference) kind(typ reflect.Type, path string) string {
 	switch {
 	case typ == reflect.TypeFor[caddy.Duration]():
 		return "duration"
+	case typ == reflect.TypeFor[json.RawMessage]():
+		return "object"
 	case typ.Kind() == reflect.Pointer:
 		return r.kind(typ.Elem(), path)
 	case typ.Kind() == reflect.Slice:

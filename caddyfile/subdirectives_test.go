@@ -23,7 +23,7 @@ func TestEverySubdirectiveIsExplained(t *testing.T) {
 		{"clientParser.setting", 18, "clients.md"},
 		{"clientParser.texts", 30, "clients.md"},
 		{"clientParser.durations", 5, "clients.md"},
-		{"clientParser.store", 2, "clients.md"},
+		{"FileStore.unmarshalOption", 2, "clients.md"},
 		{"upstream.read", 11, "caddyfile.md"},
 		{"Transport.UnmarshalCaddyfile", 2, "caddyfile.md"},
 		{"RouteScope.Field", 3, "caddyfile.md"},

@@ -6,6 +6,7 @@
 package module
 
 import (
+	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -40,6 +41,12 @@ type App struct {
 	// Caddyfile it is the global option `max_concurrent_refreshes`. Default: `16`.
 	MaxConcurrentRefreshes int `json:"max_concurrent_refreshes,omitempty"`
 
+	// Where the records of clients are kept that name no store: a module of the
+	// namespace `oauth2_client.stores`, such as `{"kind": "file", …}`. A client's own
+	// `store` replaces it whole. In a Caddyfile it is the global option `oauth2_store`.
+	// Default: a file below Caddy's data directory.
+	Store json.RawMessage `json:"store,omitempty" caddy:"namespace=oauth2_client.stores inline_key=kind"`
+
 	set       *client.Set
 	declaring sync.Mutex
 	declared  map[string]*settings.Client // as it was written, by others than Clients
@@ -66,11 +73,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	inGeneral, err := a.storeInGeneral(ctx)
+	if err != nil {
+		return err
+	}
 	events, err := observe.NewEmitter(ctx)
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	a.set = client.NewSet(ctx, events, maxRequests)
+	a.set = client.NewSet(ctx, events, maxRequests, inGeneral)
 	if err = observe.Register(ctx.GetMetricsRegistry(), a.set.Observed); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}

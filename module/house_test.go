@@ -33,8 +33,8 @@ var arrows = map[string][]string{
 		"internal/redact", "internal/store", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings",
 	},
 	"records": {
-		"adminapi", "internal/carry", "internal/keeper", "internal/ledger", "internal/record", "internal/redact", "internal/store",
-		"placeholder", "settings",
+		"adminapi", "internal/carry", "internal/durable", "internal/keeper", "internal/ledger", "internal/record", "internal/redact", "internal/store",
+		"placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/origin", "internal/redact", "internal/tokenendpoint", "settings"},
 	"command":         {"adminapi", "internal/origin", "internal/redact", "settings"}, // see TestCommandsKnowNoSettings

@@ -12,7 +12,7 @@ func init() {
 }
 
 // Limits is what the Caddyfile's global option `max_concurrent_refreshes` sets.
-// In JSON, the app `oauth2_client` has the same field.
+// In JSON, the app `oauth2_client` has the same fields.
 type Limits struct {
 	// How many token requests may run at a time at one authorization server. What
 	// the app `oauth2_client` says itself holds first. Default: `16`.

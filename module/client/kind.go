@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"reflect"
 	"slices"
 	"sync"
@@ -35,6 +36,8 @@ const recentKinds = 8
 // kinds are those of one configuration. All methods may be called on nil, and
 // concurrently.
 type kinds struct {
+	store json.RawMessage // of clients that name none
+
 	mu     sync.Mutex
 	recent []*kind // the one that was met last is the first
 }
@@ -44,7 +47,7 @@ type kinds struct {
 func (k *kinds) of(ctx caddy.Context, effective *settings.Client) (*kind, settings.Identity, error) {
 	rest, id := effective.Split()
 	if k == nil {
-		own, err := newKind(ctx, effective, rest)
+		own, err := newKind(ctx, effective, rest, nil)
 		return own, id, err
 	}
 	k.mu.Lock()
@@ -58,7 +61,7 @@ func (k *kinds) of(ctx caddy.Context, effective *settings.Client) (*kind, settin
 	if met >= 0 {
 		return k.recent[0], id, nil
 	}
-	own, err := newKind(ctx, effective, rest)
+	own, err := newKind(ctx, effective, rest, k.store)
 	if err != nil {
 		return nil, id, err
 	}
@@ -67,8 +70,9 @@ func (k *kinds) of(ctx caddy.Context, effective *settings.Client) (*kind, settin
 	return own, id, nil
 }
 
-// newKind checks everything that can be known of settings without resolving them.
-func newKind(ctx caddy.Context, effective, rest *settings.Client) (*kind, error) {
+// newKind checks everything that can be known of settings without resolving them. A
+// client without a store of its own has the one that is there in general.
+func newKind(ctx caddy.Context, effective, rest *settings.Client, inGeneral json.RawMessage) (*kind, error) {
 	compiled, err := effective.Compile()
 	if err != nil {
 		return nil, err
@@ -77,6 +81,10 @@ func newKind(ctx caddy.Context, effective, rest *settings.Client) (*kind, error)
 	if k.server, err = authserver.New(ctx, effective, rest, compiled.Dialect); err != nil {
 		return nil, err
 	}
-	k.place, err = records.PlaceOf(effective.Store)
+	config := effective.Store
+	if config == nil {
+		config = inGeneral
+	}
+	k.place, err = records.PlaceOf(ctx, config)
 	return k, err
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -40,10 +41,11 @@ type Set struct {
 }
 
 // NewSet returns a set without clients, whose events go to an emitter, and which makes so
-// many token requests at a time at one authorization server.
-func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int) *Set {
+// many token requests at a time at one authorization server. Their records are in the
+// store of that JSON unless they name another one.
+func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int, inGeneral json.RawMessage) *Set {
 	return &Set{
-		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: new(kinds), stores: new(records.Stores),
+		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: &kinds{store: inGeneral}, stores: new(records.Stores),
 		clients: make(map[string]*Client), seeds: make(seeds), turns: make(map[string]*keeper.Turns),
 	}
 }

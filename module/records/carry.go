@@ -15,7 +15,6 @@ import (
 	"lamplighter/module/internal/carry"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
-	"lamplighter/module/settings"
 )
 
 // carryPatience is how long a grant that is to be carried over may be in use.
@@ -26,7 +25,7 @@ const carryPatience = 10 * time.Second
 func Carry(ctx context.Context, from *Use, client string, to *Use, as string) (*adminapi.AdoptResult, error) {
 	source, target := carry.End{Client: client, Store: from.store}, carry.End{Client: as, Store: to.store}
 	if !from.Same(to) {
-		source.Name, target.Name = from.dir, to.dir
+		source.Name, target.Name = from.command, to.command
 	}
 	ctx, cancel := context.WithTimeout(ctx, carryPatience)
 	defer cancel()
@@ -49,60 +48,59 @@ func withKey(err error, from *Use, client string, to *Use, as string) error {
 	if to.temporary {
 		named, command = to, "move "+as+" --to "
 	}
-	text, marshalErr := json.Marshal(settings.StoreConfig{Path: named.dir, EncryptionKey: []string{"/path/to/its/key"}})
-	if marshalErr != nil {
-		return err
-	}
-	return fmt.Errorf("%w; if that is the other store's, name it with its key: lamplighter tokens %s%s", err, command, redact.Quoted(string(text)))
+	return fmt.Errorf("%w; if that is the other store's, name it with its key: lamplighter tokens %s%s", err, command, redact.Quoted(named.withKey("/path/to/its/key")))
 }
 
 // Named finds a store that a command names: the JSON of one, or the directory of
 // one that is encrypted as another is. Close gives it back.
 func (s *Stores) Named(named string, like *Use) (*Use, error) {
-	p := Place{keys: like.keys}
-	cfg := &settings.StoreConfig{Path: named}
-	if strings.HasPrefix(named, "{") {
-		cfg = new(settings.StoreConfig)
-		if err := caddy.StrictUnmarshalJSON([]byte(named), cfg); err != nil {
-			return nil, fmt.Errorf("store: %w", err)
-		}
-		if cfg.Kind != "" && cfg.Kind != "file" {
-			return nil, fmt.Errorf("store: there is no kind %q; there is: file", cfg.Kind)
-		}
-		var err error
-		if p.keys, err = encryptionKeys(cfg); err != nil {
-			return nil, fmt.Errorf("store: %w", err)
-		}
-	}
-	var err error
-	if p.dir, err = directory(cfg); err != nil {
-		return nil, err
-	}
-	if info, err := os.Stat(p.dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("store: there is no directory %s", p.dir)
-	}
-	given := []*store.Keys{p.keys}
-	s.mu.Lock()
-	if known := s.uses[p.dir]; known != nil { // the last ones encrypt: all records of one place have the same keys
-		given = append(given, known.keys)
-	}
-	s.mu.Unlock()
-	st, err := sharedStore(p.dir)
+	p, err := placeNamed(named, like)
 	if err != nil {
 		return nil, err
 	}
-	u := &Use{store: st, dir: p.dir, temporary: true}
-	var done []func()
-	if file, ok := st.(printableStore).Store.(*store.File); ok {
-		for _, keys := range given {
-			done = append(done, file.Encrypt(keys))
+	if p.shared == nil {
+		if info, err := os.Stat(p.dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("store: there is no directory %s", p.dir)
 		}
 	}
+	given := []*store.Keys{p.keys}
+	s.mu.Lock()
+	if known := s.uses[p.id]; known != nil { // the last ones encrypt: all records of one place have the same keys
+		given = append(given, known.keys)
+	}
+	s.mu.Unlock()
+	u, err := use(p)
+	if err != nil {
+		return nil, err
+	}
+	u.temporary = true
+	giveBack := func() { _, _ = stores.Delete(p.id) }
+	if err := u.begin("", given...); err != nil {
+		giveBack()
+		return nil, err
+	}
+	done := u.close
 	u.close = func() {
-		for _, end := range done {
-			end()
-		}
-		_, _ = stores.Delete(p.dir)
+		done()
+		giveBack()
 	}
 	return u, nil
+}
+
+// placeNamed returns a place that a command names.
+func placeNamed(named string, like *Use) (Place, error) {
+	if strings.HasPrefix(named, "{") {
+		ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+		defer cancel() // an engine outlives what it was made by
+		return PlaceOf(ctx, json.RawMessage(named))
+	}
+	config, err := json.Marshal(FileStore{Path: named})
+	if err != nil {
+		return Place{}, fmt.Errorf("store: %w", err)
+	}
+	p, err := placeOfFiles(config)
+	if like.shared == nil {
+		p.keys = like.keys
+	}
+	return p, err
 }

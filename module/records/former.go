@@ -19,7 +19,7 @@ import (
 type former struct {
 	mu     sync.Mutex
 	until  time.Time
-	unused map[string][]unused      // by directory
+	unused map[string][]unused      // by store
 	moved  map[string]*ledger.Entry // by client, where a record of it was
 }
 
@@ -45,22 +45,24 @@ func (s *Stores) Former(r *Record, binding record.Fingerprint, declared func(cli
 		f.unused, f.moved = make(map[string][]unused), theLedger().Clients()
 		f.until = time.Now().Add(formerKept)
 	}
-	list, known := f.unused[r.Key.dir]
+	list, known := f.unused[r.Key.store]
 	if !known {
 		list = r.Use.unused(declared)
-		f.unused[r.Key.dir] = list
+		f.unused[r.Key.store] = list
 	}
 	for _, one := range list {
 		if slices.Contains(one.bindings, binding) {
-			return r.ownerIn(r.Key.dir, one.client, r.Use.store.Describe(one.client))
+			return r.ownerIn(r.Use.command, one.client, r.Use.store.Describe(one.client))
 		}
 	}
 	e := f.moved[r.Key.name]
-	if e == nil || e.Binding != binding || e.Store == r.Key.dir {
+	if e == nil || e.Binding != binding || e.Store == r.Use.command {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(e.Store, r.Key.name+".json")); err != nil {
-		return nil
+	if filepath.IsAbs(e.Store) { // of files, which may be gone
+		if _, err := os.Stat(filepath.Join(e.Store, r.Key.name+".json")); err != nil {
+			return nil
+		}
 	}
 	return r.ownerIn(e.Store, e.Client, e.Place)
 }

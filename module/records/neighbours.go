@@ -11,46 +11,53 @@ import (
 // store need not be gone through: there may be very many.
 type neighbours struct {
 	mu     sync.Mutex
-	stores map[string]map[string]*keeper.Keeper
+	stores map[string]*neighbourhood
 }
 
-func (n *neighbours) add(key Key, k *keeper.Keeper) {
+// neighbourhood are those of one store.
+type neighbourhood struct {
+	use     *Use
+	keepers map[string]*keeper.Keeper
+}
+
+func (n *neighbours) add(key Key, k *keeper.Keeper, u *Use) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.stores[key.dir] == nil {
+	if n.stores[key.store] == nil {
 		if n.stores == nil {
-			n.stores = make(map[string]map[string]*keeper.Keeper)
+			n.stores = make(map[string]*neighbourhood)
 		}
-		n.stores[key.dir] = make(map[string]*keeper.Keeper)
+		n.stores[key.store] = &neighbourhood{use: u, keepers: make(map[string]*keeper.Keeper)}
 	}
-	n.stores[key.dir][key.name] = k
+	n.stores[key.store].keepers[key.name] = k
 }
 
 func (n *neighbours) remove(key Key, k *keeper.Keeper) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.stores[key.dir][key.name] != k {
+	all := n.stores[key.store]
+	if all == nil || all.keepers[key.name] != k {
 		return // another one has taken its place already
 	}
-	if delete(n.stores[key.dir], key.name); len(n.stores[key.dir]) == 0 {
-		delete(n.stores, key.dir)
+	if delete(all.keepers, key.name); len(all.keepers) == 0 {
+		delete(n.stores, key.store)
 	}
 }
 
-// holder returns the record of another client whose refresh token that is, or was:
-// in other stores, or with all set in the same one too.
-func (n *neighbours) holder(but Key, all bool, token, binding record.Fingerprint) (Key, bool) {
+// holder returns another client whose refresh token that is, or was, and its store: in
+// other stores, or with all set in the same one too.
+func (n *neighbours) holder(but Key, all bool, token, binding record.Fingerprint) (name string, in *Use) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for dir, list := range n.stores {
-		if dir == but.dir && !all {
+	for id, one := range n.stores {
+		if id == but.store && !all {
 			continue
 		}
-		for name, k := range list {
-			if key := (Key{dir, name}); key != but && !k.Frees(token, binding) {
-				return key, true
+		for name, k := range one.keepers {
+			if key := (Key{id, name}); key != but && !k.Frees(token, binding) {
+				return name, one.use
 			}
 		}
 	}
-	return Key{}, false
+	return "", nil
 }

@@ -17,8 +17,8 @@ import (
 // process and the ledger of this machine know. What is in the record's own store is
 // claimed there, so that the keepers of that count only if all do.
 func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
-	if key, ok := inUse.holder(r.Key, all, token, binding); ok {
-		return r.ownerIn(key.dir, key.name, filepath.Join(key.dir, key.name+".json"))
+	if name, u := inUse.holder(r.Key, all, token, binding); u != nil {
+		return r.ownerIn(u.command, name, u.store.Describe(name))
 	}
 	e, ok := theLedger().Of(token)
 	if !ok || e.Said == ledger.Refused && e.Binding != binding {
@@ -30,11 +30,11 @@ func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.
 	return r.ownerIn(e.Store, e.Client, e.Place)
 }
 
-// ownerIn is a client with a record in some store.
-func (r *Record) ownerIn(dir, name, place string) *keeper.Owner {
+// ownerIn is a client with a record in some store, as commands call that.
+func (r *Record) ownerIn(command, name, place string) *keeper.Owner {
 	o := &keeper.Owner{Client: name, Place: redact.Visible(place)}
-	if dir != r.Key.dir {
-		o.Store = redact.Visible(dir)
+	if command != r.Use.command {
+		o.Store = redact.Visible(command)
 	}
 	return o
 }
@@ -44,7 +44,7 @@ func (r *Record) Spent(token, binding record.Fingerprint, said ledger.Said, old 
 	l := theLedger()
 	l.Note(ledger.Entry{
 		Token: token, Said: said, Binding: binding, Client: r.Key.name,
-		Place: r.Describe(), Store: r.Key.dir,
+		Place: r.Describe(), Store: r.Use.command,
 	}, old)
 	if err := l.Fault(); err != nil {
 		l.warning.Do(func() {

@@ -1,58 +1,164 @@
 package records
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/store"
 	"lamplighter/module/placeholder"
-	"lamplighter/module/settings"
+	"lamplighter/module/store/guest"
 )
 
 // Place is where settings put records, and what those are encrypted with.
 type Place struct {
-	dir  string
-	keys *store.Keys // nil if they are not encrypted
+	id       string       // the same for all settings that mean the same place
+	command  string       // what commands call it
+	keys     *store.Keys  // nil if records are not encrypted
+	dir      string       // of files, "" if it is a shared store
+	shared   guest.Module // nil if it is not
+	settings string       // of the shared store, as they were written
 }
 
-// PlaceOf returns the place that settings name, which are nil for the default one.
-func PlaceOf(cfg *settings.StoreConfig) (p Place, err error) {
-	if p.dir, err = directory(cfg); err != nil {
-		return Place{}, err
+// PlaceOf returns the place that the JSON of a store names, which is empty for the
+// default one. It dials nothing.
+func PlaceOf(ctx caddy.Context, config json.RawMessage) (p Place, err error) {
+	kind, rest, err := split(config)
+	if err != nil {
+		return Place{}, fmt.Errorf("store: %w", err)
 	}
-	if p.keys, err = encryptionKeys(cfg); err != nil {
-		return Place{}, err
+	if kind == "" || kind == fileKind {
+		return placeOfFiles(rest)
+	}
+	if _, err := caddy.GetModule(guest.Namespace + "." + kind); err != nil {
+		return Place{}, guest.Unknown(kind)
+	}
+	module, err := ctx.LoadModuleByID(guest.Namespace+"."+kind, rest)
+	if err != nil {
+		return Place{}, fmt.Errorf("store %s: %w", kind, err)
+	}
+	shared, ok := module.(guest.Module)
+	if !ok {
+		return Place{}, fmt.Errorf("store %s: the module is no store", kind)
+	}
+	o := shared.StoreOptions()
+	if err := o.Provision(); err != nil {
+		return Place{}, fmt.Errorf("store %s: %w", kind, err)
+	}
+	p = Place{id: kind + ":" + shared.Identity(), shared: shared, settings: string(rest), command: commandName(kind, rest)}
+	if p.keys, err = encryptionKeys(o.EncryptionKeys); err != nil {
+		return Place{}, fmt.Errorf("store %s: %w", kind, err)
 	}
 	return p, nil
 }
 
-// directory returns the directory that settings name for records.
-func directory(cfg *settings.StoreConfig) (string, error) {
-	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
-	if cfg != nil && cfg.Path != "" {
-		var r placeholder.Resolver
-		dir = r.Value("store path", cfg.Path)
-		if r.Err != nil {
-			return "", r.Err
+// placeOfFiles is that of the store file, with settings that may be empty.
+func placeOfFiles(config json.RawMessage) (p Place, err error) {
+	var f FileStore
+	if len(config) > 0 {
+		if err := caddy.StrictUnmarshalJSON(config, &f); err != nil {
+			return Place{}, fmt.Errorf("store file: %w", err)
 		}
 	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return "", fmt.Errorf("store: %w", err)
+	if p.dir, err = f.directory(); err != nil {
+		return Place{}, err
 	}
-	return dir, nil
+	p.id, p.command = p.dir, p.dir
+	p.keys, err = encryptionKeys(f.EncryptionKey)
+	return p, err
+}
+
+// split takes the kind out of the JSON of a store. The rest has its members in order.
+func split(config json.RawMessage) (kind string, rest json.RawMessage, err error) {
+	if len(config) == 0 {
+		return "", nil, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(config, &members); err != nil {
+		return "", nil, err
+	}
+	if text, ok := members["kind"]; ok {
+		if err := json.Unmarshal(text, &kind); err != nil {
+			return "", nil, fmt.Errorf("kind: %w", err)
+		}
+	}
+	delete(members, "kind")
+	rest, err = json.Marshal(members)
+	return kind, rest, err
+}
+
+// commandName is the JSON of a store as a command may be given it: without what is
+// written out and could be a secret, which whoever runs it has to add.
+func commandName(kind string, config json.RawMessage) string {
+	var members map[string]any
+	if json.Unmarshal(config, &members) != nil {
+		return kind
+	}
+	withoutSecrets(members)
+	members["kind"] = kind
+	text, err := json.Marshal(members)
+	if err != nil {
+		return kind
+	}
+	return string(text)
+}
+
+// withKey is the JSON of the store as a command may be given it, with the file of a key.
+func (p Place) withKey(path string) string {
+	if p.shared == nil {
+		text, _ := json.Marshal(FileStore{Path: p.dir, EncryptionKey: []string{path}}) // which has only texts
+		return string(text)
+	}
+	members := make(map[string]any)
+	_ = json.Unmarshal([]byte(p.command), &members) // it was made here
+	members["encryption_key"] = []string{path}
+	text, _ := json.Marshal(members) // of what was JSON
+	return string(text)
+}
+
+// withoutSecrets takes away what is not known to be harmless.
+func withoutSecrets(members map[string]any) {
+	for name, value := range members {
+		switch value := value.(type) {
+		case map[string]any:
+			withoutSecrets(value)
+		case string:
+			if !harmless(name) && placeholder.IsLiteral(value) {
+				delete(members, name)
+			}
+		}
+	}
+}
+
+// harmless reports whether the setting of that name is no secret, nor has one in it.
+func harmless(name string) bool {
+	for _, word := range []string{"pass", "secret", "token", "dsn", "url", "credential", "auth", "key"} {
+		if strings.Contains(name, word) && !strings.HasSuffix(name, "_file") {
+			return false
+		}
+	}
+	return true
+}
+
+// options are those of a shared store.
+func (p Place) options() durable.Options {
+	o := p.shared.StoreOptions()
+	host, _ := os.Hostname()
+	return durable.Options{Lease: time.Duration(o.Lease), OpTimeout: time.Duration(o.OpTimeout), Poll: time.Duration(o.Poll), Holder: host}
 }
 
 // encryptionKeys reads the keys of records, nil if they are not encrypted.
-func encryptionKeys(cfg *settings.StoreConfig) (*store.Keys, error) {
-	if cfg == nil || len(cfg.EncryptionKey) == 0 {
+func encryptionKeys(paths []string) (*store.Keys, error) {
+	if len(paths) == 0 {
 		return nil, nil
 	}
-	files := make([][]byte, 0, len(cfg.EncryptionKey))
-	for _, path := range cfg.EncryptionKey {
+	files := make([][]byte, 0, len(paths))
+	for _, path := range paths {
 		var r placeholder.Resolver
 		if path = r.Value("encryption_key", path); r.Err != nil {
 			return nil, r.Err

@@ -39,7 +39,7 @@ func (p pooledKeeper) Destruct() error {
 
 // Key is the identity of a record, by which other things of a client outlive a
 // configuration, too.
-type Key struct{ dir, name string }
+type Key struct{ store, name string }
 
 // Record is the record of one client, as one configuration uses it.
 type Record struct {
@@ -52,10 +52,10 @@ type Record struct {
 
 // Record returns the record of a client, to be given back with Release.
 func (u *Use) Record(client string, log *zap.Logger) (*Record, error) {
-	key := Key{u.dir, client}
+	key := Key{u.id, client}
 	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
 		k := keeper.New(client, u.store, nil)
-		inUse.add(key, k)
+		inUse.add(key, k, u)
 		return pooledKeeper{k, key}, nil
 	})
 	if err != nil {

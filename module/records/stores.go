@@ -10,23 +10,24 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/store"
 )
 
 // Stores are those of one configuration. The zero value has none.
 type Stores struct {
 	mu   sync.Mutex
-	uses map[string]*Use // by directory
+	uses map[string]*Use // by place
 
 	former former
 }
 
 // Use is a store as one configuration uses it, for all clients whose records are there.
 type Use struct {
+	Place
+
 	store   store.Store
-	dir     string
-	keys    *store.Keys
-	owner   string // the client that named the keys
+	owner   string // the client that was the first there
 	network string // kind of its file system, if that is a network one
 
 	temporary bool // a command named it
@@ -35,27 +36,49 @@ type Use struct {
 	close func()
 }
 
-// Use finds the store of a client's record. All records of one place are encrypted with
-// the same keys.
+// Use finds the store of a client's record. All clients of one place have the same
+// settings of it.
 func (s *Stores) Use(p Place, client string) (*Use, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u := s.uses[p.dir]; u != nil {
-		if !u.keys.Same(p.keys) {
-			return nil, fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
-		}
-		return u, nil
+	if u := s.uses[p.id]; u != nil {
+		return u, u.agrees(p)
 	}
-	st, err := sharedStore(p.dir)
+	u, err := use(p)
 	if err != nil {
 		return nil, err
 	}
 	if s.uses == nil {
 		s.uses = make(map[string]*Use)
 	}
-	u := &Use{store: st, dir: p.dir, keys: p.keys, owner: client, close: func() {}}
-	s.uses[p.dir] = u
+	u.owner = client
+	s.uses[p.id] = u
 	return u, nil
+}
+
+// agrees returns an error if settings differ that mean the same place.
+func (u *Use) agrees(p Place) error {
+	switch {
+	case !u.keys.Same(p.keys) && p.shared == nil:
+		return fmt.Errorf("encryption_key differs from that of client %s, whose record is in the same directory: give both the same, or another path", u.owner)
+	case !u.keys.Same(p.keys), u.settings != p.settings:
+		return fmt.Errorf("its settings differ from those of client %s, whose record is in the same place: give both the same, as the global option oauth2_store does", u.owner)
+	}
+	return nil
+}
+
+// use takes a store from those that all configurations share.
+func use(p Place) (*Use, error) {
+	value, _, err := stores.LoadOrNew(p.id, func() (caddy.Destructor, error) {
+		if p.shared != nil {
+			return pooledStore{printableStore{durable.New(p.id)}}, nil
+		}
+		return pooledStore{printableStore{store.NewFile(p.dir)}}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Use{Place: p, store: value.(pooledStore).Store, close: func() {}}, nil
 }
 
 // Open opens them all.
@@ -82,8 +105,8 @@ func (s *Stores) list() []*Use {
 func (s *Stores) Release() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for dir := range s.uses {
-		_, storeErr := stores.Delete(dir)
+	for id := range s.uses {
+		_, storeErr := stores.Delete(id)
 		err = errors.Join(err, storeErr)
 	}
 	s.uses = nil
@@ -93,13 +116,35 @@ func (s *Stores) Release() (err error) {
 // Open opens the store with the keys of its records. Nothing may read or write a
 // record before. What is wrong with it is its Fault.
 func (u *Use) Open(ctx context.Context) {
-	if file, ok := u.store.(printableStore).Store.(*store.File); ok {
-		u.close = file.Encrypt(u.keys)
+	if u.err = u.begin(u.settings, u.keys); u.err != nil {
+		return
 	}
 	u.err = u.store.Open(ctx)
-	if kind, ok := store.NetworkFileSystem(u.dir); ok {
+	if kind, ok := store.NetworkFileSystem(u.dir); ok && u.shared == nil {
 		u.network = kind
 	}
+}
+
+// begin gives the store the keys of its records, the last of which encrypt, and, if it is
+// a shared one, an engine with these settings: any that is in use already if they are "".
+func (u *Use) begin(settings string, keys ...*store.Keys) error {
+	st, done := u.store.(printableStore).Store, func() {}
+	if shared, ok := st.(*durable.Store); ok {
+		var err error
+		if done, err = shared.Use(settings, u.shared.Engine, u.options()); err != nil {
+			return err
+		}
+	}
+	ends := []func(){done}
+	for _, k := range keys {
+		ends = append(ends, st.(interface{ Encrypt(*store.Keys) func() }).Encrypt(k))
+	}
+	u.close = func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+	return nil
 }
 
 // Fault is why the store could not be opened, nil if it could.
@@ -112,22 +157,16 @@ func (u *Use) Network() string { return u.network }
 func (u *Use) Close() { u.close() }
 
 // Same reports whether the records of both are in one place.
-func (u *Use) Same(other *Use) bool { return u.dir == other.dir }
-
-// sharedStore returns the store of a directory, the same for all configurations,
-// to be given back.
-func sharedStore(dir string) (store.Store, error) {
-	value, _, err := stores.LoadOrNew(dir, func() (caddy.Destructor, error) {
-		return pooledStore{printableStore{store.NewFile(dir)}}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return value.(pooledStore).Store, nil
-}
+func (u *Use) Same(other *Use) bool { return u.id == other.id }
 
 // pooledStore makes a store fit for a UsagePool.
 type pooledStore struct{ store.Store }
 
-// Destruct does nothing: the last configuration that stops ends a keeper's work.
-func (pooledStore) Destruct() error { return nil }
+// Destruct gives the connections of a shared store back. The last configuration that
+// stopped has ended the keepers' work.
+func (p pooledStore) Destruct() error {
+	if st, ok := p.Store.(printableStore).Store.(*durable.Store); ok {
+		return st.Close()
+	}
+	return nil
+}

@@ -102,14 +102,6 @@ func (c *Client) checkBounds() error {
 	return nil
 }
 
-// checkStore checks where records are to be.
-func (c *Client) checkStore() error {
-	if c.Store != nil && c.Store.Kind != "" && c.Store.Kind != "file" {
-		return fmt.Errorf("store %q is unknown: the only kind is file", c.Store.Kind)
-	}
-	return nil
-}
-
 // checkGrantEnd checks what is said of the end of a refresh token.
 func (c *Client) checkGrantEnd() error {
 	for setting, is := range map[string]bool{

@@ -6,6 +6,8 @@
 package settings
 
 import (
+	"encoding/json"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
@@ -335,29 +337,13 @@ type Client struct {
 	// sockets.
 	Allow []string `json:"allow,omitempty"`
 
-	// Where the client's record is kept. Default: a file below Caddy's data
-	// directory.
-	Store *StoreConfig `json:"store,omitempty"`
+	// Where the client's record is kept: a module of the namespace
+	// `oauth2_client.stores`, `{"kind": "file", …}` or that of another kind. Without a
+	// kind it is `file`. Default: the `store` of the app, and a file below Caddy's
+	// data directory if there is none.
+	Store json.RawMessage `json:"store,omitempty" caddy:"namespace=oauth2_client.stores inline_key=kind"`
 
 	// Where the client is declared, as `file:line`, for error messages. The
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
-}
-
-// StoreConfig says where a client's record is kept.
-type StoreConfig struct {
-	// The kind of store. Default and only kind: `file`.
-	Kind string `json:"kind,omitempty"`
-
-	// The directory of the record files. It is created with mode 0700 and must
-	// be on a file system that can lock. Default: `oauth2_client` in Caddy's
-	// data directory.
-	Path string `json:"path,omitempty"`
-
-	// Files with age identities, as `age-keygen` writes them, to encrypt the
-	// record with. Each of them can decrypt it: to rotate keys add the new one,
-	// and remove the old one after the next refresh. A record that none of them
-	// decrypts is an error, and never a fresh start. Without them a record is
-	// plain JSON that only its owner can read. Default: none.
-	EncryptionKey []string `json:"encryption_key,omitempty"`
 }

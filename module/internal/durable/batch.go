@@ -73,10 +73,10 @@ func (s *Store) readAll() {
 // read reads these objects, and tells who waits.
 func (s *Store) read(wanted map[string][]*reader) {
 	found := make(map[string]shared.Object, len(wanted))
-	err := s.call(context.Background(), op(len(wanted)), false, func(ctx context.Context) error {
+	err := s.call(context.Background(), op(len(wanted)), false, func(ctx context.Context, engine shared.Engine) error {
 		if len(wanted) == 1 {
 			for name := range wanted {
-				o, err := s.engine.Get(ctx, name)
+				o, err := engine.Get(ctx, name)
 				if err == nil {
 					found[name] = o
 				}
@@ -87,7 +87,7 @@ func (s *Store) read(wanted map[string][]*reader) {
 		for name := range wanted {
 			names = append(names, name)
 		}
-		return s.engine.List(ctx, names, true, func(o shared.Object) bool {
+		return engine.List(ctx, names, true, func(o shared.Object) bool {
 			found[o.Name] = o
 			return true
 		})

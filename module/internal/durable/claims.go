@@ -76,8 +76,8 @@ func (s *Store) writeClaims(ctx context.Context, object string, known map[record
 	if len(data) > maxData {
 		return fmt.Errorf("%w: it has %d bytes, more than the %d that a shared store keeps", shared.ErrFull, len(data), maxData)
 	}
-	return s.call(ctx, "put", true, func(ctx context.Context) error {
-		_, err := s.engine.Put(ctx, object, data, tag)
+	return s.call(ctx, "put", true, func(ctx context.Context, engine shared.Engine) error {
+		_, err := engine.Put(ctx, object, data, tag)
 		return err
 	})
 }

@@ -44,9 +44,9 @@ const maxData = 256 << 10
 // Store keeps records in an engine. It is a [store.Store], for all clients of a process
 // whose records are in one place.
 type Store struct {
-	engine  shared.Engine
-	options Options
-	holder  string // of this process
+	place   string // for people, as long as there is no engine
+	process string // as others tell it from theirs
+	engines engines
 	keys    store.Keyring
 
 	opening chan struct{} // held while it is opened
@@ -63,22 +63,22 @@ type Store struct {
 	running sync.WaitGroup // leases that are renewed or given back
 }
 
-// New returns a store that dials nothing before it is used.
-func New(engine shared.Engine, o Options) *Store {
-	if o.Wall == nil {
-		o.Wall = time.Now
-	}
-	holder := rand.Text()[:10]
-	if o.Holder != "" {
-		holder = o.Holder + "-" + holder
-	}
+// New returns the store of a place, which needs an engine: see [Store.Use].
+func New(place string) *Store {
 	s := &Store{
-		engine: engine, options: o, holder: holder,
+		place: place, process: rand.Text()[:10],
 		opening: make(chan struct{}, 1), entries: make(map[string]*entry), ending: make(chan struct{}),
 	}
-	s.health.gap = max(2*o.Lease/3, 1200*time.Millisecond)
 	s.watcher = watcher{s: s, told: make(chan struct{}, 1)}
 	return s
+}
+
+// holder is what this process calls itself to others.
+func (s *Store) holder() string {
+	if name := s.options().Holder; name != "" {
+		return name + "-" + s.process
+	}
+	return s.process
 }
 
 // Encrypt has records encrypted with keys from their next write on, until done is
@@ -101,10 +101,14 @@ func (s *Store) Open(ctx context.Context) error {
 	if done, err := s.health.mayOpen(); done || err != nil {
 		return err
 	}
-	within, cancel := context.WithTimeout(ctx, 2*s.options.OpTimeout)
+	u := s.current()
+	if u == nil {
+		return fmt.Errorf("%w: %w", shared.ErrUnavailable, errNoEngine)
+	}
+	within, cancel := context.WithTimeout(ctx, 2*u.options.OpTimeout)
 	defer cancel()
 	begun := time.Now()
-	err := classify(s.engine.Open(within), false)
+	err := classify(u.engine.Open(within), false)
 	s.finished(ctx, "open", begun, err)
 	s.health.opened(err)
 	return err
@@ -119,7 +123,7 @@ func (s *Store) ready(ctx context.Context) error {
 }
 
 // call makes one call of the engine, once the store is open.
-func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx context.Context) error) error {
+func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx context.Context, engine shared.Engine) error) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
@@ -127,14 +131,18 @@ func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx con
 }
 
 // direct makes one call of the engine.
-func (s *Store) direct(ctx context.Context, op string, write bool, do func(ctx context.Context) error) error {
+func (s *Store) direct(ctx context.Context, op string, write bool, do func(ctx context.Context, engine shared.Engine) error) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%w: %w", shared.ErrUnavailable, err)
 	}
-	within, cancel := context.WithTimeout(ctx, s.options.OpTimeout)
+	u := s.current()
+	if u == nil {
+		return fmt.Errorf("%w: %w", shared.ErrUnavailable, errNoEngine)
+	}
+	within, cancel := context.WithTimeout(ctx, u.options.OpTimeout)
 	defer cancel()
 	begun := time.Now()
-	err := classify(do(within), write)
+	err := classify(do(within, u.engine), write)
 	s.finished(ctx, op, begun, err)
 	return err
 }
@@ -163,7 +171,7 @@ func (s *Store) finished(ctx context.Context, op string, begun time.Time, err er
 	s.hooks.done(op, result(err), time.Since(begun))
 	switch {
 	case err == nil, errors.Is(err, shared.ErrNotFound), errors.Is(err, shared.ErrConflict):
-		if s.health.succeeded() {
+		if s.health.succeeded(s.gap()) {
 			s.hooks.up(true, nil)
 			s.pokeFailed()
 		}
@@ -197,7 +205,12 @@ func result(err error) string {
 }
 
 // Describe names the place of a client's record for people.
-func (s *Store) Describe(name string) string { return s.engine.Describe(name) }
+func (s *Store) Describe(name string) string {
+	if u := s.current(); u != nil {
+		return u.engine.Describe(name)
+	}
+	return s.place + " " + name
+}
 
 // Close ends what is under way, and gives connections back. Nobody may watch or hold a
 // lease by then.
@@ -211,7 +224,7 @@ func (s *Store) Close() error {
 	close(s.ending)
 	s.mu.Unlock()
 	s.running.Wait()
-	return s.engine.Close()
+	return s.engines.close()
 }
 
 // Interface guard

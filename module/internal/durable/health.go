@@ -7,8 +7,6 @@ import (
 
 // health is whether the store is there, and since when.
 type health struct {
-	gap time.Duration // between two calls, in which the store may not have been away unnoticed
-
 	mu       sync.Mutex
 	open     bool
 	openErr  error // why it could not be opened
@@ -35,6 +33,13 @@ func (h *health) mayOpen() (done bool, err error) {
 	return h.open, nil
 }
 
+// reopen has the store prove anew that it can be used.
+func (h *health) reopen() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open, h.openErr = false, nil
+}
+
 func (h *health) opened(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -42,11 +47,11 @@ func (h *health) opened(err error) {
 }
 
 // succeeded notes that the store answered. It reports whether it was away before.
-func (h *health) succeeded() (recovered bool) {
+func (h *health) succeeded(gap time.Duration) (recovered bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if h.since.IsZero() || now.Sub(h.last) > h.gap {
+	if h.since.IsZero() || now.Sub(h.last) > gap {
 		h.since = now
 	}
 	h.last = now
@@ -67,14 +72,18 @@ func (h *health) failed(err error) (first bool) {
 
 // thereSince returns since when the store was there all the time, zero if it may be away,
 // or may have been since it answered last.
-func (h *health) thereSince() time.Time {
+func (h *health) thereSince(gap time.Duration) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if time.Since(h.last) > h.gap {
+	if time.Since(h.last) > gap {
 		return time.Time{}
 	}
 	return h.since
 }
+
+// gap is how much time there may be between two calls for the store to have been there
+// all the time.
+func (s *Store) gap() time.Duration { return max(2*s.options().Lease/3, 1200*time.Millisecond) }
 
 // Status is how the store is.
 type Status struct {

@@ -18,7 +18,7 @@ import (
 // the other is set.
 type moment struct{ mono, wall time.Time }
 
-func (s *Store) now() moment { return moment{time.Now(), s.options.Wall().Round(0)} }
+func (s *Store) now() moment { return moment{time.Now(), s.options().Wall().Round(0)} }
 
 // since returns how much time went by at most, by either clock.
 func (m moment) since(before moment) time.Duration {
@@ -62,7 +62,7 @@ func (s *Store) Lease(ctx context.Context, name string) (store.Lease, error) {
 		return nil, fmt.Errorf("lease of %s: %w", s.Describe(name), err)
 	}
 	e := s.entry(name)
-	l := &lease{s: s, e: e, name: name, holder: s.holder + "-" + rand.Text()[:8], stop: make(chan struct{}), done: make(chan struct{})}
+	l := &lease{s: s, e: e, name: name, holder: s.holder() + "-" + rand.Text()[:8], stop: make(chan struct{}), done: make(chan struct{})}
 	e.mu.Lock()
 	if e.lease != nil {
 		e.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *Store) Lease(ctx context.Context, name string) (store.Lease, error) {
 }
 
 // LeaseLength is how long a lease outlives its holder.
-func (s *Store) LeaseLength() time.Duration { return s.options.Lease }
+func (s *Store) LeaseLength() time.Duration { return s.options().Lease }
 
 // background runs something that Close waits for.
 func (s *Store) background(run func()) bool {
@@ -125,8 +125,8 @@ func (l *lease) take(ctx context.Context) error {
 
 func (l *lease) try(ctx context.Context, over shared.Tag) (held shared.Held, err error) {
 	l.renewed = l.s.now()
-	err = l.s.call(ctx, "acquire", true, func(ctx context.Context) (err error) {
-		l.held, held, err = l.s.engine.Acquire(ctx, l.name, l.holder, over)
+	err = l.s.call(ctx, "acquire", true, func(ctx context.Context, engine shared.Engine) (err error) {
+		l.held, held, err = engine.Acquire(ctx, l.name, l.holder, over)
 		return err
 	})
 	if err != nil {
@@ -164,7 +164,7 @@ func (e *entry) sight(held shared.Held, now moment) {
 // stale reports whether a lease was seen without a renewal for its whole length, while
 // the store was there all the time: in an outage its holder could not renew it.
 func (e *entry) stale(s *Store, seen sighting) bool {
-	there, now := s.health.thereSince(), s.now()
+	there, now := s.health.thereSince(s.gap()), s.now()
 	if seen.held.Tag == "" || there.IsZero() || !now.agree(seen.since) {
 		return false
 	}
@@ -172,7 +172,7 @@ func (e *entry) stale(s *Store, seen sighting) bool {
 	if there.After(began) {
 		began = there
 	}
-	return now.mono.Sub(began) >= s.options.Lease && now.wall.Sub(seen.since.wall) >= s.options.Lease
+	return now.mono.Sub(began) >= s.options().Lease && now.wall.Sub(seen.since.wall) >= s.options().Lease
 }
 
 // gave notes a holder whose lease is not wanted any more, whoever has it in the store.
@@ -205,7 +205,7 @@ const retryRenew = time.Second
 // keep renews the lease until it is given back or lost.
 func (l *lease) keep() {
 	defer close(l.done)
-	every := l.s.options.Lease / 3
+	every := l.s.options().Lease / 3
 	timer := time.NewTimer(every)
 	defer timer.Stop()
 	for {
@@ -217,7 +217,7 @@ func (l *lease) keep() {
 		case <-timer.C:
 		}
 		begun := l.s.now()
-		err := l.s.direct(context.Background(), "renew", true, l.held.Renew)
+		err := l.s.direct(context.Background(), "renew", true, func(ctx context.Context, _ shared.Engine) error { return l.held.Renew(ctx) })
 		switch {
 		case err == nil:
 			l.mu.Lock()
@@ -258,7 +258,7 @@ func (l *lease) Lost() error {
 	if l.gone != nil {
 		return fmt.Errorf("lease of %s: %w", l.s.Describe(l.name), l.gone)
 	}
-	if now := l.s.now(); now.since(l.renewed) >= 2*l.s.options.Lease/3 {
+	if now := l.s.now(); now.since(l.renewed) >= 2*l.s.options().Lease/3 {
 		return fmt.Errorf("lease of %s: %w", l.s.Describe(l.name), errLeaseOver)
 	}
 	return nil
@@ -286,7 +286,7 @@ func (l *lease) Release() {
 // would wait for the lease.
 func (l *lease) give() {
 	release := func() bool {
-		err := l.s.direct(context.Background(), "release", true, l.held.Release)
+		err := l.s.direct(context.Background(), "release", true, func(ctx context.Context, _ shared.Engine) error { return l.held.Release(ctx) })
 		return err == nil || errors.Is(err, shared.ErrConflict)
 	}
 	if release() {
@@ -295,7 +295,7 @@ func (l *lease) give() {
 	l.s.background(func() {
 		timer := time.NewTimer(retryRenew)
 		defer timer.Stop()
-		for began := time.Now(); time.Since(began) < l.s.options.Lease; timer.Reset(retryRenew) {
+		for began := time.Now(); time.Since(began) < l.s.options().Lease; timer.Reset(retryRenew) {
 			select {
 			case <-timer.C:
 			case <-l.s.ending:
@@ -316,8 +316,8 @@ func (s *Store) Holder(name string) (holder string, own bool) {
 	defer e.mu.Unlock()
 	switch {
 	case e.holds:
-		return s.holder, true
-	case e.seen.held.Tag != "" && time.Since(e.asked) < s.options.Lease:
+		return s.holder(), true
+	case e.seen.held.Tag != "" && time.Since(e.asked) < s.options().Lease:
 		return nameOf(e.seen.held.Holder), false
 	}
 	return "", false

@@ -255,7 +255,8 @@ func TestALeaseThatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
 func TestAShortLeaseIsTakenOverToo(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		short := func() *Store {
-			s := New(r.place.Engine(), Options{Lease: time.Second, OpTimeout: 300 * time.Millisecond, Poll: time.Minute})
+			s := New("memory")
+			use(t, s, r.place.Engine(), Options{Lease: time.Second, OpTimeout: 300 * time.Millisecond, Poll: time.Minute})
 			t.Cleanup(func() { _ = s.Close() })
 			return s
 		}

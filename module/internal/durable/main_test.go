@@ -62,7 +62,8 @@ func (r *rig) process(name string) *process {
 		}
 		return p.fault(c)
 	})
-	p.Store = New(p.engine, Options{Lease: lasts, OpTimeout: 2 * time.Second, Poll: 30 * time.Second, Holder: name, Wall: func() time.Time {
+	p.Store = New("memory")
+	use(r.T, p.Store, p.engine, Options{Lease: lasts, OpTimeout: 2 * time.Second, Poll: 30 * time.Second, Holder: name, Wall: func() time.Time {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return time.Now().Add(p.skew)
@@ -80,6 +81,15 @@ func (r *rig) process(name string) *process {
 		}
 	})
 	return p
+}
+
+func use(t *testing.T, s *Store, engine shared.Engine, o Options) (done func()) {
+	t.Helper()
+	done, err := s.Use("settings", func() (shared.Engine, error) { return engine, nil }, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
 }
 
 func (p *process) say(format string, values ...any) {

@@ -17,7 +17,7 @@ func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
 		return nil, err
 	}
 	e := s.entry(name)
-	begun, now := e.begin(), s.options.Wall()
+	begun, now := e.begin(), s.options().Wall()
 	o, err := s.fetch(ctx, name)
 	switch {
 	case errors.Is(err, shared.ErrNotFound):
@@ -101,8 +101,8 @@ func (s *Store) write(ctx context.Context, e *entry, name string, given *record.
 		return fmt.Errorf("%s: refusing to save the record of client %q there", s.Describe(name), given.Client)
 	}
 	rec := copyOf(given, name, revision)
-	rec.Written = s.options.Wall().UTC().Round(0)
-	data, err := store.Encode(rec, s.keys.Writing(), store.Stamp{Epoch: s.engine.Epoch()})
+	rec.Written = s.options().Wall().UTC().Round(0)
+	data, err := store.Encode(rec, s.keys.Writing(), store.Stamp{Epoch: s.epoch()})
 	if err != nil {
 		return fmt.Errorf("save %s: %w", s.Describe(name), err)
 	}
@@ -110,8 +110,8 @@ func (s *Store) write(ctx context.Context, e *entry, name string, given *record.
 		return fmt.Errorf("save %s: %w: the record has %d bytes, more than the %d that a shared store keeps", s.Describe(name), shared.ErrFull, len(data), maxData)
 	}
 	var written shared.Tag
-	err = s.call(ctx, "put", true, func(ctx context.Context) (err error) {
-		written, err = s.engine.Put(ctx, name, data, tag)
+	err = s.call(ctx, "put", true, func(ctx context.Context, engine shared.Engine) (err error) {
+		written, err = engine.Put(ctx, name, data, tag)
 		return err
 	})
 	switch {

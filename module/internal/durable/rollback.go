@@ -27,7 +27,7 @@ func (s *Store) quarantined() error {
 
 // checkEpoch notices that the store is another one than it was.
 func (s *Store) checkEpoch() {
-	now := s.engine.Epoch()
+	now := s.epoch()
 	if now == "" {
 		return
 	}
@@ -60,7 +60,7 @@ func (s *Store) rolledBack() {
 	l.mu.Lock()
 	now := time.Now()
 	first := !now.Before(l.until)
-	l.until, l.excused = now.Add(s.options.Lease), l.epoch
+	l.until, l.excused = now.Add(s.options().Lease), l.epoch
 	l.mu.Unlock()
 	if first {
 		s.hooks.rolledBack()

@@ -146,6 +146,10 @@ func (w *watcher) watchOnce(ctx context.Context, run *session, seen func()) erro
 	if err := w.s.ready(ctx); err != nil {
 		return err
 	}
+	u := w.s.current()
+	if u == nil {
+		return errNoEngine
+	}
 	names := w.wanted()
 	watching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -159,7 +163,7 @@ func (w *watcher) watchOnce(ctx context.Context, run *session, seen func()) erro
 		case <-watching.Done():
 		}
 	})
-	err := w.s.engine.Watch(watching, names, func() {
+	err := u.engine.Watch(watching, names, func() {
 		seen()
 		w.setTold(true)
 		w.note(run, names...)
@@ -203,7 +207,7 @@ func (w *watcher) note(run *session, names ...string) {
 // compareAll compares versions: of what is told of at once, of all now and then.
 func (w *watcher) compareAll(ctx context.Context, run *session) {
 	for last := time.Now(); ; {
-		poll := w.s.options.Poll
+		poll := w.s.options().Poll
 		if !w.isTold() {
 			poll = min(poll, noWatchPoll)
 		}
@@ -246,8 +250,8 @@ func (w *watcher) compare(ctx context.Context, news map[string]bool) {
 	}
 	slices.Sort(ask)
 	tags := make(map[string]shared.Tag, len(ask))
-	err := w.s.call(ctx, "tags", false, func(ctx context.Context) error {
-		return w.s.engine.List(ctx, ask, false, func(o shared.Object) bool {
+	err := w.s.call(ctx, "tags", false, func(ctx context.Context, engine shared.Engine) error {
+		return engine.List(ctx, ask, false, func(o shared.Object) bool {
 			tags[o.Name] = o.Tag
 			return true
 		})

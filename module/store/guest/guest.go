@@ -8,6 +8,10 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -89,4 +93,26 @@ func (o *Options) Provision() error {
 		return fmt.Errorf("op_timeout must be at most a third of the lease: %s", lease/3)
 	}
 	return nil
+}
+
+// CheckPlaintext returns an error if a connection without TLS to that host, or path of a
+// unix socket, trusts the network with secrets, and that is not allowed.
+func (o *Options) CheckPlaintext(host string) error {
+	if o.AllowPlaintext || strings.HasPrefix(host, "/") || strings.HasPrefix(host, "@") || host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return nil
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil && addr.Unmap().IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("refresh tokens would go to %s without TLS: add 'tls', or 'allow_plaintext' if everybody on that network may read them", strconv.Quote(host))
+}
+
+// Unknown is the error of a kind of store that this binary does not have.
+func Unknown(kind string) error {
+	var kinds []string
+	for _, m := range caddy.GetModules(Namespace) {
+		kinds = append(kinds, m.ID.Name())
+	}
+	slices.Sort(kinds)
+	return fmt.Errorf("store %s is unknown: this binary has %s; another kind is built in with its package, 'xcaddy build --with lamplighter --with <package>'", strconv.Quote(kind), strings.Join(kinds, ", "))
 }

@@ -1,0 +1,109 @@
+package records_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"lamplighter/module/store"
+	"lamplighter/module/store/guest"
+	"lamplighter/module/store/storetest"
+)
+
+func init() { caddy.RegisterModule(new(memoryStore)) }
+
+// memoryStore is a shared store in this process, as somebody else's module.
+type memoryStore struct {
+	Place    string `json:"place,omitempty"`
+	Password string `json:"password,omitempty"`
+	guest.Options
+}
+
+func (*memoryStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: guest.Namespace + ".memory", New: func() caddy.Module { return new(memoryStore) }}
+}
+
+func (m *memoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next()
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		var err error
+		switch d.Val() {
+		case "place":
+			err = guest.UnmarshalText(d, &m.Place)
+		case "password":
+			err = guest.UnmarshalText(d, &m.Password)
+		default:
+			known := false
+			if known, err = m.UnmarshalOption(d); err == nil && !known {
+				err = d.Errf("unrecognized subdirective: %s", d.Val())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memoryStore) Provision(caddy.Context) error { return m.Options.Provision() }
+func (m *memoryStore) StoreOptions() *guest.Options  { return &m.Options }
+func (m *memoryStore) Identity() string              { return m.Place }
+
+// memories are the places of this process, and what was made for them.
+var memories struct {
+	mu     sync.Mutex
+	places map[string]*storetest.Place
+	made   int
+	closed int
+	fault  error // of every call
+}
+
+// countedEngine tells that it was closed.
+type countedEngine struct{ *storetest.Memory }
+
+func (e countedEngine) Close() error {
+	memories.mu.Lock()
+	defer memories.mu.Unlock()
+	memories.closed++
+	return e.Memory.Close()
+}
+
+func (m *memoryStore) Engine() (store.Engine, error) {
+	memories.mu.Lock()
+	defer memories.mu.Unlock()
+	if memories.places == nil {
+		memories.places = make(map[string]*storetest.Place)
+	}
+	if memories.places[m.Place] == nil {
+		memories.places[m.Place] = storetest.NewPlace()
+	}
+	memories.made++
+	e := memories.places[m.Place].Engine()
+	e.Faults(func(storetest.Call) storetest.Fault {
+		memories.mu.Lock()
+		defer memories.mu.Unlock()
+		return storetest.Fault{Err: memories.fault}
+	})
+	return countedEngine{e}, nil
+}
+
+// storesFail has every call of every store in memory fail, nil for none.
+func storesFail(err error) {
+	memories.mu.Lock()
+	defer memories.mu.Unlock()
+	memories.fault = err
+}
+
+// engines returns how many were made, and not closed, since the last time.
+func engines(t *testing.T) (made, open int) {
+	memories.mu.Lock()
+	defer memories.mu.Unlock()
+	t.Cleanup(func() {
+		memories.mu.Lock()
+		defer memories.mu.Unlock()
+		memories.fault = nil
+	})
+	return memories.made, memories.made - memories.closed
+}
