@@ -57,6 +57,8 @@ var arrows = map[string][]string{
 	"store/postgres":  {"internal/origin", "internal/redact", "keypair", "placeholder", "store", "store/guest"},
 	"store/storetest": {"store"},
 	"moduletest":      {"admin", "lamplighter/caddyfile"},
+
+	"store/kubernetes": {"internal/origin", "internal/redact", "placeholder", "store", "store/guest"},
 }
 
 const (

@@ -37,7 +37,7 @@ func Main(m *testing.M) int {
 
 // Build builds what `make build` does, if the tags are Tags.
 func Build(to, tags string) error {
-	root, err := repository()
+	root, err := Repository()
 	if err != nil {
 		return err
 	}
@@ -57,9 +57,9 @@ func BuildFrom(sources, to, tags string) error {
 	return nil
 }
 
-// repository is the directory of Lamplighter's sources: the tests of a package
+// Repository is the directory of Lamplighter's sources: the tests of a package
 // run in its own.
-func repository() (string, error) {
+func Repository() (string, error) {
 	dir, err := os.Getwd()
 	for err == nil {
 		if _, missing := os.Stat(filepath.Join(dir, "cmd", "lamplighter")); missing == nil {

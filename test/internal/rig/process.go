@@ -47,7 +47,7 @@ func (o *Output) String() string {
 
 // Home is where a process keeps its files. Its path is short, because the admin
 // socket below it must fit into a socket address.
-func Home(t *testing.T) string {
+func Home(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "lamp-")
 	if err != nil {

@@ -41,7 +41,7 @@ http://:%s {
 }
 
 // Write writes the Caddyfile of a sidecar and other files below home.
-func Write(t *testing.T, home, name, content string) string {
+func Write(t testing.TB, home, name, content string) string {
 	t.Helper()
 	path := filepath.Join(home, name)
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
