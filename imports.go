@@ -10,4 +10,6 @@ import (
 	_ "lamplighter/module/demo"
 	_ "lamplighter/module/guard"
 	_ "lamplighter/module/proxy"
+	_ "lamplighter/module/store/kubernetes"
+	_ "lamplighter/module/store/postgres"
 )

@@ -20,6 +20,8 @@ import (
 
 	_ "lamplighter/caddyfile"
 	_ "lamplighter/module"
+	_ "lamplighter/module/store/kubernetes"
+	_ "lamplighter/module/store/postgres"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

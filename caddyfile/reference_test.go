@@ -72,6 +72,8 @@ func grammar(t *testing.T) string {
 		{"The directive inject_token", "parseInjectToken"},
 		{"The settings of a client", "parseClient"},
 		{"The store file", "FileStore.UnmarshalCaddyfile"},
+		{"The store kubernetes", "Kubernetes.UnmarshalCaddyfile"},
+		{"The store postgres", "Postgres.UnmarshalCaddyfile"},
 	} {
 		_, syntax, ok := strings.Cut(functionOf(t, part.function).Doc.Text(), "Syntax:\n\n")
 		if !ok {
@@ -272,7 +274,7 @@ func (r *reference) kind(typ reflect.Type, path string) string {
 		return "string"
 	case typ.Kind() == reflect.Bool:
 		return "boolean"
-	case typ.Kind() == reflect.Int || typ.Kind() == reflect.Int64:
+	case typ.Kind() == reflect.Int || typ.Kind() == reflect.Int64 || typ.Kind() == reflect.Uint16:
 		return "integer"
 	case typ.Kind() == reflect.Float64:
 		return "number"

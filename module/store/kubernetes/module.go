@@ -203,8 +203,7 @@ func (s *Kubernetes) Identity() string {
 	if s.conf.named {
 		objects = "named"
 	}
-	return fmt.Sprintf("%s namespace %q prefix %s objects %s token_file %q ca_file %q",
-		api, s.conf.namespace, s.conf.prefix, objects, s.conf.tokenFile, s.conf.caFile)
+	return fmt.Sprintf("%s namespace %q prefix %s objects %s", api, s.conf.namespace, s.conf.prefix, objects)
 }
 
 // Engine returns a new engine. It dials nothing.

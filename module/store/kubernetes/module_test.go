@@ -131,7 +131,7 @@ func TestStoresOfOnePlaceHaveOneIdentity(t *testing.T) {
 		}
 		return s.Identity()
 	}
-	if identity(Kubernetes{}) != identity(Kubernetes{Prefix: "lamplighter-", Objects: "create"}) {
+	if identity(Kubernetes{}) != identity(Kubernetes{Prefix: "lamplighter-", Objects: "create", TokenFile: "/another"}) {
 		t.Error("defaults make another place")
 	}
 	if identity(Kubernetes{}) == identity(Kubernetes{Prefix: "other-"}) || identity(Kubernetes{}) == identity(Kubernetes{Namespace: "erp"}) {

@@ -91,7 +91,7 @@ func (Postgres) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// UnmarshalCaddyfile reads the options of the store in a Caddyfile:
+// UnmarshalCaddyfile reads the store's options. Syntax:
 //
 //	store postgres {
 //	    dsn             <url or key=value pairs>
