@@ -55,6 +55,7 @@ var arrows = map[string][]string{
 	"store":           nil,
 	"store/guest":     {"store"},
 	"store/postgres":  {"internal/origin", "internal/redact", "keypair", "placeholder", "store", "store/guest"},
+	"store/redis":     {"internal/origin", "internal/redact", "keypair", "placeholder", "store", "store/guest"},
 	"store/storetest": {"store"},
 	"moduletest":      {"admin", "lamplighter/caddyfile"},
 
