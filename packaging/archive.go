@@ -14,7 +14,7 @@ import (
 // entry is a file of an archive.
 type entry struct {
 	name, from string
-	mode       int64
+	mode       os.FileMode
 }
 
 // archive writes what somebody unpacks: the binary, and what one reads first.
@@ -67,7 +67,7 @@ func (r *release) tar(w io.Writer, entries []entry) error {
 		if err != nil {
 			return err
 		}
-		if err := archive.WriteHeader(&tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(content)), ModTime: r.time, Format: tar.FormatUSTAR}); err != nil {
+		if err := archive.WriteHeader(&tar.Header{Name: e.name, Mode: int64(e.mode), Size: int64(len(content)), ModTime: r.time, Format: tar.FormatUSTAR}); err != nil {
 			return err
 		}
 		if _, err := archive.Write(content); err != nil {
@@ -85,7 +85,7 @@ func (r *release) zip(w io.Writer, entries []entry) error {
 			return err
 		}
 		header := &zip.FileHeader{Name: e.name, Method: zip.Deflate, Modified: later(r.time, time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC))}
-		header.SetMode(os.FileMode(e.mode)) //nolint:gosec // permission bits
+		header.SetMode(e.mode)
 		file, err := archive.CreateHeader(header)
 		if err != nil {
 			return err
@@ -105,9 +105,17 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// put writes a file that holds this.
+func put(name string, content []byte) error {
+	return create(name, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
 // create writes a file, and reports what only closing it tells.
 func create(name string, write func(io.Writer) error) error {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644) //nolint:gosec // a release is for everybody
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (r *release) binaryOf(ctx context.Context, p platform, to string) error {
 // describe writes what the binary knows of its commands.
 func (r *release) describe(ctx context.Context, binary string) error {
 	dir := filepath.Join(r.work, completions)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // as an archive has it
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	for shell, extension := range shells {
@@ -55,7 +55,7 @@ func (r *release) describe(ctx context.Context, binary string) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, "lamplighter"+extension), text, 0o644); err != nil { //nolint:gosec // as an archive has it
+		if err := put(filepath.Join(dir, "lamplighter"+extension), text); err != nil {
 			return err
 		}
 	}
@@ -91,7 +91,7 @@ func compress(dir string) error {
 		if err := w.Close(); err != nil {
 			return err
 		}
-		if err := os.WriteFile(page+".gz", small.Bytes(), 0o644); err != nil { //nolint:gosec // as a package has it
+		if err := put(page+".gz", small.Bytes()); err != nil {
 			return err
 		}
 	}

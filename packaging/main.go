@@ -1,5 +1,5 @@
 // Command packaging makes what operators install, from nothing but this repository:
-// archives, packages, a container image, their parts lists and their checksums. `make
+// archives, packages, a container image, Helm charts, lists of parts and checksums. `make
 // dist` calls it. The same sources, version and Go give the same bytes, whoever runs it
 // and when.
 package main
@@ -93,10 +93,7 @@ func (r *release) make(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(r.work)
-	if err := os.RemoveAll(r.out); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(r.out, 0o755); err != nil { //nolint:gosec // nothing in it is secret
+	if err := r.empty(); err != nil {
 		return err
 	}
 	if err := r.build(ctx); err != nil {
@@ -119,7 +116,32 @@ func (r *release) make(ctx context.Context) (err error) {
 	if err := r.image(); err != nil {
 		return err
 	}
+	if err := r.charts(); err != nil {
+		return err
+	}
 	return r.sums()
+}
+
+// empty empties r.out of an earlier release, and refuses to delete anything else.
+func (r *release) empty() error {
+	if err := os.MkdirAll(r.out, 0o755); err != nil {
+		return err
+	}
+	old, err := os.ReadDir(r.out)
+	if err != nil {
+		return err
+	}
+	for _, f := range old {
+		if f.IsDir() || f.Name() != sumsName && !strings.HasPrefix(f.Name(), "lamplighter") {
+			return fmt.Errorf("%s has %s, which is of no release: name another directory with DIST=", r.out, f.Name())
+		}
+	}
+	for _, f := range old {
+		if err := os.Remove(filepath.Join(r.out, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // file is the path of what is made for a platform.

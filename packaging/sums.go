@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 )
 
+const sumsName = "SHA256SUMS"
+
 // sums writes what `sha256sum --check` reads.
 func (r *release) sums() error {
 	files, err := os.ReadDir(r.out)
@@ -23,10 +25,7 @@ func (r *release) sums() error {
 		}
 		fmt.Fprintf(&list, "%x  %s\n", sum, file.Name())
 	}
-	return create(filepath.Join(r.out, "SHA256SUMS"), func(w io.Writer) error {
-		_, err := list.WriteTo(w)
-		return err
-	})
+	return put(filepath.Join(r.out, sumsName), list.Bytes())
 }
 
 func sumOf(name string) ([]byte, error) {
