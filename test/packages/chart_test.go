@@ -40,7 +40,7 @@ secrets:
 `
 
 // inSecrets has replicas that share their records.
-var inSecrets = strings.Replace(onAVolume, "  		client erp {\n", "  		client erp {\n  			store kubernetes\n", 1) + `
+var inSecrets = strings.Replace(onAVolume, "  	grace_period 10s\n", "  	grace_period 10s\n  	oauth2_store kubernetes\n", 1) + `
 replicas: 3
 store:
   kind: kubernetes
@@ -151,7 +151,7 @@ func TestChartRefusesWhatWouldLoseAGrant(t *testing.T) {
 		"two holders":                  {onAVolume + "replicas: 2\n", "a grant has one holder"},
 		"records of nobody":            {onAVolume + "store: {kind: kubernetes}\n", "keeps its records in no store kubernetes"},
 		"no shared store":              {onAVolume + "store: {kind: shared}\n", "names no store"},
-		"files that die with the pod":  {strings.NewReplacer("store kubernetes", "store file", "kind: kubernetes", "kind: shared").Replace(inSecrets), "keeps records in files"},
+		"files that die with the pod":  {strings.NewReplacer("oauth2_store kubernetes", "oauth2_store file", "kind: kubernetes", "kind: shared").Replace(inSecrets), "keeps records in files"},
 		"a Role for everything":        {inSecrets + "  objects: named\n", "the Role would grant all"},
 		"an image that changes":        {onAVolume + "image: {tag: latest}\n", "/image/tag"},
 		"a value with a typing error":  {onAVolume + "replica: 2\n", "replica"},

@@ -2,6 +2,7 @@ package packages
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,6 +103,23 @@ func (m *machine) copyIn(from, to string) {
 	}
 }
 
+// caddyfile is an operator's. Nobody answers at its addresses.
+const caddyfile = `{
+	grace_period 5s
+}
+
+http://:8080 {
+	bind 127.0.0.1
+	upstream_oauth http://127.0.0.1:9 {
+		client erp {
+			token_endpoint http://127.0.0.1:9/token
+			client_id erp
+			client_secret {file./etc/lamplighter/secrets/mine}
+		}
+	}
+}
+`
+
 // use does what an operator does between installation and removal: there are a
 // configuration, a secret and a record then.
 func (m *machine) use() {
@@ -110,8 +128,12 @@ func (m *machine) use() {
 		m.t.Error("the package brings the directory of records, and would delete it")
 	}
 	m.run("install", "-d", "-o", "lamplighter", "-g", "lamplighter", "-m", "0700", "/var/lib/lamplighter") // StateDirectory=
+	_, port, err := net.SplitHostPort(rig.FreeAddress(m.t))
+	if err != nil {
+		m.t.Fatal(err)
+	}
 	for name, text := range map[string]string{
-		"/etc/lamplighter/Caddyfile":         "{\n\tgrace_period 5s\n}\n",
+		"/etc/lamplighter/Caddyfile":         strings.Replace(caddyfile, "8080", port, 1),
 		"/etc/lamplighter/secrets/mine":      "secret",
 		"/var/lib/lamplighter/caddy/grant":   "record",
 		"/etc/lamplighter/environment":       "A=b\n",
@@ -125,6 +147,9 @@ func (m *machine) use() {
 		}
 	}
 	m.run("chown", "-R", "lamplighter:lamplighter", "/var/lib/lamplighter")
+	m.run("chgrp", "lamplighter", "/etc/lamplighter/secrets/mine")
+	m.run("chmod", "0640", "/etc/lamplighter/secrets/mine")
+	m.run("chmod", "0644", "/etc/lamplighter/Caddyfile")
 }
 
 // checkUsed checks that all is there that an operator made.
@@ -166,10 +191,16 @@ func (m *machine) checkRuns(version string) {
 		}
 		return strings.Contains(p.Output.String(), "serving initial configuration")
 	})
-	reload := exec.Command("chroot", append([]string{m.root}, strings.Fields(settings["ExecReload"])...)...)
-	reload.Env = env
-	if out, err := reload.CombinedOutput(); err != nil {
-		m.t.Errorf("%s: %v\n%s", reload, err, out)
+	for _, args := range [][]string{strings.Fields(settings["ExecReload"]), {"lamplighter", "tokens", "list"}} {
+		cmd := exec.Command("chroot", append([]string{m.root}, args...)...)
+		cmd.Env = env
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			m.t.Errorf("%s: %v\n%s", cmd, err, out)
+		}
+		if args[1] == "tokens" && (!strings.Contains(string(out), "erp") || strings.Contains(string(out), "misconfigured")) {
+			m.t.Errorf("the service has no client, or cannot read its secret:\n%s", out)
+		}
 	}
 	if err := p.End(rig.Terminate); err != nil {
 		m.t.Errorf("the service ended with %v", err)
