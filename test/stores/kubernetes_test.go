@@ -104,6 +104,7 @@ func TestKubernetes(t *testing.T) {
 		"NeedsNoMoreThanWhatItsErrorsGrant":        (*cluster).grants,
 		"NeedsNoMoreThanNamedObjectsInTheRole":     (*cluster).namedGrants,
 		"LeavesWhatOthersWroteAtItsObjects":        (*cluster).leaves,
+		"IsWhatTheExamplesSetUp":                   (*cluster).examples,
 		"TellsTheTruth":                            (*cluster).truth,
 		"KeepsItsLease":                            (*cluster).leases,
 		"NoticesSilence":                           (*cluster).silence,
