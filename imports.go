@@ -12,4 +12,5 @@ import (
 	_ "lamplighter/module/proxy"
 	_ "lamplighter/module/store/kubernetes"
 	_ "lamplighter/module/store/postgres"
+	_ "lamplighter/module/store/redis"
 )

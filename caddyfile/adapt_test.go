@@ -22,6 +22,7 @@ import (
 	_ "lamplighter/module"
 	_ "lamplighter/module/store/kubernetes"
 	_ "lamplighter/module/store/postgres"
+	_ "lamplighter/module/store/redis"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")

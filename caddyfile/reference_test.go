@@ -74,6 +74,7 @@ func grammar(t *testing.T) string {
 		{"The store file", "FileStore.UnmarshalCaddyfile"},
 		{"The store kubernetes", "Kubernetes.UnmarshalCaddyfile"},
 		{"The store postgres", "Postgres.UnmarshalCaddyfile"},
+		{"The store redis", "Redis.UnmarshalCaddyfile"},
 	} {
 		_, syntax, ok := strings.Cut(functionOf(t, part.function).Doc.Text(), "Syntax:\n\n")
 		if !ok {

@@ -48,9 +48,12 @@ type Redis struct {
 	// primary itself.
 	Sentinel string `json:"sentinel,omitempty"`
 
-	// User and password for the Sentinels themselves, where they demand them.
-	// `{env.*}` and `{file.*}` are read once, when the store is opened. Default: none.
+	// The user for the Sentinels themselves, where they demand one. `{env.*}` and
+	// `{file.*}` are read once, when the store is opened. Default: none.
 	SentinelUsername string `json:"sentinel_username,omitempty"`
+
+	// The password for the Sentinels themselves, read as `sentinel_username` is.
+	// Default: none.
 	SentinelPassword string `json:"sentinel_password,omitempty"`
 
 	// The user of Redis's access control list. `{env.*}` and `{file.*}` are read anew
@@ -105,7 +108,7 @@ func (Redis) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// UnmarshalCaddyfile reads the options of the store in a Caddyfile:
+// UnmarshalCaddyfile reads the store's options. Syntax:
 //
 //	store redis {
 //	    address           <host:port>...
