@@ -7,7 +7,6 @@
 package client
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -80,12 +79,10 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 
 // acquire takes what the client shares with other configurations.
 func (c *Client) acquire(use *records.Use) (err error) {
-	if c.record, err = use.Record(c.name, c.log.Logger); err != nil {
-		return err
-	}
-	c.keeper = c.record.Keeper
-	if c.counts, err = sharedCounts(c.name); err != nil || !c.cfg.PerCaller() {
-		return err
+	c.record = use.Record(c.name, c.log.Logger)
+	c.keeper, c.counts = c.record.Keeper, counted.take(c.name)
+	if !c.cfg.PerCaller() {
+		return nil
 	}
 	tokens, _, err := exchanges.LoadOrNew(c.record.Key, func() (caddy.Destructor, error) {
 		return pooled[*callersTokens]{value: &callersTokens{cache: percaller.New()}}, nil
@@ -99,16 +96,13 @@ func (c *Client) acquire(use *records.Use) (err error) {
 
 // release gives it back.
 func (c *Client) release() (err error) {
-	if c.record != nil {
-		err = c.record.Release()
+	if c.record == nil {
+		return nil
 	}
-	if c.counts != nil {
-		_, countsErr := counted.Delete(c.name)
-		err = errors.Join(err, countsErr)
-	}
+	c.record.Release()
+	counted.giveBack(c.name)
 	if c.callers != nil {
-		_, callersErr := exchanges.Delete(c.record.Key)
-		err = errors.Join(err, callersErr)
+		_, err = exchanges.Delete(c.record.Key)
 	}
 	return err
 }

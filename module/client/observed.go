@@ -1,7 +1,7 @@
 package client
 
 import (
-	"github.com/caddyserver/caddy/v2"
+	"sync"
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
@@ -48,15 +48,36 @@ func (s *Set) Observed(yield func(observe.Observed) bool) {
 
 // counted are the counts of all clients, by name as in the metrics: a record that
 // moves to another store gets another keeper, but counts go on.
-var counted = caddy.NewUsagePool()
+var counted counts
 
-// sharedCounts returns the counts of a client, to be given back.
-func sharedCounts(client string) (*observe.Counts, error) {
-	value, _, err := counted.LoadOrNew(client, func() (caddy.Destructor, error) {
-		return pooled[*observe.Counts]{value: new(observe.Counts)}, nil
-	})
-	if err != nil {
-		return nil, err
+// counts are there as long as a configuration uses them.
+type counts struct {
+	mu      sync.Mutex
+	clients map[string]*sharedCounts
+}
+
+type sharedCounts struct {
+	observe.Counts
+	users int
+}
+
+func (n *counts) take(client string) *observe.Counts {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.clients[client] == nil {
+		if n.clients == nil {
+			n.clients = make(map[string]*sharedCounts)
+		}
+		n.clients[client] = new(sharedCounts)
 	}
-	return value.(pooled[*observe.Counts]).value, nil
+	n.clients[client].users++
+	return &n.clients[client].Counts
+}
+
+func (n *counts) giveBack(client string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.clients[client].users--; n.clients[client].users == 0 {
+		delete(n.clients, client)
+	}
 }

@@ -35,7 +35,7 @@ type Set struct {
 
 	mu      sync.Mutex
 	clients map[string]*Client
-	seeds   seeds                    // of all clients
+	seeds   seeds                    // of all clients; until Start
 	turns   map[string]*keeper.Turns // by authorization server
 	stopped chan struct{}
 }
@@ -91,6 +91,7 @@ func (s *Set) Start() error {
 	s.events.Start()
 	s.stopped = make(chan struct{})
 	go s.tick(clients, s.stopped)
+	s.seeds = nil // all clients are known, and there may be very many
 	return nil
 }
 

@@ -27,7 +27,7 @@ type Counts struct {
 	History History
 
 	mu    sync.Mutex
-	took  [len(durationBuckets) + 1]uint64 // token requests by duration; the last are longer than any bound
+	took  [len(durationBuckets) + 1]uint32 // token requests by duration; the last are longer than any bound
 	total time.Duration
 }
 
@@ -58,8 +58,8 @@ func (n *Counts) histogram() (count uint64, sum float64, buckets map[float64]uin
 	defer n.mu.Unlock()
 	buckets = make(map[float64]uint64, len(durationBuckets))
 	for i, bound := range durationBuckets {
-		count += n.took[i]
+		count += uint64(n.took[i])
 		buckets[bound] = count
 	}
-	return count + n.took[len(durationBuckets)], n.total.Seconds(), buckets
+	return count + uint64(n.took[len(durationBuckets)]), n.total.Seconds(), buckets
 }

@@ -7,8 +7,9 @@ import (
 	"lamplighter/module/internal/record"
 )
 
-// neighbours are the keepers of this process by their stores, so that those of one
-// store need not be gone through: there may be very many.
+// neighbours are the keepers of this process by their stores, so that those of one store
+// need not be gone through: there may be very many. A keeper is there as long as a
+// configuration uses it.
 type neighbours struct {
 	mu     sync.Mutex
 	stores map[string]*neighbourhood
@@ -17,27 +18,43 @@ type neighbours struct {
 // neighbourhood are those of one store.
 type neighbourhood struct {
 	use     *Use
-	keepers map[string]*keeper.Keeper
+	keepers map[string]*neighbour
 }
 
-func (n *neighbours) add(key Key, k *keeper.Keeper, u *Use) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.stores[key.store] == nil {
-		if n.stores == nil {
-			n.stores = make(map[string]*neighbourhood)
-		}
-		n.stores[key.store] = &neighbourhood{use: u, keepers: make(map[string]*keeper.Keeper)}
-	}
-	n.stores[key.store].keepers[key.name] = k
+type neighbour struct {
+	*keeper.Keeper
+	users int
 }
 
-func (n *neighbours) remove(key Key, k *keeper.Keeper) {
+// take returns the keeper of a record, which is made for its first user.
+func (n *neighbours) take(key Key, u *Use, make func() *keeper.Keeper) *keeper.Keeper {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	all := n.stores[key.store]
-	if all == nil || all.keepers[key.name] != k {
-		return // another one has taken its place already
+	if all == nil {
+		if n.stores == nil {
+			n.stores = map[string]*neighbourhood{}
+		}
+		all = &neighbourhood{use: u, keepers: map[string]*neighbour{}}
+		n.stores[key.store] = all
+	}
+	k := all.keepers[key.name]
+	if k == nil {
+		k = &neighbour{Keeper: make()}
+		all.keepers[key.name] = k
+	}
+	k.users++
+	return k.Keeper
+}
+
+// giveBack ends one use of a keeper.
+func (n *neighbours) giveBack(key Key) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.stores[key.store]
+	if k := all.keepers[key.name]; k.users > 1 {
+		k.users--
+		return
 	}
 	if delete(all.keepers, key.name); len(all.keepers) == 0 {
 		delete(n.stores, key.store)

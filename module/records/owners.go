@@ -17,7 +17,7 @@ import (
 // process and the ledger of this machine know. What is in the record's own store is
 // claimed there, so that the keepers of that count only if all do.
 func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
-	if name, u := inUse.holder(r.Key, all, token, binding); u != nil {
+	if name, u := keepers.holder(r.Key, all, token, binding); u != nil {
 		return r.ownerIn(u.command, name, u.store.Describe(name))
 	}
 	e, ok := theLedger().Of(token)

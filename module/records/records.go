@@ -20,22 +20,9 @@ import (
 // never by their settings, so that two configurations never spend the same
 // refresh token; and the stores by their place.
 var (
-	keepers = caddy.NewUsagePool()
+	keepers neighbours
 	stores  = caddy.NewUsagePool()
-	inUse   neighbours // the keepers of the pool
 )
-
-// pooledKeeper is a keeper in the pool.
-type pooledKeeper struct {
-	keeper *keeper.Keeper
-	key    Key
-}
-
-// Destruct takes it from its neighbours.
-func (p pooledKeeper) Destruct() error {
-	inUse.remove(p.key, p.keeper)
-	return nil
-}
 
 // Key is the identity of a record, by which other things of a client outlive a
 // configuration, too.
@@ -51,24 +38,14 @@ type Record struct {
 }
 
 // Record returns the record of a client, to be given back with Release.
-func (u *Use) Record(client string, log *zap.Logger) (*Record, error) {
+func (u *Use) Record(client string, log *zap.Logger) *Record {
 	key := Key{u.id, client}
-	value, _, err := keepers.LoadOrNew(key, func() (caddy.Destructor, error) {
-		k := keeper.New(client, u.store, nil)
-		inUse.add(key, k, u)
-		return pooledKeeper{k, key}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &Record{Key: key, Use: u, Keeper: value.(pooledKeeper).keeper, log: log}, nil
+	k := keepers.take(key, u, func() *keeper.Keeper { return keeper.New(client, u.store, nil) })
+	return &Record{Key: key, Use: u, Keeper: k, log: log}
 }
 
-// Release gives it back.
-func (r *Record) Release() error {
-	_, err := keepers.Delete(r.Key)
-	return err
-}
+// Release gives it back. The last configuration that stops has ended the keeper's work.
+func (r *Record) Release() { keepers.giveBack(r.Key) }
 
 // Describe names its place for people.
 func (r *Record) Describe() string { return r.Use.store.Describe(r.Key.name) }

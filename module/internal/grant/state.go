@@ -202,10 +202,12 @@ type State struct {
 	unsaved bool // what the record says of the living grant is only in memory
 	givenUp bool // nothing more is written: the process ends
 
-	cacheFailed bool  // a record that is only a cache could not be written
-	holdsLease  int64 // since when another holder keeps the lease; monotonic, 0 if none does
-	seen        sighting
-	tag         uint64 // the stored record's revision, as last read or written
+	cacheFailed bool // a record that is only a cache could not be written
+	revokes     bool // Inputs.Revocable of the last look
+
+	holdsLease int64 // since when another holder keeps the lease; monotonic, 0 if none does
+	seen       sighting
+	tag        uint64 // the stored record's revision, as last read or written
 
 	plan     *plan // nil unless something is under way
 	record   *record.Record
@@ -213,7 +215,6 @@ type State struct {
 	live     *Live
 	accepted uint64 // Inputs.Credentials of the last success
 	credits  uint64 // Inputs.Credentials of the last look
-	revokes  bool   // Inputs.Revocable of the last look
 
 	schedule schedule
 	trouble  Trouble

@@ -119,22 +119,23 @@ type Keeper struct {
 	timer    *time.Timer
 	unwatch  func()
 
-	queue   []any // effects to perform, events to tell
-	running bool  // somebody performs them, or will when the look's turn comes
-	look    *turn // taken until the first look has ended
-	turn    *turn // to ask: taken, or a place in line; nil if neither
-	open    func()
-	orders  map[uint32]chan Result
-	serial  uint32
+	queue  []any // effects to perform, events to tell
+	look   *turn // taken until the first look has ended
+	turn   *turn // to ask: taken, or a place in line; nil if neither
+	open   func()
+	orders map[uint32]chan Result
 
 	// Of what is under way; guarded by mu where more than one goroutine looks.
 	inputs  *Inputs // never nil
 	request *tokenRequest
 	lease   store.Lease
 	listed  *record.Record // of which list has told
-	stuck   bool           // a call of the store has not returned
-	unread  bool           // the settings are still being resolved
-	noting  bool           // what is known outside of the store is still being noted, or asked for
+
+	serial  uint32 // of orders
+	running bool   // somebody performs the queue, or will when the look's turn comes
+	stuck   bool   // a call of the store has not returned
+	unread  bool   // the settings are still being resolved
+	noting  bool   // what is known outside of the store is still being noted, or asked for
 }
 
 // New returns a keeper for the client of that name. wall is a test's wall clock, which

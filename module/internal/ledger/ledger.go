@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,22 +57,41 @@ type Ledger struct {
 	path string
 
 	mu    sync.Mutex
-	known map[record.Fingerprint]numbered
-	next  int         // number of the next entry
+	known map[record.Fingerprint]fact
+	store string      // of the last entry
+	next  int32       // number of the last entry
 	read  int64       // bytes of the file that are known
 	file  fs.FileInfo // of the file that was read
 	lines int         // in it
 	fault error       // of the last attempt to write
 }
 
-type numbered struct {
-	Entry
-	number int
+// fact is an entry as it is remembered. There may be very many.
+type fact struct {
+	number  int32
+	said    uint8 // its place in words
+	binding record.Fingerprint
+	client  string
+	place   string // "" for that of a file
+	store   string
 }
+
+var words = []Said{Consumed, Refused, Free}
+
+func (f fact) entry(token record.Fingerprint) Entry {
+	e := Entry{Token: token, Said: words[f.said], Binding: f.binding, Client: f.client, Place: f.place, Store: f.store}
+	if e.Place == "" {
+		e.Place = fileOf(e)
+	}
+	return e
+}
+
+// fileOf is the place of a client's record in a directory.
+func fileOf(e Entry) string { return filepath.Join(e.Store, e.Client+".json") }
 
 // New returns the ledger in a file, which is made when there is something to write.
 func New(path string) *Ledger {
-	return &Ledger{path: path, known: make(map[record.Fingerprint]numbered)}
+	return &Ledger{path: path, known: make(map[record.Fingerprint]fact)}
 }
 
 // Of returns what is known of a refresh token, of other processes too.
@@ -79,8 +99,12 @@ func (l *Ledger) Of(token record.Fingerprint) (Entry, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	_ = l.readNew() // what cannot be read is not known
-	e, ok := l.known[token]
-	return e.Entry, ok && e.Said != Free
+	f, ok := l.known[token]
+	if !ok {
+		return Entry{}, false
+	}
+	e := f.entry(token)
+	return e, e.Said != Free
 }
 
 // Clients returns of each client the last entry of a refresh token that was consumed.
@@ -91,7 +115,7 @@ func (l *Ledger) Clients() map[string]*Entry {
 	last := make(map[string]*Entry)
 	for _, e := range l.inOrder() {
 		if e.Said == Consumed {
-			last[e.Client] = &e.Entry
+			last[e.Client] = &e
 		}
 	}
 	return last
@@ -108,7 +132,7 @@ func (l *Ledger) Note(e Entry, old bool) {
 		_ = l.readNew()
 		last, ok = l.known[e.Token]
 	}
-	if ok && last.Entry == e || !ok && (e.Said == Free || old && len(l.known) >= kept) {
+	if ok && last.entry(e.Token) == e || !ok && (e.Said == Free || old && len(l.known) >= kept) {
 		return
 	}
 	line, err := json.Marshal(e)
@@ -128,8 +152,16 @@ func (l *Ledger) Fault() error {
 
 // remember takes over an entry, and forgets the oldest ones. Called with l.mu held.
 func (l *Ledger) remember(e Entry) {
+	said := max(0, slices.Index(words, e.Said)) // a later version's word speaks against it, too
+	if e.Place == fileOf(e) {
+		e.Place = ""
+	}
+	if e.Store == l.store {
+		e.Store = l.store // which takes no memory
+	}
+	l.store = e.Store
 	l.next++
-	l.known[e.Token] = numbered{e, l.next}
+	l.known[e.Token] = fact{number: l.next, said: uint8(said), binding: e.Binding, client: e.Client, place: e.Place, store: e.Store}
 	if len(l.known) <= kept+kept/8 {
 		return
 	}
@@ -138,12 +170,13 @@ func (l *Ledger) remember(e Entry) {
 	}
 }
 
-func (l *Ledger) inOrder() []numbered {
-	all := make([]numbered, 0, len(l.known))
-	for _, e := range l.known {
-		all = append(all, e)
+// inOrder returns the entries, the newest last.
+func (l *Ledger) inOrder() []Entry {
+	tokens := slices.SortedFunc(maps.Keys(l.known), func(a, b record.Fingerprint) int { return cmp.Compare(l.known[a].number, l.known[b].number) })
+	all := make([]Entry, len(tokens))
+	for i, token := range tokens {
+		all[i] = l.known[token].entry(token)
 	}
-	slices.SortFunc(all, func(a, b numbered) int { return cmp.Compare(a.number, b.number) })
 	return all
 }
 
@@ -219,7 +252,7 @@ func (l *Ledger) append(line []byte) error {
 func (l *Ledger) compact() error {
 	var all bytes.Buffer
 	for _, e := range l.inOrder() {
-		line, err := json.Marshal(e.Entry)
+		line, err := json.Marshal(e)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 )
@@ -82,6 +83,7 @@ func Decode(data []byte, format int) (*Record, error) {
 		l.Consumed = mergeMarks(nil, l.Consumed)
 		l.normalise()
 	}
+	r.share()
 	r.Forgotten = mergeMarks(nil, r.Forgotten)
 	r.normalise()
 	return r, nil
@@ -197,6 +199,36 @@ func (r *Record) each(text func(*string), when func(*time.Time)) {
 		}
 		when(&t.ObtainedAt)
 		when(&t.ExpiresAt)
+	}
+}
+
+// endpoint is the token endpoint of the record that was read last.
+var endpoint atomic.Pointer[string]
+
+// share lets words of a record that was just decoded take no memory of their own where
+// those of many records are the same.
+func (r *Record) share() {
+	for i := range r.Lineages {
+		l := &r.Lineages[i]
+		if last := endpoint.Load(); last != nil && *last == l.TokenEndpoint {
+			l.TokenEndpoint = *last
+		} else {
+			own := l.TokenEndpoint
+			endpoint.Store(&own)
+		}
+		for j := range l.Tokens {
+			for said := range words {
+				if l.Tokens[j].Said == said {
+					l.Tokens[j].Said = said
+				}
+			}
+		}
+	}
+	for i := range r.AccessTokens {
+		const usual = "Bearer"
+		if t := &r.AccessTokens[i]; t.TokenType == usual {
+			t.TokenType = usual
+		}
 	}
 }
 

@@ -164,7 +164,7 @@ func (f *File) Names() (names []string, err error) {
 func (f *File) stamp(name string) stamp {
 	info, err := f.fs.stat(f.path(name))
 	if err != nil {
-		return stamp{}
+		return 0
 	}
 	return stampOf(info)
 }

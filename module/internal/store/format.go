@@ -130,6 +130,7 @@ func Decode(name string, data []byte, keys ...age.Identity) (*record.Record, Sta
 	if rec.Client != name {
 		return nil, stamp, foreign(fmt.Errorf("%w: it belongs to another client: was it renamed or copied?", ErrUnreadable))
 	}
+	rec.Client = name // which takes no memory of its own
 	return rec, stamp, nil
 }
 

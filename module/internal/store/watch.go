@@ -18,17 +18,13 @@ import (
 // watchPoll is how often files are looked at where the system cannot tell.
 const watchPoll = 500 * time.Millisecond
 
-// stamp identifies one content of a file: every Save makes a new file. The zero
-// stamp is that of a file that is not there.
-type stamp struct {
-	device, inode  uint64
-	size, modified int64
-}
+// stamp identifies one content of a file, for as long as the process lives: every Save
+// makes a new file. 0 is that of a file that is not there.
+type stamp uint64
 
 func stampOf(info fs.FileInfo) stamp {
-	s := stamp{size: info.Size(), modified: info.ModTime().UnixNano()}
-	s.device, s.inode = identity(info)
-	return s
+	device, inode := identity(info)
+	return max(1, stamp(maphash.Comparable(sumSeed, [...]uint64{device, inode, uint64(info.Size()), uint64(info.ModTime().UnixNano())})))
 }
 
 // watcher tells when other holders write records. One goroutine serves all
@@ -243,7 +239,7 @@ func (w *watcher) check(name string) {
 	}
 	rec.seen = now
 	var watchers []*watch
-	if now == (stamp{}) || now != rec.own {
+	if now == 0 || now != rec.own {
 		watchers = slices.Clone(rec.watchers)
 	}
 	w.mu.Unlock()
