@@ -97,10 +97,21 @@ func (m *machine) connected() {
 	case !m.plan.settings.Rotating:
 		m.claim()
 	case m.leased: // since an answer that is not written yet
-		m.await(LookingAgain, Look{})
+		m.lookAgain()
 	default:
 		m.await(Leasing, Lease{})
 	}
+}
+
+// lookAgain looks at what another holder may have written before the lease was there. Of a
+// candidate it finds out whether a record that is missing has spent it, and that before it is
+// journaled: by the journal, the next start would take it for one that was never sent.
+func (m *machine) lookAgain() {
+	l, p := Look{}, m.plan
+	if p.Candidate && (p.order == nil || !p.order.Again) {
+		l.Missing = record.FingerprintOf(p.connects)
+	}
+	m.await(LookingAgain, l)
 }
 
 // Bounds of the pause before the lease is tried again.
@@ -121,7 +132,7 @@ func (m *machine) gotLease(e Leased) {
 		m.finish()
 	case e.Fault == None:
 		m.leased, m.holdsLease = true, 0
-		m.await(LookingAgain, Look{})
+		m.lookAgain()
 	case e.Fault == Busy:
 		if m.holdsLease == 0 {
 			m.holdsLease = m.now.Mono

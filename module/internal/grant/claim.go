@@ -56,6 +56,10 @@ func (m *machine) deny(facts *Facts) {
 		m.seldom().denied = denial{f, facts}
 	}
 	m.again = true
+	if p.number == 0 { // nothing is journaled
+		m.finish()
+		return
+	}
 	if p.settings.Rotating {
 		given := p.Presented
 		given.Imported = true // nothing displaces it: it may be supplied again

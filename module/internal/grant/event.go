@@ -50,7 +50,7 @@ type (
 		Store  Fault          // None, Missing, Damaged, Foreign or Away
 		Stored *record.Record // with None
 		Facts  *Facts         // of a fault
-		Taken  *Facts         // whose the token is that was asked about, nil if it is nobody's
+		Taken  *Facts         // why the token that was asked about is not to be sent, nil if it may be
 	}
 
 	// Connected is an outcome of Connect: the request may be written.
@@ -161,10 +161,12 @@ type Effect interface{ effect() }
 // What is to be done. The outcome is named behind it.
 type (
 	// Look reads the record, and before it the settings if Config is set. It finds out
-	// whether a refresh token still is another client's, unless Taken is 0 → Looked
+	// whether a refresh token still is another client's, unless Taken is 0, and whether
+	// one was spent by a record that is missing, or was newer, unless Missing is 0 → Looked
 	Look struct {
-		Config bool
-		Taken  record.Fingerprint
+		Config  bool
+		Taken   record.Fingerprint
+		Missing record.Fingerprint
 	}
 
 	// Connect prepares a token request with that refresh token → Connected, or Answered

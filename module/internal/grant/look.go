@@ -32,6 +32,10 @@ func (m *machine) looked(e Looked) {
 		m.planRevocation()
 		return
 	}
+	if m.phase == LookingAgain && e.Taken != nil {
+		m.deny(e.Taken)
+		return
+	}
 	m.proceed()
 }
 

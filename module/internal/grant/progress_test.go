@@ -148,7 +148,7 @@ func (w *world) hope() bool {
 			continue
 		}
 		for _, t := range []string{l.current, l.other} {
-			if w.server.honours(t, w.now) && (w.known(t) || !w.store.damaged && w.supplied(t) && w.claims[f] != theirs) && w.wanted(l.binding) {
+			if w.server.honours(t, w.now) && (w.known(t) || !w.store.damaged && w.supplied(t) && w.claims[f] != theirs && !(w.past.rolledBack && w.claims[f] == ours)) && w.wanted(l.binding) {
 				return true
 			}
 		}
@@ -216,6 +216,8 @@ func (p past) explains(cause string) string {
 		ok = p.rolledBack
 	case CauseSeedTaken:
 		ok = p.taken
+	case CauseMissing:
+		ok = p.rolledBack
 	case CauseMoved:
 		ok = p.moved
 	}

@@ -213,6 +213,9 @@ func (w *world) look(i int, l Look) {
 	if f := slices.Index(firstOf[:], l.Taken); f >= 0 && w.claims[f] == theirs {
 		e.Taken = &Facts{Owner: "another"}
 	}
+	if f := slices.Index(firstOf[:], l.Missing); f >= 0 && w.claims[f] == ours && h.state.record.Of(l.Missing) == record.Unknown && (e.Stored == nil || e.Stored.Of(l.Missing) == record.Unknown) {
+		e.Taken = &Facts{Kind: KindMissing}
+	}
 	w.outcome(i, e)
 }
 

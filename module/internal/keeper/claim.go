@@ -37,10 +37,12 @@ func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 		e.Fault, e.Facts = grant.Away, &grant.Facts{Detail: err.Error()}
 		return e
 	}
-	if e.Facts, e.Fault = k.claimedBefore(f, c.Rotating); e.Fault != grant.None {
-		return e
+	if !c.Rotating { // nothing is journaled
+		if e.Facts, e.Fault = k.spent(f, nil); e.Fault != grant.None {
+			return e
+		}
 	}
-	e.Facts, e.Fault = k.ownerOf(f, c.Imported, nil, func(ctx context.Context, free frees) (string, error) {
+	e.Facts, e.Fault = k.ownerOf(f, c.Imported, func(ctx context.Context, free frees) (string, error) {
 		if c.Rotating {
 			return k.store.Claim(ctx, k.name, f, free)
 		}
@@ -49,10 +51,12 @@ func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 	return e
 }
 
-// taken returns whose a refresh token is that was another client's, nil if that has
-// let it go.
+// taken returns why a refresh token that was not sent still may not be, nil if it may.
 func (k *Keeper) taken(f record.Fingerprint, stored *record.Record) (*grant.Facts, grant.Fault) {
-	return k.ownerOf(f, false, stored, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
+	if facts, fault := k.spent(f, stored); fault != grant.None {
+		return facts, fault
+	}
+	return k.ownerOf(f, false, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
 }
 
 // frees reports whether a client lets go what it has claimed.
@@ -70,27 +74,43 @@ func (k *Keeper) claimed(ctx context.Context, f record.Fingerprint, free frees) 
 	return owner, nil
 }
 
-// claimedBefore reports a refresh token that the first attempt of a new record presents,
-// although it is the client's: a claim follows its journal, so there was a record. That
-// is told to the ledger, since from now on there is a record.
-func (k *Keeper) claimedBefore(f record.Fingerprint, rotating bool) (*grant.Facts, grant.Fault) {
-	if !rotating || k.remembered().Number != 1 {
+// spent reports a refresh token that this client's record has spent when it was another
+// one than what was read, if anything, or is in memory: the ledger says so, or the client
+// has claimed a token that the record does not know. A claim follows its journal.
+func (k *Keeper) spent(f record.Fingerprint, stored *record.Record) (*grant.Facts, grant.Fault) {
+	known := k.remembered().Of(f)
+	if stored != nil {
+		known = max(known, stored.Of(f))
+	}
+	if known > record.Unjudged {
+		return nil, grant.None
+	}
+	missing := &grant.Facts{Kind: grant.KindMissing, Place: k.store.Describe(k.name)}
+	switch owner, err := k.elsewhere(f, false); {
+	case err != nil:
+		return &grant.Facts{Detail: err.Error()}, grant.Away
+	case owner != nil && owner.Own:
+		return missing, grant.Taken
+	case known == record.Unjudged || !k.obeyed().Rotating:
 		return nil, grant.None
 	}
 	owner, err := call(k, &k.stuck, func(ctx context.Context) (string, error) { return k.store.Claimed(ctx, f) })
 	switch {
 	case err != nil:
 		return &grant.Facts{Detail: err.Error()}, grant.Away
-	case owner != k.name:
-		return nil, grant.None
+	case owner == k.name:
+		return missing, grant.Taken
 	}
-	k.note(f, k.inputs.Binding.Grant, ledger.Consumed, false)
-	return k.missing(), grant.Taken
+	return nil, grant.None
 }
 
-// missing are the facts about a record that has lost what became of a refresh token.
-func (k *Keeper) missing() *grant.Facts {
-	return &grant.Facts{Kind: grant.KindMissing, Place: k.store.Describe(k.name)}
+// elsewhere returns whose a refresh token is outside of the store, nil if that is nobody.
+func (k *Keeper) elsewhere(f record.Fingerprint, all bool) (*Owner, error) {
+	ask, binding := k.obeyed().Elsewhere, k.inputs.Binding.Grant
+	if ask == nil {
+		return nil, nil
+	}
+	return call(k, &k.noting, func(context.Context) (*Owner, error) { return ask(f, binding, all), nil })
 }
 
 // remembered is the record in memory.
@@ -100,22 +120,14 @@ func (k *Keeper) remembered() *record.Record {
 	return k.state.Record()
 }
 
-// ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else, and
-// what was read of the client's record, if anything, or is in memory knows of it.
-func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, stored *record.Record, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
-	binding, obeyed := k.inputs.Binding.Grant, k.obeyed()
-	if obeyed.Elsewhere != nil {
-		owner, err := call(k, &k.noting, func(context.Context) (*Owner, error) { return obeyed.Elsewhere(f, binding, imported), nil })
-		switch {
-		case err != nil:
-			return &grant.Facts{Detail: err.Error()}, grant.Away
-		case owner != nil && owner.Own:
-			if k.remembered().Fresh(f) && (stored == nil || stored.Fresh(f)) {
-				return k.missing(), grant.Taken
-			}
-		case owner != nil:
-			return k.ownedBy(*owner), grant.Taken
-		}
+// ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else.
+func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
+	binding := k.inputs.Binding.Grant
+	switch owner, err := k.elsewhere(f, imported); {
+	case err != nil:
+		return &grant.Facts{Detail: err.Error()}, grant.Away
+	case owner != nil && !owner.Own:
+		return k.ownedBy(*owner), grant.Taken
 	}
 	name, err := call(k, &k.stuck, func(ctx context.Context) (string, error) {
 		return ask(ctx, func(owner string) (bool, error) {

@@ -137,15 +137,27 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 	}
 	e.Stored = stored
 	e.Store, e.Facts = faultOf(err)
-	if look.Taken != 0 && (e.Store == grant.None || e.Store == grant.Missing) {
-		facts, fault := k.taken(look.Taken, stored)
-		if fault == grant.Away {
-			e.Store, e.Facts, e.Stored = fault, facts, nil
-		} else {
-			e.Taken = facts
-		}
+	if e.Store == grant.None || e.Store == grant.Missing {
+		k.lookAtToken(look, &e)
 	}
 	return e
+}
+
+// lookAtToken finds out about the refresh token that a look asks for, if it does.
+func (k *Keeper) lookAtToken(look grant.Look, e *grant.Looked) {
+	var facts *grant.Facts
+	var fault grant.Fault
+	switch {
+	case look.Taken != 0:
+		facts, fault = k.taken(look.Taken, e.Stored)
+	case look.Missing != 0:
+		facts, fault = k.spent(look.Missing, e.Stored)
+	}
+	if fault == grant.Away {
+		e.Store, e.Facts, e.Stored = fault, facts, nil
+		return
+	}
+	e.Taken = facts
 }
 
 // followed is a tombstone that says where the grant is by now.

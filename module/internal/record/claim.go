@@ -17,16 +17,6 @@ func (r *Record) Frees(f, binding Fingerprint) bool {
 	return r.RefusedElsewhere(f, binding)
 }
 
-// Fresh reports whether nothing became of a refresh token, as far as the record says:
-// no answer judged it, and there was no attempt with it before the one under way.
-func (r *Record) Fresh(f Fingerprint) bool {
-	if of := r.Of(f); of != Unknown && of != Unjudged {
-		return false
-	}
-	a := r.Open(f)
-	return a == nil || a.Number == r.Number && a.Unanswered.IsZero()
-}
-
 // Used returns the fingerprints of all refresh tokens that the record knows of and
 // that a configuration may still name: those that began a grant, and those that an
 // answer consumed.
