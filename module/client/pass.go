@@ -61,6 +61,9 @@ func (p *Pass) Rejects(req *http.Request, res *http.Response) bool {
 	if p.client.rejections.Holds(req, res) {
 		return true
 	}
+	if p.held.Former {
+		p.client.keeper.Behind()
+	}
 	p.client.keeper.Accepted(p.held.Token)
 	return false
 }
@@ -74,6 +77,17 @@ func (p *Pass) Former() (Pass, bool) {
 		p.client.counts.Unauthorized.Add(1)
 	}
 	return before, ok
+}
+
+// Prove takes the token before this one, if this one may be too young for an upstream, and
+// the request cannot be sent again.
+func (p *Pass) Prove() {
+	if p.client.cfg.PerCaller() {
+		return
+	}
+	if held, ok := p.client.keeper.Proven(p.held.Token); ok {
+		p.held = held
+	}
 }
 
 // Rejected says what to do about the rejection of the token, which may be that there is

@@ -213,6 +213,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req, callers := watchBody(req)
 	first, body := recordBody(req, *c.Settings().ReplayBuffer)
 	defer body.end()
+	if hasBody(req) && (body == nil || req.ContentLength < 0) { // or perhaps, of a length that nobody knows
+		p.Prove()
+	}
 
 	res, rejected, err := t.send(first, &p)
 	if !rejected {

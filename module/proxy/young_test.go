@@ -177,3 +177,44 @@ func TestABodyTooLongToKeepIsNotSentWithAPredecessorAndForcesNothing(t *testing.
 		t.Errorf("got %d, with the tokens %s of %d", res.StatusCode, as.brought(), as.newest())
 	}
 }
+
+// What cannot be sent again is sent with the token that an upstream has accepted, once
+// one has shown that its clock is behind.
+func TestABodyThatIsNotKeptMeetsNoTokenThatIsTooYoung(t *testing.T) {
+	as := newBehind(t, 0)
+	s := moduletest.NewSidecar(t, as.Rotating)
+	s.Load(s.Config(overlapping+"replay_buffer 1KiB\n", ""))
+	s.Do("GET", "/", "")
+	as.mu.Lock()
+	as.by = 800 * time.Millisecond
+	for token := range as.issued {
+		as.issued[token] = as.issued[token].Add(-as.by)
+	}
+	as.mu.Unlock()
+	refused := func() (n int) {
+		as.mu.Lock()
+		defer as.mu.Unlock()
+		for _, credentials := range as.seen {
+			if issued, known := as.issued[credentials]; known && time.Since(issued) < as.by {
+				n++
+			}
+		}
+		return n
+	}
+	moduletest.Eventually(t, "a young token is refused", func() bool {
+		if res, _ := s.Do("GET", "/", ""); res.StatusCode != 200 {
+			t.Errorf("got %d", res.StatusCode)
+		}
+		return refused() > 0
+	})
+	began, before, long := time.Now(), as.newest(), strings.Repeat("all of the body ", 10_000)
+	for as.newest() < before+2 && time.Since(began) < 20*time.Second {
+		if res, got := s.Do("PUT", "/", long); res.StatusCode != 200 || got != "PUT "+long {
+			t.Fatalf("after %v: %d %.50q", time.Since(began), res.StatusCode, got)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if as.newest() < before+2 {
+		t.Error("no token was replaced meanwhile")
+	}
+}

@@ -106,6 +106,7 @@ type Keeper struct {
 	current     atomic.Pointer[Token] // what is injected; nil if there is none
 	former      atomic.Pointer[Token] // what was before, while current is young
 	drains      atomic.Bool           // Settings.Drain, for the hot path
+	behind      atomic.Bool           // an upstream's clock is
 	unconfirmed atomic.Uint64         // generation whose acceptance is news
 	gate        gate
 	waiting     atomic.Int64 // requests that wait for a token

@@ -123,6 +123,7 @@ func TestALostStateWithAUsedSeedIsNamed(t *testing.T) {
 		p.tick(5 * time.Hour)
 		p.kill()
 		r.disk.remove()
+		r.disk.faults(func() { clear(r.disk.claims) }) // the whole directory
 		before := r.server.count()
 		p = r.boot()
 		p.tick(5 * time.Hour)

@@ -22,6 +22,20 @@ func (k *Keeper) Former(refused *Token) (Pass, bool) {
 	return Pass{Token: f, Former: true}, true
 }
 
+// Behind notes that an upstream has accepted the former token where it had refused the
+// one that replaced it: its clock is behind.
+func (k *Keeper) Behind() { k.behind.Store(true) }
+
+// Proven returns a pass for the former token instead of the current one, for a request
+// that could not be sent again if that is too young for an upstream whose clock is known
+// to be behind.
+func (k *Keeper) Proven(current *Token) (Pass, bool) {
+	if !k.behind.Load() {
+		return Pass{}, false
+	}
+	return k.Former(current)
+}
+
 // keepFormer keeps the token that another one has just replaced while that one is
 // young, unless an upstream had refused it. Called with k.mu held.
 func (k *Keeper) keepFormer(was, is *grant.Live, former *Token) {
