@@ -11,6 +11,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"lamplighter/test/internal/rig"
 )
@@ -40,10 +41,11 @@ secrets:
 `
 
 // inSecrets has replicas that share their records.
-var inSecrets = strings.Replace(onAVolume, "  	grace_period 10s\n", "  	grace_period 10s\n  	oauth2_store kubernetes\n", 1) + `
+var inSecrets = strings.Replace(onAVolume, "  	grace_period 10s\n", "  	grace_period 10s\n  	oauth2_store kubernetes {\n  		objects named\n  	}\n", 1) + `
 replicas: 3
 store:
   kind: kubernetes
+  clients: [erp]
 `
 
 func TestChartRunsOneConfinedHolderWithItsRecordsOnAVolume(t *testing.T) {
@@ -62,7 +64,7 @@ func TestChartRunsOneConfinedHolderWithItsRecordsOnAVolume(t *testing.T) {
 	if *pod.AutomountServiceAccountToken || *pod.TerminationGracePeriodSeconds < 60 {
 		t.Errorf("the pod has a token of the API server, or too little time to end: %+v", pod)
 	}
-	checkContainer(t, &pod, pod.Containers, "--live")
+	checkContainer(t, &pod, pod.Containers)
 	if got := files(&pod, &pod.Containers[0]); !slices.Equal(got, []string{
 		"/data: erp-lamplighter", "/etc/caddy: erp-lamplighter",
 		"/run/secrets/caller: erp-caller secret",
@@ -99,19 +101,32 @@ func TestChartRunsReplicasThatShareAStore(t *testing.T) {
 	if o.RoleBinding.RoleRef.Name != o.Role.Name || subject.Name != d.Template.Spec.ServiceAccountName || subject.Name != o.ServiceAccount.Name || subject.Namespace != "tokens" {
 		t.Errorf("%+v binds %s to %+v", o.RoleBinding.RoleRef, o.Role.Name, subject)
 	}
-	for _, rule := range o.Role.Rules {
-		if len(rule.Resources) != 1 || !slices.Contains([]string{"secrets", "leases"}, rule.Resources[0]) || slices.Contains(rule.Verbs, "delete") || slices.Contains(rule.Verbs, "*") || !slices.Contains(rule.Verbs, "create") {
-			t.Errorf("a rule grants %+v", rule)
+	checkRights(t, o, []string{"get", "list", "watch", "patch"}, []string{"lamplighter-erp", "lamplighter-claims.all"}, []string{"lamplighter-erp"})
+	for _, name := range []string{"Secret lamplighter-erp", "Secret lamplighter-claims.all", "Lease lamplighter-erp"} {
+		if !slices.Contains(o.kept, name) {
+			t.Errorf("the Role names %s, which is not there", name)
 		}
 	}
+	checkCaddyfile(t, o.ConfigMap)
 	if !reflect.DeepEqual(o.PodDisruptionBudget.Spec.Selector.MatchLabels, d.Selector.MatchLabels) {
 		t.Error("the budget is another deployment's")
 	}
-	named := render(t, chart(t, "lamplighter"), inSecrets+"  objects: named\n  names: [lamplighter-erp, lamplighter-claims]\n")
-	for _, rule := range named.Role.Rules {
-		if !slices.Equal(rule.ResourceNames, []string{"lamplighter-erp", "lamplighter-claims"}) || slices.Contains(rule.Verbs, "create") {
-			t.Errorf("a rule of named objects grants %+v", rule)
-		}
+	created := render(t, chart(t, "lamplighter"), strings.Replace(inSecrets, "objects named", "objects create", 1)+"  objects: create\n")
+	checkRights(t, created, []string{"get", "list", "watch", "patch", "create"}, nil, nil)
+	if len(created.kept) != 0 {
+		t.Errorf("the chart makes %v, which the store makes", created.kept)
+	}
+}
+
+// checkRights checks what the Role grants: nothing of it deletes.
+func checkRights(t *testing.T, o objects, verbs, secrets, leases []string) {
+	t.Helper()
+	want := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: secrets, Verbs: verbs},
+		{APIGroups: []string{"coordination.k8s.io"}, Resources: []string{"leases"}, ResourceNames: leases, Verbs: verbs},
+	}
+	if !reflect.DeepEqual(o.Role.Rules, want) {
+		t.Errorf("the Role grants %+v", o.Role.Rules)
 	}
 }
 
@@ -151,8 +166,9 @@ func TestChartRefusesWhatWouldLoseAGrant(t *testing.T) {
 		"two holders":                  {onAVolume + "replicas: 2\n", "a grant has one holder"},
 		"records of nobody":            {onAVolume + "store: {kind: kubernetes}\n", "keeps its records in no store kubernetes"},
 		"no shared store":              {onAVolume + "store: {kind: shared}\n", "names no store"},
-		"files that die with the pod":  {strings.NewReplacer("oauth2_store kubernetes", "oauth2_store file", "kind: kubernetes", "kind: shared").Replace(inSecrets), "keeps records in files"},
-		"a Role for everything":        {inSecrets + "  objects: named\n", "the Role would grant all"},
+		"files that die with the pod":  {strings.NewReplacer("oauth2_store kubernetes {", "oauth2_store file {", "kind: kubernetes", "kind: shared").Replace(inSecrets), "keeps records in files"},
+		"a Role for everything":        {strings.Replace(inSecrets, "clients: [erp]", "clients: []", 1), "the Role would grant all"},
+		"objects that nobody makes":    {strings.Replace(inSecrets, "objects named", "objects create", 1), "does not say objects named"},
 		"an image that changes":        {onAVolume + "image: {tag: latest}\n", "/image/tag"},
 		"a value with a typing error":  {onAVolume + "replica: 2\n", "replica"},
 		"a policy that lets everybody": {onAVolume + "networkPolicy: {enabled: true}\n", "/networkPolicy/from"},
@@ -214,7 +230,7 @@ func TestLibraryPutsASidecarIntoAnotherChart(t *testing.T) {
 		t.Errorf("it is rolled out as %v, with %+v", d.Strategy, d.Template.Spec.Containers)
 	}
 	pod := d.Template.Spec
-	checkContainer(t, &pod, pod.InitContainers, "--ready")
+	checkContainer(t, &pod, pod.InitContainers)
 	if policy := pod.InitContainers[0].RestartPolicy; policy == nil || *policy != corev1.ContainerRestartPolicyAlways {
 		t.Error("the sidecar is no native one: the application would wait for its end")
 	}
@@ -222,6 +238,9 @@ func TestLibraryPutsASidecarIntoAnotherChart(t *testing.T) {
 		t.Errorf("mounted are %q", got)
 	}
 	shared := render(t, app, "lamplighter-sidecar:"+strings.ReplaceAll(strings.Replace(inSecrets, "replicas: 3", "", 1), "\n", "\n  "))
+	if group := shared.Deployment.Spec.Template.Spec.SecurityContext; group.FSGroup != nil {
+		t.Errorf("the sidecar changes the application's pod: %+v", group)
+	}
 	if shared.Role == nil || shared.RoleBinding.Subjects[0].Name != "erp" || shared.Deployment.Spec.Strategy.RollingUpdate == nil {
 		t.Errorf("a sidecar with a shared store is %+v", shared)
 	}
@@ -229,7 +248,7 @@ func TestLibraryPutsASidecarIntoAnotherChart(t *testing.T) {
 
 // checkContainer checks the only container of a list: its image, what it may do, and that
 // its life depends on no token.
-func checkContainer(t *testing.T, pod *corev1.PodSpec, containers []corev1.Container, startup string) {
+func checkContainer(t *testing.T, pod *corev1.PodSpec, containers []corev1.Container) {
 	t.Helper()
 	if len(containers) != 1 {
 		t.Fatalf("there are %d containers", len(containers))
@@ -241,25 +260,28 @@ func checkContainer(t *testing.T, pod *corev1.PodSpec, containers []corev1.Conta
 	may, group := c.SecurityContext, pod.SecurityContext
 	if !*may.RunAsNonRoot || *may.RunAsUser == 0 || !*may.ReadOnlyRootFilesystem || *may.AllowPrivilegeEscalation ||
 		!slices.Equal(may.Capabilities.Drop, []corev1.Capability{"ALL"}) || may.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault ||
-		*group.FSGroup != *may.RunAsGroup || c.Resources.Limits.Memory().IsZero() {
+		group.FSGroup != nil && *group.FSGroup != *may.RunAsGroup || c.Resources.Limits.Memory().IsZero() {
 		t.Errorf("the container may do more than it needs, or not enough: %+v", may)
 	}
-	for flag, probe := range map[string]*corev1.Probe{"--live": c.LivenessProbe, "--ready": c.ReadinessProbe, startup: c.StartupProbe} {
-		if probe == nil || !slices.Equal(probe.Exec.Command, []string{"/usr/bin/lamplighter", "tokens", "health", flag}) {
-			t.Errorf("the probe that should ask %s is %+v", flag, probe)
+	for _, probe := range []struct {
+		*corev1.Probe
+		asks string
+	}{{c.StartupProbe, "--live"}, {c.LivenessProbe, "--live"}, {c.ReadinessProbe, "--ready"}} {
+		if probe.Probe == nil || !slices.Equal(probe.Exec.Command, []string{"/usr/bin/lamplighter", "tokens", "health", probe.asks}) {
+			t.Errorf("the probe that should ask %s is %+v", probe.asks, probe.Probe)
 		}
 	}
 }
 
 // files are where what is mounted in a container, in order. Secrets are read-only, and
-// only their group reads them.
+// only their group reads them if they have one.
 func files(pod *corev1.PodSpec, c *corev1.Container) (list []string) {
 	for _, m := range c.VolumeMounts {
 		i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
 		switch v := pod.Volumes[i]; {
 		case v.ConfigMap != nil && m.ReadOnly:
 			list = append(list, m.MountPath+": "+v.ConfigMap.Name)
-		case v.Projected != nil && m.ReadOnly && *v.Projected.DefaultMode&0o007 == 0:
+		case v.Projected != nil && m.ReadOnly && (*v.Projected.DefaultMode&0o007 == 0) == (pod.SecurityContext.FSGroup != nil):
 			for _, s := range v.Projected.Sources {
 				for _, item := range s.Secret.Items {
 					list = append(list, m.MountPath+"/"+item.Path+": "+s.Secret.Name+" "+item.Key)

@@ -16,6 +16,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "sigs.k8s.io/json"
 	"sigs.k8s.io/yaml"
 
@@ -59,6 +60,7 @@ type objects struct {
 	PodDisruptionBudget   *policyv1.PodDisruptionBudget
 	NetworkPolicy         *networkingv1.NetworkPolicy
 	monitors              int
+	kept                  []string // empty Secrets and Leases, which Helm never deletes
 }
 
 // strictly decodes an object as the API server does with strict field validation.
@@ -119,6 +121,12 @@ func (o *objects) decode(t *testing.T, text []byte) {
 		decode(t, text, &o.PodDisruptionBudget)
 	case "NetworkPolicy":
 		decode(t, text, &o.NetworkPolicy)
+	case "Secret", "Lease":
+		var kept metav1.PartialObjectMetadata
+		strictly(t, text, &kept)
+		if kept.Annotations["helm.sh/resource-policy"] == "keep" {
+			o.kept = append(o.kept, kept.Kind+" "+kept.Name)
+		}
 	case "ServiceMonitor":
 		o.monitors++
 	default:

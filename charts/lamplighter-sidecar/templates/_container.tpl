@@ -20,11 +20,10 @@ Each template takes a dict: `root`, which is `.`, `values`, as values.yaml has t
   ports:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  # An application starts once its sidecar has a token. Liveness never depends on one: no
-  # restart mends a missing token.
+  # Life never depends on a token: no restart mends a missing one.
   startupProbe:
     exec:
-      command: [/usr/bin/lamplighter, tokens, health, {{ if .sidecar }}--ready{{ else }}--live{{ end }}]
+      command: [/usr/bin/lamplighter, tokens, health, --live]
     periodSeconds: 2
     timeoutSeconds: 5
     failureThreshold: 60
@@ -78,7 +77,8 @@ Each template takes a dict: `root`, which is `.`, `values`, as values.yaml has t
 {{- if .values.secrets }}
 - name: lamplighter-secrets
   projected:
-    defaultMode: 0440
+    # Mounted here alone. Without a group of the pod's, only everybody can read them.
+    defaultMode: {{ ternary "0440" "0444" (eq (include "lamplighter-sidecar.grouped" .) "yes") }}
     sources:
       {{- range .values.secrets }}
       - secret:
@@ -93,14 +93,27 @@ Each template takes a dict: `root`, which is `.`, `values`, as values.yaml has t
   persistentVolumeClaim:
     claimName: {{ .values.store.existingClaim | default .name }}
   {{- else }}
-  emptyDir: {}
+  # The admin socket. Nothing in it outlives the pod, and need not.
+  emptyDir:
+    medium: Memory
+    sizeLimit: 16Mi
   {{- end }}
 {{- end }}
 
-{{/* What the pod's securityContext needs: a group that its volumes belong to. */}}
+{{/* Whether the pod's volumes belong to a group: a sidecar asks for that only where it
+needs it, for it concerns the application too. */}}
+{{- define "lamplighter-sidecar.grouped" -}}
+{{- if or (not .sidecar) (eq .values.store.kind "file") }}yes{{ end }}
+{{- end }}
+
+{{/* What the pod's securityContext needs: a group that its volumes belong to, or nothing. */}}
 {{- define "lamplighter-sidecar.podSecurityContext" -}}
+{{- if eq (include "lamplighter-sidecar.grouped" .) "yes" -}}
 fsGroup: 65532
 fsGroupChangePolicy: OnRootMismatch
+{{- else -}}
+{}
+{{- end }}
 {{- end }}
 
 {{/* How a Deployment is rolled out: a grant on a volume has one holder. */}}

@@ -36,8 +36,17 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* The rights of `store kubernetes`, for a service account that is named `account`. */}}
+{{/* What `store kubernetes` needs, for a service account that is named `account`. */}}
 {{- define "lamplighter-sidecar.role" -}}
+{{- $named := eq .values.store.objects "named" }}
+{{- $prefix := .values.store.prefix }}
+{{- if $named }}
+{{- range .values.store.clients }}
+{{- include "lamplighter-sidecar.empty" (dict "root" $.root "api" "v1" "kind" "Secret" "name" (print $prefix .)) }}
+{{- include "lamplighter-sidecar.empty" (dict "root" $.root "api" "coordination.k8s.io/v1" "kind" "Lease" "name" (print $prefix .)) }}
+{{- end }}
+{{- include "lamplighter-sidecar.empty" (dict "root" $.root "api" "v1" "kind" "Secret" "name" (print $prefix "claims.all")) }}
+{{- end -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
@@ -48,8 +57,14 @@ rules:
   {{- range $group, $resource := dict "" "secrets" "coordination.k8s.io" "leases" }}
   - apiGroups: [{{ $group | quote }}]
     resources: [{{ $resource }}]
-    {{- if eq $.values.store.objects "named" }}
-    resourceNames: {{ toJson $.values.store.names }}
+    {{- if $named }}
+    resourceNames:
+      {{- range $.values.store.clients }}
+      - {{ print $prefix . }}
+      {{- end }}
+      {{- if eq $resource "secrets" }}
+      - {{ print $prefix "claims.all" }}
+      {{- end }}
     verbs: [get, list, watch, patch]
     {{- else }}
     verbs: [get, list, watch, patch, create]
@@ -70,6 +85,22 @@ subjects:
   - kind: ServiceAccount
     name: {{ .account | default "default" }}
     namespace: {{ .root.Release.Namespace }}
+{{- end }}
+
+{{/* An object that is made empty, for a Role can name only what exists. Once it is there
+it is left alone, whatever Helm is told to do: the living refresh token is in it. */}}
+{{- define "lamplighter-sidecar.empty" -}}
+{{- if not (lookup .api .kind .root.Release.Namespace .name) -}}
+apiVersion: {{ .api }}
+kind: {{ .kind }}
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "lamplighter-sidecar.labels" . | nindent 4 }}
+  annotations:
+    helm.sh/resource-policy: keep
+---
+{{ end -}}
 {{- end }}
 
 {{- define "lamplighter-sidecar.labels" -}}
@@ -95,7 +126,12 @@ pod, and the grant with them. */}}
 {{- if and (ne $store.kind "file") (regexMatch "(?m)^\\s*(oauth2_)?store\\s+file\\b" .values.caddyfile) }}
 {{- fail (printf "store.kind is %s, but the Caddyfile keeps records in files: they would be lost with the pod" $store.kind) }}
 {{- end }}
-{{- if and (eq $store.kind "kubernetes") (eq $store.objects "named") (not $store.names) }}
-{{- fail "store.objects is named, and store.names names none: the Role would grant all" }}
+{{- if and (eq $store.kind "kubernetes") (eq $store.objects "named") }}
+{{- if not $store.clients }}
+{{- fail "store.objects is named, and store.clients names none: the Role would grant all" }}
+{{- end }}
+{{- if not (regexMatch "(?m)^\\s*objects\\s+named\\b" .values.caddyfile) }}
+{{- fail "store.objects is named, but the Caddyfile does not say objects named: the store would make others, and may not" }}
+{{- end }}
 {{- end }}
 {{- end }}
