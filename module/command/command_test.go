@@ -49,8 +49,10 @@ func TestListIsAlignedAndShowsWhatIsWrong(t *testing.T) {
 	var b strings.Builder
 	next := 1.5
 	err := printClients(terminal{Writer: &b}, []adminapi.ClientStatus{
-		{Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7,
-			GrantExpiresAt: time.Now().Add(3*24*time.Hour + time.Hour), Cause: "grant_ends"},
+		{
+			Client: "erp", Token: "valid", State: "ok", ExpiresIn: 10, NextRefreshIn: &next, Generation: 7,
+			GrantExpiresAt: time.Now().Add(3*24*time.Hour + time.Hour), Cause: "grant_ends",
+		},
 		{Client: "a-longer-name", Token: "none", State: "grant_lost", Cause: "refused"},
 	})
 	if err != nil {

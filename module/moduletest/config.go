@@ -69,11 +69,11 @@ func (s *Sidecar) Upstreams(upstreams, settings, subdirectives string) string {
 // ConfigWithEvents is a Caddyfile whose option events hands those of these names to the
 // handler witness.
 func (s *Sidecar) ConfigWithEvents(names ...string) string {
-	subscriptions := ""
+	var subscriptions strings.Builder
 	for _, name := range names {
-		subscriptions += "\t\ton " + name + " witness\n"
+		subscriptions.WriteString("\t\ton " + name + " witness\n")
 	}
-	return strings.Replace(s.Config("", ""), "{\n", "{\n\tevents {\n"+subscriptions+"\t}\n", 1)
+	return strings.Replace(s.Config("", ""), "{\n", "{\n\tevents {\n"+subscriptions.String()+"\t}\n", 1)
 }
 
 // Allowed is the origin of the API, as allow names it.

@@ -35,8 +35,8 @@ type past struct {
 // Add appends an event, and drops the oldest if there are too many.
 func (h *History) Add(e keeper.Event) {
 	p := past{
-		kind: e.Kind, at: e.At.UnixNano(), generation: uint32(e.Generation),
-		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status),
+		kind: e.Kind, at: e.At.UnixNano(), generation: uint32(e.Generation), //nolint:gosec // one a second takes a century
+		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status), //nolint:gosec // nothing is shorter than no time
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

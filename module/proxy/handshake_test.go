@@ -12,16 +12,7 @@ import (
 func TestAHandshakeThatMeetsADeadTokenIsReplayed(t *testing.T) {
 	as := moduletest.NewRotating(t)
 	s := moduletest.NewSidecar(t, as)
-	as.Handler = func(w http.ResponseWriter, r *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
-		_ = rw.Flush()
-	}
+	as.Handler = func(w http.ResponseWriter, r *http.Request) { echo(t, w, r) }
 	s.Load(s.Config("min_refresh_interval 10ms", ""))
 	if res := s.Handshake("GET", "echo", ""); res.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("got %s", res.Status)

@@ -129,7 +129,7 @@ func replayed(source *slowBody, whole []byte, limit int64, attempts []*reader, r
 		time.Sleep(after)
 		synctest.Wait()
 		given := source.given.Load()
-		want := given <= limit && !(source.ended.Load() && end != io.EOF)
+		want := given <= limit && (!source.ended.Load() || end == io.EOF)
 		next, ok := r.again(i+1 < len(rejected))
 		if ok != want {
 			return fmt.Sprintf("after %d bytes, replayed: %v", given, ok)

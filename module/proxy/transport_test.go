@@ -111,17 +111,7 @@ func TestUpstreamIsNotMarkedDownByHealthChecksBeforeTheFirstToken(t *testing.T) 
 func TestWebSocketPassesWithATokenAtItsHandshake(t *testing.T) {
 	as := moduletest.NewRotating(t)
 	s := moduletest.NewSidecar(t, as)
-	as.Handler = func(w http.ResponseWriter, r *http.Request) {
-		conn, rw, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		defer conn.Close()
-		fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
-		_ = rw.Flush()
-		_, _ = io.Copy(conn, rw)
-	}
+	as.Handler = func(w http.ResponseWriter, r *http.Request) { echo(t, w, r) }
 	s.Load(s.Config("", ""))
 	conn, err := net.Dial("tcp", s.Address)
 	if err != nil {

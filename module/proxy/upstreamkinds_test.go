@@ -57,16 +57,7 @@ func TestAWebSocketThatIsOfferedBesideH2CIsOpened(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			as := moduletest.NewRotating(t)
 			s := moduletest.NewSidecar(t, as)
-			as.Handler = func(w http.ResponseWriter, r *http.Request) {
-				conn, rw, err := http.NewResponseController(w).Hijack()
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				defer conn.Close()
-				fmt.Fprintf(rw, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", r.Header.Get("Upgrade"))
-				_ = rw.Flush()
-			}
+			as.Handler = func(w http.ResponseWriter, r *http.Request) { echo(t, w, r) }
 			options := s.ServeOver(kind)
 			s.Load(s.Config("allow "+s.Allowed(), "transport http {\n"+options+"\n}"))
 			for _, upgrade := range []string{"Upgrade: h2c, websocket", "Upgrade: websocket, h2c", "Upgrade: h2c\nUpgrade: WebSocket"} {

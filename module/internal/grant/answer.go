@@ -65,8 +65,9 @@ func settles(a *Answer) bool {
 		return true
 	case Unavailable:
 		return a.Status >= 300 && a.Status < 500
+	default:
+		return false
 	}
-	return false
 }
 
 // keep writes what an answer brought, and publishes it: a grant that rotates after

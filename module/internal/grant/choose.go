@@ -63,6 +63,7 @@ func (m *machine) chooseFixed() (Trouble, bool) {
 		return lostTrouble(m.record.Lineage(m.record.LineageOf(f))), false
 	case record.WasUsed, record.WasOther:
 		return Trouble{Condition: Misconfiguration, Cause: CauseSeedUsed, Case: caseUsed}, false
+	default: // no answer has ended it
 	}
 	if denied := m.denied(p.seed); denied != nil {
 		return *denied, false

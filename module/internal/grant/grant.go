@@ -297,8 +297,7 @@ func (m *machine) tell(k Kind, t Trouble) {
 	e := Tell{Kind: k, Trouble: t}
 	if m.plan != nil {
 		e.Answered = m.plan.answer
-		switch k {
-		case TokenRefreshFailed, GrantLost, Troubled:
+		if k == TokenRefreshFailed || k == GrantLost || k == Troubled {
 			m.plan.told = true
 		}
 	}

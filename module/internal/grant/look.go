@@ -69,6 +69,7 @@ func (m *machine) read(e Looked) bool {
 	case Missing: // a record that was there before is not forgotten because its file went
 		m.adopt(new(record.Record))
 		return true
+	default: // it cannot be read
 	}
 	holds := m.loaded && m.record.Lives(m.binding.Grant)
 	switch {

@@ -22,7 +22,7 @@ const (
 	rollback                    // the store loses its newest write
 	damage                      // the record becomes unreadable
 	steals                      // another client claims the seed, or lets it go
-	agains                      // the operator imports what was refused, or is another client's
+	repeats                      // the operator imports what was refused, or is another client's
 	carries                     // the grant is carried over to another record
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way
@@ -352,11 +352,11 @@ func (m *mover) operator(i int) {
 			give(Order{Import: "C0"})(v)
 		})
 	}
-	m.order(agains, i, "import again", func(v *world) {
+	m.order(repeats, i, "import again", func(v *world) {
 		v.past.nonsense = true // it may have been spent by then
 		give(Order{Import: "A0", Again: true})(v)
 	})
-	m.order(agains, i, "import nonsense again", func(v *world) {
+	m.order(repeats, i, "import nonsense again", func(v *world) {
 		v.past.nonsense, v.h[i].wished = true, "C0"
 		give(Order{Import: "C0", Again: true})(v)
 	})

@@ -17,7 +17,7 @@ func progress(w world) string {
 			return fmt.Sprintf("holder %d looks again and again", i)
 		}
 	}
-	for step := 0; step < 400; step++ {
+	for step := range 400 {
 		if w.well() && w.now-from > int64(tokenLife) { // and not only because nothing was due yet
 			return ""
 		}

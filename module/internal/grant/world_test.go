@@ -111,6 +111,7 @@ func (w *world) boot(i int) {
 func awaited(p Phase, e Effect) bool {
 	ok := e == nil
 	switch p {
+	case Idle:
 	case Looking, LookingAgain, Settling:
 		_, ok = e.(Look)
 	case Connecting:

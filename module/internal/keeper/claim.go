@@ -200,6 +200,7 @@ func (k *Keeper) noteAll(rec *record.Record, old bool) {
 			k.note(id, binding, ledger.Refused, old)
 		case record.Living:
 			k.note(id, binding, ledger.Free, true)
+		default: // no answer says what became of it
 		}
 	}
 }

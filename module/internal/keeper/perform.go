@@ -213,8 +213,9 @@ func (k *Keeper) save(s grant.Save) grant.Saved {
 			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, 0)
 		case grant.Foreign:
 			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, s.IfRevision)
+		default:
+			return struct{}{}, k.store.Save(ctx, k.name, s.Record, s.IfRevision)
 		}
-		return struct{}{}, k.store.Save(ctx, k.name, s.Record, s.IfRevision)
 	})
 	if s.Journal {
 		failpoint.At("after-journal")
@@ -337,7 +338,7 @@ func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 	r.access, r.certificate = a.AccessToken, a.Certificate
 	k.mu.Unlock()
 	g := grant.Answer{
-		Outcome: grant.Outcome(a.Outcome), Status: a.Status,
+		Outcome: grant.Outcome(a.Outcome), Status: a.Status, //nolint:gosec // it is one of six
 		RefreshToken: a.RefreshToken, RefreshExpiresIn: a.RefreshTokenExpiresIn,
 		Access: record.AccessToken{
 			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope,

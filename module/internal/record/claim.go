@@ -13,8 +13,9 @@ func (r *Record) Frees(f, binding Fingerprint) bool {
 		return true
 	case Living:
 		return r.Knows(f)
+	default:
+		return r.RefusedElsewhere(f, binding)
 	}
-	return r.RefusedElsewhere(f, binding)
 }
 
 // Used returns the fingerprints of all refresh tokens that the record knows of and

@@ -54,9 +54,7 @@ func Encode(rec *record.Record, keys *Keys, stamp Stamp) ([]byte, error) {
 	return wrapStamped(payload, stamp)
 }
 
-// wrap puts a record into its envelope.
-func wrap(record []byte) ([]byte, error) { return wrapStamped(record, Stamp{}) }
-
+// wrapStamped puts a record into its envelope.
 func wrapStamped(record []byte, stamp Stamp) ([]byte, error) {
 	data := fmt.Appendf(nil, "{\"format\":%d,", format)
 	if stamp != (Stamp{}) {

@@ -19,9 +19,9 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/tokenendpoint/asking"
-
 	"github.com/go-jose/go-jose/v4"
+
+	"lamplighter/module/internal/tokenendpoint/asking"
 )
 
 var signedAt = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)

@@ -21,8 +21,10 @@ func TestMembersInOtherSpellingsAreKeptOrNamed(t *testing.T) {
 		`{"access_token":"A2","refreshToken":{"expires_in":5},"expires_in":60}`: {true, "", ""},
 		`{"access_token":"A2","refresh_tokens":"R2","expires_in":60}`:           {true, "", ""},
 		`{"access_token":"A2","expiresIn":60}`:                                  {true, "", "'expires_path expiresIn'"},
-		`{"accessToken":"A2","refreshToken":"R2","expiresIn":60}`: {false, "R2",
-			"'access_token_path accessToken' and 'refresh_token_path refreshToken' and 'expires_path expiresIn'"},
+		`{"accessToken":"A2","refreshToken":"R2","expiresIn":60}`: {
+			false, "R2",
+			"'access_token_path accessToken' and 'refresh_token_path refreshToken' and 'expires_path expiresIn'",
+		},
 		`{"Access-Token":"A2","RefreshToken":"R2"}`:                         {false, "R2", "'access_token_path Access-Token' and 'refresh_token_path RefreshToken'"},
 		`{"data":{"accessToken":"A2"},"code":0}`:                            {false, "", "'access_token_path data.accessToken'"},
 		`{"code":0,"data":[{"access_token":"A2","refresh_token":"R2"}]}`:    {false, "R2", "'access_token_path data.0.access_token' and 'refresh_token_path data.0.refresh_token'"},

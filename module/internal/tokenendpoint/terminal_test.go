@@ -45,8 +45,10 @@ func TestTheEndOfAGrantIsRecognisedByStatusCodeAndDescription(t *testing.T) {
 }
 
 func TestMatchersThatCannotMatchAreErrors(t *testing.T) {
-	for _, line := range []string{"", " ", `""`, `400 ""`, `" "`, "200 invalid_grant", "399", "099 x", "*", `400 "Bad Request`,
-		"* ok", "OK", "* success", "Success revoked", "* false", "* 0", "0", "0000", "000", `400 "ok"`, `400 " OK "`, "400 0", "* " + strings.Repeat("x", 257)} {
+	for _, line := range []string{
+		"", " ", `""`, `400 ""`, `" "`, "200 invalid_grant", "399", "099 x", "*", `400 "Bad Request`,
+		"* ok", "OK", "* success", "Success revoked", "* false", "* 0", "0", "0000", "000", `400 "ok"`, `400 " OK "`, "400 0", "* " + strings.Repeat("x", 257),
+	} {
 		if _, err := newOver(Dialect{TerminalErrors: []string{line}}, asking.Connection{}, nil); err == nil || !strings.Contains(err.Error(), "terminal_errors") {
 			t.Errorf("%q: %v", line, err)
 		}

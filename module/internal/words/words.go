@@ -75,8 +75,9 @@ func OfEvent(k grant.Kind, t grant.Trouble, a About) (detail, remedy string) {
 		return "", ""
 	case grant.StoreFailed:
 		return said, cause.Of(t.Cause, t.Case).With("place", a.Place).Remedy
+	default:
+		return Of(t, a)
 	}
-	return Of(t, a)
 }
 
 // CaseSaid is the case of trouble whose facts hold both sentence and instruction.

@@ -35,15 +35,15 @@ func take(t *testing.T, e store.Engine, name, holder string) store.Lease {
 	return lease
 }
 
-// busy fails unless somebody holds a lease, and returns how.
-func busy(t *testing.T, e store.Engine, name, holder, by string, over store.Tag) store.Held {
+// busy fails unless somebody holds the lease of "client", and returns how.
+func busy(t *testing.T, e store.Engine, holder, by string, over store.Tag) store.Held {
 	t.Helper()
-	lease, held, err := e.Acquire(within(t), name, holder, over)
+	lease, held, err := e.Acquire(within(t), "client", holder, over)
 	if err != nil || lease != nil {
-		t.Fatalf("the lease of %q is not held by %s: %v, %v", name, by, lease, err)
+		t.Fatalf("the lease is not held by %s: %v, %v", by, lease, err)
 	}
 	if held.Holder != by || held.Tag == "" {
-		t.Fatalf("the lease of %q is held by %q with tag %q, not by %q", name, held.Holder, held.Tag, by)
+		t.Fatalf("the lease is held by %q with tag %q, not by %q", held.Holder, held.Tag, by)
 	}
 	return held
 }
@@ -51,18 +51,18 @@ func busy(t *testing.T, e store.Engine, name, holder, by string, over store.Tag)
 func (s *suite) excludes(t *testing.T) {
 	e := s.opened(t)
 	lease := take(t, e, "client", "one")
-	busy(t, e, "client", "two", "one", "")
+	busy(t, e, "two", "one", "")
 	take(t, e, "other", "three")
 	if err := lease.Renew(within(t)); err != nil {
 		t.Errorf("renew: %v", err)
 	}
-	busy(t, e, "client", "two", "one", "")
+	busy(t, e, "two", "one", "")
 }
 
 func (s *suite) released(t *testing.T) {
 	e := s.opened(t)
 	lease := take(t, e, "client", "one")
-	held := busy(t, e, "client", "two", "one", "")
+	held := busy(t, e, "two", "one", "")
 	if err := lease.Release(within(t)); err != nil {
 		t.Fatalf("release: %v", err)
 	}
@@ -76,20 +76,20 @@ func (s *suite) released(t *testing.T) {
 	if err := next.Renew(within(t)); err != nil {
 		t.Errorf("it was given back by who no longer held it: %v", err)
 	}
-	busy(t, e, "client", "three", "two", held.Tag)
+	busy(t, e, "three", "two", held.Tag)
 }
 
 func (s *suite) takenOver(t *testing.T) {
 	e := s.opened(t)
 	first := take(t, e, "client", "one")
-	seen := busy(t, e, "client", "two", "one", "")
-	busy(t, e, "client", "two", "one", "no tag")
-	busy(t, e, "client", "two", "one", seen.Tag+"0")
+	seen := busy(t, e, "two", "one", "")
+	busy(t, e, "two", "one", "no tag")
+	busy(t, e, "two", "one", seen.Tag+"0")
 	if err := first.Renew(within(t)); err != nil {
 		t.Fatal(err)
 	}
-	busy(t, e, "client", "two", "one", seen.Tag) // it was renewed since
-	seen = busy(t, e, "client", "two", "one", "")
+	busy(t, e, "two", "one", seen.Tag) // it was renewed since
+	seen = busy(t, e, "two", "one", "")
 	lease, held, err := e.Acquire(within(t), "client", "two", seen.Tag)
 	if err != nil || lease == nil {
 		t.Fatalf("a lease seen unchanged is not taken over: %v, %v", held, err)
@@ -97,7 +97,7 @@ func (s *suite) takenOver(t *testing.T) {
 	if err := lease.Renew(within(t)); err != nil {
 		t.Errorf("renew: %v", err)
 	}
-	busy(t, e, "client", "three", "two", seen.Tag)
+	busy(t, e, "three", "two", seen.Tag)
 	if lease, _, err := e.Acquire(within(t), "free", "two", "some tag"); err != nil || lease == nil {
 		t.Errorf("a lease that is given back meanwhile is not free: %v", err)
 	}
@@ -108,8 +108,8 @@ func (s *suite) renewed(t *testing.T) {
 	lease := take(t, e, "client", "one")
 	tags := make(map[store.Tag]bool)
 	for range 10 {
-		held := busy(t, e, "client", "two", "one", "")
-		if again := busy(t, e, "client", "two", "one", ""); again != held {
+		held := busy(t, e, "two", "one", "")
+		if again := busy(t, e, "two", "one", ""); again != held {
 			t.Fatalf("looking changed it from %v to %v", held, again)
 		}
 		if tags[held.Tag] {
@@ -125,7 +125,7 @@ func (s *suite) renewed(t *testing.T) {
 func (s *suite) lost(t *testing.T) {
 	e := s.opened(t)
 	first := take(t, e, "client", "one")
-	seen := busy(t, e, "client", "two", "one", "")
+	seen := busy(t, e, "two", "one", "")
 	second, _, err := e.Acquire(within(t), "client", "two", seen.Tag)
 	if err != nil || second == nil {
 		t.Fatalf("take over: %v", err)
@@ -137,7 +137,7 @@ func (s *suite) lost(t *testing.T) {
 		if err := first.Release(within(t)); err != nil && !errors.Is(err, store.ErrConflict) {
 			t.Errorf("who lost the lease gives it back: %v", err)
 		}
-		busy(t, e, "client", "three", "two", "")
+		busy(t, e, "three", "two", "")
 	}
 	if err := second.Renew(within(t)); err != nil {
 		t.Errorf("renew: %v", err)
@@ -148,7 +148,7 @@ func (s *suite) repeated(t *testing.T) {
 	e := s.opened(t)
 	take(t, e, "client", "one")
 	again := take(t, e, "client", "one")
-	busy(t, e, "client", "two", "one", "")
+	busy(t, e, "two", "one", "")
 	if err := again.Renew(within(t)); err != nil {
 		t.Errorf("renew: %v", err)
 	}
@@ -233,7 +233,7 @@ func (s *suite) leaseOver(t *testing.T) {
 func (s *suite) leaseShared(t *testing.T) {
 	a, b := s.opened(t), s.opened(t)
 	lease := take(t, a, "client", "one")
-	held := busy(t, b, "client", "two", "one", "")
+	held := busy(t, b, "two", "one", "")
 	over, _, err := b.Acquire(within(t), "client", "two", held.Tag)
 	if err != nil || over == nil {
 		t.Fatalf("take over: %v", err)
@@ -249,7 +249,7 @@ func (s *suite) leaseLeft(t *testing.T) {
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	busy(t, b, "client", "two", "one", "")
+	busy(t, b, "two", "one", "")
 }
 
 func (s *suite) leaseTags(t *testing.T) {
@@ -258,7 +258,7 @@ func (s *suite) leaseTags(t *testing.T) {
 	for i := range 10 {
 		holder := fmt.Sprintf("holder-%d", i)
 		lease := take(t, e, "client", holder)
-		held := busy(t, e, "client", "another", holder, "")
+		held := busy(t, e, "another", holder, "")
 		if tags[held.Tag] {
 			t.Fatalf("the tag %q comes again after the lease was given back", held.Tag)
 		}

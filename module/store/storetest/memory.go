@@ -124,6 +124,7 @@ func (m *Memory) call(ctx context.Context, c Call, do func() error) error {
 		_ = do()
 	case Later:
 		time.AfterFunc(fault.Late, func() { _ = do() })
+	default: // nothing of it ever does
 	}
 	return fault.Err
 }

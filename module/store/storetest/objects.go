@@ -203,7 +203,7 @@ func (s *suite) large(t *testing.T) {
 	for _, size := range []int{1, 1400, 21 << 10, maxData} {
 		data := make([]byte, size)
 		for i := range data {
-			data[i] = byte(random.Uint32())
+			data[i] = byte(random.Uint32()) //nolint:gosec // any byte will do
 		}
 		tag = put(t, e, "client", string(data), tag)
 		if o := get(t, e, "client"); !bytes.Equal(o.Data, data) {
