@@ -29,9 +29,9 @@ type discovered struct {
 	readAt   time.Time
 }
 
-// Metadata returns the metadata of the client's issuer, anew once a day. An older
+// issuerMetadata returns the metadata of the client's issuer, anew once a day. An older
 // one is better than none.
-func (c *Client) Metadata(ctx context.Context) (discovery.Metadata, error) {
+func (c *Client) issuerMetadata(ctx context.Context) (discovery.Metadata, error) {
 	d := c.discovery
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -90,7 +90,7 @@ func (c *Client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
 	if ask.URL != "" {
 		return nil
 	}
-	m, err := c.Metadata(ctx)
+	m, err := c.issuerMetadata(ctx)
 	ask.URL, ask.Setting, ask.AuthMethodsSupported = m.TokenEndpoint, "issuer", m.TokenEndpointAuthMethodsSupported
 	return err
 }

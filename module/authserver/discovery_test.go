@@ -76,7 +76,7 @@ func TestMutualTLSGoesToTheEndpointsThatAskForACertificate(t *testing.T) {
 	for method, want := range map[string]string{"none": s.URL + "/token", "tls_client_auth": "https://mtls.example.com/token"} {
 		c := made(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 		c.cfg.TokenEndpointAuthMethod = method // which certificate it has is of no interest here
-		m, err := c.Metadata(t.Context())
+		m, err := c.issuerMetadata(t.Context())
 		if err != nil || m.TokenEndpoint != want || m.RevocationEndpoint != s.URL+"/revoke" {
 			t.Errorf("%s: %+v, %v", method, m, err)
 		}
@@ -88,7 +88,7 @@ func TestAnAliasWithoutTLSIsRefused(t *testing.T) {
 	s := newIssuing(t, `{"issuer":"BASE","token_endpoint":"BASE/token","mtls_endpoint_aliases":{"token_endpoint":"http://as.example.com/token"}}`)
 	c := made(t, &settings.Client{Issuer: s.URL, ClientID: "app", TokenEndpointAuthMethod: "none"})
 	c.cfg.TokenEndpointAuthMethod = "tls_client_auth"
-	if _, err := c.Metadata(t.Context()); err == nil || !strings.Contains(err.Error(), "token_endpoint") {
+	if _, err := c.issuerMetadata(t.Context()); err == nil || !strings.Contains(err.Error(), "token_endpoint") {
 		t.Errorf("got %v", err)
 	}
 }

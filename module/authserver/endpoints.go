@@ -51,7 +51,7 @@ func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, ed
 // Endpoint reads the URL of an endpoint that not every client has.
 func (c *Client) Endpoint(ctx context.Context, setting, raw string) (string, error) {
 	if raw == "" && c.cfg.Issuer != "" {
-		m, err := c.Metadata(ctx)
+		m, err := c.issuerMetadata(ctx)
 		if err != nil {
 			return "", err
 		}

@@ -107,9 +107,9 @@ func (c *Client) checkGrant() error {
 
 // checkSigning is about what is signed with the private key.
 func (c *Client) checkSigning() error {
-	signs := c.TokenEndpointAuthMethod == "private_key_jwt" || c.GrantType == "jwt_bearer" && c.Assertion == "" || c.WantsAssertion()
+	signs := c.TokenEndpointAuthMethod == "private_key_jwt" || c.GrantType == "jwt_bearer" && c.Assertion == "" || c.wantsAssertion()
 	switch {
-	case c.WantsAssertion() && c.PrivateKey == "":
+	case c.wantsAssertion() && c.PrivateKey == "":
 		return errors.New("private_key is missing: {assertion} is signed with it")
 	case c.PrivateKey != "" && !signs && c.TokenEndpointAuthMethod != "tls_client_auth":
 		return fmt.Errorf("private_key is of no use here: token_endpoint_auth_method %s and grant_type %s sign nothing: remove it, or add 'token_endpoint_auth_method private_key_jwt'", c.TokenEndpointAuthMethod, c.GrantType)
@@ -126,8 +126,8 @@ var knownGrants = map[string]bool{
 	"refresh_token": true, "client_credentials": true, "password": true, "jwt_bearer": true, "token_exchange": true,
 }
 
-// WantsAssertion reports whether a signed JWT goes into a header or parameter.
-func (c *Client) WantsAssertion() bool {
+// wantsAssertion reports whether a signed JWT goes into a header or parameter.
+func (c *Client) wantsAssertion() bool {
 	for _, values := range []map[string][]string{c.Param, c.Header} {
 		for _, list := range values {
 			if strings.Contains(strings.Join(list, " "), "{assertion}") {

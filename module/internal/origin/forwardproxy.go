@@ -29,7 +29,7 @@ func Passes(scheme string, proxy *url.URL, rules []Rule) error {
 		return nil
 	}
 	o := OfProxy(proxy)
-	if slices.ContainsFunc(rules, func(r Rule) bool { return r.NamesHost() && r.Matches(o) }) {
+	if slices.ContainsFunc(rules, func(r Rule) bool { return r.namesHost() && r.Matches(o) }) {
 		return nil
 	}
 	return &ProxyDenied{o}

@@ -155,5 +155,5 @@ func (r Rule) Matches(o Origin) bool {
 	return r.suffix != "" && strings.HasSuffix(o.Name, r.suffix) || r.name != "" && r.name == o.Name
 }
 
-// NamesHost reports whether the rule stands for that one host.
-func (r Rule) NamesHost() bool { return r.name != "" }
+// namesHost reports whether the rule stands for that one host.
+func (r Rule) namesHost() bool { return r.name != "" }

@@ -144,7 +144,7 @@ func (p Places) tokensIn(object map[string]any, whole bool, own map[string]bool)
 		}
 		for name := range strings.SplitSeq(LastNames(path), "|") {
 			member := spelled(object, name, IsToken)
-			if text := TokenOf(object[member]); member != "" && text != "" && !own[text] {
+			if text := tokenOf(object[member]); member != "" && text != "" && !own[text] {
 				return text
 			}
 		}

@@ -25,17 +25,17 @@ func (r *Reply) FindToken(path string) string {
 		if alternative == "@body" && (r.Form == isJSON || r.Form == IsHTML || r.Form == IsXML) {
 			continue
 		}
-		if text := TokenOf(r.Value(alternative)); text != "" {
+		if text := tokenOf(r.Value(alternative)); text != "" {
 			return text
 		}
 	}
 	return ""
 }
 
-// TokenOf returns a value that is a token: text, or the digits of a number, alone or
+// tokenOf returns a value that is a token: text, or the digits of a number, alone or
 // as the one element of a list. A token has no blanks around it, and is none of the
 // words and signs that stand for nothing, or for what somebody hid.
-func TokenOf(value any) string {
+func tokenOf(value any) string {
 	text := ""
 	switch value := value.(type) {
 	case string:
@@ -53,7 +53,7 @@ func TokenOf(value any) string {
 	case []any:
 		if len(value) == 1 {
 			if _, list := value[0].([]any); !list {
-				return TokenOf(value[0])
+				return tokenOf(value[0])
 			}
 		}
 	}

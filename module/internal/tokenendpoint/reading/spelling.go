@@ -38,7 +38,7 @@ func spelled(object map[string]any, name string, is func(any) bool) string {
 	return ""
 }
 
-func IsToken(value any) bool { return TokenOf(value) != "" }
+func IsToken(value any) bool { return tokenOf(value) != "" }
 
 // BesideAccessToken finds a refresh token that is spelled otherwise, in the object that
 // has the access token.
@@ -54,7 +54,7 @@ func (r *Reply) BesideAccessToken(accessTokenPath, refreshTokenPath string) (mem
 		}
 		for name := range strings.SplitSeq(LastNames(refreshTokenPath), "|") {
 			if member := spelled(object, name, IsToken); member != "" {
-				return member, TokenOf(object[member])
+				return member, tokenOf(object[member])
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func IsCode(s string) bool { return code.MatchString(s) }
 func (r *Reply) Twin(path string, own map[string]bool) string {
 	for name := range strings.SplitSeq(LastNames(path), "|") {
 		for _, value := range r.twins[name] {
-			if token := TokenOf(value); token != "" && !own[token] {
+			if token := tokenOf(value); token != "" && !own[token] {
 				return token
 			}
 		}
