@@ -104,6 +104,7 @@ func TestKubernetes(t *testing.T) {
 		"NeedsNoMoreThanWhatItsErrorsGrant":        (*cluster).grants,
 		"NeedsNoMoreThanNamedObjectsInTheRole":     (*cluster).namedGrants,
 		"LeavesWhatOthersWroteAtItsObjects":        (*cluster).leaves,
+		"TakesUpAnotherAuthority":                  (*cluster).recertified,
 		"IsWhatTheExamplesSetUp":                   (*cluster).examples,
 		"TellsTheTruth":                            (*cluster).truth,
 		"KeepsItsLease":                            (*cluster).leases,
@@ -406,6 +407,23 @@ func (c *cluster) restarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.tells(t, "client")
+}
+
+// recertified: the API server gets a certificate of another authority, whose own is in the
+// file by then.
+func (c *cluster) recertified(t *testing.T) {
+	e := allowed(t, c.engine(t, c.namespace(t, rulesOf(allVerbs))))
+	if err := use(t.Context(), e, "client"); err != nil {
+		t.Fatal(err)
+	}
+	c.Recertify(t)
+	rig.Eventually(t, "the new authority is trusted", func() bool {
+		err := use(t.Context(), e, "client")
+		if err != nil && !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, store.ErrUnknown) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 }
 
 // watching is a Watch under way.

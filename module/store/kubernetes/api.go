@@ -41,7 +41,7 @@ const longestPause = 10 * time.Second
 type resource string
 
 const (
-	ofSecrets resource = "/api/v1/namespaces/%s/secrets"
+	ofSecrets resource = "/api/v1/namespaces/%s/secrets" //nolint:gosec // where they are
 	ofLeases  resource = "/apis/coordination.k8s.io/v1/namespaces/%s/leases"
 )
 

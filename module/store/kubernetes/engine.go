@@ -64,7 +64,7 @@ func (e *engine) Get(ctx context.Context, name string) (store.Object, error) {
 	e.know(name)
 	s, date, err := e.read(ctx, e.conf.object(name), whole)
 	if err != nil {
-		return store.Object{}, e.failed(err, name)
+		return store.Object{}, e.failed(err)
 	}
 	if e.shared(name) {
 		return part(s, name)
@@ -73,7 +73,7 @@ func (e *engine) Get(ctx context.Context, name string) (store.Object, error) {
 	case err != nil:
 		return store.Object{}, err
 	case !s.written() || len(s.Data[dataKey]) == 0:
-		return store.Object{}, e.failed(store.ErrNotFound, name)
+		return store.Object{}, store.ErrNotFound
 	}
 	return store.Object{Name: name, Data: s.Data[dataKey], Tag: tagOf(&s.Metadata), Age: s.Metadata.age(date)}, nil
 }
@@ -103,15 +103,15 @@ func (e *engine) Put(ctx context.Context, name string, data []byte, ifTag store.
 	e.know(name)
 	if e.shared(name) {
 		tag, err := e.putPart(ctx, name, data, ifTag)
-		return tag, e.failed(err, name)
+		return tag, e.failed(err)
 	}
 	if ifTag == "" {
 		tag, err := e.create(ctx, name, data)
-		return tag, e.failed(err, name)
+		return tag, e.failed(err)
 	}
 	version, id, ok := split(ifTag)
 	if !ok {
-		return "", e.failed(store.ErrConflict, name)
+		return "", store.ErrConflict
 	}
 	type op map[string]any
 	const idPath = "/metadata/annotations/lamplighter~1write"
@@ -124,7 +124,7 @@ func (e *engine) Put(ctx context.Context, name string, data []byte, ifTag store.
 	switch answered(err) {
 	case 0:
 		if err != nil {
-			return "", e.failed(err, name)
+			return "", e.failed(err)
 		}
 		return tagOf(m), nil
 	case http.StatusNotFound:
@@ -134,7 +134,7 @@ func (e *engine) Put(ctx context.Context, name string, data []byte, ifTag store.
 			err = store.ErrConflict
 		}
 	}
-	return "", e.failed(err, name)
+	return "", e.failed(err)
 }
 
 // create writes an object that does not exist.

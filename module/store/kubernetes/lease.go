@@ -68,7 +68,7 @@ func (e *engine) Acquire(ctx context.Context, name, holder string, over store.Ta
 	case errors.Is(err, store.ErrConflict):
 		return nil, store.Held{}, nil // somebody was faster
 	case err != nil:
-		return nil, store.Held{}, e.failed(err, name)
+		return nil, store.Held{}, e.failed(err)
 	}
 	return &lease{e: e, name: name, holder: holder, version: l.Metadata.ResourceVersion}, store.Held{}, nil
 }
@@ -113,7 +113,7 @@ func (l *lease) change(ctx context.Context, spec leaseSpec) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.given {
-		return l.e.failed(store.ErrConflict, l.name)
+		return store.ErrConflict
 	}
 	for range changeTries {
 		changed, err := l.e.patchLease(ctx, l.name, l.version, spec)
@@ -122,18 +122,18 @@ func (l *lease) change(ctx context.Context, spec leaseSpec) error {
 			return nil
 		}
 		if err = gone(err); !errors.Is(err, store.ErrConflict) {
-			return l.e.failed(err, l.name)
+			return l.e.failed(err)
 		}
 		now, err := l.e.readLease(ctx, l.name)
 		if err = gone(err); err != nil {
-			return l.e.failed(err, l.name)
+			return l.e.failed(err)
 		}
 		if now.holder() != l.holder {
-			return l.e.failed(store.ErrConflict, l.name)
+			return store.ErrConflict
 		}
 		l.version = now.Metadata.ResourceVersion
 	}
-	return l.e.failed(fmt.Errorf("%w: its Lease is written by others all the time", store.ErrUnavailable), l.name)
+	return fmt.Errorf("%w: its Lease is written by others all the time", store.ErrUnavailable)
 }
 
 func (e *engine) readLease(ctx context.Context, name string) (*leaseObject, error) {

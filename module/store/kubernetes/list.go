@@ -34,7 +34,7 @@ func (e *engine) List(ctx context.Context, names []string, data bool, yield func
 	if err == nil && e.owes() {
 		err = e.settle(ctx)
 	}
-	return e.failed(err, names...)
+	return e.failed(err)
 }
 
 func (e *engine) list(ctx context.Context, names []string, data bool, yield func(store.Object) bool) error {

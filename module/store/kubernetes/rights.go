@@ -61,12 +61,9 @@ func (e *engine) prove(ctx context.Context, of resource, selector url.Values) er
 }
 
 // failed says what an error is about, and how rights are granted that are missing.
-func (e *engine) failed(err error, names ...string) error {
+func (e *engine) failed(err error) error {
 	if err == nil {
 		return nil
-	}
-	if len(names) == 1 {
-		err = fmt.Errorf("%s: %w", e.Describe(names[0]), err)
 	}
 	if answered(err) == http.StatusForbidden && errors.Is(err, store.ErrRefused) {
 		return fmt.Errorf("%w; what grants the rights, for kubectl apply -f -: %s", err, e.grant(err.Error()))

@@ -78,7 +78,7 @@ func (e *engine) Watch(ctx context.Context, names []string, ready func(), change
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case err := <-failed:
-			return e.failed(err, names...)
+			return e.failed(err)
 		case n := <-told:
 			if n.fresh {
 				if fresh[n.from] = true; len(fresh) == len(streams) {

@@ -94,9 +94,23 @@ func (s *Server) StopAPI(kill bool) {
 		s.api.Stop(os.Kill)
 		return
 	}
-	patience := time.AfterFunc(grace, func() { s.api.Stop(os.Kill) })
-	defer patience.Stop()
+	killed := make(chan struct{})
+	patience := time.AfterFunc(grace, func() {
+		defer close(killed)
+		s.api.Stop(os.Kill)
+	})
 	s.api.Stop(rig.Terminate)
+	if !patience.Stop() {
+		<-killed
+	}
+}
+
+// Recertify restarts the API server with a certificate of another authority.
+func (s *Server) Recertify(t testing.TB) {
+	t.Helper()
+	s.StopAPI(true)
+	s.certify(t)
+	s.StartAPI()
 }
 
 // Snapshot returns a function that makes etcd what it is now, as restoring a backup does.
@@ -142,7 +156,9 @@ func (s *Server) certify(t testing.TB) {
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "kube-apiserver"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, NotBefore: ca.NotBefore, NotAfter: ca.NotAfter,
 	}, ca, s.key(t, "server.key"), caKey)
-	s.key(t, "account.key")
+	if _, err := os.Stat(filepath.Join(s.dir, "account.key")); err != nil {
+		s.key(t, "account.key")
+	}
 }
 
 func (s *Server) key(t testing.TB, name string) *ecdsa.PrivateKey {

@@ -105,7 +105,7 @@ var plurals = map[string]string{
 // error. Those without a namespace get this one.
 func (s *Server) Apply(t testing.TB, namespace, manifests string) {
 	t.Helper()
-	for _, text := range strings.Split(manifests, "\n---\n") {
+	for text := range strings.SplitSeq(manifests, "\n---\n") {
 		var o Object
 		if err := yaml.Unmarshal([]byte(text), &o); err != nil {
 			t.Fatalf("%v\n%s", err, text)
