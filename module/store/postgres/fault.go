@@ -73,6 +73,9 @@ func said(known, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) && code(err) == "" {
 		return fmt.Errorf("%w: there was no answer in time", known)
 	}
+	if answer := new(pgconn.PgError); errors.As(err, &answer) {
+		return fmt.Errorf("%w: %s (SQLSTATE %s)", known, redact.Text(answer.Message), redact.Word(answer.Code))
+	}
 	return fmt.Errorf("%w: %s", known, redact.Text(strings.TrimSpace(err.Error())))
 }
 

@@ -50,17 +50,19 @@ func (e *Engine) Get(ctx context.Context, name string) (store.Object, error) {
 // The ways to write, each a statement that is its own transaction. What was pre-made
 // without data does not exist.
 const (
-	update = `UPDATE %[1]s SET data = $2, tag = $3, written = clock_timestamp() WHERE name = $1 AND tag = $4 AND octet_length(data) > 0 RETURNING 1`
-	insert = `INSERT INTO %[1]s AS r (name, data, tag, written) SELECT $1, $2, $3, clock_timestamp() WHERE $4 = ''
+	update = `UPDATE %s SET data = $2, tag = $3, written = clock_timestamp() WHERE name = $1 AND tag = $4 AND octet_length(data) > 0 RETURNING 1`
+	insert = `INSERT INTO %s AS r (name, data, tag, written) SELECT $1, $2, $3, clock_timestamp() WHERE $4 = ''
 		ON CONFLICT (name) DO UPDATE SET data = excluded.data, tag = excluded.tag, written = excluded.written WHERE octet_length(r.data) = 0 RETURNING 1`
 
 	// The setting holds until the end of the statement's transaction, in which it is
 	// looked at, whatever role or pooler say.
-	putting = `WITH w AS (%[2]s), n AS (SELECT count(*) AS n FROM w)
-		SELECT n, set_config('synchronous_commit', 'on', true), CASE WHEN n > 0 THEN pg_notify($5, $6)::text END, %[3]s FROM n`
+	putting = `WITH w AS (%s) SELECT (SELECT count(*) FROM w), set_config('synchronous_commit', 'on', true), %s`
+
+	telling = `SELECT pg_notify($1, $2)`
 )
 
-// Put writes a row. It is told of when its transaction has ended, by the server.
+// Put writes a row, and tells of it in a transaction that follows: one that tells holds a
+// lock of the whole server until it is on the disk, and writes would wait for each other.
 func (e *Engine) Put(ctx context.Context, name string, data []byte, ifTag store.Tag) (store.Tag, error) {
 	table, key := e.tables.of(name)
 	write := update
@@ -68,12 +70,12 @@ func (e *Engine) Put(ctx context.Context, name string, data []byte, ifTag store.
 		write = insert
 	}
 	tag := rand.Text()
-	sql := fmt.Sprintf(putting, table, fmt.Sprintf(write, table), *e.era.Load())
+	sql := fmt.Sprintf(putting, fmt.Sprintf(write, table), *e.era.Load())
 	err := e.on(ctx, sent, func(ctx context.Context, conn *pgx.Conn) error {
 		warned(conn.PgConn())
 		var written int
 		var epoch string
-		if err := conn.QueryRow(ctx, sql, key, data, tag, string(ifTag), e.tables.prefix, name).Scan(&written, nil, nil, &epoch); err != nil {
+		if err := conn.QueryRow(ctx, sql, key, data, tag, string(ifTag)).Scan(&written, nil, &epoch); err != nil {
 			return err
 		}
 		e.tell(&e.epoch, epoch)
@@ -83,6 +85,7 @@ func (e *Engine) Put(ctx context.Context, name string, data []byte, ifTag store.
 		if warning := warned(conn.PgConn()); warning != "" {
 			return fmt.Errorf("%w: %s", store.ErrUnknown, warning)
 		}
+		_, _ = conn.Exec(ctx, telling, e.tables.prefix, name) // if it is not told, it is polled for
 		return nil
 	})
 	if err != nil {

@@ -123,7 +123,7 @@ func (e *Engine) heard(ctx context.Context, conn *pgx.Conn) error {
 
 func (e *Engine) notify(ctx context.Context, text string) error {
 	return e.on(ctx, notSent, func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, "SELECT pg_notify($1, $2)", e.tables.prefix, text)
+		_, err := c.Exec(ctx, telling, e.tables.prefix, text)
 		return err
 	})
 }
