@@ -12,7 +12,7 @@ func (m *machine) answered(a *Answer) {
 	if m.phase == Connecting { // nothing was sent
 		m.plan.answer = a
 		m.giveTurn()
-		if m.settings != nil {
+		if m.settings != nil && !m.plan.calledOff {
 			m.failed(a)
 		}
 		m.keepImport()

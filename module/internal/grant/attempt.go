@@ -92,7 +92,7 @@ func (m *machine) mayAsk() bool {
 func (m *machine) connected() {
 	m.plan.connected = true
 	switch {
-	case m.settings == nil:
+	case m.settings == nil, m.plan.calledOff:
 		m.finish()
 	case !m.plan.settings.Rotating:
 		m.claim()
@@ -235,7 +235,7 @@ func (m *machine) hold() {
 func (m *machine) drained(e Drained) {
 	p := m.plan
 	switch {
-	case m.settings == nil:
+	case m.settings == nil, p.calledOff:
 		m.notSent()
 	case e.LeaseLost:
 		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLease, Facts: e.Facts}, 0)

@@ -93,7 +93,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	e.token(p.connects)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
 	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
-		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.writing != nil, p.answer != nil)
+		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.writing != nil, p.answer != nil, p.calledOff)
 	if p.order != nil {
 		e.order(p.order, newest)
 	}
@@ -188,7 +188,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 30}, {plan{}, 28}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 9},
+		{State{}, 30}, {plan{}, 29}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 9},
 		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 13}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9}, {record.Pause{}, 5},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {

@@ -180,6 +180,7 @@ func (m *machine) stop() {
 		m.seldom().orders = nil
 	}
 	if m.phase == Connecting || m.phase == Holding {
+		m.plan.calledOff = true
 		m.do(CallOff{}) // their outcomes follow at once
 	}
 	if m.unsaved {

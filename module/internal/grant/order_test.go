@@ -158,3 +158,34 @@ func TestAnOrderGoesOnWithTheGrantWhenItsCandidateIsAnotherClients(t *testing.T)
 		}
 	}
 }
+
+// A reload may stop a client and start it again before what was called off has ended.
+func TestWhatAStopCalledOffIsNoTroubleOfTheStartThatFollows(t *testing.T) {
+	lives := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
+	in := Inputs{Binding: testBinding}
+	looked := Looked{Inputs: in, Stored: lives}
+	canceled := Answered{Answer{Outcome: NotSent, Cause: CauseCanceled, Facts: new(Facts)}}
+	connecting := []Event{Poked{}, looked, Called{}, looked}
+	for name, c := range map[string]struct{ before, then []Event }{
+		"while it connects":           {connecting, []Event{canceled}},
+		"when it has just connected":  {connecting, []Event{Connected{}}},
+		"while requests are answered": {append(connecting, Connected{}, Leased{}, looked, Saved{}), []Event{Drained{}, Saved{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, effects := after(started(Settings{Rotating: true}, lives), c.before...)
+			set := s.settings
+			s, more := after(s, append([]Event{Stopped{}, Started{Settings: set}}, c.then...)...)
+			for _, e := range append(effects, more...) {
+				switch e := e.(type) {
+				case Tell:
+					t.Errorf("told %+v", e)
+				case Send:
+					t.Error("what was called off is sent")
+				}
+			}
+			if last, ok := more[len(more)-1].(Look); !ok || !last.Config || s.trouble.Condition != Well {
+				t.Errorf("it goes on with %+v, and has the trouble %+v", more[len(more)-1], s.trouble)
+			}
+		})
+	}
+}

@@ -152,6 +152,7 @@ type plan struct {
 	number    uint32
 	began     int64 // when the connection was asked for; monotonic
 	connected bool  // a prepared request waits
+	calledOff bool  // … or did: a stop came, and perhaps another start
 	first     bool  // no attempt has failed since the last success
 	held      bool  // requests are held back
 	alone     bool  // the second look saw that the store knows nothing of the token
