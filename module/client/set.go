@@ -87,6 +87,7 @@ func (s *Set) Start() error {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 		}
 	}
+	s.stores.Run(s.ctx)
 	inParallel(len(clients), func(i int) { s.startClient(clients[i]) })
 	s.events.Start()
 	s.stopped = make(chan struct{})

@@ -29,6 +29,13 @@ func Carry(ctx context.Context, from *Use, client string, to *Use, as string) (*
 	}
 	ctx, cancel := context.WithTimeout(ctx, carryPatience)
 	defer cancel()
+	if from.running == nil && to.running == nil { // a command does it, without an instance
+		for _, u := range []*Use{from, to} {
+			if err := u.notRunning(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
 	if err := carry.Over(ctx, source, target); err != nil {
 		return nil, withKey(err, from, client, to, as)
 	}

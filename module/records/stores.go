@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/gofrs/flock"
 
 	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/store"
@@ -32,8 +33,9 @@ type Use struct {
 
 	temporary bool // a command named it
 
-	err   error // why it could not be opened
-	close func()
+	err     error // why it could not be opened
+	running *flock.Flock
+	close   func()
 }
 
 // Use finds the store of a client's record. All clients of one place have the same
@@ -154,7 +156,12 @@ func (u *Use) Fault() error { return u.err }
 func (u *Use) Network() string { return u.network }
 
 // Close ends what Open began.
-func (u *Use) Close() { u.close() }
+func (u *Use) Close() {
+	if u.running != nil {
+		_ = u.running.Unlock() // there is nothing that could be done about it
+	}
+	u.close()
+}
 
 // Same reports whether the records of both are in one place.
 func (u *Use) Same(other *Use) bool { return u.id == other.id }
