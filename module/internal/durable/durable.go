@@ -55,6 +55,7 @@ type Store struct {
 	watcher watcher
 	hooks   hooks
 	lost    rollback
+	clocks  clocks
 
 	mu      sync.Mutex
 	entries map[string]*entry

@@ -12,6 +12,7 @@ type health struct {
 	openErr  error // why it could not be opened
 	openedAt time.Time
 	down     error     // why it is away; nil while it is there
+	back     time.Time // it was away until then
 	since    time.Time // it was there all the time since then; zero while it is away
 	last     time.Time // it answered last
 }
@@ -55,7 +56,9 @@ func (h *health) succeeded(gap time.Duration) (recovered bool) {
 		h.since = now
 	}
 	h.last = now
-	recovered = h.down != nil
+	if recovered = h.down != nil; recovered {
+		h.back = now
+	}
 	h.down = nil
 	return recovered
 }
@@ -68,6 +71,13 @@ func (h *health) failed(err error) (first bool) {
 	first = h.down == nil
 	h.down, h.since, h.open = err, time.Time{}, false
 	return first
+}
+
+// wentSince reports whether the store is away, or was within that time.
+func (h *health) wentSince(d time.Duration) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.down != nil || time.Since(h.back) < d
 }
 
 // thereSince returns since when the store was there all the time, zero if it may be away,

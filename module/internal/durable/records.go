@@ -37,7 +37,7 @@ func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
 		return nil, s.undecoded(e, name, o.Tag, err)
 	}
 	s.metEpoch(stamp.Epoch)
-	rec = rec.Received(o.Age, now)
+	rec = s.received(rec, o, now)
 	revision, lost := e.met(rec, o.Tag, begun)
 	if lost {
 		s.rolledBack()
@@ -109,6 +109,7 @@ func (s *Store) write(ctx context.Context, e *entry, name string, given *record.
 	if len(data) > maxData {
 		return fmt.Errorf("save %s: %w: the record has %d bytes, more than the %d that a shared store keeps", s.Describe(name), shared.ErrFull, len(data), maxData)
 	}
+	s.clocks.wrote(given.WriteID)
 	var written shared.Tag
 	err = s.call(ctx, "put", true, func(ctx context.Context, engine shared.Engine) (err error) {
 		written, err = engine.Put(ctx, name, data, tag)

@@ -196,7 +196,7 @@ func TestTimesAreThoseOfTheReadersClock(t *testing.T) {
 	for _, test := range []struct {
 		skew time.Duration // of the writer
 		off  time.Duration // what a reader is wrong by
-	}{{0, 0}, {time.Second, time.Second}, {time.Hour, 0}, {-90 * time.Second, 0}} {
+	}{{0, 0}, {time.Second, time.Second}, {time.Hour, 0}, {-90 * time.Second, 0}, {-9 * time.Second, 9 * time.Second}} {
 		t.Run(test.skew.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				a, b := r.process("a"), r.process("b")
@@ -208,6 +208,10 @@ func TestTimesAreThoseOfTheReadersClock(t *testing.T) {
 					t.Fatal(err)
 				}
 				time.Sleep(time.Minute)
+				_ = b.load() // one write might have landed late
+				if err := a.Save(t.Context(), "erp", rec, 1); err != nil {
+					t.Fatal(err)
+				}
 				if got := b.load().AccessTokens[0].ExpiresAt; got.Sub(expires).Abs() != test.off {
 					t.Errorf("the token expires at %v, not at %v", got, expires)
 				}
@@ -217,6 +221,28 @@ func TestTimesAreThoseOfTheReadersClock(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAWriteThatLandsLateProlongsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.process("a"), r.process("b")
+		rec := holding("one")
+		expires := time.Now().Add(10 * time.Minute).UTC()
+		rec.AccessTokens = []record.AccessToken{{AccessToken: "x", Number: 1, ObtainedAt: time.Now(), ExpiresAt: expires}}
+		for revision := range uint64(3) {
+			a.fails(storetest.Fault{Err: shared.ErrUnknown, Lands: storetest.Later, Late: time.Duration(40-10*revision) * time.Second}, "put")
+			if err := a.Save(t.Context(), "erp", rec, revision); err == nil {
+				t.Fatal("it is in doubt")
+			}
+			a.fails(storetest.Fault{})
+			time.Sleep(time.Minute)
+			a.load()
+			if got := b.load().AccessTokens[0].ExpiresAt; revision == 0 && !got.Equal(expires) || got.Sub(expires) > 30*time.Second {
+				t.Errorf("after %d late writes the token expires %s later", revision+1, got.Sub(expires))
+			}
+			b.load()
+		}
+	})
 }
 
 func TestARecordThatIsTooLargeIsRefused(t *testing.T) {

@@ -307,9 +307,23 @@ func (e *entry) poke() {
 	}
 }
 
-// pokeFailed tells those for whom a call failed that the store is back.
+// steady is how long the store has to be back before those are told who failed: one that
+// answers some calls and not others would have them try for ever.
+const steady = time.Second
+
+// pokeFailed tells those for whom a call failed that the store is back, and stays.
 func (s *Store) pokeFailed() {
-	go func() {
+	s.background(func() {
+		timer := time.NewTimer(steady)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-s.ending:
+			return
+		}
+		if s.health.wentSince(steady) {
+			return
+		}
 		for _, e := range s.known() {
 			e.mu.Lock()
 			failed := e.failed
@@ -318,7 +332,7 @@ func (s *Store) pokeFailed() {
 				e.poke()
 			}
 		}
-	}()
+	})
 }
 
 // pokeAll tells everybody.

@@ -3,6 +3,7 @@ package keeper
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"lamplighter/module/internal/record"
@@ -28,12 +29,12 @@ type weather struct {
 
 // strike lets one thing go wrong.
 func (s *simulation) strike() {
-	all := 0
-	for _, i := range incidents {
+	all, any := 0, slices.Concat(incidents, s.more)
+	for _, i := range any {
 		all += i.weight
 	}
 	n := s.chance.IntN(all)
-	for _, i := range incidents {
+	for _, i := range any {
 		if n -= i.weight; n < 0 {
 			s.note("fault: %s%s", i.name, i.happen(s))
 			return
@@ -41,12 +42,14 @@ func (s *simulation) strike() {
 	}
 }
 
-// incidents are what may go wrong; each returns what there is to say about it.
-var incidents = []struct {
+// incident is something that may go wrong; it returns what there is to say about it.
+type incident struct {
 	name   string
 	weight int
 	happen func(*simulation) string
-}{
+}
+
+var incidents = []incident{
 	{"the token endpoint is out", 12, (*simulation).outage},
 	{"the next answers are lost or late", 16, (*simulation).oddAnswers},
 	{"a process is killed", 6, (*simulation).killOne},

@@ -69,7 +69,10 @@ type simulation struct {
 	chance  *rand.Rand // of the driver, which is one goroutine
 	number  uint64
 	began   time.Time
-	holders []*machine     // those that run
+	holders []*machine // those that run
+	lasts   time.Duration
+	equip   func(*machine) // gives one that starts another store, nil for the usual one
+	more    []incident     // that may happen besides
 	loose   sync.WaitGroup // what the driver does not wait for
 
 	book        sync.Mutex // guards what follows
@@ -102,7 +105,7 @@ func simulate(t *testing.T, number uint64) (history []string) {
 
 // newSimulation draws what kind of server it is.
 func newSimulation(t *testing.T, number uint64) *simulation {
-	s := &simulation{rig: newRig(t), chance: rand.New(rand.NewPCG(number, 2)), number: number, began: time.Now(), healthy: time.Now(), revived: make(map[string]bool), revoked: make(map[string]bool)}
+	s := &simulation{rig: newRig(t), chance: rand.New(rand.NewPCG(number, 2)), number: number, lasts: month, began: time.Now(), healthy: time.Now(), revived: make(map[string]bool), revoked: make(map[string]bool)}
 	draws := s.chance
 	s.disk.unlogged = true
 	s.server.lifetime = pick(draws, 2*time.Hour, 6*time.Hour, 12*time.Hour)
@@ -120,7 +123,7 @@ func newSimulation(t *testing.T, number uint64) *simulation {
 func (s *simulation) live() {
 	const between = 5 * 24 * time.Hour
 	s.bootHolder()
-	for quiet := s.began.Add(between); time.Since(s.began) < month && !s.over(); {
+	for quiet := s.began.Add(between); time.Since(s.began) < s.lasts && !s.over(); {
 		time.Sleep(s.upTo(2 * time.Hour))
 		synctest.Wait()
 		if len(s.alive()) == 0 {
@@ -223,6 +226,9 @@ func (s *simulation) newSeed() {
 func (s *simulation) bootHolder() {
 	s.note("%s starts", fmt.Sprintf("process-%02d", len(s.processes)))
 	p := s.newProcess()
+	if s.equip != nil {
+		s.equip(p)
+	}
 	p.keeper.draw = s.jitter(p)
 	p.onTell = func(e Event) { s.hear(p, e) }
 	p.start(s.settings, p.inTurn, s.revocable(p))

@@ -148,7 +148,7 @@ func (m *Memory) Put(ctx context.Context, name string, data []byte, ifTag store.
 	data = bytes.Clone(data)
 	put := make(chan store.Tag, 1)
 	err := m.call(ctx, Call{Op: "put", Name: name, Data: data}, func() error {
-		tag, err := m.place.put(name, data, ifTag)
+		tag, err := m.place.write(name, data, ifTag)
 		put <- tag
 		return err
 	})

@@ -18,6 +18,8 @@ type Place struct {
 	objects map[string]version
 	leases  map[string]store.Held
 	watches map[*watch]bool
+	sees    func(name string, data []byte) // writes
+	now     func() time.Time
 }
 
 // version is an object as it is kept.
@@ -29,11 +31,25 @@ type version struct {
 
 // NewPlace returns an empty place.
 func NewPlace() *Place {
-	return &Place{objects: make(map[string]version), leases: make(map[string]store.Held), watches: make(map[*watch]bool)}
+	return &Place{now: time.Now, objects: make(map[string]version), leases: make(map[string]store.Held), watches: make(map[*watch]bool)}
 }
 
 // Engine returns an engine for the place, which has no faults yet.
 func (p *Place) Engine() *Memory { return &Memory{place: p, broken: make(chan struct{})} }
+
+// OnPut has a function see each write that is carried out. It must not call the place.
+func (p *Place) OnPut(see func(name string, data []byte)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sees = see
+}
+
+// Clock is what the place tells ages by. Default: time.Now.
+func (p *Place) Clock(now func() time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now = now
+}
 
 // Snapshot returns a function that makes the place what it is now, as a restored backup
 // does, or a failover to a replica that was behind. Leases are lost with the writes. The
@@ -94,21 +110,25 @@ func (p *Place) get(name string) (store.Object, error) {
 	if !ok {
 		return store.Object{}, fmt.Errorf("%q: %w", name, store.ErrNotFound)
 	}
-	return v.object(name), nil
+	return p.object(name, v), nil
 }
 
-func (v version) object(name string) store.Object {
-	return store.Object{Name: name, Data: bytes.Clone(v.data), Tag: v.tag, Age: time.Since(v.at)}
+// object is a version as it is handed out. Called with p.mu held.
+func (p *Place) object(name string, v version) store.Object {
+	return store.Object{Name: name, Data: bytes.Clone(v.data), Tag: v.tag, Age: p.now().Sub(v.at)}
 }
 
-func (p *Place) put(name string, data []byte, ifTag store.Tag) (store.Tag, error) {
+func (p *Place) write(name string, data []byte, ifTag store.Tag) (store.Tag, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.objects[name].tag != ifTag {
 		return "", fmt.Errorf("%q: %w", name, store.ErrConflict)
 	}
-	v := version{data: data, tag: p.tag(), at: time.Now()}
+	v := version{data: data, tag: p.tag(), at: p.now()}
 	p.objects[name] = v
+	if p.sees != nil {
+		p.sees(name, data)
+	}
 	p.tell(name)
 	return v.tag, nil
 }
@@ -124,7 +144,7 @@ func (p *Place) all(names []string) (found []store.Object) {
 	}
 	for _, name := range names {
 		if v, ok := p.objects[name]; ok {
-			found = append(found, v.object(name))
+			found = append(found, p.object(name, v))
 		}
 	}
 	return found
