@@ -85,6 +85,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err = observe.Register(ctx.GetMetricsRegistry(), a.set.Observed); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	if err = observe.RegisterStores(ctx.GetMetricsRegistry(), a.set.ObservedStores); err != nil {
+		return fmt.Errorf("metrics: %w", err)
+	}
 	return a.set.AddAll(a.Clients)
 }
 

@@ -49,7 +49,7 @@ var arrows = map[string][]string{
 	"adminapi":        nil,
 	"cause":           nil,
 	"keypair":         nil,
-	"observe":         {"adminapi", "internal/grant", "internal/keeper", "internal/panics", "internal/tokenendpoint", "internal/words"},
+	"observe":         {"adminapi", "internal/durable", "internal/grant", "internal/keeper", "internal/panics", "internal/tokenendpoint", "internal/words"},
 	"placeholder":     nil,
 	"rejection":       nil,
 	"store":           nil,

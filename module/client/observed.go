@@ -3,10 +3,14 @@ package client
 import (
 	"sync"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/words"
 	"lamplighter/module/observe"
+	"lamplighter/module/records"
 )
 
 // about is what words about the client need to know of it.
@@ -37,6 +41,7 @@ func (s *Set) Observed(yield func(observe.Observed) bool) {
 		o := observe.Observed{
 			Name: c.name, GrantType: c.cfg.GrantType, Counts: c.counts, Status: c.state(), Waiting: c.waiting(), CacheEntries: -1,
 		}
+		_, o.LeaseHeld, o.Shared = c.record.Lease()
 		if c.cfg.PerCaller() {
 			o.CacheEntries = c.cacheEntries()
 		}
@@ -44,6 +49,45 @@ func (s *Set) Observed(yield func(observe.Observed) bool) {
 			return
 		}
 	}
+}
+
+// ObservedStores yields the shared stores as metrics show them.
+func (s *Set) ObservedStores(yield func(observe.Store) bool) {
+	for _, st := range s.stores.Shared() {
+		if !yield(observe.Store{Name: st.Name, Up: st.Status.Up, Calls: st.Calls}) {
+			return
+		}
+	}
+}
+
+// tellStores has operators told of what happens in shared stores.
+func (s *Set) tellStores() {
+	emit := func(event string, level zapcore.Level, message string, fields map[string]any) {
+		entries := make([]zap.Field, 0, len(fields)+1)
+		for name, value := range fields {
+			entries = append(entries, zap.Any(name, value))
+		}
+		s.logger.Log(level, message, append(entries, zap.String("event", event))...)
+		s.events.EmitStore(event, fields)
+	}
+	s.stores.Tell(records.StoreEvents{
+		LeaseTakenOver: func(client, from string) {
+			if c := s.Get(client); c != nil {
+				c.counts.Takeovers.Add(1)
+			}
+			emit(observe.LeaseTaken, zapcore.WarnLevel, "lease taken over from a replica that did not renew it", map[string]any{"client": client, "from": from})
+		},
+		LeaseLost: func(client string, err error) {
+			emit(observe.LeaseLost, zapcore.WarnLevel, "lease lost", map[string]any{"client": client, "detail": err.Error()})
+		},
+		Away: func(store string, err error) {
+			emit(observe.StoreUnavailable, zapcore.ErrorLevel, "store is away", map[string]any{"store": store, "detail": err.Error()})
+		},
+		Back: func(store string) { s.logger.Info("store is back", zap.String("store", store)) },
+		RolledBack: func(store string) {
+			emit(observe.StoreRolledBack, zapcore.ErrorLevel, "store has lost writes that it had acknowledged; nobody refreshes until everybody could write back what is missing", map[string]any{"store": store})
+		},
+	})
 }
 
 // counted are the counts of all clients, by name as in the metrics: a record that

@@ -80,6 +80,7 @@ func (s *Set) Start() error {
 	// Records are looked at when all apps have started, or a request wants one.
 	resume := looks.Pause()
 	defer s.events.AfterStart(resume)
+	s.tellStores()
 	s.stores.Open(s.ctx)
 	clients := s.sorted()
 	for _, c := range clients {

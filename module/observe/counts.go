@@ -21,6 +21,8 @@ type Counts struct {
 	// Unauthorized are the 401s of upstreams to requests with a token, and Replayed the
 	// requests that were sent once more because of one.
 	Unauthorized, Replayed atomic.Uint64
+	// Takeovers are the leases that were taken over from another replica.
+	Takeovers atomic.Uint64
 
 	storeErrors atomic.Uint64
 	// History is what happened lately.

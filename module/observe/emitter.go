@@ -42,8 +42,14 @@ type Emitter struct {
 	done    chan struct{} // closed when the last event was handed over; nil before the start
 
 	mu     sync.Mutex
-	queue  chan Event
+	queue  chan named
 	closed bool
+}
+
+// named is an event as handlers hear of it.
+type named struct {
+	name string
+	data map[string]any
 }
 
 // NewEmitter prepares the events of a configuration.
@@ -54,7 +60,7 @@ func NewEmitter(ctx caddy.Context) (*Emitter, error) {
 	}
 	m := &Emitter{
 		ctx: ctx, events: app.(*caddyevents.App), logger: ctx.Logger(),
-		started: make(chan struct{}), queue: make(chan Event, keptForHandlers),
+		started: make(chan struct{}), queue: make(chan named, keptForHandlers),
 	}
 	return m, m.events.On("started", onStarted(sync.OnceFunc(func() { close(m.started) })))
 }
@@ -99,9 +105,7 @@ func (m *Emitter) Start() {
 			return
 		}
 		for e := range m.queue {
-			Contain(m.logger, "while handlers heard of the event "+words.Event(e.Kind), func() {
-				m.events.Emit(m.ctx, words.Event(e.Kind), eventData(e))
-			})
+			Contain(m.logger, "while handlers heard of the event "+e.name, func() { m.events.Emit(m.ctx, e.name, e.data) })
 		}
 	}()
 }
@@ -127,11 +131,29 @@ func (m *Emitter) Stop() {
 	}
 }
 
-// Emit queues an event.
+// Emit queues what happened to a client.
 func (m *Emitter) Emit(e Event) {
-	if !emitted[e.Kind] || !m.events.ShouldEmit(words.Event(e.Kind)) {
-		return
+	if name := words.Event(e.Kind); emitted[e.Kind] && m.events.ShouldEmit(name) {
+		m.queueUp(named{name, eventData(e)})
 	}
+}
+
+// The events of shared stores.
+const (
+	LeaseTaken       = "lease_taken"       // over from a holder that did not renew it
+	LeaseLost        = "lease_lost"        // by this process, which did not give it back
+	StoreUnavailable = "store_unavailable" // to this process
+	StoreRolledBack  = "store_rolled_back" // it has lost writes
+)
+
+// EmitStore queues what happened in a shared store. The data holds no secret.
+func (m *Emitter) EmitStore(name string, data map[string]any) {
+	if m.events.ShouldEmit(name) {
+		m.queueUp(named{name, data})
+	}
+}
+
+func (m *Emitter) queueUp(e named) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {
@@ -141,7 +163,7 @@ func (m *Emitter) Emit(e Event) {
 	case m.queue <- e:
 	default:
 		m.logger.Warn("event dropped: the handlers of the app events are too slow",
-			zap.String("client", e.Client), zap.String("event", words.Event(e.Kind)))
+			zap.Any("client", e.data["client"]), zap.String("event", e.name))
 	}
 }
 

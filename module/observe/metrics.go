@@ -48,6 +48,10 @@ type Observed struct {
 	Status  keeper.Status
 	Waiting int64
 
+	// Shared says that its record is in a shared store, and LeaseHeld that this process has
+	// its lease there.
+	Shared, LeaseHeld bool
+
 	// CacheEntries is how many tokens of callers are kept; -1 if they have none.
 	CacheEntries int
 }
@@ -77,6 +81,8 @@ var (
 	clientState     = desc("state", "1 for the client's state, 0 for the others.", "state")
 	waitingRequests = desc("waiting_requests", "Requests that wait for a token now.")
 	cacheEntries    = desc("cache_entries", "Tokens of callers that are kept, and refusals that are remembered; only of clients whose callers have tokens of their own.")
+	leaseHeld       = desc("lease_held", "1 if this process has the client's lease in a shared store, else 0.")
+	takeoversTotal  = desc("takeovers_total", "Leases that this process took over from a replica that did not renew them.")
 	recordUnsaved   = desc("record_unsaved", "1 if the newest refresh token could not be written yet, else 0.")
 )
 
@@ -88,7 +94,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsTotal, refreshDuration, unauthorizedTotal, replayedTotal, storeErrorsTotal,
-		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, recordUnsaved,
+		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, recordUnsaved, leaseHeld, takeoversTotal,
 	} {
 		ch <- d
 	}
@@ -123,6 +129,9 @@ func (c *Observed) collectCounts(send func(d *prometheus.Desc, kind prometheus.V
 	count(unauthorizedTotal, &c.Counts.Unauthorized)
 	count(replayedTotal, &c.Counts.Replayed)
 	count(storeErrorsTotal, &c.Counts.storeErrors)
+	if c.Shared {
+		count(takeoversTotal, &c.Counts.Takeovers)
+	}
 }
 
 func (c *Observed) collectState(send func(d *prometheus.Desc, value float64, labels ...string)) {
@@ -131,6 +140,9 @@ func (c *Observed) collectState(send func(d *prometheus.Desc, value float64, lab
 	send(generation, float64(st.Generation))
 	send(waitingRequests, float64(c.Waiting))
 	send(recordUnsaved, oneIf(st.Unsaved))
+	if c.Shared {
+		send(leaseHeld, oneIf(c.LeaseHeld))
+	}
 	if c.CacheEntries >= 0 {
 		send(cacheEntries, float64(c.CacheEntries))
 	}

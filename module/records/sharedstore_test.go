@@ -3,12 +3,14 @@ package records_test
 import (
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"lamplighter/module/moduletest"
 	"lamplighter/module/store"
@@ -159,4 +161,38 @@ func TestTwoClientsInOnePlaceHaveOneStore(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "its settings differ from those of client") {
 		t.Errorf("two leases in one place: %v", err)
 	}
+}
+
+func TestWhatHappensInASharedStoreIsSeenByOperators(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	engines(t)
+	s.Load(s.Config(inStore(t), ""))
+	s.WantOK()
+	for _, want := range []string{
+		`caddy_oauth2_client_store_up{store="memory:` + t.Name() + `"} 1`,
+		`caddy_oauth2_client_store_operation_duration_seconds_count{operation="acquire",result="ok",store="memory:` + t.Name() + `"} 1`,
+		`caddy_oauth2_client_takeovers_total{client="erp"} 0`,
+		`caddy_oauth2_client_lease_held{client="erp"} 0`,
+	} {
+		moduletest.Eventually(t, want, func() bool { return strings.Contains(metrics(t), want) })
+	}
+	storesFail(store.ErrUnavailable)
+	moduletest.Eventually(t, "the store is away", func() bool {
+		return strings.Contains(metrics(t), `caddy_oauth2_client_store_up{store="memory:`+t.Name()+`"} 0`)
+	})
+	moduletest.Eventually(t, "it is in the log", func() bool {
+		b, err := os.ReadFile(s.Log)
+		return err == nil && strings.Contains(string(b), `"store_unavailable"`)
+	})
+	s.WantOK() // served from memory
+	storesFail(nil)
+}
+
+// metrics are those of the running configuration, as they are scraped.
+func metrics(t *testing.T) string {
+	t.Helper()
+	ctx := caddy.ActiveContext()
+	w := httptest.NewRecorder()
+	promhttp.HandlerFor(ctx.GetMetricsRegistry(), promhttp.HandlerOpts{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	return w.Body.String()
 }

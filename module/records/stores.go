@@ -20,6 +20,7 @@ type Stores struct {
 	mu   sync.Mutex
 	uses map[string]*Use // by place
 
+	events *StoreEvents // nil if nobody is told
 	former former
 }
 
@@ -32,6 +33,7 @@ type Use struct {
 	network string // kind of its file system, if that is a network one
 
 	temporary bool // a command named it
+	events    *StoreEvents
 
 	err     error // why it could not be opened
 	running *flock.Flock
@@ -53,7 +55,7 @@ func (s *Stores) Use(p Place, client string) (*Use, error) {
 	if s.uses == nil {
 		s.uses = make(map[string]*Use)
 	}
-	u.owner = client
+	u.owner, u.events = client, s.events
 	s.uses[p.id] = u
 	return u, nil
 }
@@ -138,6 +140,9 @@ func (u *Use) begin(settings string, keys ...*store.Keys) error {
 		}
 	}
 	ends := []func(){done}
+	if shared := u.durable(); shared != nil && u.events != nil {
+		ends = append(ends, shared.Tell(u.hooks()))
+	}
 	for _, k := range keys {
 		ends = append(ends, st.(interface{ Encrypt(*store.Keys) func() }).Encrypt(k))
 	}

@@ -54,6 +54,7 @@ type Store struct {
 	loads   batch
 	watcher watcher
 	hooks   hooks
+	calls   calls
 	lost    rollback
 	clocks  clocks
 
@@ -169,7 +170,7 @@ func classify(err error, write bool) error {
 
 // finished takes note of how a call ended.
 func (s *Store) finished(ctx context.Context, op string, begun time.Time, err error) {
-	s.hooks.done(op, result(err), time.Since(begun))
+	s.calls.count(op, result(err), time.Since(begun))
 	switch {
 	case err == nil, errors.Is(err, shared.ErrNotFound), errors.Is(err, shared.ErrConflict):
 		if s.health.succeeded(s.gap()) {

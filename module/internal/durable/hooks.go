@@ -3,14 +3,10 @@ package durable
 import (
 	"slices"
 	"sync"
-	"time"
 )
 
 // Hooks are told of what happens in a store. Each may be nil, and must be quick.
 type Hooks struct {
-	// Done is told of each call: what it was, what came of it, and how long it took.
-	Done func(op, result string, took time.Duration)
-
 	// Up is told when the store is there again, or is not, and why.
 	Up func(up bool, err error)
 
@@ -24,18 +20,16 @@ type Hooks struct {
 	// LeaseLost is told that this process no longer has a lease that it did not give
 	// back, and why.
 	LeaseLost func(name string, err error)
-
-	// LeaseGiven is told that it gave it back.
-	LeaseGiven func(name string)
 }
 
-// hooks are those of the configurations that use a store.
+// hooks are those of the configurations that use a store. The newest is told.
 type hooks struct {
 	mu  sync.Mutex
 	all []*Hooks
 }
 
-// Tell has somebody told of what happens, until stop is called.
+// Tell has somebody told of what happens, until stop is called, instead of whoever was
+// before.
 func (s *Store) Tell(h Hooks) (stop func()) {
 	own := &h
 	s.hooks.mu.Lock()
@@ -48,25 +42,20 @@ func (s *Store) Tell(h Hooks) (stop func()) {
 	}
 }
 
-func (h *hooks) each(tell func(h *Hooks)) {
+func (h *hooks) tell(what func(h *Hooks)) {
 	h.mu.Lock()
-	all := slices.Clone(h.all)
+	var newest *Hooks
+	if n := len(h.all); n > 0 {
+		newest = h.all[n-1]
+	}
 	h.mu.Unlock()
-	for _, one := range all {
-		tell(one)
+	if newest != nil {
+		what(newest)
 	}
 }
 
-func (h *hooks) done(op, result string, took time.Duration) {
-	h.each(func(h *Hooks) {
-		if h.Done != nil {
-			h.Done(op, result, took)
-		}
-	})
-}
-
 func (h *hooks) up(up bool, err error) {
-	h.each(func(h *Hooks) {
+	h.tell(func(h *Hooks) {
 		if h.Up != nil {
 			h.Up(up, err)
 		}
@@ -74,7 +63,7 @@ func (h *hooks) up(up bool, err error) {
 }
 
 func (h *hooks) rolledBack() {
-	h.each(func(h *Hooks) {
+	h.tell(func(h *Hooks) {
 		if h.RolledBack != nil {
 			h.RolledBack()
 		}
@@ -82,7 +71,7 @@ func (h *hooks) rolledBack() {
 }
 
 func (h *hooks) taken(name, from string) {
-	h.each(func(h *Hooks) {
+	h.tell(func(h *Hooks) {
 		if h.LeaseTaken != nil {
 			h.LeaseTaken(name, from)
 		}
@@ -90,17 +79,9 @@ func (h *hooks) taken(name, from string) {
 }
 
 func (h *hooks) lost(name string, err error) {
-	h.each(func(h *Hooks) {
+	h.tell(func(h *Hooks) {
 		if h.LeaseLost != nil {
 			h.LeaseLost(name, err)
-		}
-	})
-}
-
-func (h *hooks) given(name string) {
-	h.each(func(h *Hooks) {
-		if h.LeaseGiven != nil {
-			h.LeaseGiven(name)
 		}
 	})
 }

@@ -278,7 +278,6 @@ func (l *lease) Release() {
 		l.e.mu.Lock()
 		l.e.lease, l.e.holds = nil, false
 		l.e.mu.Unlock()
-		l.s.hooks.given(l.name)
 	})
 }
 

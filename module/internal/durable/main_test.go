@@ -73,7 +73,6 @@ func (r *rig) process(name string) *process {
 		RolledBack: func() { p.say("rolled back") },
 		LeaseTaken: func(name, from string) { p.say("%s taken from %q", name, from) },
 		LeaseLost:  func(name string, _ error) { p.say("%s lost", name) },
-		LeaseGiven: func(name string) { p.say("%s given", name) },
 	})
 	r.Cleanup(func() {
 		if err := p.Close(); err != nil {

@@ -1,0 +1,96 @@
+package records
+
+import (
+	"slices"
+	"strings"
+
+	"lamplighter/module/internal/durable"
+	"lamplighter/module/internal/redact"
+)
+
+// StoreEvents are told of what happens in shared stores, each of which is named by its
+// place.
+type StoreEvents struct {
+	// LeaseTakenOver is told that a client's lease was taken from a holder that did not
+	// renew it.
+	LeaseTakenOver func(client, from string)
+
+	// LeaseLost is told that it is no longer held, and why.
+	LeaseLost func(client string, err error)
+
+	// Away is told that a store does not answer, and why; and Back that it does again.
+	Away func(store string, err error)
+	Back func(store string)
+
+	// RolledBack is told that it has lost writes.
+	RolledBack func(store string)
+}
+
+// Tell has somebody told of what happens once the stores are opened.
+func (s *Stores) Tell(e StoreEvents) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = &e
+	for _, u := range s.uses {
+		u.events = s.events
+	}
+}
+
+// hooks are what a store is given of that.
+func (u *Use) hooks() durable.Hooks {
+	if u.events == nil {
+		return durable.Hooks{}
+	}
+	e, place := u.events, u.id
+	return durable.Hooks{
+		Up: func(up bool, err error) {
+			if up {
+				e.Back(place)
+				return
+			}
+			e.Away(place, redact.Error(err))
+		},
+		RolledBack: func() { e.RolledBack(place) },
+		LeaseTaken: func(name, from string) {
+			if from != "" {
+				e.LeaseTakenOver(name, redact.Visible(from))
+			}
+		},
+		LeaseLost: func(name string, err error) { e.LeaseLost(name, redact.Error(err)) },
+	}
+}
+
+// SharedStore is how a shared store is.
+type SharedStore struct {
+	Name   string // its place
+	Status durable.Status
+	Calls  []durable.Calls
+}
+
+// Shared returns the shared stores of the configuration, by name.
+func (s *Stores) Shared() (all []SharedStore) {
+	for _, u := range s.list() {
+		if st := u.durable(); st != nil {
+			all = append(all, SharedStore{Name: u.id, Status: st.Status(), Calls: st.Calls()})
+		}
+	}
+	slices.SortFunc(all, func(a, b SharedStore) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
+
+// durable returns the store if it is a shared one, else nil.
+func (u *Use) durable() *durable.Store {
+	st, _ := u.store.(printableStore).Store.(*durable.Store)
+	return st
+}
+
+// Lease tells who has the client's lease in a shared store, as far as it is known here,
+// and whether that is this process.
+func (r *Record) Lease() (holder string, own, shared bool) {
+	st := r.Use.durable()
+	if st == nil {
+		return "", false, false
+	}
+	holder, own = st.Holder(r.Key.name)
+	return redact.Visible(holder), own, true
+}
