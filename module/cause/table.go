@@ -1,9 +1,14 @@
 package cause
 
+import "slices"
+
 // table is every cause there is. A row that does not pass by itself never says
 // "none needed"; docs/causes.md is made from it (go test ./module/cause -update),
 // and each name has a section in docs/troubleshooting.md.
-var table = []Cause{
+var table = slices.Concat(ofTokens, ofRequests)
+
+// ofTokens are why there is no token, or why there may be none soon.
+var ofTokens = []Cause{
 	// The grant.
 	{"refused", "", Grant, false,
 		"the authorization server refused the refresh token",
@@ -351,80 +356,6 @@ var table = []Cause{
 	{"internal_error", "", Engine, false,
 		"a bug in Lamplighter",
 		"report this as a bug"},
-
-	// Callers, and where their requests go.
-	{"no_subject_token", "", Caller, false,
-		"the request holds no token that could be exchanged",
-		ownToken},
-	{"", "caller", Caller, false,
-		"the token endpoint refused the caller's token",
-		ownToken},
-	{"", "exchange configuration", TokenEndpoint, false,
-		"the token endpoint does not let the client exchange tokens in this way",
-		"correct the client's settings, or what the authorization server lets it exchange, and reload"},
-	{"subject_token_malformed", "", Caller, false,
-		"what the request holds in the place of a token is none",
-		ownToken},
-	{"too_many_exchanges", "", Caller, true,
-		"too many exchanges run and wait already",
-		"none needed if it passes; otherwise look who sends so many different tokens, and how long the token endpoint takes"},
-	{"token_expired", "", TokenEndpoint, true,
-		"the access token had expired before it was there",
-		"none needed if it passes; otherwise let the server give tokens a longer life than its answers take, or correct expires_path and expires_format"},
-	{"slow", "", TokenEndpoint, true,
-		"the token endpoint has not answered yet",
-		exchangeWait},
-	{"", "exchange", TokenEndpoint, true,
-		"the caller's token could not be exchanged just now",
-		exchangeWait},
-	{"caller_refused", "", Caller, false,
-		"requests from this address are not accepted",
-		"add 'callers private_ranges', or the caller's address or range, to the block of upstream_oauth"},
-	{"caller_unknown", "", Caller, false,
-		"the request does not bring the secret of callers",
-		"send 'Proxy-Authorization: Bearer <caller_secret>', or the secret as the password of Basic"},
-	{"caller_secret_unreadable", "", Configuration, false,
-		"no caller can be recognised at the moment",
-		"make the file or variable of caller_secret readable; the log says more"},
-	{"unknown_host", "", Caller, false,
-		"the host {host} is not known here, and anybody could make it point here",
-		"add 'allow_host {host}' to the block of upstream_oauth, or call the sidecar by an address or a name without dots"},
-	{"browser_refused", "", Caller, false,
-		"requests of web pages from elsewhere are not accepted",
-		"add 'allow_origin {origin}' to the block of upstream_oauth, if that page is trusted"},
-	{"trace_refused", "", Caller, false,
-		"TRACE and TRACK would show the access token",
-		"use another method"},
-	{"connect_refused", "", Caller, false,
-		"CONNECT asks for a tunnel, and the access token is for requests to the upstream",
-		"send the requests themselves here, as to a server; for a proxy that opens tunnels use another one"},
-	{"target_refused", "", Caller, false,
-		"the target of the request is neither a path nor a URL, and could name another server to the upstream",
-		"send a path, such as /orders"},
-	{"request_body_broken", "", Caller, false,
-		"the body of the request could not be read to its end",
-		"send it whole, with its own length or in well-formed chunks, and in time"},
-	{"token_destination_denied", "", Upstream, false,
-		"the access token may not go to {origin}, so the request was not sent",
-		"add 'allow {origin}' to the settings of client {client}, if that is right"},
-	{"token_destination_denied", "proxy", Upstream, false,
-		"the upstream is plain http, and {proxy} on the way would read the access token, so the request was not sent",
-		"use https, or add 'allow {proxy}' to the settings of client {client}, if that forward proxy may read it"},
-	{"token_destination_denied", "secrets", Configuration, false,
-		"a request with secrets would pass a forward proxy in clear, so it was not sent",
-		"use https, add 'proxy none', or add 'allow {proxy}' to the client's settings, if that forward proxy may read them"},
-	{"upstream_unreachable", "", Upstream, false,
-		"no connection to the upstream came about",
-		upstream},
-	{"upstream_no_answer", "", Upstream, false,
-		"the upstream gave no answer",
-		upstream},
-	{"upstream_broken_answer", "", Upstream, false,
-		"what the upstream answered is no valid HTTP",
-		"check that scheme, host and port of the upstream are those of an HTTP server, https:// or h2c:// if it wants that; the error is in the log"},
-	{"token_injected_twice", "", Configuration, false,
-		"the request carries the token of client {client} already, from an inject_token before this handler",
-		"remove that inject_token, or give it a matcher that leaves this route out"},
 }
 
 // Instructions that several causes share.
