@@ -175,7 +175,7 @@ func TestChartRefusesWhatWouldLoseAGrant(t *testing.T) {
 	} {
 		in := t.TempDir()
 		rig.Write(t, in, "values.yaml", c.values)
-		_, err := pinned(t, in, "HELM", "template", "erp", chart(t, "lamplighter"), "--kube-version=1.33.0", "--values=values.yaml")
+		_, err := rig.Pinned(t, in, "HELM", "template", "erp", chart(t, "lamplighter"), "--kube-version=1.33.0", "--values=values.yaml")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}

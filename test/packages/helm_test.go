@@ -1,11 +1,7 @@
 package packages
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,31 +18,6 @@ import (
 
 	"lamplighter/test/internal/rig"
 )
-
-// pinned runs a tool that the Makefile pins, in a directory, and returns what it prints.
-func pinned(t *testing.T, in, tool string, args ...string) (string, error) {
-	t.Helper()
-	makefile, err := os.ReadFile(filepath.Join(root, "Makefile"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := regexp.MustCompile(`(?m)^` + tool + `\s*:= (\S+@v\S+)$`).FindSubmatch(makefile)
-	if version == nil {
-		t.Fatalf("the Makefile pins no %s", tool)
-	}
-	cmd := exec.Command("go", append([]string{"run", string(version[1])}, args...)...)
-	cmd.Dir = in
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
-	if unreachable(errs.String()) {
-		rig.Skip(t, "%s cannot be downloaded: %s", tool, &errs)
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w\n%s%s", cmd, err, &out, &errs)
-	}
-	return out.String(), err
-}
 
 // objects are what a chart makes.
 type objects struct {
@@ -81,10 +52,10 @@ func render(t *testing.T, chart, values string) (o objects) {
 	t.Helper()
 	in := t.TempDir()
 	rig.Write(t, in, "values.yaml", values)
-	if _, err := pinned(t, in, "HELM", "lint", "--strict", "--kube-version=1.33.0", "--values=values.yaml", chart); err != nil {
+	if _, err := rig.Pinned(t, in, "HELM", "lint", "--strict", "--kube-version=1.33.0", "--values=values.yaml", chart); err != nil {
 		t.Error(err)
 	}
-	text, err := pinned(t, in, "HELM", "template", "erp", chart, "--namespace=tokens", "--kube-version=1.33.0", "--values=values.yaml")
+	text, err := rig.Pinned(t, in, "HELM", "template", "erp", chart, "--namespace=tokens", "--kube-version=1.33.0", "--values=values.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"testing"
 
@@ -67,18 +66,13 @@ func made(t *testing.T, dist func() (string, error)) string {
 	}
 	rig.Need(t, "make", "install make")
 	to, err := dist()
-	if err != nil && unreachable(err.Error()) {
+	if err != nil && rig.Unreachable(err.Error()) {
 		rig.Skip(t, "the tools that make packages cannot be downloaded: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return to
-}
-
-// unreachable reports whether Go says that a module cannot be downloaded.
-func unreachable(said string) bool {
-	return strings.Contains(said, "dial tcp") || strings.Contains(said, "module lookup disabled")
 }
 
 // file returns the one of a kind that is made.

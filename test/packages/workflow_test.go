@@ -49,7 +49,7 @@ func TestWorkflowsAreUnderstoodByTheirLinter(t *testing.T) {
 	for name := range workflows(t) {
 		names = append(names, filepath.Join(".github", "workflows", name))
 	}
-	if _, err := pinned(t, root, "ACTIONLINT", names...); err != nil {
+	if _, err := rig.Pinned(t, root, "ACTIONLINT", names...); err != nil {
 		t.Error(err)
 	}
 }

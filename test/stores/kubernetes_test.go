@@ -106,6 +106,7 @@ func TestKubernetes(t *testing.T) {
 		"LeavesWhatOthersWroteAtItsObjects":        (*cluster).leaves,
 		"TakesUpAnotherAuthority":                  (*cluster).recertified,
 		"IsWhatTheExamplesSetUp":                   (*cluster).examples,
+		"IsWhatTheChartSetsUp":                     (*cluster).chart,
 		"TellsTheTruth":                            (*cluster).truth,
 		"KeepsItsLease":                            (*cluster).leases,
 		"NoticesSilence":                           (*cluster).silence,

@@ -99,6 +99,7 @@ var plurals = map[string]string{
 	"Secret": "secrets", "ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts", "Service": "services",
 	"PersistentVolumeClaim": "persistentvolumeclaims", "Deployment": "deployments", "Lease": "leases",
 	"Role": "roles", "RoleBinding": "rolebindings", "PodDisruptionBudget": "poddisruptionbudgets",
+	"NetworkPolicy": "networkpolicies",
 }
 
 // Apply applies manifests, as kubectl apply --server-side does: an unknown field is an
