@@ -284,7 +284,7 @@ func (k *Keeper) connect() grant.Event {
 	r := k.request
 	k.mu.Unlock()
 	r.asked = time.Now()
-	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
+	ctx, cancel := withTimeout(r.ctx, r.timeout)
 	ask := k.inputs.Ask
 	failpoint.At("before-send")
 	go func() {
@@ -300,7 +300,7 @@ func (k *Keeper) connect() grant.Event {
 			close(r.up)
 			select {
 			case err := <-r.proceed:
-				if err == nil && ctx.Err() != nil {
+				if err == nil && ctx.Over() {
 					err = errStopping
 				}
 				return err
