@@ -184,3 +184,20 @@ func TestAReadOnlyOrFullDiskIsAnErrorThatNamesTheFile(t *testing.T) {
 		wantErr(t, st.Open(t.Context()), errno)
 	}
 }
+
+func TestWhatIsSetAsideIsForItsOwnerAlone(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	st := damaged(t)
+	if err := st.Replace(t.Context(), "erp", holding("living"), 2, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{st.Describe("erp"), aside(st)} {
+		if info, err := os.Lstat(path); err != nil || info.Mode() != fs.FileMode(0o600) {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
+	}
+	if _, err := st.Load(t.Context(), "erp"); err != nil {
+		t.Error(err)
+	}
+}

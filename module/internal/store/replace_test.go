@@ -69,23 +69,6 @@ func TestReplaceNeedsNoRecord(t *testing.T) {
 	}
 }
 
-func TestWhatIsSetAsideIsForItsOwnerAlone(t *testing.T) {
-	old := syscall.Umask(0)
-	defer syscall.Umask(old)
-	st := damaged(t)
-	if err := st.Replace(t.Context(), "erp", holding("living"), 2, 1); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{st.Describe("erp"), aside(st)} {
-		if info, err := os.Lstat(path); err != nil || info.Mode() != fs.FileMode(0o600) {
-			t.Errorf("%s: %v, %v", path, info.Mode(), err)
-		}
-	}
-	if _, err := st.Load(t.Context(), "erp"); err != nil {
-		t.Error(err)
-	}
-}
-
 // A record of that revision is known to the caller, who thinks it somebody else's.
 func TestReplaceSetsAsideARecordThatCanBeRead(t *testing.T) {
 	st := tempStore(t)
