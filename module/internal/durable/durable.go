@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -193,8 +194,12 @@ func result(err error) string {
 		err  error
 		word string
 	}{
-		{shared.ErrNotFound, "not_found"}, {shared.ErrConflict, "conflict"}, {shared.ErrRefused, "refused"},
-		{shared.ErrFull, "full"}, {shared.ErrUnsafe, "unsafe"}, {shared.ErrUnknown, "unknown"},
+		{shared.ErrNotFound, "not_found"},
+		{shared.ErrConflict, "conflict"},
+		{shared.ErrRefused, "refused"},
+		{shared.ErrFull, "full"},
+		{shared.ErrUnsafe, "unsafe"},
+		{shared.ErrUnknown, "unknown"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.word
@@ -248,11 +253,7 @@ func (s *Store) entry(name string) *entry {
 func (s *Store) known() map[string]*entry {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[string]*entry, len(s.entries))
-	for name, e := range s.entries {
-		all[name] = e
-	}
-	return all
+	return maps.Clone(s.entries)
 }
 
 // copyOf is a record that the caller may set members of.

@@ -3,6 +3,7 @@ package durable
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -67,9 +68,9 @@ func (s *Store) Use(settings string, engine func() (shared.Engine, error), o Opt
 
 // top returns the engine that counts. Called with e.mu held.
 func (e *engines) top() *used {
-	for i := len(e.all) - 1; i >= 0; i-- {
-		if e.all[i].users > 0 {
-			return e.all[i]
+	for _, u := range slices.Backward(e.all) {
+		if u.users > 0 {
+			return u
 		}
 	}
 	if n := len(e.all); n > 0 {

@@ -3,6 +3,7 @@ package durable
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -112,10 +113,8 @@ func (p *process) fails(fault storetest.Fault, ops ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.fault = func(c storetest.Call) storetest.Fault {
-		for _, op := range ops {
-			if op == c.Op {
-				return fault
-			}
+		if slices.Contains(ops, c.Op) {
+			return fault
 		}
 		return storetest.Fault{}
 	}

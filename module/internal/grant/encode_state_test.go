@@ -188,8 +188,26 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		of      any
 		members int
 	}{
-		{State{}, 30}, {plan{}, 29}, {rare{}, 8}, {denial{}, 2}, {schedule{}, 5}, {backoff{}, 3}, {pauses{}, 2}, {forced{}, 4}, {trial{}, 2}, {Order{}, 9},
-		{Live{}, 3}, {Trouble{}, 7}, {Answer{}, 11}, {record.Record{}, 13}, {record.Lineage{}, 8}, {record.Token{}, 8}, {record.Attempt{}, 7}, {record.AccessToken{}, 12}, {record.Loss{}, 9}, {record.Pause{}, 5},
+		{State{}, 30},
+		{plan{}, 29},
+		{rare{}, 8},
+		{denial{}, 2},
+		{schedule{}, 5},
+		{backoff{}, 3},
+		{pauses{}, 2},
+		{forced{}, 4},
+		{trial{}, 2},
+		{Order{}, 9},
+		{Live{}, 3},
+		{Trouble{}, 7},
+		{Answer{}, 11},
+		{record.Record{}, 13},
+		{record.Lineage{}, 8},
+		{record.Token{}, 8},
+		{record.Attempt{}, 7},
+		{record.AccessToken{}, 12},
+		{record.Loss{}, 9},
+		{record.Pause{}, 5},
 	} {
 		if typ := reflect.TypeOf(known.of); typ.NumField() != known.members {
 			t.Errorf("%v has %d members, and the encoder knows of %d", typ, typ.NumField(), known.members)

@@ -22,7 +22,7 @@ const (
 	rollback                    // the store loses its newest write
 	damage                      // the record becomes unreadable
 	steals                      // another client claims the seed, or lets it go
-	repeats                      // the operator imports what was refused, or is another client's
+	repeats                     // the operator imports what was refused, or is another client's
 	carries                     // the grant is carried over to another record
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way

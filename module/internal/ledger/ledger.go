@@ -161,7 +161,7 @@ func (l *Ledger) remember(e Entry) {
 	}
 	l.store = e.Store
 	l.next++
-	l.known[e.Token] = fact{number: l.next, said: uint8(said), binding: e.Binding, client: e.Client, place: e.Place, store: e.Store}
+	l.known[e.Token] = fact{number: l.next, said: uint8(said), binding: e.Binding, client: e.Client, place: e.Place, store: e.Store} //nolint:gosec // it is one of three
 	if len(l.known) <= kept+kept/8 {
 		return
 	}

@@ -24,7 +24,7 @@ type stamp uint64
 
 func stampOf(info fs.FileInfo) stamp {
 	device, inode := identity(info)
-	return max(1, stamp(maphash.Comparable(sumSeed, [...]uint64{device, inode, uint64(info.Size()), uint64(info.ModTime().UnixNano())})))
+	return max(1, stamp(maphash.Comparable(sumSeed, [...]uint64{device, inode, uint64(info.Size()), uint64(info.ModTime().UnixNano())}))) //nolint:gosec // any number tells it from others
 }
 
 // watcher tells when other holders write records. One goroutine serves all

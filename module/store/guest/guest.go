@@ -109,8 +109,9 @@ func (o *Options) CheckPlaintext(host string) error {
 
 // Unknown is the error of a kind of store that this binary does not have.
 func Unknown(kind string) error {
-	var kinds []string
-	for _, m := range caddy.GetModules(Namespace) {
+	modules := caddy.GetModules(Namespace)
+	kinds := make([]string, 0, len(modules))
+	for _, m := range modules {
 		kinds = append(kinds, m.ID.Name())
 	}
 	slices.Sort(kinds)

@@ -167,7 +167,7 @@ func TestAWriteIsInDoubtUnlessTheServerAnswered(t *testing.T) {
 		for state, want := range map[int]error{sent: tc.write, notSent: tc.read, givenUp: tc.read} {
 			got := e.fault(tc.err, state)
 			for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrUnavailable, store.ErrUnknown, store.ErrRefused, store.ErrFull, store.ErrUnsafe} {
-				if errors.Is(got, known) != (known == want) {
+				if errors.Is(got, known) != errors.Is(want, known) {
 					t.Errorf("%v, written %v: %v", tc.err, state == sent, got)
 				}
 			}
