@@ -83,6 +83,19 @@ type ClientStatus struct {
 	// token of its own, because those are kept in memory.
 	Record string `json:"record"`
 
+	// Store is the shared store that it is in, as commands name one; absent if it is a file.
+	Store string `json:"store,omitempty"`
+
+	// StoreUp says of a shared store that it answered last.
+	StoreUp *bool `json:"store_up,omitempty"`
+
+	// LeaseHolder is who was last seen to have the lease of the record in a shared store,
+	// by which one replica refreshes and the others follow; absent if nobody was.
+	LeaseHolder string `json:"lease_holder,omitempty"`
+
+	// LeaseHeld says that this is the process that answers.
+	LeaseHeld bool `json:"lease_held,omitempty"`
+
 	// GrantType is the grant that its token requests use.
 	GrantType string `json:"grant_type,omitempty"`
 

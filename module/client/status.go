@@ -19,6 +19,10 @@ func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 	s := clientStatus(st, now)
 	s.Detail, s.Remedy = c.Explain(st.Trouble)
 	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
+	if store, up, ok := c.record.Use.Shared(); ok && !c.cfg.PerCaller() {
+		s.Store, s.StoreUp = store, &up
+		s.LeaseHolder, s.LeaseHeld, _ = c.record.Lease()
+	}
 	if req, err := c.server.Resolve(nil); err == nil {
 		s.TokenEndpoint = c.server.Binding(req).TokenEndpoint
 	}

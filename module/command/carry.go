@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,7 +121,7 @@ func moveAway(fl caddycmd.Flags, named string) (int, error) {
 	unreached, err := tryInstance(fl, http.MethodGet, name, "", nil, &s)
 	if unreached == nil {
 		if err == nil {
-			err = fmt.Errorf("client %s is running, and would lose its grant: let its configuration name the new store, reload it, and run 'lamplighter tokens move %[1]s --from %s'", name, redact.Quoted(filepath.Dir(s.Record)))
+			err = fmt.Errorf("client %s is running, and would lose its grant: let its configuration name the new store, reload it, and run 'lamplighter tokens move %[1]s --from %s'", name, redact.Quoted(cmp.Or(s.Store, filepath.Dir(s.Record))))
 		}
 		return tokenMissing, err
 	}

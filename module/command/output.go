@@ -179,6 +179,10 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	add("grant type", s.GrantType)
 	add("token endpoint", s.TokenEndpoint)
 	add("record", s.Record)
+	if s.StoreUp != nil {
+		add("store", map[bool]string{true: "there", false: "away"}[*s.StoreUp])
+		add("lease", leaseOf(s))
+	}
 	add("declared at", s.DeclaredAt)
 	fmt.Fprintln(t, t.paint(s.Client, bold))
 	if err := t.table("  ", nil, rows); err != nil || len(s.History) == 0 {
@@ -213,4 +217,15 @@ func printTrouble(t terminal, client, what, detail, remedy string) {
 	if remedy != "" {
 		fmt.Fprintf(t, "%s %s\n", t.paint("remedy:", bold), remedy)
 	}
+}
+
+// leaseOf says who refreshes, of the replicas that share a store.
+func leaseOf(s adminapi.ClientStatus) string {
+	switch {
+	case s.LeaseHeld:
+		return "held by this process"
+	case s.LeaseHolder != "":
+		return "held by " + s.LeaseHolder + "; this process follows"
+	}
+	return "free, as far as is known"
 }

@@ -78,6 +78,15 @@ func (s *Stores) Shared() (all []SharedStore) {
 	return all
 }
 
+// Shared returns what commands call a shared store, and whether it answered last.
+func (u *Use) Shared() (command string, up, shared bool) {
+	st := u.durable()
+	if st == nil {
+		return "", false, false
+	}
+	return u.command, st.Status().Up, true
+}
+
 // durable returns the store if it is a shared one, else nil.
 func (u *Use) durable() *durable.Store {
 	st, _ := u.store.(printableStore).Store.(*durable.Store)

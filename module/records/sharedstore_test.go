@@ -176,6 +176,14 @@ func TestWhatHappensInASharedStoreIsSeenByOperators(t *testing.T) {
 	} {
 		moduletest.Eventually(t, want, func() bool { return strings.Contains(metrics(t), want) })
 	}
+	var status struct {
+		Store       string `json:"store"`
+		StoreUp     *bool  `json:"store_up"`
+		LeaseHolder string `json:"lease_holder"`
+	}
+	if code := moduletest.Asked(t, "GET", "clients/erp", &status); code != 200 || status.StoreUp == nil || !*status.StoreUp || !strings.Contains(status.Store, `"kind":"memory"`) {
+		t.Errorf("status %d: %+v", code, status)
+	}
 	storesFail(store.ErrUnavailable)
 	moduletest.Eventually(t, "the store is away", func() bool {
 		return strings.Contains(metrics(t), `caddy_oauth2_client_store_up{store="memory:`+t.Name()+`"} 0`)
