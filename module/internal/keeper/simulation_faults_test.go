@@ -237,6 +237,9 @@ func (s *simulation) takeTurn() string {
 // clear ends everything that goes wrong.
 func (s *simulation) clear() {
 	s.edit(func(w *weather) { *w = weather{} })
+	if s.heal != nil {
+		s.heal()
+	}
 	s.disk.faults(func() { s.disk.slow = 0 })
 	s.book.Lock()
 	s.healthy = time.Now()

@@ -104,11 +104,29 @@ func share(s *simulation) {
 		r.mu.Unlock()
 		p.keepAt(st)
 	}
+	s.heal = r.calmDown
 	s.more = []incident{
 		{"answers of writes are lost", 8, func(*simulation) string { return r.unsure(&r.lossy) }},
 		{"writes land late", 8, func(*simulation) string { return r.unsure(&r.late) }},
 		{"watches break", 3, func(*simulation) string { r.place.Cut(); return "" }},
+		{"a process is cut off from the store", 8, func(*simulation) string { return r.cutOff() }},
 	}
+}
+
+// cutOff takes the store away from one process, for as long as it may be without losing
+// what it alone has.
+func (r *replicated) cutOff() string {
+	p, d := pick(r.chance, r.alive()...), r.upTo(10*time.Minute)
+	r.mu.Lock()
+	st := r.stores[p.number]
+	r.mu.Unlock()
+	st.engine.Partition(true)
+	r.unhealthyUntil(d)
+	r.loose.Go(func() {
+		time.Sleep(d)
+		st.engine.Partition(false)
+	})
+	return fmt.Sprintf(": %s for %v", p.name(), d)
 }
 
 // unsure makes writes unsure for a while.
@@ -121,6 +139,16 @@ func (r *replicated) unsure(share *float64) string {
 	r.mu.Unlock()
 	r.unhealthyUntil(d)
 	return text
+}
+
+// calmDown ends what is wrong with the store.
+func (r *replicated) calmDown() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calmAt = time.Now()
+	for _, st := range r.stores {
+		st.engine.Partition(false)
+	}
 }
 
 // drawn is a number that says which fault a call meets.
@@ -184,7 +212,7 @@ func (st *sharedStore) weather(c storetest.Call) storetest.Fault {
 		case err != nil:
 			return storetest.Fault{Err: engines.ErrUnavailable}
 		}
-		return storetest.Fault{Delay: d.slowness()}
+		return storetest.Fault{Delay: min(d.slowness(), 1500*time.Millisecond)} // else each write is in doubt
 	case c.Op == "get" || c.Op == "list":
 		d.mu.Lock()
 		onLoad := d.onLoad

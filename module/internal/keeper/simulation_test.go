@@ -73,6 +73,7 @@ type simulation struct {
 	lasts   time.Duration
 	equip   func(*machine) // gives one that starts another store, nil for the usual one
 	more    []incident     // that may happen besides
+	heal    func()         // ends them, nil if there are none
 	loose   sync.WaitGroup // what the driver does not wait for
 
 	book        sync.Mutex // guards what follows
