@@ -2,6 +2,7 @@ package durable
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,12 +77,19 @@ func (e *entry) add(revision uint64, tag shared.Tag) {
 	e.top = max(e.top, revision)
 }
 
-// revisionOf returns the revision of a version that was read. Called with e.mu held.
+// revisionOf returns the revision of a version that was read. One that others followed is
+// there again because those are lost, and gets a new revision: it may be written over, by
+// who has read it since. Called with e.mu held.
 func (e *entry) revisionOf(tag shared.Tag, stored uint64) uint64 {
-	for _, v := range e.versions {
-		if v.tag == tag {
+	for i, v := range e.versions {
+		if v.tag != tag {
+			continue
+		}
+		if v.revision == e.top {
 			return v.revision
 		}
+		e.versions = slices.Delete(e.versions, i, i+1)
+		break
 	}
 	revision := max(stored, e.top+1)
 	e.add(revision, tag)

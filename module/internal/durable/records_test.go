@@ -102,6 +102,23 @@ func TestAVersionThatCameInsteadOfOneIsNotWrittenOverAsThat(t *testing.T) {
 	})
 }
 
+func TestWhatAStoreLostIsWrittenBackOverWhatIsThereAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a := r.process("a")
+		a.mustSave("one", 0)
+		restore := r.place.Snapshot()
+		a.mustSave("two", 1)
+		a.mustSave("three", 2)
+		restore(true)
+		rev := a.loads("one")
+		if again := a.loads("one"); again != rev {
+			t.Errorf("one version has the revisions %d and %d", rev, again)
+		}
+		a.mustSave("three", rev)
+		a.loads("three")
+	})
+}
+
 func TestAWriteInDoubtIsKnownByReading(t *testing.T) {
 	for name, fault := range map[string]storetest.Fault{
 		"its answer is lost":  {Err: shared.ErrUnknown, Lands: storetest.Done},
