@@ -20,6 +20,9 @@ func (a *App) Attend(name string) (found adminapi.Attended, names []string) {
 	return found, names
 }
 
+// StoreObjects are what somebody has to make for the stores of the clients.
+func (a *App) StoreObjects() []string { return a.set.StoreObjects() }
+
 // attended is a client that a command works with.
 type attended struct {
 	*client.Client
@@ -42,6 +45,7 @@ func Login(c *client.Client) *login.Client {
 
 // Interface guards
 var (
+	_ adminapi.Preparer  = (*App)(nil)
 	_ adminapi.Attendant = (*App)(nil)
 	_ adminapi.Attended  = (*attended)(nil)
 	_ login.Keeper       = (*client.Client)(nil)

@@ -8,6 +8,13 @@ type Attendant interface {
 	Attend(client string) (c Attended, names []string)
 }
 
+// Preparer is an app that knows what its stores need.
+type Preparer interface {
+	// StoreObjects are the texts of what somebody has to make for the stores of the
+	// configuration, one for each that needs anything.
+	StoreObjects() []string
+}
+
 // Attended is a client that a command works with in its own process, as it would with an
 // instance by the admin API. It does nothing by itself.
 type Attended interface {

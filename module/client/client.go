@@ -157,9 +157,7 @@ func (c *Client) Start(maxRequests int) {
 }
 
 // declares reports whether the configuration has another client of that name.
-func (c *Client) declares(name string) bool {
-	return c.set != nil && name != c.name && c.set.Get(name) != nil
-}
+func (c *Client) declares(name string) bool { return c.set != nil && name != c.name && c.set.Get(name) != nil }
 
 // tell tells everybody what happened to the client.
 func (c *Client) tell(e keeper.Event) {

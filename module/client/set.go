@@ -62,6 +62,9 @@ func (s *Set) sorted() []*Client {
 	return slices.SortedFunc(maps.Values(s.clients), func(one, other *Client) int { return strings.Compare(one.name, other.name) })
 }
 
+// StoreObjects are what somebody has to make for the stores.
+func (s *Set) StoreObjects() []string { return s.stores.Objects() }
+
 // Get returns the client of a name, nil if there is none.
 func (s *Set) Get(name string) *Client {
 	s.mu.Lock()

@@ -33,7 +33,7 @@ func tokensCommand(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringP("config", "c", "", "configuration file to find the admin address in")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "configuration adapter")
 	cmd.PersistentFlags().Bool("json", false, "print JSON")
-	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
+	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensObjectsCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
 }
 
 // run makes a function the work of a command. Caddy's own wrapper takes an exit

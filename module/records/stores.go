@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/store"
+	"lamplighter/module/store/guest"
 )
 
 // Stores are those of one configuration. The zero value has none.
@@ -30,6 +31,7 @@ type Use struct {
 
 	store   store.Store
 	owner   string // the client that was the first there
+	clients []string
 	network string // kind of its file system, if that is a network one
 
 	temporary bool // a command named it
@@ -46,6 +48,7 @@ func (s *Stores) Use(p Place, client string) (*Use, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if u := s.uses[p.id]; u != nil {
+		u.clients = append(u.clients, client)
 		return u, u.agrees(p)
 	}
 	u, err := use(p)
@@ -56,8 +59,21 @@ func (s *Stores) Use(p Place, client string) (*Use, error) {
 		s.uses = make(map[string]*Use)
 	}
 	u.owner, u.events = client, s.events
+	u.clients = append(u.clients, client)
 	s.uses[p.id] = u
 	return u, nil
+}
+
+// Objects are what somebody has to make for the clients that use the stores.
+func (s *Stores) Objects() (texts []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range slices.Sorted(maps.Keys(s.uses)) {
+		if m, ok := s.uses[id].shared.(guest.Maker); ok {
+			texts = append(texts, m.Manifest(s.uses[id].clients))
+		}
+	}
+	return texts
 }
 
 // agrees returns an error if settings differ that mean the same place.

@@ -40,6 +40,16 @@ type Module interface {
 	Engine() (store.Engine, error)
 }
 
+// Maker is a module whose objects have to be made by somebody else, if its settings say
+// so.
+type Maker interface {
+	Module
+
+	// Manifest is what clients of these names need, for whoever applies it with the tool
+	// that the server has for that.
+	Manifest(clients []string) string
+}
+
 // Options are the settings that the engines of shared stores have in common. They are
 // embedded in an engine's module.
 type Options struct {

@@ -65,6 +65,19 @@ func (c *config) roleName() string {
 	return regexp.MustCompile(`[-.]$`).ReplaceAllString(c.prefix, "")
 }
 
+// Manifest is the Role for clients of these names and, with objects named, the Secrets and
+// Leases that have to exist: JSON for kubectl apply.
+func (s *Kubernetes) Manifest(clients []string) string {
+	all := []manifest{s.conf.role(clients)}
+	if s.conf.named {
+		all = append(all, s.conf.empty("Secret", s.conf.own()))
+		for _, object := range s.conf.objects(clients) {
+			all = append(all, s.conf.empty("Secret", object), s.conf.empty("Lease", object))
+		}
+	}
+	return list(all...)
+}
+
 // denied is how the API server names a service account to which it denies something.
 var denied = regexp.MustCompile(`"system:serviceaccount:([a-z0-9-]{1,63}):([a-z0-9.-]{1,253})"`)
 

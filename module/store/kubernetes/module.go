@@ -226,5 +226,5 @@ func readCA(name string) (*x509.CertPool, error) {
 var (
 	_ caddyfile.Unmarshaler = (*Kubernetes)(nil)
 	_ caddy.Provisioner     = (*Kubernetes)(nil)
-	_ guest.Module          = (*Kubernetes)(nil)
+	_ guest.Maker           = (*Kubernetes)(nil)
 )

@@ -1,9 +1,11 @@
 package kubernetes
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +138,39 @@ func TestStoresOfOnePlaceHaveOneIdentity(t *testing.T) {
 	}
 	if identity(Kubernetes{}) == identity(Kubernetes{Prefix: "other-"}) || identity(Kubernetes{}) == identity(Kubernetes{Namespace: "erp"}) {
 		t.Error("two places are one")
+	}
+}
+
+func TestWhatHasToBeMadeIsPrinted(t *testing.T) {
+	s := Kubernetes{Namespace: "erp", Objects: "named"}
+	if err := provisioned(&s); err != nil {
+		t.Fatal(err)
+	}
+	var list struct {
+		Items []struct {
+			Kind     string
+			Metadata struct{ Name, Namespace string }
+			Rules    []struct{ ResourceNames, Verbs []string }
+		}
+	}
+	if err := json.Unmarshal([]byte(s.Manifest([]string{"erp", "crm.eu"})), &list); err != nil {
+		t.Fatal(err)
+	}
+	var made []string
+	for _, i := range list.Items {
+		made = append(made, i.Kind+" "+i.Metadata.Namespace+"/"+i.Metadata.Name)
+		for _, r := range i.Rules {
+			if len(r.ResourceNames) < 2 || slices.Contains(r.Verbs, "create") {
+				t.Errorf("it grants %+v", r)
+			}
+		}
+	}
+	want := []string{
+		"Role erp/lamplighter", "Secret erp/lamplighter-claims.all",
+		"Secret erp/lamplighter-crm-eu-c4575984", "Lease erp/lamplighter-crm-eu-c4575984", "Secret erp/lamplighter-erp", "Lease erp/lamplighter-erp",
+	}
+	if !slices.Equal(made, want) {
+		t.Errorf("made are %q", made)
 	}
 }
 
