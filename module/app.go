@@ -103,15 +103,15 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop ends this configuration's say. If no other one keeps a client, it waits
-// for a token request that was written already.
-func (a *App) Stop() error {
-	a.set.Stop()
-	return nil
-}
+// Stop does nothing yet: Caddy stops apps in any order, and while its servers end they
+// serve requests, for the whole of shutdown_delay and grace_period, which want tokens
+// as ever.
+func (a *App) Stop() error { return nil }
 
-// Cleanup gives back what Provision took. A configuration whose start failed
-// is cleaned up without being stopped.
+// Cleanup comes when all apps have stopped. It ends this configuration's say; if no other
+// one keeps a client, it waits for a token request that was written already. Then it gives
+// back what Provision took. A configuration whose start failed is cleaned up without
+// being stopped.
 func (a *App) Cleanup() error {
 	if a.set == nil {
 		return nil // its settings were wrong

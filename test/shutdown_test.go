@@ -66,3 +66,32 @@ func TestOpenStreamsDoNotOutliveTheGracePeriod(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 }
+
+// TestRequestsAreServedUntilTheServersHaveStopped ends processes that still take requests
+// for a while, and whose tokens end meanwhile. Caddy stops its apps in any order.
+func TestRequestsAreServedUntilTheServersHaveStopped(t *testing.T) {
+	t.Parallel()
+	for i := range 3 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			servers := startDemoServers(t, "1s")
+			dir, address := rig.Home(t), rig.FreeAddress(t)
+			rig.Write(t, dir, "Caddyfile", strings.Replace(servers.caddyfile(address), "grace_period", "shutdown_delay 4s\n\tgrace_period", 1))
+			s := rig.RunSidecar(t, dir, address)
+			if got := rig.Get(t, address, "/"); got.Status != 200 {
+				t.Fatalf("got %v", got)
+			}
+			if err := s.Cmd.Process.Signal(rig.Terminate); err != nil {
+				t.Fatal(err)
+			}
+			for end := time.Now().Add(3 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				if got := rig.Get(t, address, "/"); got.Status != 200 {
+					t.Fatalf("got %v", got)
+				}
+			}
+			if err := s.End(rig.Terminate); err != nil {
+				t.Errorf("it ended with %v", err)
+			}
+		})
+	}
+}

@@ -58,6 +58,7 @@ func NewEmitter(ctx caddy.Context) (*Emitter, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx.Context = context.WithoutCancel(ctx.Context) // clients end after their configuration has
 	m := &Emitter{
 		ctx: ctx, events: app.(*caddyevents.App), logger: ctx.Logger(),
 		started: make(chan struct{}), queue: make(chan named, keptForHandlers),
