@@ -147,7 +147,7 @@ func (c *Client) Start(maxRequests int) {
 		MaxRequests: maxRequests,
 		Elsewhere:   c.record.Elsewhere,
 		Spent:       c.record.Spent,
-		Declared:    c.declares,
+		Declared:    func(name string) bool { return c.set != nil && name != c.name && c.set.Get(name) != nil },
 		Resolve:     c.inputs,
 		Observe:     c.counts.Observe,
 		Notify: func(e keeper.Event) {
@@ -155,9 +155,6 @@ func (c *Client) Start(maxRequests int) {
 		},
 	})
 }
-
-// declares reports whether the configuration has another client of that name.
-func (c *Client) declares(name string) bool { return c.set != nil && name != c.name && c.set.Get(name) != nil }
 
 // tell tells everybody what happened to the client.
 func (c *Client) tell(e keeper.Event) {

@@ -48,7 +48,9 @@ func (p *Pass) Exchange(out *http.Request, t *keeper.Token) {
 
 // Unavailable is the error of a request that cannot be sent with the token that there
 // is now.
-func (p *Pass) Unavailable() error { return &keeper.Unavailable{Status: p.client.state(), RetryAfter: time.Second} }
+func (p *Pass) Unavailable() error {
+	return &keeper.Unavailable{Status: p.client.state(), RetryAfter: time.Second}
+}
 
 // Answered says that the response headers are there, or that the request failed. It is
 // called once.
