@@ -75,6 +75,15 @@ kube-apiserver: ## build the kube-apiserver that stores are tested with; takes 6
 		CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' \
 		-o "$${XDG_CACHE_HOME:-$$HOME/.cache}/lamplighter/kube-apiserver-$$version" k8s.io/kubernetes/cmd/kube-apiserver
 
+# Faults of replicas and of the stores that they share, one after the other, drawn from
+# LAMPLIGHTER_SEED; `make test` has time for 20 with each store, with a short lease.
+CYCLES ?= 200
+.PHONY: test-stores
+test-stores: ## let CYCLES faults befall replicas with each shared store; takes an hour and a half for each
+	@$(MAKE) --no-print-directory build BINARY=.make/lamplighter VERSION=v0.0.0-test
+	cd test && LAMPLIGHTER_BINARY='$(CURDIR)/.make/lamplighter' LAMPLIGHTER_CYCLES=$(CYCLES) \
+		$(GO) test -tags $(TAGS) -count=1 -v -timeout 12h -run 'TestCycles' ./stores
+
 # Without the race detector, which makes it too slow and has nothing to find in a pure
 # function.
 .PHONY: explored
