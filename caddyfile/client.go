@@ -71,6 +71,7 @@ import (
 //	    rotation                   optional|required|ignore
 //	    rotation_overlap           until_expiry|none|<duration>
 //	    quiesce                    <duration>
+//	    reuse_grace                <duration>
 //	    refresh_window_ratio       <fraction>
 //	    min_refresh_interval       <duration>
 //	    timeout                    <duration>
@@ -248,6 +249,7 @@ func (p *clientParser) durations() map[string]*caddy.Duration {
 		"default_expires_in":       &c.DefaultExpiresIn,
 		"refresh_token_expires_in": &c.RefreshTokenExpiresIn,
 		"quiesce":                  &c.Quiesce,
+		"reuse_grace":              &c.ReuseGrace,
 		"min_refresh_interval":     &c.MinRefreshInterval,
 		"timeout":                  &c.Timeout,
 		"wait":                     &c.Wait,

@@ -138,6 +138,7 @@ func (c *Client) Start(maxRequests int) {
 			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
 			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
 			Timeout:            time.Duration(c.cfg.Timeout),
+			ReuseGrace:         time.Duration(c.cfg.ReuseGrace),
 
 			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
 		},

@@ -48,7 +48,11 @@ func (n *Counts) Observe(outcome tokenendpoint.Outcome, took time.Duration) {
 
 // Count counts what an event tells.
 func (n *Counts) Count(e keeper.Event) {
-	if e.Trouble.Cause == grant.CauseStore && e.Kind != grant.StoreRecovered {
+	if e.Kind == grant.StoreRecovered {
+		return
+	}
+	switch e.Trouble.Cause {
+	case grant.CauseStore, grant.CauseStoreRefused, grant.CauseStoreUnsafe, grant.CauseStoreFull:
 		n.storeErrors.Add(1)
 	}
 }

@@ -80,7 +80,7 @@ func (c *Client) checkRotation() error {
 // checkBounds checks the durations and sizes.
 func (c *Client) checkBounds() error {
 	for name, d := range map[string]caddy.Duration{
-		"timeout": c.Timeout, "wait": c.Wait, "quiesce": c.Quiesce,
+		"timeout": c.Timeout, "wait": c.Wait, "quiesce": c.Quiesce, "reuse_grace": c.ReuseGrace,
 		"min_refresh_interval": c.MinRefreshInterval, "default_expires_in": c.DefaultExpiresIn,
 		"refresh_token_expires_in": c.RefreshTokenExpiresIn,
 	} {

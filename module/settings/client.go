@@ -271,6 +271,13 @@ type Client struct {
 	// is exchanged, with `rotation_overlap none`. Default: `2s`.
 	Quiesce caddy.Duration `json:"quiesce,omitempty"`
 
+	// How long the server forgives that a refresh token is presented again which it
+	// has exchanged already. With a store that replicas share, another replica
+	// presents at once what one that disappeared was about to, if this is longer than
+	// the lease of the store; otherwise only when there is need, and when no answer can
+	// come any more. Default: `0`.
+	ReuseGrace caddy.Duration `json:"reuse_grace,omitempty"`
+
 	// The token is refreshed when this share of its lifetime remains, and up to
 	// 5 % of the lifetime earlier. Default: `0.3333` (one third).
 	RefreshWindowRatio float64 `json:"refresh_window_ratio,omitempty"`

@@ -32,15 +32,23 @@ func (m *machine) answered(a *Answer) {
 	switch {
 	case a.Outcome == Granted || p.rotated:
 		m.keep(a)
+	case a.Outcome == RefusedGrant && p.takeover && !p.beside && !p.revived:
+		m.doubtful(a)
 	case a.Outcome == RefusedGrant && p.RefreshToken != "":
 		m.refuse(a)
 	case settles(a) && rotating:
 		m.failed(a)
+		m.rest(a)
 		m.settle()
 	default:
 		// A success without a token, or a 5xx of a server or gateway, may have
 		// consumed the token all the same: the attempt stays open.
 		m.failed(a)
+		if m.rest(a) {
+			p.write = settle
+			m.save()
+			return
+		}
 		m.finish()
 	}
 }
@@ -238,6 +246,12 @@ func (m *machine) failedBeside(t Trouble, a *Answer) {
 // refuse notes that the server refused a refresh token: of a candidate beside a
 // grant that lives, and of a token beside which there is a spare, that is all.
 func (m *machine) refuse(a *Answer) {
+	m.judge(a)
+	m.save()
+}
+
+// judge has a refusal in the record, to be written.
+func (m *machine) judge(a *Answer) {
 	p := m.plan
 	f := record.FingerprintOf(p.RefreshToken)
 	var loss *record.Loss
@@ -246,7 +260,6 @@ func (m *machine) refuse(a *Answer) {
 	}
 	m.record = m.record.Refuse(p.number, p.Presented, !p.beside, loss)
 	p.write = verdict
-	m.save()
 }
 
 // loss says how the grant ended, unless a spare is left.

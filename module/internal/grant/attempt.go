@@ -20,6 +20,8 @@ func (m *machine) proceed() {
 	case m.phase == LookingAgain && p.RefreshToken != p.connects:
 		m.again = true // another holder has rotated, or judged it
 		m.later(0)
+	case m.phase == LookingAgain && !p.settings.Rotating:
+		m.claim()
 	case m.phase == LookingAgain:
 		m.journal()
 	case m.mayAsk():
@@ -45,6 +47,7 @@ func (m *machine) decide() bool {
 	}
 	p := m.plan
 	f := record.FingerprintOf(p.RefreshToken)
+	m.schedule.yields = m.yields(f)
 	m.schedule.pressing = p.Candidate || m.record.Open(f) != nil && !p.resting || m.otherwise()
 	m.schedule.idle = false
 	if m.rarely().trial.token != 0 && !p.Candidate && !p.resting {
@@ -57,6 +60,7 @@ func (m *machine) decide() bool {
 		m.trouble = Trouble{} // mended, or nothing is left to be repeated
 		m.schedule.retryNow()
 	}
+	m.obeyPause()
 	p.ask = m.schedule.due(m.now)
 	if p.order != nil {
 		m.heed()
@@ -94,7 +98,7 @@ func (m *machine) connected() {
 	switch {
 	case m.settings == nil, m.plan.calledOff:
 		m.finish()
-	case !m.plan.settings.Rotating:
+	case !m.plan.settings.Rotating && m.settings.Lease == 0:
 		m.claim()
 	case m.leased: // since an answer that is not written yet
 		m.lookAgain()
@@ -127,12 +131,16 @@ func (m *machine) gotLease(e Leased) {
 	case m.plan.write == keep: // it is to be written all the same
 		m.leased = e.Fault == None
 		m.await(Settling, Look{})
-	case e.Fault == None && m.settings == nil:
+	case e.Fault == None && (m.settings == nil || m.plan.probes):
 		m.leased = true
+		m.finish()
+	case m.plan.probes:
 		m.finish()
 	case e.Fault == None:
 		m.leased, m.holdsLease = true, 0
 		m.lookAgain()
+	case !m.plan.settings.Rotating:
+		m.askWithout(e.Fault)
 	case e.Fault == Busy:
 		if m.holdsLease == 0 {
 			m.holdsLease = m.now.Mono
@@ -142,13 +150,34 @@ func (m *machine) gotLease(e Leased) {
 			m.finish()
 			return
 		}
-		m.later(leaseRetryMin + time.Duration(m.now.Draw*float64(leaseRetryMax-leaseRetryMin)))
+		m.later(m.leasePause())
 	case e.Fault == RolledBack:
 		m.rolledBack()
 	default:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
+		m.fail(StoreTrouble(e.Facts), 0)
 		m.finish()
 	}
+}
+
+// askWithout goes on with a grant that has no refresh token of its own, and that did not
+// get the lease: it only keeps replicas from asking all at once. Another that asks is
+// given the time for that, unless there is no token meanwhile.
+func (m *machine) askWithout(why Fault) {
+	switch {
+	case why != Busy:
+		m.claim()
+	case m.urgent():
+		m.later(m.leasePause())
+	default:
+		pause := min(m.settings.Timeout, m.live.urgent().Until(m.now))
+		m.schedule.notBefore = max(m.schedule.notBefore, m.now.Mono+int64(pause))
+		m.orderBack(m.now.Mono + int64(m.leasePause()))
+		m.finish()
+	}
+}
+
+func (m *machine) leasePause() time.Duration {
+	return leaseRetryMin + time.Duration(m.now.Draw*float64(leaseRetryMax-leaseRetryMin))
 }
 
 // rolledBack lets time pass after the store has lost writes: another replica may have
@@ -188,6 +217,7 @@ func (m *machine) journal() {
 		return
 	}
 	p := m.plan
+	p.takeover = m.foreignAttempt(record.FingerprintOf(p.RefreshToken)) != nil
 	p.number = m.record.Number + 1
 	id := m.writeID()
 	p.write, p.writing = journal, m.record.Journal(record.Attempt{Number: p.number, ID: id, At: m.now.Time()}, p.Presented)
@@ -214,7 +244,7 @@ func (m *machine) journaled(e Saved) {
 		m.record = p.writing
 		m.hold()
 	default:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
+		m.fail(StoreTrouble(e.Facts), 0)
 		m.finish()
 	}
 }
@@ -237,7 +267,7 @@ func (m *machine) drained(e Drained) {
 	switch {
 	case m.settings == nil, p.calledOff:
 		m.notSent()
-	case e.LeaseLost:
+	case e.LeaseLost && p.settings.Rotating:
 		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLease, Facts: e.Facts}, 0)
 		m.notSent()
 	case m.late():

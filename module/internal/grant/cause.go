@@ -9,6 +9,9 @@ const (
 	CauseRebound      = "configuration_changed"  // the grant belongs to other settings
 	CauseRecord       = "record_unreadable"      // damaged or from a newer version
 	CauseStore        = "store_unavailable"      // the record cannot be read or written
+	CauseStoreRefused = "store_refused"          // … because it denies access
+	CauseStoreUnsafe  = "store_unsafe"           // … because it would lose it
+	CauseStoreFull    = "store_full"             // … because it has no room
 	CauseContested    = "record_contested"       // two processes want different tokens
 	CauseLeaseHeld    = "lease_held"             // another process refreshes, too long
 	CauseRefused      = "refused"                // the server refused the refresh token
@@ -37,6 +40,31 @@ const (
 // client's own former record.
 const KindMissing = "missing"
 
+// Kinds of the facts about a store that cannot be used.
+const (
+	KindRefused = "refused" // it denies access
+	KindUnsafe  = "unsafe"  // it would lose what it acknowledges, or let two write at once
+	KindFull    = "full"    // it has no room
+)
+
+// StoreTrouble is why a record cannot be read or written. It may pass, unless a human has
+// to grant a right or change a setting of the store.
+func StoreTrouble(facts *Facts) Trouble {
+	t := Trouble{Condition: Backoff, Cause: CauseStore, Facts: facts}
+	if facts == nil {
+		return t
+	}
+	switch facts.Kind {
+	case KindRefused:
+		t.Condition, t.Cause = Misconfiguration, CauseStoreRefused
+	case KindUnsafe:
+		t.Condition, t.Cause = Misconfiguration, CauseStoreUnsafe
+	case KindFull:
+		t.Cause = CauseStoreFull
+	}
+	return t
+}
+
 // Cases of causes that have several rows in the table.
 const (
 	caseUnsaved   = "order unsaved" // an order that waits for a write
@@ -48,5 +76,6 @@ const (
 	caseOver      = "over"          // a grant that ended by itself
 	caseLate      = "late"          // too little time was left for an answer
 	caseLease     = "lease lost"    // the lease was lost before the request was sent
+	caseDoubtful  = "doubtful"      // a refusal of what another holder had presented
 	caseRollback  = "rolled back"   // a store that lost writes, until all have read it
 )

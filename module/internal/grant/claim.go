@@ -27,7 +27,7 @@ func (m *machine) claimed(e Claimed) {
 	case e.Fault == Taken:
 		m.deny(e.Facts)
 	case e.Fault != None && rotating:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts}, 0)
+		m.fail(StoreTrouble(e.Facts), 0)
 		m.notSent()
 	default: // where nothing rotates, the store is only a cache
 		m.hold()

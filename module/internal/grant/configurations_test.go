@@ -20,9 +20,10 @@ type configuration struct {
 	faults   int8
 	crashes  int8
 	orders   int8
-	life     string // where it begins; "" is with a seed, and nothing else
-	long     bool   // takes more than a few seconds
-	sample   int    // one state in so many goes on without faults
+	life     string        // where it begins; "" is with a seed, and nothing else
+	long     bool          // takes more than a few seconds
+	sample   int           // one state in so many goes on without faults
+	within   time.Duration // it is too large to be explored to its end, and is left after that
 	settings *Settings
 	draw     float64
 }
@@ -35,6 +36,12 @@ var rotating = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInt
 var draining = &Settings{Rotating: true, Drain: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
 
 var cached = &Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+
+var sharing = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second}
+
+var forgiving = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second, ReuseGrace: time.Minute}
+
+var sharedCache = &Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second}
 
 var configurations = []configuration{
 	{name: "one, strict, store", holders: 1, allow: storeAway | inDoubt | crashes, faults: 2, crashes: 1},
@@ -82,6 +89,25 @@ var configurations = []configuration{
 	{name: "two, valid, rollback", holders: 2, life: "valid", allow: watched | rollback | damage, faults: 1, long: true},
 	{name: "two, valid, crash", holders: 2, life: "valid", allow: watched | crashes, crashes: 1, long: true},
 	{name: "two, valid, server", holders: 2, life: "valid", allow: watched | answerLost | late, faults: 1, long: true},
+	{name: "one, shared", holders: 1, settings: sharing, allow: crashes | storeAway | inDoubt | answerLost, faults: 1, crashes: 1},
+	{name: "one, shared, replace", holders: 1, rules: replace, settings: sharing, life: "valid", allow: crashes | refreshes | refusals, crashes: 1, orders: 1},
+	{name: "one, forgiving", holders: 1, rules: replace, settings: forgiving, life: "valid", allow: crashes | answerLost | unavailable, faults: 1, crashes: 1},
+	{name: "one, shared, rolled back", holders: 1, settings: sharing, life: "valid", allow: rollback | storeAway, faults: 2},
+	{name: "one, shared cache", holders: 1, rules: fixed, settings: sharedCache, allow: storeAway | inDoubt | unavailable | crashes, faults: 1, crashes: 1},
+	{name: "one, shared cache, nothing to present", holders: 1, rules: fixed, settings: sharedCache, life: "unsupplied", allow: storeAway | leaseEnds, faults: 2},
+	{name: "two, started, shared cache", holders: 2, rules: fixed, settings: sharedCache, life: "unsupplied", sample: 64},
+	{name: "two, shared cache", holders: 2, rules: fixed, settings: sharedCache, life: "unsupplied", allow: watched, sample: 256, within: time.Minute, long: true},
+	{name: "two, shared", holders: 2, settings: sharing, life: "valid", allow: watched, sample: 512, within: time.Minute, long: true},
+	{name: "two, shared, cut off", holders: 2, settings: sharing, life: "asking", allow: watched | cuts, faults: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, shared, crash", holders: 2, settings: sharing, life: "asking", allow: watched | crashes, crashes: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, shared, in doubt", holders: 2, settings: sharing, life: "asking", allow: watched | inDoubt, faults: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, shared, rolled back", holders: 2, settings: sharing, life: "asking", allow: watched | rollback, faults: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, shared, lease", holders: 2, settings: sharing, life: "asking", allow: watched | leaseEnds, faults: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, shared, refused", holders: 2, settings: sharing, life: "valid", allow: watched | refusals, orders: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, forgiving, cut off", holders: 2, rules: replace, settings: forgiving, life: "asking", allow: watched | cuts, faults: 1, sample: 512, within: time.Minute, long: true},
+	{name: "two, forgiving, crash", holders: 2, rules: replace, settings: forgiving, life: "asking", allow: watched | crashes, crashes: 1, sample: 512, within: time.Minute, long: true},
+	{name: "three, shared, cut off", holders: 3, settings: sharing, life: "asking", allow: watched | cuts, faults: 1, sample: 512, within: time.Minute, long: true},
+	{name: "three, shared, crash", holders: 3, settings: sharing, life: "asking", allow: watched | crashes, crashes: 1, sample: 512, within: time.Minute, long: true},
 	{name: "two, valid, operator", holders: 2, life: "valid", allow: watched | operator | rebinds | rerequests, orders: 1, long: true},
 }
 
@@ -113,7 +139,7 @@ func (c configuration) start(r *rig) *world {
 
 // beginnings are where a world may begin.
 var beginnings = map[string]func(*world) *world{
-	"valid": valid, "owed": owed, "lost": lost, "beside": beside, "unsupplied": unsupplied,
+	"valid": valid, "owed": owed, "lost": lost, "beside": beside, "unsupplied": unsupplied, "asking": asking,
 }
 
 // unsupplied is a client whose grant has no refresh token, such as client_credentials.
@@ -140,6 +166,29 @@ func owed(w *world) *world {
 		m.all()
 	}
 	w.now += int64(57 * time.Minute)
+	return w
+}
+
+// asking is valid, but one holder has begun to ask, and the others have seen that.
+func asking(w *world) *world {
+	w = valid(w)
+	who := int8(-1)
+	for _, what := range []string{"time", "look", "called", "look", "connect", "lease", "look", "save", "hold", "watch", "look", "watch", "look"} {
+		next := w
+		m := mover{w: w}
+		m.yield = func(is move, v *world) {
+			mine := who < 0 || what == "watch" || is.who == who || w.h[who].under != nil && what == "look"
+			if next == w && is.what == what && mine {
+				kept := *v
+				next = &kept
+				if who < 0 {
+					who = is.who
+				}
+			}
+		}
+		m.all()
+		w = next
+	}
 	return w
 }
 

@@ -37,11 +37,19 @@ func (e *encoder) state(s *State) {
 		e.byte(byte(min(newest-g, 3)))
 	}
 	e.moment(s.forced.look)
+	e.flags(s.forced.waits)
 	e.schedule(&s.schedule)
 	e.trouble(&s.trouble)
 	r := s.rarely()
 	e.name(uint64(r.trial.token))
 	e.name(uint64(r.denied.token))
+	e.text(r.rival.id)
+	e.flags(r.rival.fresh && s.settings != nil && s.settings.Drain)
+	for _, at := range []int64{r.rival.until, r.rival.look, r.rival.probe, r.doubt.until, s.schedule.yields} {
+		e.moment(at)
+	}
+	e.name(uint64(r.doubt.token))
+	e.rank(numbers, int64(r.doubt.number))
 	e.backoff(&r.trial.backoff)
 	e.backoff(&r.saving)
 	e.backoff(&r.forced.backoff)
@@ -93,7 +101,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	e.token(p.connects)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
 	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
-		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.writing != nil, p.answer != nil, p.calledOff)
+		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff)
 	if p.order != nil {
 		e.order(p.order, newest)
 	}
@@ -131,6 +139,7 @@ func (e *encoder) record(r *record.Record, revision bool) {
 	if p := r.Paused; p != nil {
 		e.rank(numbers, int64(p.Number))
 		e.byte(min(p.Failures, 2))
+		e.flags(p.Cause == CauseResponseLost)
 		e.wall(p.Until)
 		e.wall(p.RetryAfter)
 	}
@@ -189,13 +198,15 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 30},
-		{plan{}, 29},
-		{rare{}, 8},
+		{plan{}, 31},
+		{rare{}, 10},
 		{denial{}, 2},
-		{schedule{}, 5},
+		{rival{}, 5},
+		{doubt{}, 5},
+		{schedule{}, 6},
 		{backoff{}, 3},
 		{pauses{}, 2},
-		{forced{}, 4},
+		{forced{}, 5},
 		{trial{}, 2},
 		{Order{}, 9},
 		{Live{}, 3},

@@ -142,7 +142,10 @@ func (e *encoder) world(w *world) {
 	for _, r := range w.net {
 		e.request(r)
 	}
-	e.flags(w.store.damaged)
+	e.flags(w.store.damaged, w.store.lease == ghost)
+	if w.settings.Lease > 0 && w.store.lease != 0 {
+		e.moment(w.store.until)
+	}
 	e.record(w.store.rec, true)
 	if w.faults > 0 {
 		e.record(w.store.old, true)
@@ -230,7 +233,8 @@ func (e *encoder) request(r request) {
 
 func (e *encoder) holder(w *world, i int) {
 	h := &w.h[i]
-	e.flags(h.state != nil, h.line, h.turn, h.answer != nil, h.refresh, w.store.lease == int8(i+1))
+	e.flags(h.state != nil, h.line, h.turn, h.answer != nil, h.refresh, w.store.lease == int8(i+1), h.cut, h.unread, h.refused, h.without)
+	e.moment(h.doubts)
 	e.byte(byte(h.binding), byte(h.request), byte(len(h.orders)))
 	if h.state == nil {
 		return

@@ -92,6 +92,10 @@ func explore(t *testing.T, c configuration) {
 		}
 		level = next
 		x.depth++
+		if left := len(level); x.within > 0 && time.Since(began) > x.within && left > 0 {
+			t.Logf("%s is too large: left with %d states to go on from", x.name, left)
+			break
+		}
 	}
 	x.states = len(x.seen)
 	took := time.Since(began)

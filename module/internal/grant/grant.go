@@ -19,8 +19,8 @@
 //	idle          -                    looking, leasing, settling
 //	looking       Looked               connecting, leasing, revoking, idle
 //	connecting    Connected, Answered  leasing, looking again, claiming, holding, saving, idle
-//	leasing       Leased               looking again, settling, idle
-//	looking again Looked               journaling, revoking, idle
+//	leasing       Leased               looking again, settling, claiming, holding, idle
+//	looking again Looked               journaling, claiming, holding, revoking, idle
 //	journaling    Saved                claiming, holding, saving, idle
 //	claiming      Claimed              holding, saving, idle
 //	holding       Drained              asking, saving, idle
@@ -29,8 +29,9 @@
 //	saving        Saved                settling, idle
 //	settling      Looked               saving, idle
 //
-// Grants that present no refresh token of their own need no lease and no journal:
-// they go from connecting to holding, or to claiming if the configuration has one.
+// Grants that present no refresh token of their own need no journal: they go from
+// connecting to holding, or to claiming if the configuration has one; by way of leasing
+// and looking again if replicas share the store, so that one of them asks.
 package grant
 
 import (
@@ -167,7 +168,7 @@ func (m *machine) start(e Started) {
 // stop ends the obedience. A request that was written is awaited, and its answer
 // kept; one that was not is called off.
 func (m *machine) stop() {
-	m.settings, m.again, m.putOff = nil, false, false
+	m.settings, m.again, m.putOff, m.forced.waits = nil, false, false, false
 	if m.inLine {
 		m.inLine = false
 		m.do(Leave{})
@@ -218,6 +219,10 @@ func (m *machine) goOn() {
 			m.repay()
 		case m.settings == nil:
 			return
+		case m.doubtOver():
+			m.believe()
+		case m.probes():
+			m.probe()
 		case m.unsaved && !m.urgent():
 			// Nothing else happens until that is written, or the token is about to expire.
 			m.giveTurn()
@@ -258,6 +263,10 @@ func (l *Live) urgent() Instant {
 // begin begins a look, and what follows from it.
 func (m *machine) begin() {
 	m.again = false
+	m.glanced()
+	if m.rarely().rival.look != 0 {
+		m.seldom().rival.looked(m.now)
+	}
 	m.plan = &plan{settings: m.settings}
 	m.takeOrder()
 	m.await(Looking, Look{Config: true, Taken: m.rarely().denied.token})

@@ -43,6 +43,7 @@ func (w *world) sent(i int) {
 	h := &w.h[i]
 	token := h.conn.token
 	if h.conn.calledOff || !w.settings.Rotating {
+		w.sharedCache(i)
 		return
 	}
 	// (a) What the server receives, an acknowledged journal names. But for what is
@@ -66,6 +67,7 @@ func (w *world) sent(i int) {
 	if slices.Contains(h.dead, h.conn.place()) && !h.refresh && h.wished != token {
 		w.wrong(fmt.Sprintf("(b) holder %d presents %s, which an answer to it ended", i, token))
 	}
+	w.shared(i)
 	// A seed that was there before does not displace what an operator supplied.
 	if token == h.seed && h.conn.binding == w.past.imported-1 && !w.past.overrun && !w.past.rolledBack && !w.past.unheard {
 		w.wrong(fmt.Sprintf("holder %d presents %s after an import was accepted", i, token))
@@ -180,6 +182,9 @@ func (w *world) checkHolder(i int, s *State) {
 	if owed := w.h[i].owed; owed != "" && s.phase == Idle && !s.unsaved && w.server.honours(owed, w.now) {
 		w.wrong(fmt.Sprintf("holder %d forgets that it owes %s to the store", i, owed))
 	}
+	if s.trouble.Condition == Lost && now.Mono < w.h[i].doubts {
+		w.wrong(fmt.Sprintf("(l) holder %d believes at once that what another replica presented is dead", i))
+	}
 	if s.phase != Idle || s.settings == nil {
 		return
 	}
@@ -191,7 +196,7 @@ func (w *world) checkHolder(i int, s *State) {
 			w.wrong(fmt.Sprintf("holder %d spins", i))
 		}
 	}
-	if h := &w.h[i]; h.line && ok && wait == 0 && !s.unsaved && len(h.orders) == 0 {
+	if h := &w.h[i]; h.line && ok && wait == 0 && !s.unsaved && len(h.orders) == 0 && s.rarely().rival.look == 0 {
 		w.wrong(fmt.Sprintf("holder %d looks again and again while it stands in line", i))
 	}
 	if s.unsaved && (!ok || wait > retryMax*2) {

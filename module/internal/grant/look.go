@@ -92,7 +92,9 @@ func (m *machine) read(e Looked) bool {
 		}
 		m.blocked(t)
 	default:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseStore, Facts: e.Facts, local: true}, 0)
+		t := StoreTrouble(e.Facts)
+		t.local = true
+		m.fail(t, 0)
 	}
 	return false
 }

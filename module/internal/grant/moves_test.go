@@ -27,6 +27,7 @@ const (
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way
 	kills                       // the server ends the grant
+	cuts                        // a holder is cut off from the store
 
 	watched    // a write of another holder is noticed
 	refreshes  // the operator's events
@@ -142,6 +143,7 @@ func (m *mover) others() {
 			})
 		}
 	}
+	m.replicas()
 	for f := range w.server.families {
 		if l := &w.server.families[f]; l.grace {
 			m.try(9, [...]string{"grace A", "grace B"}[f], func(v *world) { v.server.families[f].grace = false })
@@ -170,6 +172,9 @@ func (m *mover) others() {
 		m.fault(rollback, 9, "rollback", func(v *world) {
 			v.store.rec, v.store.old = v.store.old, nil
 			v.past.rolledBack = true
+			for i := range v.h {
+				v.h[i].unread = v.settings.Lease > 0 && v.h[i].state != nil
+			}
 			v.safe = fitting(v.safe, v.known)
 		})
 	}
@@ -198,6 +203,9 @@ func (m *mover) outcomes(i int) {
 			v.outcome(i, Panicked{})
 		})
 	}
+	if h.cut && m.cutOff(i) {
+		return
+	}
 	switch e := h.under.(type) {
 	case Look:
 		m.try(i, "look", func(v *world) { v.look(i, e) })
@@ -211,14 +219,18 @@ func (m *mover) outcomes(i int) {
 		})
 	case Lease:
 		m.try(i, "lease", func(v *world) {
+			if v.unreadBySome() {
+				v.outcome(i, Leased{Fault: RolledBack})
+				return
+			}
 			if v.store.lease != 0 && v.store.lease != int8(i+1) {
 				v.outcome(i, Leased{Fault: Busy})
 				return
 			}
-			v.store.lease = int8(i + 1)
+			v.store.lease, v.h[i].without = int8(i+1), false
 			v.outcome(i, Leased{})
 		})
-		m.fault(storeAway, i, "lease away", func(v *world) { v.outcome(i, Leased{Fault: Away}) })
+		m.fault(storeAway, i, "lease away", func(v *world) { v.h[i].without = true; v.outcome(i, Leased{Fault: Away}) })
 	case Save:
 		m.try(i, "save", func(v *world) { v.saved(i, e) })
 		m.fault(storeAway, i, "save away", func(v *world) { v.outcome(i, Saved{Fault: Away}) })
@@ -301,7 +313,7 @@ func (m *mover) ends(i int) {
 			})
 		}
 	}
-	if w.store.lease == int8(i+1) {
+	if w.store.lease == int8(i+1) && !h.cut {
 		m.fault(leaseEnds, i, "lease ends", func(v *world) { v.store.lease, v.past.overrun = 0, true })
 	}
 	if h.state.settings == nil {
@@ -383,10 +395,10 @@ func (m *mover) operator(i int) {
 		v.step(i, Started{Settings: v.settings})
 	})
 	if l := h.state.live; l != nil {
-		m.order(refusals, i, "401", func(v *world) { v.step(i, Unauthorized{l.Generation}) })
+		m.order(refusals, i, "401", func(v *world) { v.h[i].refused = true; v.step(i, Unauthorized{l.Generation}) })
 		m.order(refusals, i, "accepted", func(v *world) { v.step(i, Accepted{l.Generation}) })
 	}
-	if w.allow&watched != 0 && h.under == nil && !h.state.again && h.state.tag != w.revision() {
+	if w.allow&watched != 0 && !h.cut && h.under == nil && !h.state.again && h.state.tag != w.revision() {
 		m.try(i, "watch", func(v *world) { v.step(i, Poked{}) })
 	}
 }

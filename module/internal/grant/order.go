@@ -97,6 +97,8 @@ func (m *machine) heed() {
 	case !o.Force && m.now.Mono < m.schedule.retryAfter:
 		wait := time.Duration(m.schedule.retryAfter - m.now.Mono)
 		p.refused = Trouble{Condition: Backoff, Cause: CauseRetryAfter, Facts: &Facts{Wait: wait}}
+	case m.now.Mono < m.rarely().rival.until:
+		m.orderBack(m.now.Mono + int64(lookPause))
 	default:
 		p.ask, m.schedule.pressing = true, true
 	}

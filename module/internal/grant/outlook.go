@@ -43,14 +43,23 @@ func (s *State) Record() *record.Record { return s.record }
 // Process is the name of the process in what it writes.
 func (s *State) Process() string { return s.process }
 
-// Holding reports whether requests are to be held back.
+// GivesWay reports whether requests are to be held back because another replica replaces
+// a token whose predecessor dies that moment.
+func (s *State) GivesWay() bool {
+	r := s.rarely().rival
+	return r.fresh && r.look != 0 && s.live != nil && s.settings != nil && s.settings.Drain
+}
+
+// Holding reports whether requests are to be held back for an attempt of this process.
 func (s *State) Holding() bool {
 	return s.plan != nil && s.plan.held && s.phase >= Holding && s.phase <= Settling
 }
 
 // Busy reports whether something is under way, or about to be, that may bring a
 // token.
-func (s *State) Busy() bool { return s.phase != Idle || s.inLine || s.called || s.putOff }
+func (s *State) Busy() bool {
+	return s.phase != Idle || s.inLine || s.called || s.putOff || s.forced.waits || s.rarely().rival.look != 0
+}
 
 // Done reports whether nothing more is to be done for a client that is stopped.
 func (s *State) Done() bool { return s.phase == Idle && !s.unsaved }
@@ -114,6 +123,15 @@ func (s *State) Wake(now Now) (wait time.Duration, ok bool) {
 		if !ok || d < wait {
 			wait, ok = max(0, d), true
 		}
+	}
+	if s.forced.waits {
+		sooner(time.Duration(s.forced.look - now.Mono))
+	}
+	if d, ok := s.rivalWake(now); ok {
+		sooner(d)
+	}
+	if r.doubt.token != 0 {
+		sooner(time.Duration(r.doubt.until - now.Mono))
 	}
 	if try := r.trial.notBefore - now.Mono; try > 0 {
 		sooner(time.Duration(try))

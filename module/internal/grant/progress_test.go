@@ -201,7 +201,7 @@ func (p past) explains(cause string) string {
 	ok := false
 	switch cause {
 	case CauseResponseLost:
-		ok = p.unheard || p.rolledBack
+		ok = p.unheard || p.rolledBack || p.overrun
 	case CauseRefused:
 		ok = p.killed || p.rolledBack || p.overrun || p.nonsense || p.elsewhere
 	case CauseGrantEnds:

@@ -96,12 +96,21 @@ func (m *machine) notWritten(facts *Facts) {
 			r.saving.retryNow()
 			m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "unsaved", Facts: facts})
 		}
-		r.saving.fail(m.now, retryMin, retryMax, 0)
+		r.saving.fail(m.now, retryMin, m.saveRetryMax(), 0)
 		if m.settings == nil {
 			r.saving.notBefore = m.now.Mono + int64(lastChancePause)
 		}
 	}
 	m.after()
+}
+
+// saveRetryMax bounds the pause between attempts to write what is owed. Where a lease
+// ends while its holder lives, others present what the store has, soon.
+func (m *machine) saveRetryMax() time.Duration {
+	if m.settings != nil && m.settings.Lease > 0 {
+		return retryMin
+	}
+	return retryMax
 }
 
 // lastChancePause is the pause between the attempts to write what is only in

@@ -21,9 +21,10 @@ const SlowRetry = slowRetryMin
 type schedule struct {
 	refresh  Instant // the token wants to be refreshed, if planned; else at once
 	planned  bool
-	pressing bool // something else than its age wants that, at once
-	idle     bool // nothing is due, whatever refresh says
-	backoff       // no token request before it ends
+	pressing bool  // something else than its age wants that, at once
+	idle     bool  // nothing is due, whatever refresh says
+	yields   int64 // until when another holder is given way, monotonic; 0 is long ago
+	backoff        // no token request before it ends
 }
 
 // backoff grows the pause between attempts that fail. Moments are monotonic; 0 is
@@ -83,7 +84,7 @@ func (p *pauses) next(now Now, lo, hi time.Duration) {
 
 // due reports whether a token request is due and may be sent.
 func (s *schedule) due(now Now) bool {
-	return !s.idle && s.wanted(now) && now.Mono >= max(s.notBefore, s.retryAfter)
+	return !s.idle && s.wanted(now) && now.Mono >= max(s.notBefore, s.retryAfter, s.yields)
 }
 
 // wanted reports whether the token is to be refreshed as soon as that may be.
@@ -99,5 +100,5 @@ func (s *schedule) next(now Now) (wait time.Duration, ok bool) {
 	if !s.wanted(now) {
 		wait = s.refresh.Until(now)
 	}
-	return max(wait, time.Duration(max(s.notBefore, s.retryAfter)-now.Mono)), true
+	return max(wait, time.Duration(max(s.notBefore, s.retryAfter, s.yields)-now.Mono)), true
 }

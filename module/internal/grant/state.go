@@ -36,6 +36,10 @@ type Settings struct {
 	// Lease is how long a lease outlives its holder, of a store that replicas share; 0
 	// if it ends with its holder.
 	Lease time.Duration
+
+	// ReuseGrace is how long the server forgives that a refresh token is presented
+	// again that an answer has consumed.
+	ReuseGrace time.Duration
 }
 
 // Phase is what the grant awaits. The table of the package says what follows.
@@ -155,6 +159,8 @@ type plan struct {
 	calledOff bool  // … or did: a stop came, and perhaps another start
 	first     bool  // no attempt has failed since the last success
 	held      bool  // requests are held back
+	probes    bool  // the lease is only looked at
+	takeover  bool  // another holder has presented it, and may have an answer
 	alone     bool  // the second look saw that the store knows nothing of the token
 	sent      Instant
 
@@ -229,6 +235,8 @@ type rare struct {
 	wait    int64 // when orders are taken up again; monotonic
 	trial   trial // of a candidate beside a grant that lives
 	denied  denial
+	rival   rival
+	doubt   doubt
 	contest pauses
 	forced  pauses // of refreshes that 401s bring about
 	saving  backoff

@@ -10,7 +10,8 @@ type forced struct {
 	asked       uint64 // newest generation a refresh was forced for
 	obtained    uint64 // newest generation that a forced refresh of ours brought
 	unconfirmed uint64 // generation that was obtained by force and that nobody accepted yet
-	look        int64  // from when on a 401 may bring about a look at the record; monotonic
+	waits       bool   // somebody waits for that
+	look        int64  // from when on a 401 that forces nothing may bring about a look at the record; monotonic
 }
 
 // lookPause is the least time between two looks that 401s bring about while no
@@ -28,18 +29,39 @@ func (m *machine) unauthorized(generation uint64) {
 	switch {
 	case m.live != nil && m.live.Generation > generation:
 	case m.underWay() && m.forced.asked != generation: // its token died under way
+	case m.settings == nil:
 	case m.forced.asked == generation, m.forced.unconfirmed == generation:
-	case m.trouble.Blocking() && !m.trouble.beside, m.settings == nil:
-	case m.now.Mono < m.rarely().forced.notBefore || !m.soon():
-		if m.now.Mono >= m.forced.look { // another holder may have rotated
-			m.forced.look = m.now.Mono + int64(lookPause)
-			m.again = true
+		if m.settings.Lease > 0 {
+			m.glance()
 		}
-	default:
+	case m.trouble.Blocking() && !m.trouble.beside:
+	case m.now.Mono < m.rarely().forced.notBefore || !m.soon():
+		m.glance()
+	default: // which looks before anything else
 		m.forced.asked = generation
+		m.forced.look = m.now.Mono + int64(lookPause)
 		m.putOff = m.now.Mono < m.schedule.notBefore
 		m.schedule.atOnce()
 		m.again = true
+	}
+}
+
+// glance looks at the record, not too often: another holder may have rotated. Where
+// replicas do, whoever comes too early waits for the next look.
+func (m *machine) glance() {
+	switch {
+	case m.now.Mono >= m.forced.look:
+		m.forced.look = m.now.Mono + int64(lookPause)
+		m.again = true
+	case m.settings.Lease > 0:
+		m.forced.waits = true
+	}
+}
+
+// glanced notes a look that somebody waits for.
+func (m *machine) glanced() {
+	if m.forced.waits {
+		m.forced.waits, m.forced.look = false, m.now.Mono+int64(lookPause)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"lamplighter/module/internal/record"
@@ -56,8 +57,12 @@ type stored struct {
 	rec     *record.Record
 	old     *record.Record // of the write before, which a rollback brings back
 	damaged bool
-	lease   int8 // the holder, from 1 on
+	lease   int8  // the holder, from 1 on; ghost if that is dead
+	until   int64 // when a lease is over whose holder is not heard of
 }
+
+// ghost is a holder that died, of a lease that does not end by that.
+const ghost = 9
 
 // request is a token request.
 type request struct {
@@ -83,6 +88,13 @@ type holder struct {
 	resolved int8 // the binding that its last look resolved
 	orders   []uint32
 	refresh  bool // one of them may have a refused token presented again
+
+	// Of a store that replicas share.
+	cut     bool  // off it
+	without bool  // it could not be asked for the lease
+	unread  bool  // it lost a write, and was not read since
+	refused bool  // an upstream refused the access token
+	doubts  int64 // until when a refusal after a takeover is not believed
 
 	// What this process was told, and what it had acknowledged.
 	heard   []string // refresh tokens that answers brought
@@ -200,6 +212,7 @@ func (w *world) outcome(i int, e Event) {
 func (w *world) look(i int, l Look) {
 	h := &w.h[i]
 	e := Looked{Store: Missing}
+	h.unread = false
 	switch {
 	case w.store.damaged:
 		e.Store = Damaged
@@ -345,6 +358,12 @@ func (w *world) hear(i int, a Answer) {
 			h.dead = append(fitting(slices.Clone(h.dead), func(t string) bool { return t != elsewhere }), h.conn.place())
 		}
 	}
+	if a.Outcome == RefusedGrant && w.foreign(i) != nil && !h.refresh {
+		h.doubts = w.now + int64(w.settings.Lease)
+	}
+	if a.Outcome == Granted {
+		h.refused = false
+	}
 	if a.Outcome == Granted && h.conn.token == "B0" && h.seed != "B0" {
 		w.past.imported = h.conn.binding + 1
 	}
@@ -352,12 +371,27 @@ func (w *world) hear(i int, a Answer) {
 	w.outcome(i, Answered{a})
 }
 
+// foreign is the attempt of another holder with the same token that the store had when a
+// holder journaled its own, nil if there was none, or if locks end with their holders.
+func (w *world) foreign(i int) *record.Attempt {
+	h := &w.h[i]
+	if w.settings.Lease == 0 || !w.settings.Rotating || h.base == nil {
+		return nil
+	}
+	a := h.base.Open(record.FingerprintOf(h.conn.token))
+	if a == nil || strings.HasPrefix(a.ID, (&machine{State: *h.state}).writer()) {
+		return nil
+	}
+	if p := h.base.Paused; p != nil && p.Number == a.Number && p.Cause != CauseResponseLost {
+		return nil
+	}
+	return a
+}
+
 // crash ends a process at once.
 func (w *world) crash(i int) {
 	h := &w.h[i]
-	if w.store.lease == int8(i+1) {
-		w.store.lease = 0
-	}
+	w.unheld(i)
 	if _, ok := h.under.(Send); ok && !h.conn.calledOff {
 		w.past.unheard = true
 		if h.answer == nil {
@@ -370,12 +404,22 @@ func (w *world) crash(i int) {
 	w.exit(i)
 }
 
+// unheld ends the lease of a process that ended, or that is not heard of any more: a lock at
+// once, a lease after a while.
+func (w *world) unheld(i int) {
+	switch {
+	case w.store.lease != int8(i+1):
+	case w.settings.Lease == 0:
+		w.store.lease = 0
+	default:
+		w.store.lease, w.store.until = ghost, w.now+int64(w.settings.Lease)
+	}
+}
+
 // exit ends a process. What only it knew is lost.
 func (w *world) exit(i int) {
 	h := &w.h[i]
-	if w.store.lease == int8(i+1) {
-		w.store.lease = 0
-	}
+	w.unheld(i)
 	if h.state.unsaved || h.state.phase >= Saving { // nobody knows of a revocation any more
 		w.past.killed = w.past.killed || w.past.revoked
 	}

@@ -35,6 +35,8 @@ type disk struct {
 	holder  *memoryLease
 	freed   chan struct{}
 	watch   map[*memoryStore]func()
+	written time.Time     // when the record was, if replicas share it
+	notice  time.Duration // how long a change takes to reach those who watch
 	lease   time.Duration // how long one outlives its holder
 	log     []string      // what was written, in order, with the server's requests
 
@@ -53,7 +55,7 @@ type disk struct {
 }
 
 func newDisk() *disk {
-	return &disk{freed: make(chan struct{}), watch: make(map[*memoryStore]func()), record: new(record.Record), saved: make(map[string]bool), claims: make(map[record.Fingerprint]string)}
+	return &disk{notice: noticeDelay, freed: make(chan struct{}), watch: make(map[*memoryStore]func()), record: new(record.Record), saved: make(map[string]bool), claims: make(map[record.Fingerprint]string)}
 }
 
 // waitForOthers waits while another process holds the lease.
@@ -65,7 +67,7 @@ func (d *disk) waitForOthers(ctx context.Context, s *memoryStore) error {
 		d.mu.Lock()
 		holder, freed := d.holder, d.freed
 		d.mu.Unlock()
-		if holder == nil || holder.store.proc == s.proc {
+		if holder == nil || holder.store.proc == s.proc || s.LeaseLength() > 0 {
 			return nil
 		}
 		select {
@@ -96,6 +98,10 @@ func (d *disk) save(s *memoryStore, given *record.Record, ifRevision uint64) err
 		stored = d.record.Revision
 	}
 	rec.Client, rec.Revision = "erp", ifRevision+1
+	d.written = time.Now()
+	if d.lease > 0 {
+		rec.Written = s.proc.wall()
+	}
 	// A record that is there already, and only its durability is in doubt, is
 	// written once more.
 	if stored != ifRevision && (!d.inDoubt || d.record.WriteID != rec.WriteID) {
@@ -114,8 +120,8 @@ func (d *disk) save(s *memoryStore, given *record.Record, ifRevision uint64) err
 		d.note("save")
 	}
 	for other, changed := range d.watch {
-		if other != s {
-			time.AfterFunc(noticeDelay+other.proc.turn(), func() { d.call(other, changed) })
+		if other != s && !other.cut.Load() {
+			time.AfterFunc(d.notice+other.proc.turn(), func() { d.call(other, changed) })
 		}
 	}
 	return refusal
@@ -238,6 +244,16 @@ func (d *disk) free(l *memoryLease) {
 	d.holder = nil
 	close(d.freed)
 	d.freed = make(chan struct{})
+}
+
+// overdue ends a lease whose holder was not heard of for its length.
+func (d *disk) overdue(l *memoryLease) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.holder == l && (l.store.cut.Load() || l.store.proc.dead.Load()) {
+		l.lost = errors.New("the lease is over")
+		d.free(l)
+	}
 }
 
 // stealLease is what deleting the lock file does.

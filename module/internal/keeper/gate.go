@@ -27,6 +27,13 @@ type hold struct {
 	released chan struct{} // closed when requests may go on
 	drain    func()
 	release  func()
+	limit    *time.Timer
+}
+
+// open lets requests go on.
+func (h *hold) open() {
+	h.limit.Stop()
+	h.release()
 }
 
 // enter waits until the gate is open and counts the request as sent.
@@ -80,17 +87,7 @@ func (g *gate) leave() {
 // no longer than quiesce. The gate opens by itself after maxHold, or when the
 // returned function is called.
 func (g *gate) close(ctx context.Context, quiesce time.Duration) (open func()) {
-	h := &hold{drained: make(chan struct{}), released: make(chan struct{})}
-	h.drain = sync.OnceFunc(func() { close(h.drained) })
-	h.release = sync.OnceFunc(func() {
-		g.held.CompareAndSwap(h, nil)
-		close(h.released)
-	})
-	limit := time.AfterFunc(maxHold, h.release)
-	g.held.Store(h)
-	if g.sent.Load() == 0 {
-		h.drain()
-	}
+	h := g.shut()
 	patience := time.NewTimer(quiesce)
 	defer patience.Stop()
 	select {
@@ -99,8 +96,21 @@ func (g *gate) close(ctx context.Context, quiesce time.Duration) (open func()) {
 	case <-patience.C:
 	case <-ctx.Done():
 	}
-	return func() {
-		limit.Stop()
-		h.release()
+	return h.open
+}
+
+// shut holds new requests, maxHold at most, and waits for nothing.
+func (g *gate) shut() *hold {
+	h := &hold{drained: make(chan struct{}), released: make(chan struct{})}
+	h.drain = sync.OnceFunc(func() { close(h.drained) })
+	h.release = sync.OnceFunc(func() {
+		g.held.CompareAndSwap(h, nil)
+		close(h.released)
+	})
+	h.limit = time.AfterFunc(maxHold, h.release)
+	g.held.Store(h)
+	if g.sent.Load() == 0 {
+		h.drain()
 	}
+	return h
 }

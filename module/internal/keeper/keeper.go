@@ -308,9 +308,12 @@ func (k *Keeper) next(e grant.Event) {
 		k.queue = append(k.queue, effect)
 	}
 	k.publish()
-	if k.open != nil && !k.state.Holding() {
+	switch follows := k.state.GivesWay(); {
+	case k.open != nil && !k.state.Holding() && !follows:
 		k.open()
 		k.open = nil
+	case k.open == nil && follows:
+		k.open = k.gate.shut().open
 	}
 	k.arm()
 	k.broadcast()

@@ -21,8 +21,9 @@ type machine struct {
 	number int
 	store  *memoryStore
 	keeper *Keeper
-	dead   atomic.Bool // killed
-	ended  atomic.Bool // stopped in good order
+	dead   atomic.Bool  // killed
+	skew   atomic.Int64 // of its own wall clock
+	ended  atomic.Bool  // stopped in good order
 	asking atomic.Bool
 	turns  Turns // which its keeper shares with nobody, unless a test takes one
 
@@ -39,7 +40,7 @@ type machine struct {
 func (r *rig) newProcess() *machine {
 	p := &machine{rig: r, number: len(r.processes), known: make(map[string]bool)}
 	p.store = &memoryStore{disk: r.disk, proc: p}
-	p.keeper = New("erp", p.store, r.wall)
+	p.keeper = New("erp", p.store, p.wall)
 	p.keeper.state = grant.New(p.name(), 1)
 	random := r.random
 	if random == nil {
@@ -49,6 +50,8 @@ func (r *rig) newProcess() *machine {
 	r.processes = append(r.processes, p)
 	return p
 }
+
+func (p *machine) wall() time.Time { return p.rig.wall().Add(time.Duration(p.skew.Load())) }
 
 // name is what the process calls itself in the journal.
 func (p *machine) name() string { return fmt.Sprintf("process%02d", p.number) }
@@ -152,7 +155,11 @@ func (p *machine) kill() {
 	p.store.unwatch()
 	p.rig.disk.mu.Lock()
 	if h := p.rig.disk.holder; h != nil && h.store == p.store {
-		p.rig.disk.free(h)
+		if lease := p.rig.disk.lease; lease > 0 {
+			time.AfterFunc(lease, func() { p.rig.disk.overdue(h) })
+		} else {
+			p.rig.disk.free(h)
+		}
 	}
 	p.rig.disk.mu.Unlock()
 	p.answered()

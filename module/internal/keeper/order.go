@@ -105,5 +105,5 @@ func (k *Keeper) Keepable(ctx context.Context) grant.Trouble {
 	if fault == grant.Damaged || fault == grant.Foreign {
 		return grant.Trouble{Condition: grant.Misconfiguration, Cause: grant.CauseRecord, Facts: facts}
 	}
-	return grant.Trouble{Condition: grant.Backoff, Cause: grant.CauseStore, Facts: facts}
+	return grant.StoreTrouble(facts)
 }

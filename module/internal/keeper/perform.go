@@ -171,37 +171,6 @@ func (k *Keeper) followed(stored *record.Record) (*record.Record, error) {
 	})
 }
 
-// faultOf sorts an error of the store.
-func faultOf(err error) (grant.Fault, *grant.Facts) {
-	if err == nil {
-		return grant.None, nil
-	}
-	switch { // these are no trouble, and nobody prints them
-	case errors.Is(err, store.ErrNotFound):
-		return grant.Missing, nil
-	case errors.Is(err, store.ErrConflict):
-		return grant.Conflict, nil
-	case errors.Is(err, store.ErrBusy):
-		return grant.Busy, nil
-	case errors.Is(err, store.ErrRolledBack):
-		return grant.RolledBack, nil
-	}
-	facts := &grant.Facts{Detail: err.Error()}
-	switch {
-	case errors.Is(err, store.ErrNewer):
-		facts.Kind = "newer"
-		return grant.Foreign, facts
-	case errors.Is(err, store.ErrExposed):
-		facts.Kind = "exposed"
-		return grant.Foreign, facts
-	case errors.Is(err, store.ErrForeign):
-		return grant.Foreign, facts
-	case errors.Is(err, store.ErrUnreadable):
-		return grant.Damaged, facts
-	}
-	return grant.Away, facts
-}
-
 // save writes the record.
 func (k *Keeper) save(s grant.Save) grant.Saved {
 	if s.Journal {
@@ -356,15 +325,26 @@ func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 	return grant.Answered{Answer: g}
 }
 
+// othersNotice is what other replicas are given to notice an attempt, and to hold their
+// requests back as well.
+const othersNotice = 100 * time.Millisecond
+
 // hold holds requests back until those that were sent are answered, and looks
 // whether the lease is still held.
 func (k *Keeper) hold(h grant.Hold) (e grant.Drained) {
 	if h.Requests {
 		k.mu.Lock()
-		r, quiesce := k.request, k.told.Quiesce
+		r, quiesce, shared := k.request, k.told.Quiesce, k.told.Lease > 0
 		k.mu.Unlock()
 		left := r.timeout - r.timeout/3 - time.Since(r.asked)
+		notice := time.After(othersNotice)
 		open := k.gate.close(r.ctx, min(quiesce, max(0, left)))
+		if shared {
+			select {
+			case <-notice:
+			case <-r.ctx.Done():
+			}
+		}
 		k.mu.Lock()
 		if k.open != nil {
 			k.open()

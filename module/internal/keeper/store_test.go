@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"lamplighter/module/internal/record"
@@ -13,6 +14,44 @@ import (
 type memoryStore struct {
 	disk *disk
 	proc *machine
+	cut  atomic.Bool // off the disk
+
+	tries atomic.Int32 // for the lease
+	reads atomic.Int32
+}
+
+var errCut = errors.New("no route to host")
+
+// gone is why a process cannot reach the disk.
+func (s *memoryStore) gone() error {
+	switch {
+	case s.proc.dead.Load():
+		return errDead
+	case s.cut.Load():
+		return errCut
+	}
+	return nil
+}
+
+// cutOff ends the connection to the disk. A lease ends by that, after a while.
+func (s *memoryStore) cutOff() {
+	s.cut.Store(true)
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	if h := s.disk.holder; h != nil && h.store == s {
+		time.AfterFunc(s.disk.lease, func() { s.disk.overdue(h) })
+	}
+}
+
+// heal ends that: whoever watches is told.
+func (s *memoryStore) heal() {
+	s.cut.Store(false)
+	s.disk.mu.Lock()
+	changed := s.disk.watch[s]
+	s.disk.mu.Unlock()
+	if changed != nil {
+		changed()
+	}
 }
 
 func (s *memoryStore) Open(context.Context) error { return nil }
@@ -23,8 +62,8 @@ func (s *memoryStore) LeaseLength() time.Duration { return s.disk.lease }
 func (s *memoryStore) Describe(name string) string { return "/data/" + name + ".json" }
 
 func (s *memoryStore) Load(ctx context.Context, _ string) (*record.Record, error) {
-	if s.proc.dead.Load() {
-		return nil, errDead
+	if err := s.gone(); err != nil {
+		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -37,8 +76,9 @@ func (s *memoryStore) Load(ctx context.Context, _ string) (*record.Record, error
 	if !s.disk.exists {
 		return nil, store.ErrNotFound
 	}
+	s.reads.Add(1)
 	rec := *s.disk.record
-	return &rec, nil
+	return rec.Received(time.Since(s.disk.written), s.proc.wall()), nil
 }
 
 func (s *memoryStore) Save(ctx context.Context, _ string, rec *record.Record, ifRevision uint64) error {
@@ -47,8 +87,8 @@ func (s *memoryStore) Save(ctx context.Context, _ string, rec *record.Record, if
 		point = "journal"
 	}
 	d.at(s.proc, "before-"+point)
-	if s.proc.dead.Load() {
-		return errDead
+	if err := s.gone(); err != nil {
+		return err
 	}
 	if err := d.waitForOthers(ctx, s); err != nil {
 		return err
@@ -83,8 +123,8 @@ func (s *memoryStore) unwatch() {
 }
 
 func (s *memoryStore) Claim(ctx context.Context, name string, token record.Fingerprint, free func(string) (bool, error)) (string, error) {
-	if s.proc.dead.Load() {
-		return "", errDead
+	if err := s.gone(); err != nil {
+		return "", err
 	}
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
@@ -111,8 +151,9 @@ type memoryLease struct {
 }
 
 func (s *memoryStore) Lease(ctx context.Context, _ string) (store.Lease, error) {
-	if s.proc.dead.Load() {
-		return nil, errDead
+	s.tries.Add(1)
+	if err := s.gone(); err != nil {
+		return nil, err
 	}
 	// Of those that try at the same moment it is always the same one that gets it.
 	if !pass(ctx, s.proc.turn()) {

@@ -105,7 +105,9 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 	case grant.CauseUnresolved, grant.CauseNotYet, grant.CauseRecord:
 		detail = f.Detail
 	case grant.CauseStore:
-		detail = storeWords(t, f)
+		detail = cmp.Or(storeWords(t, f), why.Sentence)
+	case grant.CauseStoreRefused, grant.CauseStoreUnsafe, grant.CauseStoreFull:
+		detail += ": " + f.Detail
 	case grant.CauseRebound:
 		detail = fmt.Sprintf("the refresh token in %s was obtained from %s with another client_id or token_endpoint than the configuration has now; it is not sent there", a.Place, f.Endpoint)
 	case grant.CauseLeaseHeld:
@@ -219,7 +221,7 @@ func besideWords(f *grant.Facts) (detail, remedy string) {
 
 // answerWords are those of an answer that brought no token.
 func answerWords(client string, t grant.Trouble, f *grant.Facts) (detail, remedy string) {
-	detail, remedy = f.Detail, f.Remedy
+	detail, remedy = cmp.Or(f.Detail, "an attempt of another replica failed, and all wait"), f.Remedy
 	if remedy == "" {
 		remedy = cause.Code("transient").Remedy
 		if t.Condition == grant.Misconfiguration {
