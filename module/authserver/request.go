@@ -105,6 +105,13 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 	return b
 }
 
+// Bound stands for all that Binding is made of, as it is written.
+func (c *Client) Bound() record.Fingerprint {
+	cfg := c.cfg
+	return record.FingerprintOfAll(c.id.TokenEndpoint, cfg.Issuer, c.id.ClientID, cfg.Scope, cfg.Audience, cfg.Resource, cfg.Param,
+		cfg.Username, cfg.Claim, cfg.Assertion, cfg.SubjectToken, cfg.ActorToken, cfg.RequestedTokenType)
+}
+
 var credentialsSeed = maphash.MakeSeed()
 
 // Credentials stand, within this process, for all that a token request is made of

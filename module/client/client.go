@@ -132,6 +132,7 @@ func (c *Client) Start(maxRequests int) {
 	}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{
+			Bound:              c.server.Bound(),
 			Rotating:           c.cfg.Rotating(),
 			RequireRotation:    c.cfg.Rotating() && c.cfg.Rotation == "required",
 			Drain:              drains,

@@ -133,14 +133,14 @@ func (m *machine) keep(a *Answer) {
 func (m *machine) present() {
 	p, a := m.plan, m.plan.answer
 	if a.Outcome != Granted {
-		if t := m.record.Access(m.binding.Request); t == nil {
+		if m.access() == nil {
 			m.live = nil
 		}
 		m.schedule.atOnce() // an access token is still to be had
 		m.failed(a)
 		return
 	}
-	t := m.record.Access(p.Binding.Request)
+	t := m.access()
 	expires := p.sent.Add(a.ExpiresIn)
 	lifetime := a.ExpiresIn
 	if t != nil && m.live != nil && p.same && t.ExpiresAt.Equal(m.live.Token.ExpiresAt) {

@@ -150,6 +150,9 @@ func (m *machine) handle(e Event) {
 // start obeys a configuration. What was wrong with the former one may be mended. It
 // costs no token request unless one is due.
 func (m *machine) start(e Started) {
+	if m.settings == nil || m.settings.Bound != e.Settings.Bound {
+		m.unbound, m.live = true, nil
+	}
 	m.settings, m.givenUp = e.Settings, false
 	if m.inLine && e.OtherLine {
 		m.inLine = false

@@ -174,6 +174,10 @@ func (w *world) checkHolder(i int, s *State) {
 		if l.Expires.Mono > expiry(l.Token.AccessToken) {
 			w.wrong(fmt.Sprintf("(h) holder %d publishes a token for too long", i))
 		}
+		// (g) An access token, too, goes only where its binding is.
+		if g := l.Token.Grant; g != 0 && g != s.binding.Grant {
+			w.wrong(fmt.Sprintf("(g) holder %d publishes a token of another binding", i))
+		}
 		// Nothing is published before what came with it was written, or could not be.
 		if owed := w.h[i].owed; owed != "" && s.phase == Saving && s.plan.tries == 0 && s.plan.answer != nil && s.plan.answer.Access.AccessToken == l.Token.AccessToken && s.plan.write == keep && w.settings.Rotating {
 			w.wrong(fmt.Sprintf("holder %d publishes what is not written", i))

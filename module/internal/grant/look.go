@@ -48,6 +48,10 @@ func (m *machine) resolved(e Looked) bool {
 			m.seldom().denied = denial{} // it was taken back
 		}
 		m.binding, m.credits, m.revokes = e.Inputs.Binding, e.Inputs.Credentials, e.Inputs.Revocable
+		if m.unbound {
+			m.unbound, m.seen = false, sighting{}
+			m.restore() // whatever becomes of the store
+		}
 		return true
 	case NotYet:
 		m.fail(Trouble{Condition: Backoff, Cause: CauseNotYet, Facts: e.Facts, local: true}, 0)
@@ -162,7 +166,7 @@ const clockTolerance = time.Minute
 // restore publishes the record's access token, if it is newer than the one that is
 // published and may be injected now.
 func (m *machine) restore() {
-	t := m.record.Access(m.binding.Request)
+	t := m.access()
 	if t == nil {
 		if m.live != nil && m.revoked() {
 			m.schedule.atOnce()
@@ -191,6 +195,17 @@ func (m *machine) restore() {
 	m.beforeGrantEnds()
 	m.trouble = Trouble{}
 	m.tell(TokenRestored, Trouble{})
+}
+
+// access returns the record's access token for what is asked for now, of the
+// authorization server and client that are configured now: another one's may be for
+// another service.
+func (m *machine) access() *record.AccessToken {
+	t := m.record.Access(m.binding.Request)
+	if m.unbound || t == nil || t.Grant != 0 && t.Grant != m.binding.Grant {
+		return nil
+	}
+	return t
 }
 
 // contested reports whether another holder of the record obtained a token for other

@@ -33,6 +33,11 @@ type Settings struct {
 	// Timeout bounds one token request, from the connection on.
 	Timeout time.Duration
 
+	// Bound stands for what the binding is resolved from, as it is written: settings
+	// with another one may want tokens for another service, of which nobody knows
+	// before they are resolved.
+	Bound record.Fingerprint
+
 	// Lease is how long a lease outlives its holder, of a store that replicas share; 0
 	// if it ends with its holder.
 	Lease time.Duration
@@ -205,6 +210,7 @@ type State struct {
 	again   bool // to look once more
 	putOff  bool // an attempt begins anew in a moment
 	settled bool // a look has ended since things changed
+	unbound bool // the binding is one of other settings: until they are resolved, no token is injected
 	loaded  bool
 	unsaved bool // what the record says of the living grant is only in memory
 	givenUp bool // nothing more is written: the process ends

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -102,5 +103,55 @@ func TestATokenOfTheFormerScopeIsNotUsed(t *testing.T) {
 		if token := p.keeper.Current(); token != nil {
 			t.Errorf("a token of the former scope: %+v", token)
 		}
+	})
+}
+
+// A token is for the upstreams that its authorization server is trusted with: the same
+// name may stand for another service by now.
+func TestATokenOfAnotherAuthorizationServerIsNotUsed(t *testing.T) {
+	for name, restart := range map[string]bool{"after a restart": true, "while it runs": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot(func(s *Settings) { s.Bound = 1 })
+				old := p.token()
+				time.Sleep(time.Minute)
+				former := r.binding
+				r.change(func() { r.binding.Grant, r.binding.TokenEndpoint = 77, "https://elsewhere.example/token" })
+				if restart {
+					p.kill()
+					p = r.newProcess()
+				}
+				stop := p.start(func(s *Settings) { s.Bound = 2 })
+				p.unavailable()
+				r.wantState(p, StateMisconfigured, grant.CauseRebound)
+				p.unavailableAtOnce()
+
+				r.change(func() { r.binding = former })
+				if !restart {
+					stop()
+				} else {
+					p.start(func(s *Settings) { s.Bound = 1 })
+				}
+				if token := p.token(); token.AccessToken != old.AccessToken {
+					t.Errorf("got %+v after the edit was taken back, %+v before it", token, old)
+				}
+				r.wantRequests(1)
+			})
+		})
+	}
+}
+
+// The store may be away while a configuration is loaded, and settings may stay as they
+// are but for their spelling.
+func TestATokenThatIsStillWhatIsAskedForOutlastsAReloadWithoutAStore(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot(func(s *Settings) { s.Bound = 1 })
+		old := p.token()
+		r.disk.refuseLoads(errors.New("the disk is away"))
+		p.start(func(s *Settings) { s.Bound = 2 })
+		if token := p.token(); token.AccessToken != old.AccessToken {
+			t.Errorf("got %+v, had %+v", token, old)
+		}
+		r.wantRequests(1)
 	})
 }
