@@ -132,15 +132,14 @@ func (c *Client) Start(maxRequests int) {
 	}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{
-			Bound:              c.server.Bound(),
-			Rotating:           c.cfg.Rotating(),
-			RequireRotation:    c.cfg.Rotating() && c.cfg.Rotation == "required",
-			Drain:              drains,
-			RefreshWindowRatio: c.cfg.RefreshWindowRatio,
-			MinRefreshInterval: time.Duration(c.cfg.MinRefreshInterval),
-			Timeout:            time.Duration(c.cfg.Timeout),
-			ReuseGrace:         time.Duration(c.cfg.ReuseGrace),
-
+			Bound:                 c.server.Bound(),
+			Rotating:              c.cfg.Rotating(),
+			RequireRotation:       c.cfg.Rotating() && c.cfg.Rotation == "required",
+			Drain:                 drains,
+			RefreshWindowRatio:    c.cfg.RefreshWindowRatio,
+			MinRefreshInterval:    time.Duration(c.cfg.MinRefreshInterval),
+			Timeout:               time.Duration(c.cfg.Timeout),
+			ReuseGrace:            time.Duration(c.cfg.ReuseGrace),
 			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
 		},
 		Quiesce:     time.Duration(c.cfg.Quiesce),
