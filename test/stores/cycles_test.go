@@ -153,7 +153,7 @@ func (c *cycles) befall(kind string) incident {
 	if kind == "failover" {
 		return c.failover()
 	}
-	i := incident{kind: kind, asking: kind == "kill" && c.rand.IntN(2) == 0}
+	i := incident{kind: kind, asking: c.rand.IntN(2) == 0}
 	victim := c.replicas[c.rand.IntN(len(c.replicas))]
 	moment := c.upTo(1500 * time.Millisecond)
 	var heal func()
