@@ -76,14 +76,14 @@ func TestNoErrorOfOursOrCaddysShowsASecret(t *testing.T) {
 	var answers strings.Builder
 	provoke := func(header ...string) {
 		for _, path := range []string{"/", "/reset", "/garbage", "/cut", "/chunk", "/large", "/401", "/redirect", "/500"} {
-			methods := []string{"GET", "POST"}
+			length := 1
 			if path == "/cut" || path == "/chunk" {
 				// Caddy logs the length of a body that net/http may still be reading,
 				// which the race detector would take for ours.
-				methods = methods[:1]
+				length = 0
 			}
-			for _, method := range methods {
-				request := fmt.Sprintf("%s %s?access_token=evil HTTP/1.1\nHost: x\nConnection: close\nContent-Length: 1\n%s\n\nx", method, path, strings.Join(header, "\n"))
+			for _, method := range []string{"GET", "POST"} {
+				request := fmt.Sprintf("%s %s?access_token=evil HTTP/1.1\nHost: x\nConnection: close\nContent-Length: %d\n%s\n\n%s", method, path, length, strings.Join(header, "\n"), "x"[:length])
 				answers.WriteString(s.Rough(strings.Replace(request, "\n\n\n", "\n\n", 1)))
 			}
 		}

@@ -1,5 +1,6 @@
 // Package guard answers who may call: whoever can send a request acts with the token of
-// the upstream.
+// the upstream. It looks at the caller's address and secret, and at Host and Origin, which
+// tell a browser that was sent by a foreign page.
 //
 // It knows the request and the connection that it came by. It must not know clients,
 // tokens or upstreams.

@@ -1,8 +1,9 @@
 // Package store keeps the durable state of OAuth 2.0 clients: one [record.Record] per
 // client, written with compare-and-swap and spent under a lease.
 //
-// It knows bytes, files and locks. It must not know HTTP, the token endpoint,
-// schedules or Caddy: what a record means is the keeper's business.
+// It knows bytes, files, locks, and encryption at rest (age). It must not know HTTP, the
+// token endpoint, schedules or Caddy: what a record means is what the packages record and
+// grant say.
 package store
 
 import (

@@ -5,7 +5,7 @@
 // request is sent is the business of asking, how an answer is read that of reading, and how
 // an assertion is signed that of signing. It keeps no state and no timer, takes its clock as
 // an argument, never retries, never follows a redirect, and never puts a secret into an
-// error. When to ask, and what to do with an answer, is the keeper's business.
+// error. When to ask, and what an answer does to a grant, is what package grant says.
 package tokenendpoint
 
 import (
