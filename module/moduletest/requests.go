@@ -3,11 +3,13 @@ package moduletest
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -27,7 +29,8 @@ func (s *Sidecar) Do(method, path, body string, header ...string) (*http.Respons
 	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req)
 	for range 5 {
 		// At a reload Caddy resets connections that nobody has accepted yet.
-		if err == nil || method != http.MethodGet {
+		reset := errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+		if err == nil || method != http.MethodGet && !reset {
 			break
 		}
 		res, err = (&http.Transport{DisableKeepAlives: true}).RoundTrip(req.Clone(ctx))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lamplighter/module/internal/tokenendpoint"
@@ -99,6 +100,23 @@ func (s *server) login() string {
 	return seed
 }
 
+// firstThatAsks waits for the next request that is sent, and returns whose it is. do is
+// called before it is answered.
+func (s *server) firstThatAsks(do func(p *machine)) *machine {
+	var first atomic.Pointer[machine]
+	s.mu.Lock()
+	s.onSent = func(p *machine, _ string) {
+		if first.CompareAndSwap(nil, p) {
+			do(p)
+		}
+	}
+	s.mu.Unlock()
+	for first.Load() == nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	return first.Load()
+}
+
 // ask is what a keeper's Inputs.Ask does.
 func (s *server) ask(ctx context.Context, p *machine, token string, beforeSend func() error) answer {
 	s.mu.Lock()
@@ -128,8 +146,11 @@ func (s *server) ask(ctx context.Context, p *machine, token string, beforeSend f
 		return answerUnanswered()
 	}
 	s.record(p, token)
-	if s.onSent != nil {
-		s.onSent(p, token)
+	s.mu.Lock()
+	onSent := s.onSent
+	s.mu.Unlock()
+	if onSent != nil {
+		onSent(p, token)
 	}
 	p.asking.Store(true)
 	defer p.answered()

@@ -113,16 +113,7 @@ func TestTheAnswerOfTheFormerHolderEndsTheDoubt(t *testing.T) {
 		first, second := r.boot(), r.boot()
 		first.token()
 		second.token()
-		var cut *machine
-		r.server.onSent = func(p *machine, _ string) {
-			if cut == nil {
-				cut = p
-				p.store.cutOff()
-			}
-		}
-		for cut == nil {
-			time.Sleep(time.Second)
-		}
+		cut := r.server.firstThatAsks(func(p *machine) { p.store.cutOff() })
 		other := r.processes[1-slices.Index(r.processes, cut)]
 		go other.refresh(false)
 		for r.server.count() < 3 {
@@ -165,11 +156,7 @@ func TestA401WaitsForTheAttemptOfAnotherReplica(t *testing.T) {
 		first.token()
 		old := second.token()
 		r.server.always(fault{before: time.Second, after: 2 * time.Second})
-		var asks *machine
-		r.server.onSent = func(p *machine, _ string) { asks = p }
-		for asks == nil {
-			time.Sleep(10 * time.Millisecond)
-		}
+		asks := r.server.firstThatAsks(func(*machine) {})
 		other := r.processes[1-slices.Index(r.processes, asks)]
 		other.store.unwatch()
 		if v := other.unauthorized(old); v != Stale {
