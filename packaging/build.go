@@ -60,7 +60,8 @@ func (r *release) describe(ctx context.Context, binary string) error {
 		}
 	}
 	dir = filepath.Join(r.work, manual)
-	if _, err := r.run(ctx, nil, binary, "manpage", "--directory", dir); err != nil {
+	// The pages have a date, of the time zone that one is in.
+	if _, err := r.run(ctx, []string{"TZ=UTC"}, binary, "manpage", "--directory", dir); err != nil {
 		return err
 	}
 	return compress(dir)

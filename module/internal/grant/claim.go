@@ -85,21 +85,24 @@ func (m *machine) recheck(taken *Facts) {
 // may be. What began a grant of this very record, by now, is no other's.
 func (m *machine) denied(seed string) *Trouble {
 	d := m.rarely().denied
-	if seed == "" || d.token != record.FingerprintOf(seed) {
-		return nil
-	}
-	if l := m.record.Lineage(m.record.LineageOf(d.token)); l != nil && l.Since > 0 {
+	if seed == "" || d.token != record.FingerprintOf(seed) || m.began(d.token) {
 		return nil
 	}
 	t := takenTrouble(d.facts)
 	return &t
 }
 
+// began reports whether a refresh token began a grant of this very record.
+func (s *State) began(token record.Fingerprint) bool {
+	l := s.record.Lineage(s.record.LineageOf(token))
+	return l != nil && l.Since > 0
+}
+
 // Beside returns trouble about a refresh token of the configuration that is not tried, and
 // that nothing depends on: a grant lives beside it. ok is false if there is none.
 func (s *State) Beside() (t Trouble, ok bool) {
 	d := s.rarely().denied
-	if d.token == 0 || s.settings == nil || !s.record.Lives(s.binding.Grant) || s.record.Displaced(d.token, s.binding.Grant) {
+	if d.token == 0 || s.settings == nil || s.began(d.token) || !s.record.Lives(s.binding.Grant) || s.record.Displaced(d.token, s.binding.Grant) {
 		return Trouble{}, false
 	}
 	t = takenTrouble(d.facts)
