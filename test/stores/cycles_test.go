@@ -64,7 +64,10 @@ func number(t *testing.T, name string, standard int) int {
 // LAMPLIGHTER_SEED repeats a run.
 func TestCycles(t *testing.T) {
 	for name, backend := range backends {
-		t.Run(name, func(t *testing.T) { runCycles(t, backend(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // they wait, most of the time
+			runCycles(t, backend(t))
+		})
 	}
 }
 

@@ -150,14 +150,19 @@ func TestARedisThatForgetsIsRefused(t *testing.T) {
 	}
 }
 
+// follows reports whether a replica follows, and its primary knows.
+func follows(t testing.TB, primary, replica *rig.Redis) bool {
+	t.Helper()
+	return strings.Contains(fmt.Sprint(do(t, replica, "", "INFO replication")), "master_link_status:up") &&
+		strings.Contains(fmt.Sprint(do(t, primary, "", "INFO replication")), "state=online")
+}
+
 // follow starts a replica of a server, and waits until it follows.
 func follow(t testing.TB, primary *rig.Redis, settings ...string) *rig.Redis {
 	t.Helper()
 	host, port, _ := net.SplitHostPort(primary.Address)
 	r := rig.StartRedis(t, "redis-server", append([]string{"--replicaof", host + " " + port}, settings...)...)
-	rig.Eventually(t, "the replica follows", func() bool {
-		return strings.Contains(fmt.Sprint(do(t, r, "", "INFO replication")), "master_link_status:up")
-	})
+	rig.Eventually(t, "the replica follows", func() bool { return follows(t, primary, r) })
 	return r
 }
 
@@ -190,9 +195,7 @@ func TestAWriteThatNoReplicaHasIsNotConfirmed(t *testing.T) {
 	b := newBetween(t, primary.Address)
 	host, port, _ := net.SplitHostPort(b.Listen)
 	replica := rig.StartRedis(t, "redis-server", "--replicaof", host+" "+port)
-	rig.Eventually(t, "the replica follows", func() bool {
-		return strings.Contains(fmt.Sprint(do(t, replica, "", "INFO replication")), "master_link_status:up")
-	})
+	rig.Eventually(t, "the replica follows", func() bool { return follows(t, primary, replica) })
 	e := opened(t, redisEngine(t, primary.Address, "durability replicas 1"))
 	tag, err := e.Put(t.Context(), "erp", []byte("one"), "")
 	if err != nil {
