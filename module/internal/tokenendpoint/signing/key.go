@@ -39,6 +39,13 @@ type signingKey struct {
 	alg string
 }
 
+// ParseKey reads a private key, in each form in which people have them. Its errors hold nothing
+// of it.
+func ParseKey(text string) (crypto.Signer, error) {
+	k, err := parseKey(text)
+	return k.key, err
+}
+
 // parseKey reads a private key: PEM (PKCS #8, PKCS #1, SEC 1), a JWK (RFC 7517),
 // or the JSON file of a Google service account, which holds PEM.
 func parseKey(text string) (k signingKey, err error) {
