@@ -9,6 +9,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -55,6 +56,7 @@ func command(cmd *cobra.Command) {
 	flags.String("api", "127.0.0.1:9802", "address of the API")
 	flags.String("dir", "lamplighter-demo", "directory of all files")
 	flags.Duration("lifetime", 15*time.Second, "how long access tokens live, in whole seconds")
+	flags.Bool("dpop", false, "bind access tokens to a key of the client, and demand a proof of it with each request (RFC 9449)")
 	flags.Bool("server-only", false, "run the servers without the sidecar, for tests; ports may be 0")
 	flags.Bool("json", false, "print events as JSON, one a line")
 	flags.Bool("fresh", false, "start over: remove what an earlier demo left in the directory")
@@ -77,6 +79,7 @@ type demo struct {
 	api                 string
 	dir                 directory
 	lifetime            time.Duration
+	dpop                bool
 	serverOnly          bool
 	fresh               bool
 	out                 *output
@@ -94,6 +97,7 @@ func newDemo(fl caddycmd.Flags) (*demo, error) {
 		api:                 fl.String("api"),
 		dir:                 directory(dir),
 		lifetime:            fl.Duration("lifetime"),
+		dpop:                fl.Bool("dpop"),
 		serverOnly:          fl.Bool("server-only"),
 		fresh:               fl.Bool("fresh"),
 		out:                 &output{w: os.Stdout, json: fl.Bool("json")},
@@ -103,6 +107,9 @@ func newDemo(fl caddycmd.Flags) (*demo, error) {
 
 // check refuses what nobody else may reach, and what a Caddyfile cannot hold.
 func (d *demo) check() error {
+	if d.dpop && !d.serverOnly {
+		return errors.New("--dpop is for --server-only")
+	}
 	if strings.ContainsAny(string(d.dir), "{}\"`\n") {
 		return fmt.Errorf("the path %s holds characters that a Caddyfile cannot: choose another with --dir", d.dir)
 	}
@@ -176,6 +183,7 @@ func (d *demo) prepare() error {
 		ClientID:     clientID,
 		ClientSecret: secret,
 		Lifetime:     d.lifetime,
+		DPoP:         d.dpop,
 		StateFile:    d.dir.path(stateName),
 		OnEvent:      d.happened,
 	})

@@ -56,11 +56,15 @@ func (s *Server) tokens(st *state, grant int, withoutRefreshToken bool) answer {
 	g := st.Grants[grant]
 	var out struct {
 		AccessToken  string `json:"access_token"`
+		TokenType    string `json:"token_type,omitempty"`
 		ExpiresIn    int    `json:"expires_in"`
 		IDToken      string `json:"id_token"`
 		RefreshToken string `json:"refresh_token,omitempty"`
 	}
 	out.AccessToken = st.token(accessToken, grant, g.Access)
+	if s.options.DPoP {
+		out.TokenType = "DPoP"
+	}
 	out.ExpiresIn = int(s.options.Lifetime / time.Second)
 	out.IDToken = st.idToken(s.options.ClientID, g.ExpiresAt)
 	if !withoutRefreshToken {

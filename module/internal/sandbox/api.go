@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -20,19 +21,35 @@ type reply struct {
 
 // serveAPI answers any request with one current access token.
 func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	s.giveNonce(w, atAPI)
+	scheme := "Bearer"
+	if s.options.DPoP {
+		scheme = "DPoP"
+	}
 	values := r.Header.Values("Authorization")
 	if len(values) == 0 {
-		s.unauthorized(w, r, "Bearer", "it has no token")
+		s.unauthorized(w, r, scheme, "it has no token")
 		return
 	}
-	const refused = `Bearer error="invalid_token"`
-	token, isBearer := strings.CutPrefix(values[0], "Bearer ")
-	if !isBearer || len(values) > 1 {
-		s.unauthorized(w, r, refused, "it has no Bearer token, or more than one")
+	refused := scheme + ` error="invalid_token"`
+	token, itIs := strings.CutPrefix(values[0], scheme+" ")
+	if !itIs || len(values) > 1 {
+		s.unauthorized(w, r, refused, "it has no "+scheme+" token, or more than one")
 		return
+	}
+	thumbprint := ""
+	if s.options.DPoP {
+		var err error
+		if thumbprint, err = s.proven(r, atAPI, token); errors.Is(err, errWantsNonce) {
+			challengeWith(w, proofChallenge(err), err.Error())
+			return
+		} else if err != nil {
+			s.unauthorized(w, r, proofChallenge(err), "its proof: "+err.Error())
+			return
+		}
 	}
 	s.mu.Lock()
-	generation, err := s.state.accepts(token)
+	generation, err := s.state.accepts(token, thumbprint)
 	s.mu.Unlock()
 	if err != nil {
 		s.unauthorized(w, r, refused, "its token: "+err.Error())
@@ -58,6 +75,10 @@ func (s *Server) unauthorized(w http.ResponseWriter, r *http.Request, challenge,
 		generation = c.Generation
 	})
 	s.report(EventUnauthorized, generation, "the API refused %s %s: %s", r.Method, r.URL.Path, why)
+	challengeWith(w, challenge, why)
+}
+
+func challengeWith(w http.ResponseWriter, challenge, why string) {
 	w.Header().Set("Www-Authenticate", challenge)
 	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "unauthorized", "error_description": why})
 }

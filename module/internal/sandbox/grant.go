@@ -22,6 +22,7 @@ var (
 	errUnknownToken = errors.New("it was never issued here")
 	errRevoked      = errors.New("its grant was revoked")
 	errSpent        = errors.New("it is spent")
+	errOtherKey     = errors.New("it is bound to another key")
 )
 
 // token makes the one token of a kind, grant and generation.
@@ -84,19 +85,21 @@ func (st *state) spendable(token string) (grant int, err error) {
 }
 
 // rotate issues the next generation of a grant's tokens, which kills the ones
-// before: the access token, and the refresh token unless it is to be kept.
-func (st *state) rotate(grant int, lifetime time.Duration, keepRefreshToken bool) {
+// before: the access token, and the refresh token unless it is to be kept. The access token is
+// bound to the key of that thumbprint, if there is one.
+func (st *state) rotate(grant int, lifetime time.Duration, keepRefreshToken bool, thumbprint string) {
 	st.Generation++
 	g := &st.Grants[grant]
-	g.Access = st.Generation
+	g.Access, g.Thumbprint = st.Generation, thumbprint
 	g.ExpiresAt = time.Now().Add(lifetime)
 	if !keepRefreshToken {
 		g.Refresh = st.Generation
 	}
 }
 
-// accepts tells whether an access token is good now, and its generation.
-func (st *state) accepts(token string) (generation int, err error) {
+// accepts tells whether an access token is good now, with a proof by the key of that thumbprint,
+// and its generation.
+func (st *state) accepts(token, thumbprint string) (generation int, err error) {
 	i, generation, ok := st.find(accessToken, token)
 	if !ok {
 		return 0, errUnknownToken
@@ -109,6 +112,8 @@ func (st *state) accepts(token string) (generation int, err error) {
 		return generation, fmt.Errorf("generation %d died when %d was issued", generation, g.Access)
 	case !time.Now().Before(g.ExpiresAt):
 		return generation, errors.New("it has expired")
+	case g.Thumbprint != thumbprint:
+		return generation, errOtherKey
 	}
 	return generation, nil
 }

@@ -60,7 +60,7 @@ func (s *Server) newCode(redirectURI, challenge string) string {
 }
 
 // redeem exchanges an authorization code, once, for the tokens of a new grant.
-func (s *Server) redeem(params url.Values) answer {
+func (s *Server) redeem(params url.Values, thumbprint string) answer {
 	s.mu.Lock()
 	c, ok := s.codes[params.Get("code")]
 	delete(s.codes, params.Get("code"))
@@ -75,7 +75,7 @@ func (s *Server) redeem(params url.Values) answer {
 	err := s.update(func(st *state) error {
 		st.login()
 		newest := len(st.Grants) - 1
-		st.rotate(newest, s.options.Lifetime, false)
+		st.rotate(newest, s.options.Lifetime, false, thumbprint)
 		generation = st.Generation
 		out = s.tokens(st, newest, false)
 		return nil

@@ -32,6 +32,12 @@ type Options struct {
 	// RFC 9700 section 4.14.2 wants it. EIAM only refuses that token.
 	RevokeOnReuse bool
 
+	// DPoP binds access tokens to the key of a proof (RFC 9449), which each token request and
+	// each request of the API must have, with a nonce. There is a new one every NonceEvery, a
+	// second unless given; the one before is still good.
+	DPoP       bool
+	NonceEvery time.Duration
+
 	// OnEvent, if set, is called for everything that befalls a grant, perhaps
 	// from several goroutines at once.
 	OnEvent func(Event)
@@ -68,6 +74,7 @@ type Server struct {
 	later  *time.Timer // to write counters, nil if they are written
 	faults []Fault     // still to be applied, in this order
 	codes  map[string]code
+	proofs proofs
 }
 
 // New makes a server with the grants of its state file. If there are none it
@@ -78,6 +85,9 @@ func New(options Options) (*Server, error) {
 	}
 	if options.Lifetime < time.Second || options.Lifetime%time.Second != 0 {
 		return nil, fmt.Errorf("the lifetime of access tokens must be whole seconds, one at least: %v", options.Lifetime)
+	}
+	if options.NonceEvery <= 0 {
+		options.NonceEvery = time.Second
 	}
 	st, err := loadState(options.StateFile)
 	if err != nil {

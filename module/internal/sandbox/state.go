@@ -28,6 +28,9 @@ type grant struct {
 	Access    int       `json:"access"`  // of the only access token that may be valid
 	ExpiresAt time.Time `json:"expires_at"`
 	Revoked   bool      `json:"revoked"`
+
+	// Thumbprint is that of the key that the access token is bound to, "" if it is to none.
+	Thumbprint string `json:"jkt,omitempty"`
 }
 
 // Counters count what happened since the state file was made.
@@ -38,6 +41,12 @@ type Counters struct {
 	Faults             int `json:"faults"`
 	APIOK              int `json:"api_ok"`
 	APIUnauthorized    int `json:"api_unauthorized"`
+
+	// Of proofs of possession: how many came, how many of them not for the first time, and how
+	// many named no nonce that is good now.
+	Proofs         int `json:"proofs"`
+	ReplayedProofs int `json:"replayed_proofs"`
+	NoncesDemanded int `json:"nonces_demanded"`
 
 	// Generation is how many refreshes succeeded, and the newest tokens' number.
 	Generation int `json:"generation"`

@@ -14,6 +14,7 @@ import (
 // serveToken is the token endpoint: EIAM's rules, or what a fault makes of them.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	s.count(true, func(c *Counters) { c.TokenRequests++ })
+	s.giveNonce(w, atTokenEndpoint)
 	fault := s.nextFault()
 	if fault.Kind == faultDelay {
 		fault.pause(r.Context())
@@ -34,11 +35,19 @@ func (s *Server) exchange(r *http.Request, keepRefreshToken bool) answer {
 	if err != nil {
 		return s.refuse(err)
 	}
+	thumbprint := ""
+	if s.options.DPoP {
+		if thumbprint, err = s.proven(r, atTokenEndpoint, ""); errors.Is(err, errWantsNonce) {
+			return wantsNonce.answer()
+		} else if err != nil {
+			return s.refuse(proofRefusal(err))
+		}
+	}
 	if params.Get("grant_type") == "authorization_code" {
-		return s.redeem(params)
+		return s.redeem(params, thumbprint)
 	}
 	presented := params.Get("refresh_token")
-	out, generation, err := s.refresh(presented, keepRefreshToken)
+	out, generation, err := s.refresh(presented, keepRefreshToken, thumbprint)
 	if err != nil {
 		return s.refuse(err)
 	}
@@ -98,13 +107,13 @@ func equal(a, b string) bool {
 }
 
 // refresh exchanges a refresh token, and kills what it replaces.
-func (s *Server) refresh(presented string, keepRefreshToken bool) (out answer, generation int, err error) {
+func (s *Server) refresh(presented string, keepRefreshToken bool, thumbprint string) (out answer, generation int, err error) {
 	err = s.update(func(st *state) error {
 		grant, err := st.spendable(presented)
 		if err != nil {
 			return err
 		}
-		st.rotate(grant, s.options.Lifetime, keepRefreshToken)
+		st.rotate(grant, s.options.Lifetime, keepRefreshToken, thumbprint)
 		generation = st.Generation
 		out = s.tokens(st, grant, keepRefreshToken)
 		return nil
