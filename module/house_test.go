@@ -29,8 +29,8 @@ var arrows = map[string][]string{
 	"admin": {".", "adminapi", "client", "internal/redact"},
 	".":     {"adminapi", "client", "login", "observe", "placeholder", "settings"},
 	"client": {
-		"adminapi", "authserver", "inject", "internal/grant", "internal/keeper", "internal/panics", "internal/percaller", "internal/record",
-		"internal/redact", "internal/store", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings",
+		"adminapi", "authserver", "exchange", "inject", "internal/grant", "internal/keeper", "internal/panics", "internal/record",
+		"internal/redact", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings",
 	},
 	"records": {
 		"adminapi", "internal/carry", "internal/durable", "internal/keeper", "internal/ledger", "internal/record", "internal/redact", "internal/store",
@@ -42,7 +42,8 @@ var arrows = map[string][]string{
 	"guard":           {"cause", "internal/origin", "internal/redact", "observe", "placeholder", "problem"},
 	"authserver":      {"cause", "internal/grant", "internal/origin", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
 	"settings":        {"inject", "internal/origin", "internal/provider", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection"},
-	"inject":          {"internal/keeper", "internal/percaller"},
+	"exchange":        {"adminapi", "internal/keeper", "internal/percaller", "internal/tokenendpoint"},
+	"inject":          {"internal/keeper"},
 	"destination":     {"internal/origin"},
 	"problem":         {"cause"},
 	"internal":        {"cause", "internal", "store"},

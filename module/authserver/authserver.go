@@ -7,6 +7,7 @@
 package authserver
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net/http"
@@ -84,6 +85,17 @@ type Client struct {
 
 // Identity is what tells the client from others of its server.
 func (c *Client) Identity() settings.Identity { return c.id }
+
+// Address names the server, which other clients may ask too: scheme, host and port of its
+// token endpoint, or of its issuer.
+func (c *Client) Address() string {
+	var r placeholder.Resolver
+	endpoint := cmp.Or(r.Value("token_endpoint", c.id.TokenEndpoint), c.cfg.Issuer)
+	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host
+	}
+	return endpoint
+}
 
 // Of returns the client of that name and identity.
 func (s *Server) Of(name string, id settings.Identity) *Client {

@@ -2,8 +2,9 @@
 // requests the permission to be sent with one, and holds what the clients of one
 // configuration share (kinds, seeds, turns to ask an authorization server).
 //
-// It knows settings, the authorization server and records. It must not know requests on
-// their way, which have a [Pass] of it and no more, nor the app, commands and HTTP servers.
+// It knows settings, the authorization server, records, and who is told (observe). It must
+// not know requests on their way, which have a [Pass] of it and no more, nor the app,
+// commands and HTTP servers; what callers have of their own is exchange's.
 package client
 
 import (
@@ -14,10 +15,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/authserver"
+	"lamplighter/module/exchange"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/percaller"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/observe"
 	"lamplighter/module/records"
@@ -47,7 +48,7 @@ type Client struct {
 	log      *observe.Reporter
 	events   *observe.Emitter
 
-	callers    *exchanger         // nil unless each caller has a token of its own
+	callers    *exchange.Tokens   // nil unless each caller has a token of its own
 	others     map[string]*Client // whose tokens the settings mention
 	dependents []*Client          // which mention this one's
 }
@@ -80,18 +81,11 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 // acquire takes what the client shares with other configurations.
 func (c *Client) acquire(use *records.Use) (err error) {
 	c.record = use.Record(c.name, c.log.Logger)
-	c.keeper, c.counts = c.record.Keeper, counted.take(c.name)
-	if !c.cfg.PerCaller() {
-		return nil
+	c.keeper, c.counts = c.record.Keeper, observe.CountsOf(c.name)
+	if c.cfg.PerCaller() {
+		c.callers, err = exchange.Of(c.record.Key, c.exchange())
 	}
-	tokens, _, err := exchanges.LoadOrNew(c.record.Key, func() (caddy.Destructor, error) {
-		return pooled[*callersTokens]{value: &callersTokens{cache: percaller.New()}}, nil
-	})
-	if err != nil {
-		return err
-	}
-	c.callers = &exchanger{callersTokens: tokens.(pooled[*callersTokens]).value, settings: record.FingerprintOfAll(c.allSettings()).String()}
-	return nil
+	return err
 }
 
 // release gives it back.
@@ -100,9 +94,9 @@ func (c *Client) release() (err error) {
 		return nil
 	}
 	c.record.Release()
-	counted.giveBack(c.name)
+	observe.ReleaseCounts(c.name)
 	if c.callers != nil {
-		_, err = exchanges.Delete(c.record.Key)
+		err = c.callers.Release()
 	}
 	return err
 }
@@ -112,10 +106,7 @@ func (c *Client) warnings() (list []string) {
 	if c.seedErr != nil && c.cfg.Rotating() {
 		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
 	}
-	list = append(list, c.allSettings().LiteralSecrets()...)
-	if c.cfg.TLS != nil && c.cfg.TLS.InsecureSkipVerify {
-		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
-	}
+	list = append(list, c.allSettings().Warnings()...)
 	if c.inject.NamesCallerInURL() {
 		list = append(list, "subject_token: access logs show the query, and so the callers' tokens; use {http.request.header.<name>}, or filter the log with 'format filter'")
 	}

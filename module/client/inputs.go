@@ -35,10 +35,7 @@ func (c *Client) inputs() (keeper.Inputs, error) {
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req
 			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
-			ctx, done := c.traces.Span(ctx, c.name, c.cfg.GrantType)
-			answer := c.request(ctx, ask)
-			done(answer)
-			return answer
+			return c.traced(ctx, &ask)
 		},
 	}, nil
 }
@@ -49,6 +46,14 @@ func (c *Client) TokenOf(name string) (string, error) {
 		return t.AccessToken, nil
 	}
 	return "", &keeper.NotYet{Detail: fmt.Sprintf("client %s, whose access token it sends, has none yet", name)}
+}
+
+// traced makes one token request, and shows it to whoever traces the client's requests.
+func (c *Client) traced(ctx context.Context, req *tokenendpoint.Request) tokenendpoint.Answer {
+	ctx, done := c.traces.Span(ctx, c.name, c.cfg.GrantType)
+	answer := c.request(ctx, *req)
+	done(answer)
+	return answer
 }
 
 // request makes one token request. What its answer brings must fit into requests.

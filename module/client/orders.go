@@ -9,8 +9,6 @@ import (
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/records"
-	"lamplighter/module/settings"
 )
 
 // Refresh obtains a new token now, with force despite Retry-After. Its error, as that of
@@ -93,43 +91,14 @@ func (c *Client) Adopt(ctx context.Context, req adminapi.AdoptRequest) (*adminap
 	if !c.cfg.Rotating() {
 		return nil, fmt.Errorf("client %s keeps no refresh token of its own", c.name)
 	}
-	name, from := cmp.Or(req.Client, c.name), c.record.Use
-	if err := settings.CheckName(name); err != nil {
-		return nil, err
+	result, err := c.set.stores.Adopt(ctx, c.record, cmp.Or(req.Client, c.name), req.Store)
+	if err == nil {
+		c.keeper.Recheck()
 	}
-	if req.Store != "" {
-		var err error
-		if from, err = c.set.stores.Named(req.Store, c.record.Use); err != nil {
-			return nil, err
-		}
-		defer from.Close()
-	}
-	for _, other := range c.set.List() {
-		if other.name != name || !other.record.Use.Same(from) {
-			continue
-		}
-		if other == c {
-			return nil, fmt.Errorf("the grant of client %s is in that record already", c.name)
-		}
-		return nil, fmt.Errorf("client %s is one of the configuration, and would lose its grant: take it away from there first", other.name)
-	}
-	result, err := records.Carry(ctx, from, name, c.record.Use, c.name)
-	if err != nil {
-		return nil, err
-	}
-	c.keeper.Recheck()
-	return result, nil
+	return result, err
 }
 
 // MoveTo carries the client's grant over to a store that a command names.
 func (c *Client) MoveTo(ctx context.Context, named string) (*adminapi.AdoptResult, error) {
-	other, err := c.set.stores.Named(named, c.record.Use)
-	if err != nil {
-		return nil, err
-	}
-	defer other.Close()
-	if other.Same(c.record.Use) {
-		return nil, fmt.Errorf("the grant of client %s is there already", c.name)
-	}
-	return records.Carry(ctx, c.record.Use, c.name, other, c.name)
+	return c.set.stores.Move(ctx, c.record, named)
 }

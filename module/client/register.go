@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -96,12 +95,12 @@ func (s *Set) register(c *Client) error {
 // inParallel calls do with 0 to n-1, on all processors.
 func inParallel(n int, do func(i int)) {
 	var wg sync.WaitGroup
-	var next atomic.Int64
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		turns <- struct{}{}
 		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
-			}
+			do(i)
+			<-turns
 		})
 	}
 	wg.Wait()

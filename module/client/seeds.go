@@ -6,33 +6,20 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/record"
 	"lamplighter/module/placeholder"
 )
 
-// seeds are the refresh tokens that the clients of a configuration were given, by
-// their fingerprints. One token belongs to one client: two would spend each other's.
-type seeds map[record.Fingerprint]*Client
-
-// claim makes a seed that of a client, unless it is another's. It returns whose it
-// is.
-func (s seeds) claim(seed record.Fingerprint, c *Client) (owner *Client) {
-	if owner = s[seed]; owner == nil {
-		s[seed], owner = c, c
-	}
-	return owner
-}
-
-// claimSeed finds out whether another client has the same refresh token. It is an error
-// if their settings say so. Files and variables change later, beside records that need
+// claimSeed finds out whether another client was given the same refresh token: two would
+// spend each other's. It is an error if their settings say so. Files and variables change later, beside records that need
 // none of them: a client claims its seed before it sends it, so that only one does.
 func (s *Set) claimSeed(c *Client) error {
 	if c.seed == 0 || !c.cfg.Rotating() {
 		return nil
 	}
-	other := s.seeds.claim(c.seed, c)
+	other := s.seeds[c.seed]
 	switch {
-	case other == c:
+	case other == nil:
+		s.seeds[c.seed] = c
 		return nil
 	case other.server.Identity().RefreshToken == c.server.Identity().RefreshToken:
 		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: refresh_token is the same as that of client %s: two clients would spend each other's; give each its own", c.name, other.name))

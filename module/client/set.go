@@ -15,7 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/records"
@@ -35,8 +35,8 @@ type Set struct {
 
 	mu      sync.Mutex
 	clients map[string]*Client
-	seeds   seeds                    // of all clients; until Start
-	turns   map[string]*keeper.Turns // by authorization server
+	seeds   map[record.Fingerprint]*Client // whose they are; until Start
+	turns   map[string]*keeper.Turns       // by authorization server
 	stopped chan struct{}
 }
 
@@ -46,7 +46,7 @@ type Set struct {
 func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int, inGeneral json.RawMessage) *Set {
 	return &Set{
 		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: &kinds{store: inGeneral}, stores: new(records.Stores),
-		clients: make(map[string]*Client), seeds: make(seeds), turns: make(map[string]*keeper.Turns),
+		clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns),
 	}
 }
 
@@ -92,21 +92,15 @@ func (s *Set) Start() error {
 		}
 	}
 	s.stores.Run(s.ctx)
-	inParallel(len(clients), func(i int) { s.startClient(clients[i]) })
+	inParallel(len(clients), func(i int) {
+		clients[i].Start(s.maxRequests)
+		clients[i].seed, clients[i].seedErr = 0, nil
+	})
 	s.events.Start()
 	s.stopped = make(chan struct{})
 	go s.tick(clients, s.stopped)
 	s.seeds = nil // all clients are known, and there may be very many
 	return nil
-}
-
-func (s *Set) startClient(c *Client) {
-	if kind := c.record.Use.Network(); kind != "" && c.cfg.Rotating() {
-		s.logger.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
-			zap.String("client", c.name), zap.String("record", c.record.Describe()), zap.String("file_system", kind))
-	}
-	c.Start(s.maxRequests)
-	c.seed, c.seedErr = 0, nil
 }
 
 // tick lets every keeper compare the clocks.
@@ -163,11 +157,11 @@ func (s *Set) Release() (err error) {
 // an error: clients that need no durable state go on without, and others say so
 // when they need it.
 func (c *Client) check(ctx context.Context) error {
-	if err := c.record.Use.Fault(); errors.Is(err, store.ErrNoLocks) && c.cfg.Rotating() {
-		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
-	}
-	if !c.cfg.Rotating() || c.seedErr == nil {
+	if !c.cfg.Rotating() {
 		return nil
+	}
+	if err := c.record.CheckPlace(); err != nil || c.seedErr == nil {
+		return err
 	}
 	_, seedErr := c.suppliedSeed() // it may be there by now
 	if seedErr != nil && c.record.Missing(ctx) {

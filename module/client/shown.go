@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 
 	"lamplighter/module/authserver"
 	"lamplighter/module/inject"
@@ -28,11 +27,6 @@ func (c *Client) Server() *authserver.Client { return c.server }
 
 // Injections are where its token goes.
 func (c *Client) Injections() *inject.Injections { return c.injections }
-
-// Certificate is the client certificate that the authorization server sees.
-func (c *Client) Certificate(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	return c.server.Certificate(asked)
-}
 
 // See remembers who traces a request: its token requests are traced there, too.
 func (c *Client) See(ctx context.Context) { c.traces.See(ctx) }

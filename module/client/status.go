@@ -1,11 +1,11 @@
 package client
 
 import (
-	"math"
 	"time"
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/observe"
 )
 
 // Status is what operators see of the client.
@@ -16,41 +16,17 @@ func (c *Client) History() []adminapi.ClientEvent { return c.counts.History.Show
 
 // status is what they see of a state.
 func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
-	s := clientStatus(st, now)
-	s.Detail, s.Remedy = c.Explain(st.Trouble)
-	s.GrantType, s.DeclaredAt, s.CacheEntries = c.cfg.GrantType, c.declaredAt, c.cacheEntries()
+	s := observe.Status(st, c.about(), now)
+	s.GrantType, s.DeclaredAt = c.cfg.GrantType, c.declaredAt
+	if c.callers != nil {
+		s.CacheEntries = c.callers.Len()
+	}
 	if store, up, ok := c.record.Use.Shared(); ok && !c.cfg.PerCaller() {
 		s.Store, s.StoreUp = store, &up
 		s.LeaseHolder, s.LeaseHeld, _ = c.record.Lease()
 	}
 	if req, err := c.server.Resolve(nil); err == nil {
 		s.TokenEndpoint = c.server.Binding(req).TokenEndpoint
-	}
-	return s
-}
-
-func clientStatus(st keeper.Status, now time.Time) adminapi.ClientStatus {
-	s := adminapi.ClientStatus{
-		Client:     st.Client,
-		Token:      st.Token,
-		State:      string(st.State),
-		Generation: st.Generation,
-		ObtainedAt: st.ObtainedAt,
-		ExpiresAt:  st.ExpiresAt,
-		Cause:      st.Trouble.Cause,
-		Unsaved:    st.Unsaved,
-		Record:     st.Record,
-	}
-	s.GrantExpiresAt = st.GrantExpiresAt
-	if st.Token == "valid" {
-		s.ExpiresIn = math.Round(st.ExpiresAt.Sub(now).Seconds()*1000) / 1000
-	}
-	if st.Trouble.At != 0 {
-		s.Since = time.Unix(0, st.Trouble.At).UTC()
-	}
-	if st.Planned {
-		next := math.Round(st.NextAttempt.Seconds()*1000) / 1000
-		s.NextRefreshIn = &next
 	}
 	return s
 }

@@ -139,21 +139,6 @@ func (m *Emitter) Emit(e Event) {
 	}
 }
 
-// The events of shared stores.
-const (
-	LeaseTaken       = "lease_taken"       // over from a holder that did not renew it
-	LeaseLost        = "lease_lost"        // by this process, which did not give it back
-	StoreUnavailable = "store_unavailable" // to this process
-	StoreRolledBack  = "store_rolled_back" // it has lost writes
-)
-
-// EmitStore queues what happened in a shared store. The data holds no secret.
-func (m *Emitter) EmitStore(name string, data map[string]any) {
-	if m.events.ShouldEmit(name) {
-		m.queueUp(named{name, data})
-	}
-}
-
 func (m *Emitter) queueUp(e named) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

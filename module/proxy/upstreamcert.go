@@ -31,7 +31,7 @@ func (t *Transport) presentCertificate(own *keypair.Pair) error {
 	if t.TLS == nil {
 		return nil
 	}
-	certificate := t.client.Certificate
+	certificate := t.client.Server().Certificate
 	cfg := t.client.Settings()
 	switch {
 	case own != nil:

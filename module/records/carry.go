@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,14 +16,59 @@ import (
 	"lamplighter/module/internal/carry"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/store"
+	"lamplighter/module/settings"
 )
 
 // carryPatience is how long a grant that is to be carried over may be in use.
 const carryPatience = 10 * time.Second
 
-// Carry carries the grant of one client's record over to another client's, or to another
+// Adopt carries the grant of a client over to a record: from a store that a command names,
+// or with "" from the record's own. A client of the configuration is left its grant.
+func (s *Stores) Adopt(ctx context.Context, r *Record, client, named string) (*adminapi.AdoptResult, error) {
+	if err := settings.CheckName(client); err != nil {
+		return nil, err
+	}
+	from := r.Use
+	if named != "" {
+		var err error
+		if from, err = s.named(named, r.Use); err != nil {
+			return nil, err
+		}
+		defer from.Close()
+	}
+	switch {
+	case client == r.Key.name && from.Same(r.Use):
+		return nil, fmt.Errorf("the grant of client %s is in that record already", client)
+	case s.has(client, from):
+		return nil, fmt.Errorf("client %s is one of the configuration, and would lose its grant: take it away from there first", client)
+	}
+	return over(ctx, from, client, r.Use, r.Key.name)
+}
+
+// has reports whether a client of the configuration has its record there.
+func (s *Stores) has(client string, there *Use) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.uses[there.id]
+	return u != nil && slices.Contains(u.clients, client)
+}
+
+// Move carries the grant of a record over to a store that a command names.
+func (s *Stores) Move(ctx context.Context, r *Record, named string) (*adminapi.AdoptResult, error) {
+	to, err := s.named(named, r.Use)
+	if err != nil {
+		return nil, err
+	}
+	defer to.Close()
+	if to.Same(r.Use) {
+		return nil, fmt.Errorf("the grant of client %s is there already", r.Key.name)
+	}
+	return over(ctx, r.Use, r.Key.name, to, r.Key.name)
+}
+
+// over carries the grant of one client's record over to another client's, or to another
 // store.
-func Carry(ctx context.Context, from *Use, client string, to *Use, as string) (*adminapi.AdoptResult, error) {
+func over(ctx context.Context, from *Use, client string, to *Use, as string) (*adminapi.AdoptResult, error) {
 	source, target := carry.End{Client: client, Store: from.store}, carry.End{Client: as, Store: to.store}
 	if !from.Same(to) {
 		source.Name, target.Name = from.command, to.command
@@ -58,9 +104,9 @@ func withKey(err error, from *Use, client string, to *Use, as string) error {
 	return fmt.Errorf("%w; if that is the other store's, name it with its key: lamplighter tokens %s%s", err, command, redact.Quoted(named.withKey("/path/to/its/key")))
 }
 
-// Named finds a store that a command names: the JSON of one, or the directory of
+// named finds a store that a command names: the JSON of one, or the directory of
 // one that is encrypted as another is. Close gives it back.
-func (s *Stores) Named(named string, like *Use) (*Use, error) {
+func (s *Stores) named(named string, like *Use) (*Use, error) {
 	p, err := placeNamed(named, like)
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ package records
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -49,6 +50,19 @@ func (r *Record) Release() { keepers.giveBack(r.Key) }
 
 // Describe names its place for people.
 func (r *Record) Describe() string { return r.Use.store.Describe(r.Key.name) }
+
+// CheckPlace looks at the place of a rotating grant. It warns of what may not keep what it
+// promises, and returns an error for what cannot.
+func (r *Record) CheckPlace() error {
+	if err := r.Use.err; errors.Is(err, store.ErrNoLocks) {
+		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
+	}
+	if kind := r.Use.network; kind != "" {
+		r.log.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
+			zap.String("client", r.Key.name), zap.String("record", r.Describe()), zap.String("file_system", kind))
+	}
+	return nil
+}
 
 // Missing reports whether there is none yet.
 func (r *Record) Missing(ctx context.Context) bool {

@@ -32,14 +32,14 @@ func TestACommandNoticesAnInstanceThatItDoesNotReach(t *testing.T) {
 	}
 	instance.Run(t.Context())
 	other := open(&command)
-	if _, err := Carry(t.Context(), other, "erp", other, "erp2"); err == nil || !strings.Contains(err.Error(), "--address") {
+	if _, err := over(t.Context(), other, "erp", other, "erp2"); err == nil || !strings.Contains(err.Error(), "--address") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := Carry(t.Context(), running, "erp", running, "erp2"); err != nil { // the instance itself
+	if _, err := over(t.Context(), running, "erp", running, "erp2"); err != nil { // the instance itself
 		t.Error(err)
 	}
 	instance.Close()
-	if _, err := Carry(t.Context(), other, "erp2", other, "erp3"); err != nil {
+	if _, err := over(t.Context(), other, "erp2", other, "erp3"); err != nil {
 		t.Error(err)
 	}
 }

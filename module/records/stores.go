@@ -173,9 +173,6 @@ func (u *Use) begin(settings string, keys ...*store.Keys) error {
 // Fault is why the store could not be opened, nil if it could.
 func (u *Use) Fault() error { return u.err }
 
-// Network is the kind of its file system, "" if that is none that is on a network.
-func (u *Use) Network() string { return u.network }
-
 // Close ends what Open began.
 func (u *Use) Close() {
 	if u.running != nil {

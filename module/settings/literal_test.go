@@ -15,7 +15,7 @@ func TestEverySecretThatIsPartOfTheConfigurationIsWarnedAbout(t *testing.T) {
 		Header: map[string][]string{"X-Api-Key": {"s3cret"}, "X-Tenant": {"acme"}, "Authorization": {"Basic {file./secret}"}},
 	}
 	var warned []string
-	for _, warning := range c.LiteralSecrets() {
+	for _, warning := range c.Warnings() {
 		setting, remedy, _ := strings.Cut(warning, " is a literal value")
 		if strings.Contains(warning, "s3cret") || !strings.Contains(remedy, "{file.") {
 			t.Errorf("warning %q", warning)

@@ -1,4 +1,4 @@
-package inject
+package exchange
 
 import (
 	"net/http"
@@ -37,7 +37,7 @@ func TestOnlyABearersTokenIsExchanged(t *testing.T) {
 }
 
 func TestAHealthCheckHasNoTokenOfACaller(t *testing.T) {
-	if token, err := CallersToken(httptest.NewRequest(http.MethodGet, "/", nil), "{http.request.header.Authorization}"); err == nil {
+	if token, err := callersToken(httptest.NewRequest(http.MethodGet, "/", nil), "{http.request.header.Authorization}"); err == nil {
 		t.Errorf("it is asked with %q", token)
 	}
 }

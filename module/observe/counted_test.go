@@ -1,4 +1,4 @@
-package client
+package observe
 
 import (
 	"testing"
@@ -10,9 +10,9 @@ import (
 )
 
 func TestTheLast50EventsAreRememberedAcrossConfigurations(t *testing.T) {
-	first, next := counted.take("erp"), counted.take("erp")
-	counted.giveBack("erp")
-	defer counted.giveBack("erp")
+	first, next := CountsOf("erp"), CountsOf("erp")
+	ReleaseCounts("erp")
+	defer ReleaseCounts("erp")
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 60 {
 		kind := grant.TokenObtained

@@ -1,4 +1,4 @@
-package inject
+package exchange
 
 import (
 	"net/http"
@@ -11,9 +11,9 @@ import (
 	"lamplighter/module/internal/percaller"
 )
 
-// CallersToken reads the caller's token from where the setting `subject_token` says. What
+// callersToken reads the caller's token from where the setting `subject_token` says. What
 // can be none is asked for nowhere: its error is a *percaller.Failure.
-func CallersToken(req *http.Request, setting string) (string, error) {
+func callersToken(req *http.Request, setting string) (string, error) {
 	repl, ok := req.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok || req.Context().Value(caddyhttp.VarsCtxKey) == nil {
 		return "", percaller.ErrNoSubjectToken // nobody's request

@@ -1,0 +1,38 @@
+package observe
+
+import (
+	"math"
+	"time"
+
+	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/words"
+)
+
+// Status is how a client is, as operators see it at a time.
+func Status(st keeper.Status, about words.About, now time.Time) adminapi.ClientStatus {
+	s := adminapi.ClientStatus{
+		Client:     st.Client,
+		Token:      st.Token,
+		State:      string(st.State),
+		Generation: st.Generation,
+		ObtainedAt: st.ObtainedAt,
+		ExpiresAt:  st.ExpiresAt,
+		Cause:      st.Trouble.Cause,
+		Unsaved:    st.Unsaved,
+		Record:     st.Record,
+	}
+	s.GrantExpiresAt = st.GrantExpiresAt
+	s.Detail, s.Remedy = words.Of(st.Trouble, about)
+	if st.Token == "valid" {
+		s.ExpiresIn = math.Round(st.ExpiresAt.Sub(now).Seconds()*1000) / 1000
+	}
+	if st.Trouble.At != 0 {
+		s.Since = time.Unix(0, st.Trouble.At).UTC()
+	}
+	if st.Planned {
+		next := math.Round(st.NextAttempt.Seconds()*1000) / 1000
+		s.NextRefreshIn = &next
+	}
+	return s
+}
