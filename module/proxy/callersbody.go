@@ -11,6 +11,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/problem"
+	"lamplighter/module/replay"
 )
 
 // A body that cannot be read to its end fails the round trip, and reverse_proxy would
@@ -29,11 +30,11 @@ type callersBody struct {
 // watchBody returns a copy of the request whose body is watched; itself, and nil, without
 // a body.
 func watchBody(req *http.Request) (*http.Request, *callersBody) {
-	if !hasBody(req) {
+	if !replay.HasBody(req) {
 		return req, nil
 	}
 	b := &callersBody{ReadCloser: req.Body}
-	return withBody(req, b), b
+	return replay.WithBody(req, b), b
 }
 
 // Read reads the body.

@@ -29,6 +29,7 @@ import (
 	"lamplighter/module/keypair"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/replay"
 	"lamplighter/module/settings"
 )
 
@@ -211,9 +212,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.withoutToken(req, err)
 	}
 	req, callers := watchBody(req)
-	first, body := recordBody(req, *c.Settings().ReplayBuffer)
-	defer body.end()
-	if hasBody(req) && (body == nil || req.ContentLength < 0) { // or perhaps, of a length that nobody knows
+	first, body := replay.Record(req, *c.Settings().ReplayBuffer)
+	defer body.End()
+	if replay.HasBody(req) && (body == nil || req.ContentLength < 0) { // or perhaps, of a length that nobody knows
 		p.Prove()
 	}
 
@@ -226,7 +227,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return t.answer(req, callers, res, err)
 		}
 	}
-	again, ok := afterRejection(req, res, &p, body)
+	again, ok := replay.AfterRejection(req, res, &p, body)
 	if !ok {
 		return res, nil
 	}
@@ -236,6 +237,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res, _, err = t.send(again, &p)
 	return t.answer(req, callers, res, err)
+}
+
+// withFormer sends a request again whose token was rejected although it has only just
+// come, with the one before: it was not acted on, so its method does not matter, and
+// nothing else is done about it yet. It reports whether that was rejected, too: then the
+// clock of the upstream was not to blame.
+func (t *Transport) withFormer(req *http.Request, res *http.Response, former client.Pass, body *replay.Body) (*http.Response, bool, error) {
+	again, ok := replay.Anew(req, res, body, true)
+	if !ok {
+		return res, false, nil
+	}
+	former.Replayed()
+	return t.send(again, &former)
 }
 
 // answer is the outcome of a round trip, unless it failed for the caller's body.

@@ -1,4 +1,4 @@
-package proxy
+package replay
 
 import (
 	"bytes"
@@ -22,11 +22,11 @@ type closable struct {
 
 func (c *closable) Close() error { c.closed++; return nil }
 
-func recorded(body io.Reader, length, limit int64) (*http.Request, *recording, *closable) {
+func recorded(body io.Reader, length, limit int64) (*http.Request, *Body, *closable) {
 	source := &closable{Reader: body}
 	req := httptest.NewRequest(http.MethodPost, "/", nil)
 	req.Body, req.ContentLength = source, length
-	out, r := recordBody(req, limit)
+	out, r := Record(req, limit)
 	return out, r, source
 }
 
@@ -52,7 +52,7 @@ func TestAnyBodyWithinTheBoundIsReplayedWhole(t *testing.T) {
 		if err != nil || !bytes.Equal(got, content) {
 			t.Fatalf("replayed %q, want %q (%v)", got, content, err)
 		}
-		r.end()
+		r.End()
 		_ = whole.Close()
 		if source.closed == 0 {
 			t.Fatal("the caller's body was left open")
@@ -72,7 +72,7 @@ func TestBodyBeyondTheBoundIsNotKept(t *testing.T) {
 	if _, ok := r.again(false); ok {
 		t.Error("a body that was not kept whole is replayed")
 	}
-	r.end()
+	r.End()
 	if _, r, _ := recorded(strings.NewReader("1"), 1, 0); r != nil {
 		t.Error("replay_buffer 0 records")
 	}
@@ -87,7 +87,7 @@ func TestBodyThatFailedIsNotReplayed(t *testing.T) {
 	if _, ok := r.again(false); ok {
 		t.Error("half a body is replayed")
 	}
-	r.end()
+	r.End()
 }
 
 type failing struct{}
@@ -138,7 +138,7 @@ func TestASecondAttemptThatLetsGoWaitsForNoRead(t *testing.T) {
 		if err := <-ended; err != http.ErrBodyReadAfterClose {
 			t.Errorf("the read ends with %v", err)
 		}
-		r.end()
+		r.End()
 		if closes.closed != 1 {
 			t.Errorf("the caller's body was closed %d times", closes.closed)
 		}

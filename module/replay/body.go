@@ -1,4 +1,4 @@
-package proxy
+package replay
 
 import (
 	"bytes"
@@ -7,10 +7,10 @@ import (
 	"sync"
 )
 
-// recording keeps what was read of a request's body, up to a bound, so that the
+// Body keeps what was read of a request's body, up to a bound, so that the
 // request can be sent again, even while its caller still sends it. It costs nothing
 // for requests without a body.
-type recording struct {
+type Body struct {
 	source io.ReadCloser
 	limit  int64
 	first  attempt
@@ -27,52 +27,54 @@ type recording struct {
 
 // attempt is the body of one of the attempts to send a request.
 type attempt struct {
-	*recording
+	*Body
 	at int // how much of what was kept it has read
 }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// recordBody puts a recording in place of a request's body, in a copy of the
-// request. The recording is nil if there is no body, or none that may be kept.
-func recordBody(req *http.Request, limit int64) (*http.Request, *recording) {
-	if !hasBody(req) || limit == 0 || req.ContentLength > limit {
+// Record keeps so many bytes of a request's body at most, in a copy of the request. The
+// body is nil if there is none, or none that may be kept.
+func Record(req *http.Request, limit int64) (*http.Request, *Body) {
+	if !HasBody(req) || limit == 0 || req.ContentLength > limit {
 		return req, nil
 	}
-	r := &recording{source: req.Body, limit: limit, kept: buffers.Get().(*bytes.Buffer)}
+	r := &Body{source: req.Body, limit: limit, kept: buffers.Get().(*bytes.Buffer)}
 	r.kept.Reset()
 	r.changed.L = &r.mu
-	r.first.recording = r
+	r.first.Body = r
 	r.current = &r.first
-	return withBody(req, &r.first), r
+	return WithBody(req, &r.first), r
 }
 
-func withBody(req *http.Request, body io.ReadCloser) *http.Request {
+// WithBody returns a copy of a request with another body.
+func WithBody(req *http.Request, body io.ReadCloser) *http.Request {
 	out := new(http.Request)
 	*out = *req
 	out.Body = body
 	return out
 }
 
-func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+// HasBody reports whether a request has a body.
+func HasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
 // again returns the whole body for a further attempt, after which there may be more:
 // what was kept, and then the rest of the source. The attempt before reads no more
 // from here on. A read of its that is under way feeds the new one when it ends: the
 // source can be neither interrupted nor read by two.
-func (r *recording) again(more bool) (io.ReadCloser, bool) {
+func (r *Body) again(more bool) (io.ReadCloser, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last || r.kept == nil || r.err != nil && r.err != io.EOF {
 		return nil, false
 	}
-	next := &attempt{recording: r}
+	next := &attempt{Body: r}
 	r.current, r.last = next, !more
 	return next, true
 }
 
-// end says that there will be no further attempt.
-func (r *recording) end() {
+// End says that there will be no further attempt.
+func (r *Body) End() {
 	if r == nil {
 		return
 	}
@@ -126,7 +128,7 @@ func (a *attempt) Close() error {
 // read reads the source, unlocked meanwhile, and keeps what it read: of another
 // attempt that has come meanwhile too. One byte more than may be kept tells whether
 // the bound is passed.
-func (r *recording) read(p []byte) (n int, err error) {
+func (r *Body) read(p []byte) (n int, err error) {
 	if r.kept != nil {
 		p = p[:min(int64(len(p)), r.limit-int64(r.kept.Len())+1)]
 	}
@@ -146,7 +148,7 @@ func (r *recording) read(p []byte) (n int, err error) {
 }
 
 // unlockAndClose closes the source when nobody needs it any more.
-func (r *recording) unlockAndClose() error {
+func (r *Body) unlockAndClose() error {
 	over := r.current == nil && r.last && !r.closed
 	if over {
 		r.closed = true
@@ -160,7 +162,7 @@ func (r *recording) unlockAndClose() error {
 }
 
 // drop gives the buffer back.
-func (r *recording) drop() {
+func (r *Body) drop() {
 	if r.kept != nil {
 		buffers.Put(r.kept)
 		r.kept = nil

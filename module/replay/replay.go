@@ -1,4 +1,9 @@
-package proxy
+// Package replay answers when a request is sent again whose token an upstream rejected, as
+// with a 401, and with what body.
+//
+// It knows requests, their answers, and what the engine says to a rejection. It must not
+// know clients, nor how a request is sent.
+package replay
 
 import (
 	"bytes"
@@ -7,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"lamplighter/module/client"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/panics"
 )
@@ -20,38 +24,35 @@ const keptAnswer = 64 << 10
 // replayPatience is how long the answer that may be replaced is waited for to its end.
 const replayPatience = 5 * time.Second
 
-// afterRejection decides whether a request whose token was rejected, by a 401 or
+// Pass is the permission that a request was sent with.
+type Pass interface {
+	// Wait is how long the request waits for another token.
+	Wait() time.Duration
+
+	// Rejected says what to do about the rejection of the token, which may be that there
+	// is another one within wait.
+	Rejected(wait time.Duration) keeper.Verdict
+}
+
+// AfterRejection decides whether a request whose token was rejected, by a 401 or
 // what else counts as one, is sent again, and returns it anew if so.
-func afterRejection(req *http.Request, res *http.Response, p *client.Pass, body *recording) (*http.Request, bool) {
+func AfterRejection(req *http.Request, res *http.Response, p Pass, body *Body) (*http.Request, bool) {
 	wait := p.Wait()
-	if hasBody(req) && body == nil { // a rejection upgraded nothing
+	if HasBody(req) && body == nil { // a rejection upgraded nothing
 		wait = 0 // the token is refreshed for the next request
 	}
 	verdict := p.Rejected(wait)
 	if verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}
-	return anew(req, res, body, false)
+	return Anew(req, res, body, false)
 }
 
-// withFormer sends a request again whose token was rejected although it has only just
-// come, with the one before: it was not acted on, so its method does not matter, and
-// nothing else is done about it yet. It reports whether that was rejected, too: then the
-// clock of the upstream was not to blame.
-func (t *Transport) withFormer(req *http.Request, res *http.Response, former client.Pass, body *recording) (*http.Response, bool, error) {
-	again, ok := anew(req, res, body, true)
-	if !ok {
-		return res, false, nil
-	}
-	former.Replayed()
-	return t.send(again, &former)
-}
-
-// anew returns a request that was answered as it is to be sent again, and once more
+// Anew returns a request that was answered as it is to be sent again, and once more
 // after that if need be. It reports false, and leaves the answer as it was, if that
 // cannot be.
-func anew(req *http.Request, res *http.Response, body *recording, more bool) (*http.Request, bool) {
-	if hasBody(req) && body == nil || !setAside(res) {
+func Anew(req *http.Request, res *http.Response, body *Body, more bool) (*http.Request, bool) {
+	if HasBody(req) && body == nil || !setAside(res) {
 		return nil, false
 	}
 	if body == nil {
@@ -61,7 +62,7 @@ func anew(req *http.Request, res *http.Response, body *recording, more bool) (*h
 	if !ok {
 		return nil, false
 	}
-	return withBody(req, whole), true
+	return WithBody(req, whole), true
 }
 
 // isIdempotent reports whether a method may be repeated even if the first

@@ -1,4 +1,4 @@
-package proxy
+package replay
 
 import (
 	"bytes"
@@ -120,7 +120,7 @@ func TestAReplayAtAnyTimeSendsTheWholeBody(t *testing.T) {
 // rejected after a while, and says what is wrong with that.
 func replayed(source *slowBody, whole []byte, limit int64, attempts []*reader, rejected []time.Duration) string {
 	end := source.err
-	req, r := recordBody(&http.Request{Body: source, ContentLength: -1}, limit)
+	req, r := Record(&http.Request{Body: source, ContentLength: -1}, limit)
 	var sending sync.WaitGroup
 	body, last := req.Body, attempts[0]
 	patient := last.reads >= 1<<20
@@ -135,7 +135,7 @@ func replayed(source *slowBody, whole []byte, limit int64, attempts []*reader, r
 			return fmt.Sprintf("after %d bytes, replayed: %v", given, ok)
 		}
 		if !ok {
-			r.end()
+			r.End()
 			break
 		}
 		if int64(len(attempts[i].got)) > given || i == 0 && int64(len(last.got)) != given {
@@ -145,7 +145,7 @@ func replayed(source *slowBody, whole []byte, limit int64, attempts []*reader, r
 		patient = last.reads >= 1<<20
 		if i+1 == len(rejected) {
 			last.send(body)
-			r.end()
+			r.End()
 		}
 	}
 	sending.Wait()
