@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"github.com/google/pprof/profile"
+
+	"lamplighter/bench/load"
 )
 
 // The tests' own binary is the load generator too.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == loadCommand {
-		exitOn(serveLoad(os.Stdin, os.Stdout))
+	if len(os.Args) > 1 && os.Args[1] == load.Command {
+		exitOn(load.Serve(os.Stdin, os.Stdout))
 		return
 	}
 	os.Exit(m.Run())
@@ -170,7 +172,7 @@ func TestLoad(t *testing.T) {
 	defer server.Close()
 	address := server.Listener.Addr().String()
 
-	out, err := load(t.Context(), order{Address: address, Duration: 200 * time.Millisecond, Rate: 1000})
+	out, err := load.Run(t.Context(), load.Order{Address: address, Duration: 200 * time.Millisecond, Rate: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,10 +180,10 @@ func TestLoad(t *testing.T) {
 		t.Errorf("at a constant rate: %+v", out)
 	}
 	served.Store(0)
-	if out, err = load(t.Context(), order{Address: address, Duration: 200 * time.Millisecond, Connections: 4}); err != nil {
+	if out, err = load.Run(t.Context(), load.Order{Address: address, Duration: 200 * time.Millisecond, Connections: 4}); err != nil {
 		t.Fatal(err)
 	}
-	if out.Requests != served.Load() || out.Failed != served.Load()/50 || out.err() == nil {
+	if out.Requests != served.Load() || out.Failed != served.Load()/50 || out.Err() == nil {
 		t.Errorf("one after the other, %d served: %+v", served.Load(), out)
 	}
 }
@@ -194,7 +196,7 @@ func TestLatencyCountsFromWhenARequestWasDue(t *testing.T) {
 		time.Sleep(time.Until(first().Add(time.Second)))
 	}))
 	defer server.Close()
-	out, err := load(t.Context(), order{Address: server.Listener.Addr().String(), Duration: 400 * time.Millisecond, Rate: 100})
+	out, err := load.Run(t.Context(), load.Order{Address: server.Listener.Addr().String(), Duration: 400 * time.Millisecond, Rate: 100})
 	if err != nil || out.Failed > 0 {
 		t.Fatal(err, out)
 	}

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"lamplighter/bench/load"
 )
 
 // part is a group of rows that are measured together.
@@ -60,8 +62,8 @@ func pick[T any](b *bench, full, quick T) T {
 }
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == loadCommand {
-		exitOn(serveLoad(os.Stdin, os.Stdout))
+	if len(os.Args) > 1 && os.Args[1] == load.Command {
+		exitOn(load.Serve(os.Stdin, os.Stdout))
 		return
 	}
 	root := flag.String("root", "..", "the repository")

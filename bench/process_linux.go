@@ -20,14 +20,6 @@ func contain(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// sleepUntil sleeps with the kernel's own timers: the runtime rounds up to
-// whole milliseconds.
-func sleepUntil(at time.Time) {
-	left := unix.NsecToTimespec(max(0, time.Until(at).Nanoseconds()))
-	for unix.Nanosleep(&left, &left) == unix.EINTR {
-	}
-}
-
 // cpu returns the CPU time of a process and its children so far, of all their
 // threads, to the nanosecond.
 func (p *process) cpu() (time.Duration, error) {

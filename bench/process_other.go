@@ -12,8 +12,6 @@ var errLinux = errors.New("the measurements read Linux' own counters, and so nee
 
 func contain(*exec.Cmd) {}
 
-func sleepUntil(at time.Time) { time.Sleep(time.Until(at)) }
-
 func (p *process) cpu() (time.Duration, error) { return 0, errLinux }
 
 func (p *process) rss() (float64, error) { return 0, errLinux }

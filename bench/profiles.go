@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"lamplighter/bench/load"
 )
 
 // keepProfile writes a profile of a process to the directory that was asked for,
@@ -31,7 +33,7 @@ func (b *bench) profileLoad(ctx context.Context, p *process, name, address strin
 	const watch = 10 * time.Second
 	done := make(chan error, 1)
 	go func() {
-		_, err := load(ctx, order{Address: address, Duration: watch + time.Second, Connections: 32})
+		_, err := load.Run(ctx, load.Order{Address: address, Duration: watch + time.Second, Connections: 32})
 		done <- err
 	}()
 	err := b.keepProfile(ctx, p, name+"-cpu", fmt.Sprintf("profile?seconds=%.0f", watch.Seconds()))

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"lamplighter/bench/load"
 )
 
 // overhead is the share that an injected token may cost.
@@ -78,7 +80,7 @@ func (p *proxy) measure(ctx context.Context, slice time.Duration, counts bool) e
 	if err != nil {
 		return err
 	}
-	out, err := load(ctx, order{Address: p.address, Duration: slice, Connections: 32})
+	out, err := load.Run(ctx, load.Order{Address: p.address, Duration: slice, Connections: 32})
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (p *proxy) measure(ctx context.Context, slice time.Duration, counts bool) e
 	if err != nil {
 		return err
 	}
-	if err := out.err(); err != nil {
+	if err := out.Err(); err != nil {
 		p.invalid = errors.Join(p.invalid, fmt.Errorf("%s: %w", p.what, err))
 	}
 	if !counts {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"lamplighter/bench/load"
 )
 
 // steadier is what rotation may do to latency.
@@ -22,7 +24,7 @@ type rotating struct {
 	rotations func(context.Context) (int, error)
 	close     func()
 
-	found []outcome
+	found []load.Outcome
 }
 
 // measureRotation sends requests at a constant rate through sidecars whose tokens
@@ -71,7 +73,7 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 			if err != nil {
 				return nil, err
 			}
-			out, err := load(ctx, order{Address: r.address, Duration: slice, Rate: 1000})
+			out, err := load.Run(ctx, load.Order{Address: r.address, Duration: slice, Rate: 1000})
 			if err != nil {
 				return nil, err
 			}
@@ -81,7 +83,7 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 			}
 			if r == busy {
 				during += after - before
-			} else if err := out.err(); err != nil {
+			} else if err := out.Err(); err != nil {
 				return nil, fmt.Errorf("without rotation: %w", err)
 			}
 			r.found = append(r.found, out)
@@ -90,7 +92,7 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 	if during < rounds/2 {
 		return nil, fmt.Errorf("there were only %d rotations in %d rounds", during, rounds)
 	}
-	b.note("`rotation_overlap %s`: %d rotations while %d requests were sent, 1000 a second.", overlap, during, sum(busy.found, func(o outcome) int64 { return o.Requests }))
+	b.note("`rotation_overlap %s`: %d rotations while %d requests were sent, 1000 a second.", overlap, during, sum(busy.found, func(o load.Outcome) int64 { return o.Requests }))
 	if why := firstFailure(busy.found); why != "" {
 		b.note("`rotation_overlap %s`: the first failure was: %s", overlap, why)
 	}
@@ -99,24 +101,24 @@ func rotationRows(ctx context.Context, b *bench, overlap string, start func(cont
 
 func latencyRows(overlap string, busy, calm *rotating) []row {
 	baseline := "the same without rotation"
-	latency := func(name string, limit target, of func(outcome) float64) row {
+	latency := func(name string, limit target, of func(load.Outcome) float64) row {
 		return row{
 			what: "rotation_overlap " + overlap + ": " + name, baseline: baseline, unit: microseconds,
 			ours: values(busy.found, of), base: values(calm.found, of), target: limit,
 		}
 	}
 	return []row{
-		latency("p50", target{ratioAtMost, steadier}, func(o outcome) float64 { return o.P50 }),
-		latency("p99", target{ratioAtMost, steadier}, func(o outcome) float64 { return o.P99 }),
-		latency("p99.9", target{}, func(o outcome) float64 { return o.P999 }),
+		latency("p50", target{ratioAtMost, steadier}, func(o load.Outcome) float64 { return o.P50 }),
+		latency("p99", target{ratioAtMost, steadier}, func(o load.Outcome) float64 { return o.P99 }),
+		latency("p99.9", target{}, func(o load.Outcome) float64 { return o.P999 }),
 		{
 			what: "rotation_overlap " + overlap + ": requests that failed", baseline: baseline, unit: number,
-			ours: []float64{float64(sum(busy.found, func(o outcome) int64 { return o.Failed }))}, target: target{valueAtMost, 0},
+			ours: []float64{float64(sum(busy.found, func(o load.Outcome) int64 { return o.Failed }))}, target: target{valueAtMost, 0},
 		},
 	}
 }
 
-func values(list []outcome, of func(outcome) float64) []float64 {
+func values(list []load.Outcome, of func(load.Outcome) float64) []float64 {
 	out := make([]float64, 0, len(list))
 	for _, o := range list {
 		out = append(out, of(o))
@@ -124,14 +126,14 @@ func values(list []outcome, of func(outcome) float64) []float64 {
 	return out
 }
 
-func sum(list []outcome, of func(outcome) int64) (total int64) {
+func sum(list []load.Outcome, of func(load.Outcome) int64) (total int64) {
 	for _, o := range list {
 		total += of(o)
 	}
 	return total
 }
 
-func firstFailure(list []outcome) string {
+func firstFailure(list []load.Outcome) string {
 	for _, o := range list {
 		if o.Why != "" {
 			return o.Why

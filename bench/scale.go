@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"lamplighter/bench/load"
 )
 
 const (
@@ -145,8 +147,8 @@ func (f *fleet) cpuOfRequest(ctx context.Context, slice time.Duration) (float64,
 	if err != nil {
 		return 0, err
 	}
-	out, err := load(ctx, order{Address: f.address, Duration: slice, Connections: 32})
-	if err = errors.Join(err, out.err()); err != nil {
+	out, err := load.Run(ctx, load.Order{Address: f.address, Duration: slice, Connections: 32})
+	if err = errors.Join(err, out.Err()); err != nil {
 		return 0, err
 	}
 	after, err := f.process.cpu()

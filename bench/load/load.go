@@ -1,4 +1,8 @@
-package main
+// Package load sends requests, and says how long their answers took.
+//
+// It is a process of its own, so that its work is not counted as anybody else's: a binary
+// that uses it calls [Serve] when [Command] is its first argument.
+package load
 
 import (
 	"bufio"
@@ -18,12 +22,14 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// loadCommand makes this binary the load generator, a process of its own so that
-// its work is not counted as anybody else's.
-const loadCommand = "load"
+// Command makes a binary the load generator.
+const Command = "load"
 
-// order is what the load generator is asked to do.
-type order struct {
+// patience is how long one request may take.
+const patience = 30 * time.Second
+
+// Order is what the load generator is asked to do.
+type Order struct {
 	Address  string        `json:"address"`
 	Duration time.Duration `json:"duration"`
 
@@ -35,8 +41,8 @@ type order struct {
 	Rate int `json:"rate,omitempty"`
 }
 
-// outcome is what the load generator found. Latencies are in microseconds.
-type outcome struct {
+// Outcome is what the load generator found. Latencies are in microseconds.
+type Outcome struct {
 	Requests int64   `json:"requests"`
 	Failed   int64   `json:"failed"`
 	Why      string  `json:"why,omitempty"` // the first failure
@@ -47,25 +53,26 @@ type outcome struct {
 	Max      float64 `json:"max"`
 }
 
-func (o outcome) err() error {
+// Err returns an error if a request failed.
+func (o Outcome) Err() error {
 	if o.Failed == 0 {
 		return nil
 	}
 	return fmt.Errorf("%d of %d requests failed, the first with: %s", o.Failed, o.Requests, o.Why)
 }
 
-// load has a process of its own send requests.
-func load(ctx context.Context, o order) (outcome, error) {
+// Run has a process of its own send requests.
+func Run(ctx context.Context, o Order) (Outcome, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Duration+patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, self, loadCommand)
+	cmd := exec.CommandContext(ctx, self, Command)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return outcome{}, err
+		return Outcome{}, err
 	}
 	cmd.Stderr = os.Stderr
 	go func() {
@@ -74,19 +81,19 @@ func load(ctx context.Context, o order) (outcome, error) {
 	}()
 	out, err := cmd.Output()
 	if err != nil {
-		return outcome{}, fmt.Errorf("the load generator: %w", err)
+		return Outcome{}, fmt.Errorf("the load generator: %w", err)
 	}
-	var found outcome
+	var found Outcome
 	return found, json.Unmarshal(out, &found)
 }
 
-// serveLoad is the load generator.
-func serveLoad(in io.Reader, out io.Writer) error {
-	var o order
+// Serve is the load generator.
+func Serve(in io.Reader, out io.Writer) error {
+	var o Order
 	if err := json.NewDecoder(in).Decode(&o); err != nil {
 		return err
 	}
-	g := &generator{order: o, latencies: newHistogram()}
+	g := &generator{Order: o, latencies: newHistogram()}
 	began := time.Now()
 	if o.Rate > 0 {
 		g.open(began)
@@ -98,7 +105,7 @@ func serveLoad(in io.Reader, out io.Writer) error {
 
 // generator sends requests.
 type generator struct {
-	order
+	Order
 	mu        sync.Mutex
 	latencies *hdrhistogram.Histogram
 	requests  int64
@@ -112,8 +119,8 @@ func newHistogram() *hdrhistogram.Histogram {
 	return hdrhistogram.New(1, time.Minute.Microseconds(), 3)
 }
 
-func (g *generator) outcome(took time.Duration) outcome {
-	out := outcome{
+func (g *generator) outcome(took time.Duration) Outcome {
+	out := Outcome{
 		Requests: g.requests, Failed: g.failed, Seconds: took.Seconds(),
 		P50:  float64(g.latencies.ValueAtQuantile(50)),
 		P99:  float64(g.latencies.ValueAtQuantile(99)),
@@ -239,7 +246,7 @@ func (c *connection) exchange() error {
 		return err
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w %s", errStatus, res.Status)
+		return fmt.Errorf("unexpected status %s", res.Status)
 	}
 	if res.Close {
 		_ = c.conn.Close()
