@@ -1,11 +1,10 @@
-// Package words puts what package grant finds into words: trouble, with its case and
-// its facts, into one sentence and one instruction. The sentences that need no facts
-// stand in the table of package cause.
+// Package words answers which row of the table of causes trouble has that package grant
+// found, and with which facts: one sentence and one instruction. All sentences stand in
+// that table; what a server, a file or an error says comes with the facts.
 package words
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 
@@ -99,33 +98,33 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 	if t.Cause == grant.CauseMoved && f.Kind != "" && f.Owner != a.Client {
 		row = []string{"name and store"}
 	}
-	why := cause.Of(t.Cause, row...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", redact.Quoted(f.From), "end", stamp(f.Ends))
+	if t.Cause == grant.CauseLeaseHeld && t.Condition != grant.Well { // it is more than a request that waits
+		row = []string{"too long"}
+	}
+	why := cause.Of(t.Cause, row...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", redact.Quoted(f.From), "end", stamp(f.Ends),
+		"endpoint", f.Endpoint, "wait", f.Wait.Round(time.Second).String(), "supplied", supplied(f))
 	detail, remedy = why.Sentence, why.Remedy
 	switch t.Cause {
 	case grant.CauseUnresolved, grant.CauseNotYet, grant.CauseRecord:
 		detail = f.Detail
-	case grant.CauseStore:
-		detail = cmp.Or(storeWords(t, f), why.Sentence)
-	case grant.CauseStoreRefused, grant.CauseStoreUnsafe, grant.CauseStoreFull:
-		detail += ": " + f.Detail
-	case grant.CauseRebound:
-		detail = fmt.Sprintf("the refresh token in %s was obtained from %s with another client_id or token_endpoint than the configuration has now; it is not sent there", a.Place, f.Endpoint)
-	case grant.CauseLeaseHeld:
-		if t.Condition != grant.Well { // it is more than a request that waits
-			detail = fmt.Sprintf("another process has been refreshing %s for longer than timeout", a.Place)
-			remedy = "find the other process that uses the same record; it may be hanging"
-		}
-	case grant.CauseUnusable:
-		detail = "the access token cannot be injected: " + f.Detail
-	case grant.CauseRetryAfter:
-		detail = fmt.Sprintf("the authorization server asked not to be asked for another %s (Retry-After)", f.Wait.Round(time.Second))
 	case grant.CauseInternal:
 		detail = cmp.Or(f.Detail, detail)
+	case grant.CauseStore:
+		switch t.Case {
+		case "":
+			detail += ": " + f.Detail
+		case "order unsaved", "memory":
+		default:
+			detail = cmp.Or(f.Detail, detail)
+		}
+	case grant.CauseStoreRefused, grant.CauseStoreUnsafe, grant.CauseStoreFull, grant.CauseUnusable:
+		detail += ": " + f.Detail
 	case grant.CauseNoRevocation:
 		if t.Case == "" {
 			detail += ": " + f.Detail
 		}
-	case grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing, grant.CauseStarting, grant.CauseQueued, grant.CauseSeedTaken, grant.CauseMissing, grant.CauseMoved:
+	case grant.CauseRebound, grant.CauseLeaseHeld, grant.CauseRetryAfter, grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing,
+		grant.CauseStarting, grant.CauseQueued, grant.CauseSeedTaken, grant.CauseMissing, grant.CauseMoved:
 	default:
 		return grantWords(t, f, why, a)
 	}
@@ -146,7 +145,7 @@ func grantWords(t grant.Trouble, f *grant.Facts, why cause.Cause, a About) (deta
 		}
 		return lossWords(t, f, a), why.Remedy
 	case t.Cause == grant.CauseSeedUsed && t.Case == caseBeside:
-		return "the new refresh token " + origin(f) + " was refused; the one in use stays: " + f.Detail, why.Remedy
+		return why.Sentence + ": " + f.Detail, why.Remedy
 	case t.Case == caseBeside:
 		return besideWords(f)
 	case t.Cause == grant.CauseCanceled && t.Case != "" && f.Detail != "":
@@ -187,19 +186,8 @@ func stamp(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-func storeWords(t grant.Trouble, f *grant.Facts) string {
-	switch t.Case {
-	case "":
-		return "the record cannot be kept, so no refresh token is spent: " + f.Detail
-	case "order unsaved":
-		return "the newest refresh token is not written yet, so no other one is asked for"
-	case "memory":
-		return "the newest refresh token is only in memory, and a restart would lose the grant"
-	}
-	return f.Detail
-}
-
-func origin(f *grant.Facts) string {
+// supplied is where a candidate is from.
+func supplied(f *grant.Facts) string {
 	if f.Imported {
 		return "that was imported"
 	}
@@ -209,19 +197,21 @@ func origin(f *grant.Facts) string {
 // besideWords are those of a candidate that could not be tried beside a grant that
 // lives.
 func besideWords(f *grant.Facts) (detail, remedy string) {
-	remedy = "correct it, or restore the former one"
+	row := "beside"
 	if f.Imported {
-		remedy = "import another one, or none if it passes"
+		row = "beside, imported"
 	}
+	why := cause.Code(row).With("supplied", supplied(f))
+	remedy = why.Remedy
 	if f.Remedy != "" && f.DeadGrant == "" {
 		remedy = f.Remedy // it is not the new refresh token that is to blame
 	}
-	return fmt.Sprintf("the new refresh token %s could not be exchanged, and the one in use stays until it can: %s", origin(f), f.Detail), remedy
+	return why.Sentence + ": " + f.Detail, remedy
 }
 
 // answerWords are those of an answer that brought no token.
 func answerWords(client string, t grant.Trouble, f *grant.Facts) (detail, remedy string) {
-	detail, remedy = cmp.Or(f.Detail, "an attempt of another replica failed, and all wait"), f.Remedy
+	detail, remedy = cmp.Or(f.Detail, cause.Code("of another replica").Sentence), f.Remedy
 	if remedy == "" {
 		remedy = cause.Code("transient").Remedy
 		if t.Condition == grant.Misconfiguration {
@@ -247,26 +237,23 @@ func lossWords(t grant.Trouble, f *grant.Facts, a About) string {
 		return cause.Of(t.Cause).With("place", a.Place).Sentence
 	case l.Sentence != "":
 		return l.Sentence
-	case l.Cause == grant.CauseRevoked:
-		return "an operator revoked the grant"
 	}
-	return refusalWords(l, a) + ": " + l.Detail
+	why := cause.Of(l.Cause, lossRow(l, a)...).With("place", a.Place, "when", stamp(l.Unanswered), "end", stamp(l.EndedAt))
+	if l.Cause == grant.CauseRevoked {
+		return why.Sentence
+	}
+	return why.Sentence + ": " + l.Detail
 }
 
-func refusalWords(l *record.Loss, a About) string {
+// lossRow is the row of the table that the end of a grant has among those of its cause.
+func lossRow(l *record.Loss, a About) []string {
 	switch {
-	case l.Cause == grant.CauseResponseLost:
-		when := stamp(l.Unanswered)
-		if !strings.HasPrefix(l.UnansweredBy, a.Process+".") {
-			return "the refresh token was refused; it was presented at " + when + " and the response lost in a crash"
-		}
-		return "the refresh token was refused; the response to the request of " + when + " was lost"
+	case l.Cause == grant.CauseResponseLost && !strings.HasPrefix(l.UnansweredBy, a.Process+"."):
+		return []string{"crash"}
 	case !l.EndedAt.IsZero():
-		return "the grant ended by itself at " + stamp(l.EndedAt) + ", and the refresh token was refused"
-	case l.Imported:
-		return "the refresh token that was imported was refused"
-	case l.Cause == grant.CauseSeedUsed:
-		return "the refresh token of the configuration was refused the first time we presented it; most likely it was used before and the state kept since is lost (expected at " + a.Place + ")"
+		return []string{"over"}
+	case l.Cause == grant.CauseRefused && l.Imported:
+		return []string{"imported"}
 	}
-	return "the refresh token was refused"
+	return nil
 }
