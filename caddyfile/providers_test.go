@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	providers     = "../module/internal/provider"
+	providers     = "../module/internal/presets"
 	providersPage = "../docs/providers.md"
 	pageBegins    = "-run TestProvidersPage -update`: edit the files there. -->\n"
 	pageEnds      = "\n<!-- end -->\n"

@@ -24,7 +24,7 @@ import (
 
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/provider"
+	"lamplighter/module/internal/presets"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/placeholder"
@@ -98,7 +98,7 @@ type presetGrant struct {
 
 func readFixture(t *testing.T, name string) (f presetFixture, user settings.Client) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "internal", "provider", "testdata", name+".json"))
+	text, err := os.ReadFile(filepath.Join("..", "internal", "presets", "testdata", name+".json"))
 	if err != nil {
 		t.Fatal("a preset without its exchange:", err)
 	}
@@ -159,7 +159,7 @@ func presetClient(t *testing.T, user *settings.Client) *presetAsking {
 // TestEveryPresetSpeaksAsItsVendorDocuments sends the token request of each
 // preset to a server that stands in for the vendor's, and compares every byte.
 func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
-	for _, name := range provider.Names() {
+	for _, name := range presets.Names() {
 		t.Run(name, func(t *testing.T) {
 			f, user := readFixture(t, name)
 			c := presetClient(t, &user)
@@ -311,14 +311,14 @@ func (want *presetRequest) compare(t *testing.T, what string, got presetSent) {
 // fixture's user writes for a value that the preset requires.
 func TestAPresetNamesWhatIsMissing(t *testing.T) {
 	seen := 0
-	for _, name := range provider.Names() {
+	for _, name := range presets.Names() {
 		_, user := readFixture(t, name)
-		preset, err := provider.Load(name, user.ProviderBase)
+		preset, err := presets.Load(name, user.ProviderBase)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for setting, value := range preset {
-			if what, ok := provider.Required(value); ok {
+			if what, ok := presets.Required(value); ok {
 				seen++
 				refuses(t, user, setting, "", what)
 			}
@@ -327,7 +327,7 @@ func TestAPresetNamesWhatIsMissing(t *testing.T) {
 				continue
 			}
 			for member, value := range members {
-				if what, ok := provider.Required(value); ok {
+				if what, ok := presets.Required(value); ok {
 					seen++
 					refuses(t, user, setting, member, what)
 				}

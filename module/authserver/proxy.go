@@ -9,8 +9,8 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
@@ -30,7 +30,7 @@ func chooseProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	if r.Err != nil {
 		return nil, &asking.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
 	}
-	proxy, err := origin.ParseProxy(text)
+	proxy, err := target.ParseProxy(text)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
@@ -48,8 +48,8 @@ func permittedProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := origin.Passes(req.URL.Scheme, proxy, rules); err != nil {
-		named := redact.Word(origin.OfProxy(proxy).String())
+	if err := target.Passes(req.URL.Scheme, proxy, rules); err != nil {
+		named := redact.Word(target.OfProxy(proxy).String())
 		return nil, &asking.ProxyError{Cause: cause.Of("token_destination_denied", "secrets").With("proxy", named), Err: err}
 	}
 	return proxy, nil
@@ -63,7 +63,7 @@ func (c *Client) checkProxy(setting, endpoint string) error {
 		return nil // others say what is wrong with it
 	}
 	_, err = permittedProxy(c.cfg, &http.Request{Method: http.MethodGet, URL: u})
-	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
+	if denied, ok := errors.AsType[*target.ProxyDenied](err); ok {
 		return fmt.Errorf("%[1]s on %[2]s is plain http, and the forward proxy %[3]s on the way would read the secrets: use https, add 'proxy none', or add 'allow %[3]s' if that proxy may read them",
 			setting, u.Host, redact.Word(denied.Proxy.String()))
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/filestore"
 	"lamplighter/module/moduletest"
 )
 
@@ -228,7 +228,7 @@ func TestAClientWhoseRecordIsMissingSpendsNothing(t *testing.T) {
 				t.Fatal(err)
 			}
 			place := filepath.Join(dir, "erp.json")
-			records := store.NewFile(dir)
+			records := filestore.NewFile(dir)
 			kept, err := records.Load(t.Context(), "erp")
 			if err != nil {
 				t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"lamplighter/module/inject"
+	"lamplighter/module/internal/filestore"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/settings"
 )
@@ -26,7 +26,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *Client {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	records := store.NewFile(filepath.Join(tb.TempDir(), "records"))
+	records := filestore.NewFile(filepath.Join(tb.TempDir(), "records"))
 	c := &Client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil)}
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},

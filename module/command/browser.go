@@ -12,7 +12,7 @@ import (
 	"runtime"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 )
 
 // listenForBrowser listens at the redirect URI, or at a free port.
@@ -21,7 +21,7 @@ func listenForBrowser(redirectURI string) (net.Listener, *url.URL, error) {
 		redirectURI = "http://127.0.0.1:0/callback"
 	}
 	u, err := url.Parse(redirectURI)
-	if err != nil || u.Scheme != "http" || !origin.IsLoopback(u.Hostname()) || u.Port() == "" {
+	if err != nil || u.Scheme != "http" || !target.IsLoopback(u.Hostname()) || u.Port() == "" {
 		return nil, nil, errors.New("--redirect-uri: write http://127.0.0.1:<port>/<path>")
 	}
 	l, err := net.Listen("tcp", u.Host)

@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 )
 
 func tokensLoginCommand() *cobra.Command {
@@ -127,7 +127,7 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 	if err != nil {
 		return nil, err
 	}
-	if !origin.IsWebAddress(began.AuthorizationURL) {
+	if !target.IsWebAddress(began.AuthorizationURL) {
 		return nil, fmt.Errorf("authorization_endpoint is no address that a browser opens: %s", redact.Quote(began.AuthorizationURL))
 	}
 	fmt.Fprintf(os.Stderr, "Log in at\n\n  %s\n\n", began.AuthorizationURL)

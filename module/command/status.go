@@ -14,7 +14,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 )
 
 func tokensStatusCommand() *cobra.Command {
@@ -49,7 +49,7 @@ func statusCommand(fl caddycmd.Flags) (int, error) {
 		return notReached, err
 	}
 	address := fl.String("listen")
-	if host, _, err := net.SplitHostPort(address); err != nil || !origin.IsLoopback(host) {
+	if host, _, err := net.SplitHostPort(address); err != nil || !target.IsLoopback(host) {
 		return tokenMissing, fmt.Errorf("--listen %s is not on a loopback address: write 127.0.0.1:<port>", address)
 	}
 	listener, err := net.Listen("tcp", address)

@@ -20,14 +20,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 )
 
 // Destinations decides where a transport may send its client's token: to the
 // client's `allow` origins, or else to the static upstreams of the reverse_proxy
 // that the transport belongs to.
 type Destinations struct {
-	rules    []origin.Rule
+	rules    []target.Rule
 	explicit bool
 	tls      *reverseproxy.TLSConfig
 	// What is allowed for certain, so that the hot path is one look into a map.
@@ -40,7 +40,7 @@ type destination struct{ scheme, network, address string }
 
 // New checks the enclosing reverse_proxy as far as it can be known before there is a
 // request. Without rules its static upstreams are what is allowed.
-func New(rules []origin.Rule, tls *reverseproxy.TLSConfig, proxy *reverseproxy.Handler) (*Destinations, error) {
+func New(rules []target.Rule, tls *reverseproxy.TLSConfig, proxy *reverseproxy.Handler) (*Destinations, error) {
 	d := &Destinations{rules: rules, explicit: len(rules) > 0, tls: tls, known: make(map[destination]struct{})}
 	if proxy == nil {
 		if !d.explicit {
@@ -91,7 +91,7 @@ func (d *Destinations) addUpstream(dial string, checks *reverseproxy.HealthCheck
 
 // addChecks checks where the health of a static upstream is checked. Another port
 // of the same server is the same party; another server is not.
-func (d *Destinations) addChecks(upstream origin.Origin, checks *reverseproxy.ActiveHealthChecks) error {
+func (d *Destinations) addChecks(upstream target.Origin, checks *reverseproxy.ActiveHealthChecks) error {
 	setting, to := "health_port", destination{network: "tcp"}
 	switch {
 	case checks.Upstream != "":
@@ -124,7 +124,7 @@ func (d *Destinations) addChecks(upstream origin.Origin, checks *reverseproxy.Ac
 
 // permit returns an error, with the line to add, for an origin that the token may
 // not go to.
-func (d *Destinations) permit(what string, o origin.Origin) error {
+func (d *Destinations) permit(what string, o target.Origin) error {
 	if d.explicit {
 		if d.matches(o) {
 			return nil
@@ -137,8 +137,8 @@ func (d *Destinations) permit(what string, o origin.Origin) error {
 	return nil
 }
 
-func (d *Destinations) matches(o origin.Origin) bool {
-	return slices.ContainsFunc(d.rules, func(r origin.Rule) bool { return r.Matches(o) })
+func (d *Destinations) matches(o target.Origin) bool {
+	return slices.ContainsFunc(d.rules, func(r target.Rule) bool { return r.Matches(o) })
 }
 
 // provenName is the name that a server must prove in place of its host's, if there
@@ -165,9 +165,9 @@ func (d *Destinations) scheme(address string) string {
 	return "https"
 }
 
-func (d *Destinations) origin(to destination, serverName string) origin.Origin {
+func (d *Destinations) origin(to destination, serverName string) target.Origin {
 	if IsSocket(to.network) {
-		return origin.Origin{Scheme: to.scheme, Socket: to.address}
+		return target.Origin{Scheme: to.scheme, Socket: to.address}
 	}
 	host, port, err := net.SplitHostPort(to.address)
 	if err != nil {
@@ -176,11 +176,11 @@ func (d *Destinations) origin(to destination, serverName string) origin.Origin {
 	if serverName == "" {
 		serverName = d.provenName()
 	}
-	return origin.TCP(to.scheme, host, port, serverName)
+	return target.TCP(to.scheme, host, port, serverName)
 }
 
 // Allows reports whether a request may carry the token, and where it would go.
-func (d *Destinations) Allows(req *http.Request, proxyProtocol bool) (bool, origin.Origin) {
+func (d *Destinations) Allows(req *http.Request, proxyProtocol bool) (bool, target.Origin) {
 	info, dialled := reverseproxy.GetDialInfo(req.Context())
 	to := destination{scheme: req.URL.Scheme, network: info.Network, address: info.Address}
 	if !dialled {
@@ -196,22 +196,22 @@ func (d *Destinations) Allows(req *http.Request, proxyProtocol bool) (bool, orig
 	// goes. It is the address that is dialled, unless a health check follows a
 	// redirect. With the PROXY protocol it is not a host at all.
 	if !dialled || proxyProtocol || sameAddress(req.URL, info) {
-		return true, origin.Origin{}
+		return true, target.Origin{}
 	}
 	return d.allowsDestination(req.Context(), destination{scheme: to.scheme, network: "tcp", address: req.URL.Host})
 }
 
 func sameAddress(u *url.URL, info reverseproxy.DialInfo) bool {
-	if u.Host == info.Address || u.Host == info.Host && info.Port == origin.DefaultPort(u.Scheme) {
+	if u.Host == info.Address || u.Host == info.Host && info.Port == target.DefaultPort(u.Scheme) {
 		return true
 	}
 	// What Caddy writes for the health checks of a unix socket.
 	return u.Host == "localhost" && caddy.IsUnixNetwork(info.Network)
 }
 
-func (d *Destinations) allowsDestination(ctx context.Context, to destination) (bool, origin.Origin) {
+func (d *Destinations) allowsDestination(ctx context.Context, to destination) (bool, target.Origin) {
 	if _, ok := d.known[to]; ok {
-		return true, origin.Origin{}
+		return true, target.Origin{}
 	}
 	name := ""
 	if d.nameDepends() {
@@ -237,12 +237,12 @@ func Enclosing(ctx caddy.Context) *reverseproxy.Handler {
 }
 
 // Rules are those of `allow`.
-func (d *Destinations) Rules() []origin.Rule { return d.rules }
+func (d *Destinations) Rules() []target.Rule { return d.rules }
 
 // InTheClear yields the static upstreams that are reached by plain http over a network,
 // with their addresses.
-func (d *Destinations) InTheClear() iter.Seq2[string, origin.Origin] {
-	return func(yield func(string, origin.Origin) bool) {
+func (d *Destinations) InTheClear() iter.Seq2[string, target.Origin] {
+	return func(yield func(string, target.Origin) bool) {
 		for to := range d.known {
 			if to.scheme == "http" && !IsSocket(to.network) && !yield(to.address, d.origin(to, "")) {
 				return

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 )
 
 func requestFor(host string) *http.Request {
@@ -40,7 +40,7 @@ func FuzzHost(f *testing.F) {
 		if rules.pass(requestFor(host+":8080")) != passes {
 			t.Errorf("%q passes: %v, with a port not so", host, passes)
 		}
-		if origin.IsHostname(name) && rules.pass(requestFor(host+".example.org")) {
+		if target.IsHostname(name) && rules.pass(requestFor(host+".example.org")) {
 			t.Errorf("%q passes below a domain of somebody else", host+".example.org")
 		}
 	})
@@ -63,7 +63,7 @@ func FuzzOrigin(f *testing.F) {
 			return
 		}
 		u, err := url.Parse(from)
-		if err != nil || u.Host == "" || u.User != nil || !strings.EqualFold(origin.PlainHost(u.Hostname()), requestHost(host)) {
+		if err != nil || u.Host == "" || u.User != nil || !strings.EqualFold(target.PlainHost(u.Hostname()), requestHost(host)) {
 			t.Errorf("the origin %q is taken for the own one of %q", from, host)
 		}
 	})

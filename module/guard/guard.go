@@ -11,17 +11,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
@@ -131,34 +129,19 @@ func (g *Guard) compileCallers() error {
 		case "private_ranges":
 			g.sockets = true
 			for _, private := range caddyhttp.PrivateRangesCIDR() {
-				prefix, err := origin.ParsePrefix(private)
+				prefix, err := target.ParsePrefix(private)
 				if err != nil {
 					return err
 				}
 				g.callers = append(g.callers, prefix)
 			}
 		default:
-			prefix, err := origin.ParsePrefix(caller)
+			prefix, err := target.ParsePrefix(caller)
 			if err != nil {
 				return fmt.Errorf("callers: %q is unknown: use loopback, private_ranges, an address, a range such as 10.0.0.0/8, or any", caller)
 			}
 			g.callers = append(g.callers, prefix)
 		}
-	}
-	return nil
-}
-
-func (g *Guard) compileOrigins() error {
-	for _, text := range g.AllowOrigin {
-		if text == "*" || text == "null" {
-			g.origins = append(g.origins, text)
-			continue
-		}
-		scheme, host, found := strings.Cut(strings.ToLower(strings.TrimSuffix(text, "/")), "://")
-		if !found || scheme == "" || host == "" || strings.ContainsAny(host, "/?#@") {
-			return fmt.Errorf("allow_origin: %q is not an origin such as https://app.example.com", text)
-		}
-		g.origins = append(g.origins, scheme+"://"+host)
 	}
 	return nil
 }
@@ -205,54 +188,6 @@ func (g *Guard) mayCall(r *http.Request) bool {
 	}
 	addr := remote.Addr().Unmap().WithZone("")
 	return slices.ContainsFunc(g.callers, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
-// foreign reports whether a browser sends the request for a page of another
-// origin, and which.
-func (g *Guard) foreign(r *http.Request) (string, bool) {
-	if slices.Contains(g.origins, "*") {
-		return "", false
-	}
-	allowed := false
-	for _, origin := range r.Header.Values("Origin") {
-		switch {
-		case slices.Contains(g.origins, strings.ToLower(origin)):
-			allowed = true
-		case !ownOrigin(origin, r):
-			return origin, true
-		}
-	}
-	if allowed {
-		return "", false
-	}
-	for _, site := range r.Header.Values("Sec-Fetch-Site") {
-		// Fetch Metadata (W3C): same-origin is this host, none is its user.
-		if site != "same-origin" && site != "none" {
-			return "<origin>", true
-		}
-	}
-	return "", false
-}
-
-// ownOrigin reports whether an origin is where the request itself went.
-func ownOrigin(origin string, r *http.Request) bool {
-	u, err := url.Parse(strings.ToLower(origin))
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Scheme+"://"+u.Host != strings.ToLower(origin) {
-		return false // RFC 6454, section 6.2: scheme, host and port, and nothing else
-	}
-	there := "http"
-	if r.TLS != nil {
-		there = "https"
-	}
-	return withPort(u.Host, u.Scheme) == withPort(strings.ToLower(r.Host), there)
-}
-
-// withPort is a host with its port, even if it is the scheme's own.
-func withPort(host, scheme string) string {
-	if _, _, err := net.SplitHostPort(host); err == nil {
-		return host
-	}
-	return host + ":" + origin.DefaultPort(scheme)
 }
 
 // Interface guards

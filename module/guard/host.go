@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"golang.org/x/net/publicsuffix"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 )
 
@@ -35,12 +35,12 @@ func compileHosts(list []string) (rules hostRules, err error) {
 		switch {
 		case host == "*":
 			rules.all = true
-		case !origin.IsHostname(domain):
+		case !target.IsHostname(domain):
 			return rules, fmt.Errorf("allow_host: %q is not a host name such as erp.example.com", text)
 		case wild:
 			rules.domains = append(rules.domains, "."+domain)
 		default:
-			rules.names = append(rules.names, origin.PlainHost(host))
+			rules.names = append(rules.names, target.PlainHost(host))
 		}
 	}
 	return rules, nil
@@ -74,7 +74,7 @@ func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
 // is no name at all may be read as any.
 func (h *hostRules) pass(r *http.Request) bool {
 	host := requestHost(r.Host)
-	if h.all || host == "" || origin.IsHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
+	if h.all || host == "" || target.IsHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
 		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
 		return true
 	}
@@ -103,5 +103,5 @@ func requestHost(hostport string) string {
 	if err != nil {
 		host = hostport
 	}
-	return origin.PlainHost(host)
+	return target.PlainHost(host)
 }

@@ -12,13 +12,13 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 )
 
 // beginCode begins an authorization code grant with PKCE.
 func (c *Client) beginCode(ctx context.Context, redirectURI string) (*adminapi.LoginAnswer, error) {
 	back, err := url.Parse(redirectURI)
-	if err != nil || back.Scheme != "http" || !origin.IsLoopback(back.Hostname()) {
+	if err != nil || back.Scheme != "http" || !target.IsLoopback(back.Hostname()) {
 		return nil, errors.New("redirect_uri is no http URL on a loopback address")
 	}
 	raw, err := c.Server.Endpoint(ctx, "authorization_endpoint", c.Settings.AuthorizationEndpoint)

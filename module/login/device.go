@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -42,7 +42,7 @@ func (c *Client) beginDevice(ctx context.Context) (*adminapi.LoginAnswer, error)
 			strings.ReplaceAll(a.Detail, "token endpoint", "device authorization endpoint"), deviceRemedy(a))
 	}
 	complete := a.Response["verification_uri_complete"]
-	if !origin.IsWebAddress(complete) || redact.Text(complete) != complete {
+	if !target.IsWebAddress(complete) || redact.Text(complete) != complete {
 		complete = "" // it is only for convenience
 	}
 	if err := checkDevice(a.Response["user_code"], a.Response["verification_uri"]); err != nil {
@@ -65,7 +65,7 @@ func checkDevice(code, address string) error {
 	if redact.Text(code) != code || strings.TrimSpace(code) == "" || len(code) > maxUserCode {
 		return fmt.Errorf("its user_code is %s", redact.Quote(code))
 	}
-	if !origin.IsWebAddress(address) || redact.Text(address) != address {
+	if !target.IsWebAddress(address) || redact.Text(address) != address {
 		return fmt.Errorf("its verification_uri is %s, and no http or https address", redact.Quote(address))
 	}
 	return nil

@@ -9,8 +9,8 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/destination"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 )
@@ -35,12 +35,12 @@ func (t *Transport) checkDestinations(ctx caddy.Context) error {
 }
 
 // denied answers a request whose token must not go where it is directed to.
-func (t *Transport) denied(req *http.Request, to origin.Origin) *http.Response {
+func (t *Transport) denied(req *http.Request, to target.Origin) *http.Response {
 	return t.notSent(req, cause.Of("token_destination_denied").With("origin", redact.Word(to.String()), "client", t.Client))
 }
 
 // deniedProxy answers a request whose token would pass a forward proxy in clear.
-func (t *Transport) deniedProxy(req *http.Request, denied *origin.ProxyDenied) *http.Response {
+func (t *Transport) deniedProxy(req *http.Request, denied *target.ProxyDenied) *http.Response {
 	return t.notSent(req, cause.Of("token_destination_denied", "proxy").With("proxy", redact.Word(denied.Proxy.String()), "client", t.Client))
 }
 

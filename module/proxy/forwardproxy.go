@@ -13,8 +13,8 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/destination"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 )
 
@@ -48,9 +48,9 @@ func (t *Transport) resolveProxyURL(setting string, value *string) error {
 	if r.Err != nil {
 		return r.Err
 	}
-	proxy, err := origin.ParseProxy(*value)
+	proxy, err := target.ParseProxy(*value)
 	if err != nil || strings.Contains(*value, "{") {
-		return fmt.Errorf("%s: %w", setting, origin.ErrNoProxy)
+		return fmt.Errorf("%s: %w", setting, target.ErrNoProxy)
 	}
 	redact.RememberPassword(proxy)
 	return nil
@@ -97,7 +97,7 @@ func (t *Transport) guardProxy() {
 		if proxy == nil || err != nil {
 			return nil, err
 		}
-		if err := origin.Passes(req.URL.Scheme, proxy, t.destinations.Rules()); err != nil {
+		if err := target.Passes(req.URL.Scheme, proxy, t.destinations.Rules()); err != nil {
 			return nil, err
 		}
 		return proxy, nil
@@ -123,7 +123,7 @@ func (t *Transport) checkProxies(module json.RawMessage) error {
 	}
 	for address, upstream := range t.destinations.InTheClear() {
 		req := &http.Request{Method: http.MethodGet, URL: &url.URL{Scheme: "http", Host: address, Path: "/"}}
-		var denied *origin.ProxyDenied
+		var denied *target.ProxyDenied
 		if _, err := t.HTTPTransport.Transport.Proxy(req); errors.As(err, &denied) {
 			return fmt.Errorf("upstream %s is plain http, and the forward proxy %[2]s on the way would read the token: use https, add 'allow %[2]s' to the client's settings if that proxy may read it, or 'network_proxy none' to the block 'transport http'",
 				upstream, denied.Proxy)

@@ -25,7 +25,7 @@ import (
 	"lamplighter/module/destination"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/keypair"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
@@ -292,7 +292,7 @@ func (t *Transport) send(req *http.Request, p *client.Pass) (res *http.Response,
 		return res, false, err
 	}
 	t.record(req, p.Token(), res, err)
-	if denied, ok := errors.AsType[*origin.ProxyDenied](err); ok {
+	if denied, ok := errors.AsType[*target.ProxyDenied](err); ok {
 		return t.deniedProxy(req, denied), false, nil
 	}
 	if err != nil {

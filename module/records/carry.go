@@ -14,8 +14,8 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/carry"
+	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/redact"
-	"lamplighter/module/internal/store"
 	"lamplighter/module/settings"
 )
 
@@ -91,7 +91,7 @@ func over(ctx context.Context, from *Use, client string, to *Use, as string) (*a
 // withKey adds to the error about a store that a command named, and that is encrypted for
 // another key, how it is named together with its key.
 func withKey(err error, from *Use, client string, to *Use, as string) error {
-	if from.Same(to) || !errors.Is(err, store.ErrSealed) {
+	if from.Same(to) || !errors.Is(err, encryption.ErrSealed) {
 		return err
 	}
 	named, command := from, "move "+as+" --from "
@@ -116,7 +116,7 @@ func (s *Stores) named(named string, like *Use) (*Use, error) {
 			return nil, fmt.Errorf("store: there is no directory %s", p.dir)
 		}
 	}
-	given := []*store.Keys{p.keys}
+	given := []*encryption.Keys{p.keys}
 	s.mu.Lock()
 	if known := s.uses[p.id]; known != nil { // the last ones encrypt: all records of one place have the same keys
 		given = append(given, known.keys)

@@ -8,10 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"lamplighter/module/internal/filestore"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
 )
 
 // former is what is known of records that clients without one may have had. It is a guess,
@@ -70,7 +70,7 @@ func (s *Stores) Former(r *Record, binding record.Fingerprint, declared func(cli
 // unused returns the records of a store that no declared client has and in which a grant
 // lives.
 func (u *Use) unused(declared func(client string) bool) (list []unused) {
-	file, ok := u.store.(printableStore).Store.(*store.File)
+	file, ok := u.store.(printableStore).Store.(*filestore.File)
 	if !ok {
 		return nil
 	}

@@ -10,19 +10,19 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/durable"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/encryption"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/store/guest"
 )
 
 // Place is where settings put records, and what those are encrypted with.
 type Place struct {
-	id       string       // the same for all settings that mean the same place
-	command  string       // what commands call it
-	keys     *store.Keys  // nil if records are not encrypted
-	dir      string       // of files, "" if it is a shared store
-	shared   guest.Module // nil if it is not
-	settings string       // of the shared store, as they were written
+	id       string           // the same for all settings that mean the same place
+	command  string           // what commands call it
+	keys     *encryption.Keys // nil if records are not encrypted
+	dir      string           // of files, "" if it is a shared store
+	shared   guest.Module     // nil if it is not
+	settings string           // of the shared store, as they were written
 }
 
 // PlaceOf returns the place that the JSON of a store names, which is empty for the
@@ -153,7 +153,7 @@ func (p Place) options() durable.Options {
 }
 
 // encryptionKeys reads the keys of records, nil if they are not encrypted.
-func encryptionKeys(paths []string) (*store.Keys, error) {
+func encryptionKeys(paths []string) (*encryption.Keys, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
@@ -169,7 +169,7 @@ func encryptionKeys(paths []string) (*store.Keys, error) {
 		}
 		files = append(files, content)
 	}
-	keys, err := store.ParseKeys(files...)
+	keys, err := encryption.ParseKeys(files...)
 	if err != nil {
 		return nil, fmt.Errorf("encryption_key: %w", err)
 	}

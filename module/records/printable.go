@@ -5,14 +5,14 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/redact"
-	"lamplighter/module/internal/store"
 )
 
 // printableStore hands on records and errors of a store that are fit to be talked
 // about: what they hold is known as secret, and what they say for people, which
 // another version or somebody else may have written, is escaped.
-type printableStore struct{ store.Store }
+type printableStore struct{ recordstore.Store }
 
 // Open is that of the store.
 func (s printableStore) Open(ctx context.Context) error {
@@ -69,7 +69,7 @@ func (s printableStore) Claimed(ctx context.Context, token record.Fingerprint) (
 }
 
 // Lease is that of the store.
-func (s printableStore) Lease(ctx context.Context, name string) (store.Lease, error) {
+func (s printableStore) Lease(ctx context.Context, name string) (recordstore.Lease, error) {
 	lease, err := s.Store.Lease(ctx, name)
 	return lease, redact.Error(err)
 }

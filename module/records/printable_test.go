@@ -7,15 +7,15 @@ import (
 	"path/filepath"
 	"testing"
 
+	"lamplighter/module/internal/filestore"
 	"lamplighter/module/internal/hostile"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
-	"lamplighter/module/internal/store"
 )
 
 // Fault A14.
 func TestWhatARecordSaysIsFitToPrint(t *testing.T) {
-	st := printableStore{store.NewFile(filepath.Join(t.TempDir(), "records"))}
+	st := printableStore{filestore.NewFile(filepath.Join(t.TempDir(), "records"))}
 	if err := st.Open(t.Context()); err != nil {
 		t.Fatal(err)
 	}

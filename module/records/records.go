@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // State that outlives a configuration: keepers by the identity of their record,
@@ -54,7 +54,7 @@ func (r *Record) Describe() string { return r.Use.store.Describe(r.Key.name) }
 // CheckPlace looks at the place of a rotating grant. It warns of what may not keep what it
 // promises, and returns an error for what cannot.
 func (r *Record) CheckPlace() error {
-	if err := r.Use.err; errors.Is(err, store.ErrNoLocks) {
+	if err := r.Use.err; errors.Is(err, recordstore.ErrNoLocks) {
 		return fmt.Errorf("store: %w; choose another directory with 'store file { path <dir> }'", err)
 	}
 	if kind := r.Use.network; kind != "" {
@@ -67,5 +67,5 @@ func (r *Record) CheckPlace() error {
 // Missing reports whether there is none yet.
 func (r *Record) Missing(ctx context.Context) bool {
 	_, err := r.Use.store.Load(ctx, r.Key.name)
-	return errors.Is(err, store.ErrNotFound)
+	return errors.Is(err, recordstore.ErrNotFound)
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/gofrs/flock"
 
 	"lamplighter/module/internal/durable"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/encryption"
+	"lamplighter/module/internal/filestore"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/store/guest"
 )
 
@@ -29,7 +31,7 @@ type Stores struct {
 type Use struct {
 	Place
 
-	store   store.Store
+	store   recordstore.Store
 	owner   string // the client that was the first there
 	clients []string
 	network string // kind of its file system, if that is a network one
@@ -93,7 +95,7 @@ func use(p Place) (*Use, error) {
 		if p.shared != nil {
 			return pooledStore{printableStore{durable.New(p.id)}}, nil
 		}
-		return pooledStore{printableStore{store.NewFile(p.dir)}}, nil
+		return pooledStore{printableStore{filestore.NewFile(p.dir)}}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -140,14 +142,14 @@ func (u *Use) Open(ctx context.Context) {
 		return
 	}
 	u.err = u.store.Open(ctx)
-	if kind, ok := store.NetworkFileSystem(u.dir); ok && u.shared == nil {
+	if kind, ok := filestore.NetworkFileSystem(u.dir); ok && u.shared == nil {
 		u.network = kind
 	}
 }
 
 // begin gives the store the keys of its records, the last of which encrypt, and, if it is
 // a shared one, an engine with these settings: any that is in use already if they are "".
-func (u *Use) begin(settings string, keys ...*store.Keys) error {
+func (u *Use) begin(settings string, keys ...*encryption.Keys) error {
 	st, done := u.store.(printableStore).Store, func() {}
 	if shared, ok := st.(*durable.Store); ok {
 		var err error
@@ -160,7 +162,7 @@ func (u *Use) begin(settings string, keys ...*store.Keys) error {
 		ends = append(ends, shared.Tell(u.hooks()))
 	}
 	for _, k := range keys {
-		ends = append(ends, st.(interface{ Encrypt(*store.Keys) func() }).Encrypt(k))
+		ends = append(ends, st.(interface{ Encrypt(*encryption.Keys) func() }).Encrypt(k))
 	}
 	u.close = func() {
 		for _, end := range ends {
@@ -185,7 +187,7 @@ func (u *Use) Close() {
 func (u *Use) Same(other *Use) bool { return u.id == other.id }
 
 // pooledStore makes a store fit for a UsagePool.
-type pooledStore struct{ store.Store }
+type pooledStore struct{ recordstore.Store }
 
 // Destruct gives the connections of a shared store back. The last configuration that
 // stopped has ended the keepers' work.

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 )
 
 // AllowRules compiles the values of `allow`. Placeholders are resolved, unless
 // this is about what is wrong with any environment.
-func (c *Client) AllowRules(resolve bool) ([]origin.Rule, error) {
-	rules := make([]origin.Rule, 0, len(c.Allow))
+func (c *Client) AllowRules(resolve bool) ([]target.Rule, error) {
+	rules := make([]target.Rule, 0, len(c.Allow))
 	for _, text := range c.Allow {
 		if strings.Contains(text, "{") {
 			if !resolve {
@@ -22,7 +22,7 @@ func (c *Client) AllowRules(resolve bool) ([]origin.Rule, error) {
 				return nil, r.Err
 			}
 		}
-		rule, err := origin.ParseRule(text)
+		rule, err := target.ParseRule(text)
 		if err != nil {
 			if strings.Contains(text, "@") {
 				text = "…" // it may hold a password

@@ -9,7 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 )
 
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
@@ -124,7 +124,7 @@ func (c *Client) CheckEndpoint(setting, endpoint string) error {
 	if u.Scheme == "http" && setting == "token_endpoint" && c.TokenEndpointAuthMethod == "tls_client_auth" {
 		return errors.New("token_endpoint is plain http, where no certificate is presented: token_endpoint_auth_method tls_client_auth needs https")
 	}
-	if u.Scheme == "http" && !c.AllowHTTP && !origin.IsLoopback(u.Hostname()) {
+	if u.Scheme == "http" && !c.AllowHTTP && !target.IsLoopback(u.Hostname()) {
 		return fmt.Errorf("%s on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", setting, u.Host)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (c *Client) checkProxySetting() error {
 	if strings.Contains(c.Proxy, "{") {
 		return nil
 	}
-	if _, err := origin.ParseProxy(c.Proxy); err != nil {
+	if _, err := target.ParseProxy(c.Proxy); err != nil {
 		return fmt.Errorf("proxy: %w, none or from_environment", err)
 	}
 	return nil

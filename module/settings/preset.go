@@ -9,13 +9,13 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"lamplighter/module/internal/provider"
+	"lamplighter/module/internal/presets"
 )
 
 // overPreset lays the settings over those of the provider. A preset is JSON of
 // client settings, so laying over is replacing members.
 func (c *Client) overPreset() (*Client, error) {
-	preset, err := provider.Load(c.Provider, c.ProviderBase)
+	preset, err := presets.Load(c.Provider, c.ProviderBase)
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +74,13 @@ func missing(preset string, settings map[string]json.RawMessage) error {
 	for _, setting := range slices.Sorted(maps.Keys(settings)) {
 		var object map[string]json.RawMessage
 		if json.Unmarshal(settings[setting], &object) != nil {
-			if what, ok := provider.Required(settings[setting]); ok {
+			if what, ok := presets.Required(settings[setting]); ok {
 				return fmt.Errorf("%s is missing: provider %s needs %s: add '%s <value>'", setting, preset, what, setting)
 			}
 			continue
 		}
 		for _, name := range slices.Sorted(maps.Keys(object)) {
-			if what, ok := provider.Required(object[name]); ok {
+			if what, ok := presets.Required(object[name]); ok {
 				return fmt.Errorf("%s %s is missing: provider %s needs %s: add '%s %s <value>'", setting, name, preset, what, setting, name)
 			}
 		}

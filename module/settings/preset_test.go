@@ -7,7 +7,7 @@ import (
 	"reflect"
 	"testing"
 
-	"lamplighter/module/internal/provider"
+	"lamplighter/module/internal/presets"
 )
 
 func TestAParameterBesideThoseOfThePreset(t *testing.T) {
@@ -42,7 +42,7 @@ func TestTheFieldProviderNamesEveryPreset(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range provider.Names() {
+	for _, name := range presets.Names() {
 		if !bytes.Contains(source, []byte("`"+name+"`")) {
 			t.Errorf("the comment on Client.Provider does not name %s", name)
 		}

@@ -13,13 +13,13 @@ import (
 
 	"lamplighter/module/internal/failpoint"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/redact"
-	"lamplighter/module/internal/store"
 )
 
 // End is a record: that of a client in a store.
 type End struct {
-	Store  store.Store
+	Store  recordstore.Store
 	Client string
 
 	// Name is the store in the words of a command; of use if the other end is in
@@ -53,7 +53,7 @@ func Over(ctx context.Context, from, to End) error {
 		return err
 	}
 	own, err := to.Store.Load(ctx, to.Client)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, recordstore.ErrNotFound) {
 		own, err = &record.Record{Client: to.Client}, nil
 	}
 	if err != nil {
@@ -64,7 +64,7 @@ func Over(ctx context.Context, from, to End) error {
 		return nil // done before
 	}
 	if old.Moved != nil && old.Moved.Place != goal.Place {
-		last := store.Follow(ctx, from.Store, *old.Moved)
+		last := recordstore.Follow(ctx, from.Store, *old.Moved)
 		if last.Place == goal.Place && !old.Pending() {
 			return nil // done before, by way of other names
 		}
@@ -78,7 +78,7 @@ func Over(ctx context.Context, from, to End) error {
 
 func (e End) load(ctx context.Context) (*record.Record, error) {
 	rec, err := e.Store.Load(ctx, e.Client)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, recordstore.ErrNotFound) {
 		return nil, fmt.Errorf("there is no record of client %s at %s", e.Client, e.place())
 	}
 	if err != nil {
@@ -163,14 +163,14 @@ func (e End) save(ctx context.Context, rec *record.Record, ifRevision uint64) er
 const leasePoll = 100 * time.Millisecond
 
 // await waits for the lease of a record, until ctx ends.
-func await(ctx context.Context, e End) (store.Lease, error) {
+func await(ctx context.Context, e End) (recordstore.Lease, error) {
 	busy := false
 	for {
 		lease, err := e.Store.Lease(ctx, e.Client)
 		if err == nil {
 			return lease, nil
 		}
-		busy = errors.Is(err, store.ErrBusy) || busy && ctx.Err() != nil // the time was up while it was tried
+		busy = errors.Is(err, recordstore.ErrBusy) || busy && ctx.Err() != nil // the time was up while it was tried
 		if !busy {
 			return nil, fmt.Errorf("the record of client %s: %w", e.Client, err)
 		}
@@ -179,7 +179,7 @@ func await(ctx context.Context, e End) (store.Lease, error) {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, fmt.Errorf("the record of client %s is in use at %s: %w", e.Client, e.place(), store.ErrBusy)
+			return nil, fmt.Errorf("the record of client %s is in use at %s: %w", e.Client, e.place(), recordstore.ErrBusy)
 		}
 	}
 }

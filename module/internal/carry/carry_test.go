@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/filestore"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // grant returns the record of a client whose seed was spent.
@@ -79,8 +80,8 @@ func wantTombstone(t *testing.T, e, to End) {
 
 // ends are a renamed client, and one whose store was changed.
 func ends(t *testing.T) map[string][2]End {
-	one := store.NewFile(filepath.Join(t.TempDir(), "one"))
-	other := store.NewFile(filepath.Join(t.TempDir(), "other"))
+	one := filestore.NewFile(filepath.Join(t.TempDir(), "one"))
+	other := filestore.NewFile(filepath.Join(t.TempDir(), "other"))
 	return map[string][2]End{
 		"rename": {{Store: one, Client: "erp"}, {Store: one, Client: "erp2"}},
 		"move":   {{Store: one, Client: "crm", Name: "one"}, {Store: other, Client: "crm", Name: "other"}},
@@ -144,9 +145,9 @@ func TestACommandThatWasInterruptedIsRepeatedAfterALogIn(t *testing.T) {
 }
 
 func TestWhereAGrantIsByNowIsSaidWhateverCameBetween(t *testing.T) {
-	one := store.NewFile(filepath.Join(t.TempDir(), "one"))
-	other := store.NewFile(filepath.Join(t.TempDir(), "the other"))
-	in := func(st store.Store, client, name string) End { return End{Store: st, Client: client, Name: name} }
+	one := filestore.NewFile(filepath.Join(t.TempDir(), "one"))
+	other := filestore.NewFile(filepath.Join(t.TempDir(), "the other"))
+	in := func(st recordstore.Store, client, name string) End { return End{Store: st, Client: client, Name: name} }
 	a, b, c := in(one, "a", ""), in(one, "b", ""), in(one, "c", "")
 	save(t, a, grant("seed", "living"))
 	want := func(from, to End, command string) {
@@ -261,7 +262,7 @@ func TestAPauseIsCarriedOver(t *testing.T) {
 
 // faulty is a store that fails at one call that changes something.
 type faulty struct {
-	store.Store
+	recordstore.Store
 	left *int
 }
 

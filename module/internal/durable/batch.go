@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	shared "lamplighter/module/store"
+	"lamplighter/module/store"
 )
 
 // batch makes one call of the reads that wait at the same time: when a process with
@@ -20,7 +20,7 @@ type batch struct {
 type reader struct {
 	ctx  context.Context
 	done chan struct{}
-	o    shared.Object
+	o    store.Object
 	err  error
 }
 
@@ -29,7 +29,7 @@ type reader struct {
 const maxReads = 4
 
 // fetch reads an object. It may be shared with others that asked at the same time.
-func (s *Store) fetch(ctx context.Context, name string) (shared.Object, error) {
+func (s *Store) fetch(ctx context.Context, name string) (store.Object, error) {
 	b := &s.loads
 	r := &reader{ctx: ctx, done: make(chan struct{})}
 	b.mu.Lock()
@@ -49,7 +49,7 @@ func (s *Store) fetch(ctx context.Context, name string) (shared.Object, error) {
 	case <-r.done:
 		return r.o, r.err
 	case <-ctx.Done():
-		return shared.Object{}, fmt.Errorf("%w: %w", shared.ErrUnavailable, ctx.Err())
+		return store.Object{}, fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
 }
 
@@ -72,8 +72,8 @@ func (s *Store) readAll() {
 
 // read reads these objects, and tells who waits.
 func (s *Store) read(wanted map[string][]*reader) {
-	found := make(map[string]shared.Object, len(wanted))
-	err := s.call(context.Background(), op(len(wanted)), false, func(ctx context.Context, engine shared.Engine) error {
+	found := make(map[string]store.Object, len(wanted))
+	err := s.call(context.Background(), op(len(wanted)), false, func(ctx context.Context, engine store.Engine) error {
 		if len(wanted) == 1 {
 			for name := range wanted {
 				o, err := engine.Get(ctx, name)
@@ -87,7 +87,7 @@ func (s *Store) read(wanted map[string][]*reader) {
 		for name := range wanted {
 			names = append(names, name)
 		}
-		return engine.List(ctx, names, true, func(o shared.Object) bool {
+		return engine.List(ctx, names, true, func(o store.Object) bool {
 			found[o.Name] = o
 			return true
 		})
@@ -96,7 +96,7 @@ func (s *Store) read(wanted map[string][]*reader) {
 		o, ok := found[name]
 		for _, r := range readers {
 			if r.o, r.err = o, err; err == nil && !ok {
-				r.err = fmt.Errorf("%q: %w", name, shared.ErrNotFound)
+				r.err = fmt.Errorf("%q: %w", name, store.ErrNotFound)
 			}
 			close(r.done)
 		}

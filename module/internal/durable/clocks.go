@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/record"
-	shared "lamplighter/module/store"
+	"lamplighter/module/store"
 )
 
 // clocks are what is known of the clocks of other processes.
@@ -19,7 +19,7 @@ type clocks struct {
 // behind is how far a clock seems to be behind this process's.
 type behind struct {
 	least  time.Duration // of all writes
-	tag    shared.Tag    // of the last write
+	tag    store.Tag     // of the last write
 	writes int
 }
 
@@ -34,7 +34,7 @@ const keptClocks = 256
 // read at that time. That the writer's clock is ahead shows in one write. That it is
 // behind might as well be a write that landed late, which must not prolong a token's
 // life: so it takes two, and the lesser of what they show.
-func (s *Store) received(rec *record.Record, o shared.Object, now time.Time) *record.Record {
+func (s *Store) received(rec *record.Record, o store.Object, now time.Time) *record.Record {
 	if o.Age < 0 || rec.Written.IsZero() {
 		return rec
 	}
@@ -43,7 +43,7 @@ func (s *Store) received(rec *record.Record, o shared.Object, now time.Time) *re
 }
 
 // allow returns how much later the times of a write are in this process's clock.
-func (c *clocks) allow(writeID string, tag shared.Tag, by time.Duration) time.Duration {
+func (c *clocks) allow(writeID string, tag store.Tag, by time.Duration) time.Duration {
 	process := processOf(writeID)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,9 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 )
 
 // Options are those of a store.
@@ -42,13 +43,13 @@ type Options struct {
 // maxData is how large an object may be that every engine keeps.
 const maxData = 256 << 10
 
-// Store keeps records in an engine. It is a [store.Store], for all clients of a process
+// Store keeps records in an engine. It is a [recordstore.Store], for all clients of a process
 // whose records are in one place.
 type Store struct {
 	place   string // for people, as long as there is no engine
 	process string // as others tell it from theirs
 	engines engines
-	keys    store.Keyring
+	keys    encryption.Keyring
 
 	opening chan struct{} // held while it is opened
 	health  health
@@ -85,8 +86,8 @@ func (s *Store) holder() string {
 }
 
 // Encrypt has records encrypted with keys from their next write on, until done is
-// called, as [store.File.Encrypt] does.
-func (s *Store) Encrypt(keys *store.Keys) (done func()) { return s.keys.Use(keys) }
+// called, as [filestore.File.Encrypt] does.
+func (s *Store) Encrypt(keys *encryption.Keys) (done func()) { return s.keys.Use(keys) }
 
 // retryOpen is how long a failure to open the store is that of everybody who asks: a
 // store that is away is not asked once for each client.
@@ -99,14 +100,14 @@ func (s *Store) Open(ctx context.Context) error {
 	case s.opening <- struct{}{}:
 		defer func() { <-s.opening }()
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", shared.ErrUnavailable, ctx.Err())
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
 	if done, err := s.health.mayOpen(); done || err != nil {
 		return err
 	}
 	u := s.current()
 	if u == nil {
-		return fmt.Errorf("%w: %w", shared.ErrUnavailable, errNoEngine)
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, errNoEngine)
 	}
 	within, cancel := context.WithTimeout(ctx, 2*u.options.OpTimeout)
 	defer cancel()
@@ -126,7 +127,7 @@ func (s *Store) ready(ctx context.Context) error {
 }
 
 // call makes one call of the engine, once the store is open.
-func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx context.Context, engine shared.Engine) error) error {
+func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx context.Context, engine store.Engine) error) error {
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
@@ -134,13 +135,13 @@ func (s *Store) call(ctx context.Context, op string, write bool, do func(ctx con
 }
 
 // direct makes one call of the engine.
-func (s *Store) direct(ctx context.Context, op string, write bool, do func(ctx context.Context, engine shared.Engine) error) error {
+func (s *Store) direct(ctx context.Context, op string, write bool, do func(ctx context.Context, engine store.Engine) error) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%w: %w", shared.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 	}
 	u := s.current()
 	if u == nil {
-		return fmt.Errorf("%w: %w", shared.ErrUnavailable, errNoEngine)
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, errNoEngine)
 	}
 	within, cancel := context.WithTimeout(ctx, u.options.OpTimeout)
 	defer cancel()
@@ -155,31 +156,31 @@ func classify(err error, write bool) error {
 	if err == nil {
 		return nil
 	}
-	for _, known := range []error{shared.ErrNotFound, shared.ErrConflict, shared.ErrRefused, shared.ErrFull, shared.ErrUnsafe, shared.ErrUnavailable} {
+	for _, known := range []error{store.ErrNotFound, store.ErrConflict, store.ErrRefused, store.ErrFull, store.ErrUnsafe, store.ErrUnavailable} {
 		if errors.Is(err, known) {
 			return err
 		}
 	}
 	switch {
-	case write && errors.Is(err, shared.ErrUnknown):
+	case write && errors.Is(err, store.ErrUnknown):
 		return err
 	case write:
-		return fmt.Errorf("%w: %w", shared.ErrUnknown, err)
+		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
-	return fmt.Errorf("%w: %w", shared.ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
 // finished takes note of how a call ended.
 func (s *Store) finished(ctx context.Context, op string, begun time.Time, err error) {
 	s.calls.count(op, result(err), time.Since(begun))
 	switch {
-	case err == nil, errors.Is(err, shared.ErrNotFound), errors.Is(err, shared.ErrConflict):
+	case err == nil, errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrConflict):
 		if s.health.succeeded(s.gap()) {
 			s.hooks.up(true, nil)
 			s.pokeFailed()
 		}
 		s.checkEpoch()
-	case errors.Is(err, shared.ErrFull), ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+	case errors.Is(err, store.ErrFull), ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		// The store was there, or nobody waited for it.
 	default:
 		if s.health.failed(err) {
@@ -194,12 +195,12 @@ func result(err error) string {
 		err  error
 		word string
 	}{
-		{shared.ErrNotFound, "not_found"},
-		{shared.ErrConflict, "conflict"},
-		{shared.ErrRefused, "refused"},
-		{shared.ErrFull, "full"},
-		{shared.ErrUnsafe, "unsafe"},
-		{shared.ErrUnknown, "unknown"},
+		{store.ErrNotFound, "not_found"},
+		{store.ErrConflict, "conflict"},
+		{store.ErrRefused, "refused"},
+		{store.ErrFull, "full"},
+		{store.ErrUnsafe, "unsafe"},
+		{store.ErrUnknown, "unknown"},
 	} {
 		if errors.Is(err, r.err) {
 			return r.word
@@ -235,7 +236,7 @@ func (s *Store) Close() error {
 }
 
 // Interface guard
-var _ store.Store = (*Store)(nil)
+var _ recordstore.Store = (*Store)(nil)
 
 // entry returns what is known of a client.
 func (s *Store) entry(name string) *entry {

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	shared "lamplighter/module/store"
+	"lamplighter/module/store"
 )
 
 // engines are those of the configurations that use a store. They all lead to the same
@@ -20,7 +20,7 @@ type engines struct {
 // used is an engine with its options.
 type used struct {
 	settings string
-	engine   shared.Engine
+	engine   store.Engine
 	options  Options
 	users    int
 }
@@ -35,7 +35,7 @@ var errNoEngine = errors.New("no configuration uses it")
 // Use has the store use an engine until done is called: then that of the configuration
 // before holds. Where the settings are those of the one in use, that is shared, and so
 // it is for those who say none, "". Nothing is dialed.
-func (s *Store) Use(settings string, engine func() (shared.Engine, error), o Options) (done func(), err error) {
+func (s *Store) Use(settings string, engine func() (store.Engine, error), o Options) (done func(), err error) {
 	e := &s.engines
 	e.mu.Lock()
 	defer e.mu.Unlock()

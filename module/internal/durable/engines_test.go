@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	shared "lamplighter/module/store"
+	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
 
 func TestTheNewestConfigurationsEngineIsUsed(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		s := New("memory")
-		if _, err := s.Load(t.Context(), "erp"); !errors.Is(err, shared.ErrUnavailable) {
+		if _, err := s.Load(t.Context(), "erp"); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("without an engine: %v", err)
 		}
 		if s.Describe("erp") != "memory erp" {
@@ -20,8 +20,8 @@ func TestTheNewestConfigurationsEngineIsUsed(t *testing.T) {
 		}
 		made := 0
 		options := Options{Lease: lasts, OpTimeout: 2 * time.Second, Poll: time.Minute}
-		engine := func(fault *storetest.Fault) func() (shared.Engine, error) {
-			return func() (shared.Engine, error) {
+		engine := func(fault *storetest.Fault) func() (store.Engine, error) {
+			return func() (store.Engine, error) {
 				made++
 				m := r.place.Engine()
 				m.Faults(func(storetest.Call) storetest.Fault { return *fault })
@@ -35,7 +35,7 @@ func TestTheNewestConfigurationsEngineIsUsed(t *testing.T) {
 			}
 			return done
 		}
-		good, bad := &storetest.Fault{}, &storetest.Fault{Err: shared.ErrRefused}
+		good, bad := &storetest.Fault{}, &storetest.Fault{Err: store.ErrRefused}
 		first := use("old password", good)
 		same := use("old password", good)
 		if made != 1 {
@@ -49,7 +49,7 @@ func TestTheNewestConfigurationsEngineIsUsed(t *testing.T) {
 			t.Fatal(err)
 		}
 		wrong := use("wrong password", bad)
-		if err := s.Save(t.Context(), "erp", holding("two"), 1); !errors.Is(err, shared.ErrRefused) {
+		if err := s.Save(t.Context(), "erp", holding("two"), 1); !errors.Is(err, store.ErrRefused) {
 			t.Errorf("save with other credentials: %v", err)
 		}
 		wrong() // that configuration could not start
@@ -83,7 +83,7 @@ func TestTheNewestConfigurationsEngineIsUsed(t *testing.T) {
 func TestAnEngineThatCannotBeMadeIsAnError(t *testing.T) {
 	s := New("memory")
 	want := errors.New("bad")
-	if _, err := s.Use("x", func() (shared.Engine, error) { return nil, want }, Options{}); !errors.Is(err, want) {
+	if _, err := s.Use("x", func() (store.Engine, error) { return nil, want }, Options{}); !errors.Is(err, want) {
 		t.Errorf("use: %v", err)
 	}
 }

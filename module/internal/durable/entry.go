@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 )
 
 // keptVersions is how many versions of an object somebody may still want to write over.
@@ -20,7 +20,7 @@ const keptVersions = 4
 // here, and what was read as one is never written over as another.
 type version struct {
 	revision uint64
-	tag      shared.Tag
+	tag      store.Tag
 }
 
 // entry is what is known of a client.
@@ -32,16 +32,16 @@ type entry struct {
 
 	// newest is the version that was read or written last, as the store counts.
 	newest struct {
-		tag      shared.Tag
+		tag      store.Tag
 		revision uint64
 	}
-	own     shared.Tag // of the last write of this process that was acknowledged
-	damaged shared.Tag // of what could not be read, and may be written over
+	own     store.Tag // of the last write of this process that was acknowledged
+	damaged store.Tag // of what could not be read, and may be written over
 
 	last    *record.Record // what the newest version says, as long as somebody watches
-	lastTag shared.Tag
+	lastTag store.Tag
 
-	watchers []*watch
+	watchers []*recordstore.Watching
 	failed   bool // a call for it failed, because the store was away
 
 	lease *lease    // held or being taken by this process
@@ -52,10 +52,10 @@ type entry struct {
 }
 
 // tagOf returns the tag of a version that is about to be written over.
-func (e *entry) tagOf(revision uint64) (shared.Tag, bool) {
+func (e *entry) tagOf(revision uint64) (store.Tag, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var tag shared.Tag
+	var tag store.Tag
 	found := revision == 0
 	for _, v := range e.versions {
 		switch v.revision {
@@ -69,7 +69,7 @@ func (e *entry) tagOf(revision uint64) (shared.Tag, bool) {
 }
 
 // add notes a version. Called with e.mu held.
-func (e *entry) add(revision uint64, tag shared.Tag) {
+func (e *entry) add(revision uint64, tag store.Tag) {
 	e.versions = append(e.versions, version{revision, tag})
 	if n := len(e.versions) - keptVersions; n > 0 {
 		e.versions = append(e.versions[:0], e.versions[n:]...)
@@ -80,7 +80,7 @@ func (e *entry) add(revision uint64, tag shared.Tag) {
 // revisionOf returns the revision of a version that was read. One that others followed is
 // there again because those are lost, and gets a new revision: it may be written over, by
 // who has read it since. Called with e.mu held.
-func (e *entry) revisionOf(tag shared.Tag, stored uint64) uint64 {
+func (e *entry) revisionOf(tag store.Tag, stored uint64) uint64 {
 	for i, v := range e.versions {
 		if v.tag != tag {
 			continue
@@ -97,7 +97,7 @@ func (e *entry) revisionOf(tag shared.Tag, stored uint64) uint64 {
 }
 
 // wrote notes a write that was acknowledged.
-func (e *entry) wrote(rec *record.Record, revision uint64, tag shared.Tag) {
+func (e *entry) wrote(rec *record.Record, revision uint64, tag store.Tag) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.add(revision, tag)
@@ -109,7 +109,7 @@ func (e *entry) wrote(rec *record.Record, revision uint64, tag shared.Tag) {
 
 // remember keeps what a version says: a refresh reads it three times. Called with e.mu
 // held.
-func (e *entry) remember(rec *record.Record, tag shared.Tag) {
+func (e *entry) remember(rec *record.Record, tag store.Tag) {
 	e.last, e.lastTag = nil, ""
 	if len(e.watchers) > 0 {
 		e.last, e.lastTag = rec, tag
@@ -117,7 +117,7 @@ func (e *entry) remember(rec *record.Record, tag shared.Tag) {
 }
 
 // recall returns what a version says, nil if that is not known.
-func (e *entry) recall(name string, tag shared.Tag) *record.Record {
+func (e *entry) recall(name string, tag store.Tag) *record.Record {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.last == nil || e.lastTag != tag {
@@ -136,7 +136,7 @@ func (e *entry) begin() int {
 // met takes over a version that was read, and returns its revision. Something is lost if
 // the store counts fewer writes than there were, or as many that ended otherwise. A
 // reader that began before the last change tells nothing of that.
-func (e *entry) met(rec *record.Record, tag shared.Tag, begun int) (revision uint64, lost bool) {
+func (e *entry) met(rec *record.Record, tag store.Tag, begun int) (revision uint64, lost bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	revision = e.revisionOf(tag, rec.Revision)
@@ -172,12 +172,12 @@ func (e *entry) missed(begun int) (lost bool) {
 // unread notes a version that cannot be read because it is damaged. It may be written
 // over only if it is the one that this process wrote: otherwise nobody here knows what
 // was in it.
-func (e *entry) unread(tag shared.Tag, err error) error {
+func (e *entry) unread(tag store.Tag, err error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.damaged = ""; e.own != "" && e.own == tag {
 		e.damaged = tag
 		return err
 	}
-	return fmt.Errorf("%w: %w; another process wrote it, and what was in it is not known here", store.ErrForeign, err)
+	return fmt.Errorf("%w: %w; another process wrote it, and what was in it is not known here", recordstore.ErrForeign, err)
 }

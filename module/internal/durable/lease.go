@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 )
 
 // moment is one by both clocks: one of them stands still while a machine is suspended,
@@ -32,7 +32,7 @@ func (m moment) agree(before moment) bool {
 
 // sighting is a lease of another holder, as it was seen.
 type sighting struct {
-	held  shared.Held
+	held  store.Held
 	since moment // it has not been renewed since
 }
 
@@ -42,7 +42,7 @@ type lease struct {
 	e      *entry
 	name   string
 	holder string
-	held   shared.Lease
+	held   store.Lease
 	stop   chan struct{} // closed by Release
 	done   chan struct{} // closed when it is not renewed any more
 	once   sync.Once
@@ -54,8 +54,8 @@ type lease struct {
 }
 
 // Lease tries once for the sole right to spend the client's refresh token.
-func (s *Store) Lease(ctx context.Context, name string) (store.Lease, error) {
-	if err := store.CheckName(name); err != nil {
+func (s *Store) Lease(ctx context.Context, name string) (recordstore.Lease, error) {
+	if err := recordstore.CheckName(name); err != nil {
 		return nil, err
 	}
 	if err := s.quarantined(); err != nil {
@@ -66,13 +66,13 @@ func (s *Store) Lease(ctx context.Context, name string) (store.Lease, error) {
 	e.mu.Lock()
 	if e.lease != nil {
 		e.mu.Unlock()
-		return nil, fmt.Errorf("lease of %s: %w: this process", s.Describe(name), store.ErrBusy)
+		return nil, fmt.Errorf("lease of %s: %w: this process", s.Describe(name), recordstore.ErrBusy)
 	}
 	e.lease = l
 	e.mu.Unlock()
 	err := l.take(ctx)
 	if err == nil && !s.background(l.keep) {
-		err = fmt.Errorf("%w: it was closed", shared.ErrUnavailable)
+		err = fmt.Errorf("%w: it was closed", store.ErrUnavailable)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -101,7 +101,7 @@ func (s *Store) background(run func()) bool {
 // take tries for the lease: as it is, then over what is ours, or was not renewed for a
 // whole lease.
 func (l *lease) take(ctx context.Context) error {
-	over, from := shared.Tag(""), ""
+	over, from := store.Tag(""), ""
 	if seen := l.e.sighted(); l.e.stale(l.s, seen) {
 		over, from = seen.held.Tag, seen.held.Holder
 	}
@@ -111,21 +111,21 @@ func (l *lease) take(ctx context.Context) error {
 		case err != nil:
 			return err
 		case l.held != nil:
-			l.e.sight(shared.Held{}, l.s.now())
+			l.e.sight(store.Held{}, l.s.now())
 			l.s.hooks.taken(l.name, nameOf(from))
 			return nil
 		case held.Tag != over && l.e.wasOurs(held.Holder):
 			over, from = held.Tag, ""
 		default:
 			l.e.sight(held, l.s.now())
-			return fmt.Errorf("%w: %s", store.ErrBusy, nameOf(held.Holder))
+			return fmt.Errorf("%w: %s", recordstore.ErrBusy, nameOf(held.Holder))
 		}
 	}
 }
 
-func (l *lease) try(ctx context.Context, over shared.Tag) (held shared.Held, err error) {
+func (l *lease) try(ctx context.Context, over store.Tag) (held store.Held, err error) {
 	l.renewed = l.s.now()
-	err = l.s.call(ctx, "acquire", true, func(ctx context.Context, engine shared.Engine) (err error) {
+	err = l.s.call(ctx, "acquire", true, func(ctx context.Context, engine store.Engine) (err error) {
 		l.held, held, err = engine.Acquire(ctx, l.name, l.holder, over)
 		return err
 	})
@@ -152,7 +152,7 @@ func (e *entry) sighted() sighting {
 }
 
 // sight notes how somebody holds the lease.
-func (e *entry) sight(held shared.Held, now moment) {
+func (e *entry) sight(held store.Held, now moment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.asked = now.mono
@@ -217,7 +217,7 @@ func (l *lease) keep() {
 		case <-timer.C:
 		}
 		begun := l.s.now()
-		err := l.s.direct(context.Background(), "renew", true, func(ctx context.Context, _ shared.Engine) error { return l.held.Renew(ctx) })
+		err := l.s.direct(context.Background(), "renew", true, func(ctx context.Context, _ store.Engine) error { return l.held.Renew(ctx) })
 		switch {
 		case err == nil:
 			l.mu.Lock()
@@ -225,7 +225,7 @@ func (l *lease) keep() {
 			l.mu.Unlock()
 			timer.Reset(max(0, every-time.Since(begun.mono)))
 			continue
-		case errors.Is(err, shared.ErrConflict):
+		case errors.Is(err, store.ErrConflict):
 			l.mu.Lock()
 			l.gone = errors.New("another holder has taken it")
 			l.mu.Unlock()
@@ -285,8 +285,8 @@ func (l *lease) Release() {
 // would wait for the lease.
 func (l *lease) give() {
 	release := func() bool {
-		err := l.s.direct(context.Background(), "release", true, func(ctx context.Context, _ shared.Engine) error { return l.held.Release(ctx) })
-		return err == nil || errors.Is(err, shared.ErrConflict)
+		err := l.s.direct(context.Background(), "release", true, func(ctx context.Context, _ store.Engine) error { return l.held.Release(ctx) })
+		return err == nil || errors.Is(err, store.ErrConflict)
 	}
 	if release() {
 		return
@@ -323,4 +323,4 @@ func (s *Store) Holder(name string) (holder string, own bool) {
 }
 
 // Interface guard
-var _ store.Lease = (*lease)(nil)
+var _ recordstore.Lease = (*lease)(nil)

@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
 
@@ -19,7 +19,7 @@ func TestALeaseIsOneProcesss(t *testing.T) {
 		a, b := r.process("a"), r.process("b")
 		l := a.mustLease()
 		for _, p := range []*process{a, b} {
-			if _, err := p.Lease(t.Context(), "erp"); !errors.Is(err, store.ErrBusy) {
+			if _, err := p.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrBusy) {
 				t.Errorf("the lease is held: %v", err)
 			}
 		}
@@ -50,7 +50,7 @@ func TestAHolderKeepsItsLeaseForAsLongAsItWants(t *testing.T) {
 			if err := l.Lost(); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, store.ErrBusy) {
+			if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrBusy) {
 				t.Fatalf("it is held: %v", err)
 			}
 		}
@@ -166,7 +166,7 @@ func TestALeaseIsNotTakenOverAfterAnOutage(t *testing.T) {
 		if err := l.Lost(); err != nil {
 			t.Errorf("the holder lost it in an outage: %v", err)
 		}
-		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, store.ErrBusy) {
+		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrBusy) {
 			t.Errorf("it is held: %v", err)
 		}
 		l.Release()
@@ -180,7 +180,7 @@ func TestALeaseIsNotTakenOverByWhoDidNotLookAllTheTime(t *testing.T) {
 		_, _ = b.Lease(t.Context(), "erp")
 		a.engine.Partition(true)
 		time.Sleep(time.Hour) // nobody knows whether the store was there
-		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, store.ErrBusy) {
+		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrBusy) {
 			t.Errorf("the lease: %v", err)
 		}
 		over, took := b.leaseWithin(time.Minute)
@@ -213,8 +213,8 @@ func TestAClockThatIsSetTakesNoLeaseOver(t *testing.T) {
 
 func TestALeaseWhoseAnswerWasLostIsOwn(t *testing.T) {
 	for name, fault := range map[string]storetest.Fault{
-		"its answer is lost": {Err: shared.ErrUnknown, Lands: storetest.Done},
-		"it lands late":      {Err: shared.ErrUnknown, Lands: storetest.Later, Late: time.Second},
+		"its answer is lost": {Err: store.ErrUnknown, Lands: storetest.Done},
+		"it lands late":      {Err: store.ErrUnknown, Lands: storetest.Later, Late: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
@@ -237,7 +237,7 @@ func TestALeaseThatCouldNotBeGivenBackIsGivenBackLater(t *testing.T) {
 		l := a.mustLease()
 		a.fails(away, "release")
 		l.Release()
-		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, store.ErrBusy) {
+		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrBusy) {
 			t.Fatalf("it is held: %v", err)
 		}
 		a.fails(storetest.Fault{})

@@ -12,8 +12,8 @@ import (
 	"go.uber.org/goleak"
 
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
 
@@ -83,9 +83,9 @@ func (r *rig) process(name string) *process {
 	return p
 }
 
-func use(t *testing.T, s *Store, engine shared.Engine, o Options) (done func()) {
+func use(t *testing.T, s *Store, engine store.Engine, o Options) (done func()) {
 	t.Helper()
-	done, err := s.Use("settings", func() (shared.Engine, error) { return engine, nil }, o)
+	done, err := s.Use("settings", func() (store.Engine, error) { return engine, nil }, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func (p *process) loads(token string) uint64 {
 	return rec.Revision
 }
 
-func (p *process) mustLease() store.Lease {
+func (p *process) mustLease() recordstore.Lease {
 	p.Helper()
 	l, err := p.Lease(p.Context(), "erp")
 	if err != nil {
@@ -173,11 +173,11 @@ func (p *process) mustLease() store.Lease {
 }
 
 // leaseWithin tries as a keeper does, and returns how long it took.
-func (p *process) leaseWithin(d time.Duration) (store.Lease, time.Duration) {
+func (p *process) leaseWithin(d time.Duration) (recordstore.Lease, time.Duration) {
 	p.Helper()
 	var err error
 	for began := time.Now(); time.Since(began) < d; time.Sleep(700 * time.Millisecond) {
-		var l store.Lease
+		var l recordstore.Lease
 		if l, err = p.Lease(p.Context(), "erp"); err == nil {
 			return l, time.Since(began)
 		}
@@ -208,4 +208,4 @@ func tokenOf(rec *record.Record) string {
 }
 
 // refused are the errors of calls that were not carried out.
-var away = storetest.Fault{Err: shared.ErrUnavailable}
+var away = storetest.Fault{Err: store.ErrUnavailable}

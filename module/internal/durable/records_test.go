@@ -12,16 +12,17 @@ import (
 
 	"filippo.io/age"
 
+	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
 
 func TestARecordIsReadByAnotherProcess(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		a, b := r.process("a"), r.process("b")
-		if _, err := b.Load(t.Context(), "erp"); !errors.Is(err, store.ErrNotFound) {
+		if _, err := b.Load(t.Context(), "erp"); !errors.Is(err, recordstore.ErrNotFound) {
 			t.Fatalf("nothing is there: %v", err)
 		}
 		a.mustSave("one", 0)
@@ -30,7 +31,7 @@ func TestARecordIsReadByAnotherProcess(t *testing.T) {
 			t.Errorf("it is the record of %q", rec.Client)
 		}
 		b.mustSave("two", rev)
-		if err := a.saves("three", 1); !errors.Is(err, store.ErrConflict) {
+		if err := a.saves("three", 1); !errors.Is(err, recordstore.ErrConflict) {
 			t.Errorf("a write over what was not read: %v", err)
 		}
 		a.mustSave("three", a.loads("two"))
@@ -42,11 +43,11 @@ func TestARecordIsEncryptedForAllKeys(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		first, second := newKeys(t), newKeys(t)
 		a, b, c := r.process("a"), r.process("b"), r.process("c")
-		both, err := store.ParseKeys(first, second)
+		both, err := encryption.ParseKeys(first, second)
 		if err != nil {
 			t.Fatal(err)
 		}
-		one, err := store.ParseKeys(second)
+		one, err := encryption.ParseKeys(second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,10 +59,10 @@ func TestARecordIsEncryptedForAllKeys(t *testing.T) {
 		}
 		b.loads("secret-token")
 		_, err = c.Load(t.Context(), "erp")
-		if !errors.Is(err, store.ErrForeign) || !errors.Is(err, store.ErrUnreadable) {
+		if !errors.Is(err, recordstore.ErrForeign) || !errors.Is(err, recordstore.ErrUnreadable) {
 			t.Errorf("sealed for another key: %v", err)
 		}
-		if err := c.Replace(t.Context(), "erp", holding("x"), 2, 0); !errors.Is(err, store.ErrConflict) {
+		if err := c.Replace(t.Context(), "erp", holding("x"), 2, 0); !errors.Is(err, recordstore.ErrConflict) {
 			t.Errorf("what is sealed is written over: %v", err)
 		}
 	})
@@ -86,7 +87,7 @@ func TestAVersionThatCameInsteadOfOneIsNotWrittenOverAsThat(t *testing.T) {
 		restore(false)
 		b.loads("one")
 		b.mustSave("other", 1) // revision 2 again
-		if err := a.saves("three", 2); !errors.Is(err, store.ErrConflict) {
+		if err := a.saves("three", 2); !errors.Is(err, recordstore.ErrConflict) {
 			t.Fatalf("it wrote over what it never read: %v", err)
 		}
 		rev := a.loads("other")
@@ -94,7 +95,7 @@ func TestAVersionThatCameInsteadOfOneIsNotWrittenOverAsThat(t *testing.T) {
 			t.Fatal("two versions have one revision")
 		}
 		// Somebody who still has the lost version in hand, as an order beside the keeper.
-		if err := a.saves("three", 2); !errors.Is(err, store.ErrConflict) {
+		if err := a.saves("three", 2); !errors.Is(err, recordstore.ErrConflict) {
 			t.Fatalf("the lost version was written over the other one: %v", err)
 		}
 		a.mustSave("three", rev)
@@ -121,18 +122,18 @@ func TestWhatAStoreLostIsWrittenBackOverWhatIsThereAgain(t *testing.T) {
 
 func TestAWriteInDoubtIsKnownByReading(t *testing.T) {
 	for name, fault := range map[string]storetest.Fault{
-		"its answer is lost":  {Err: shared.ErrUnknown, Lands: storetest.Done},
-		"it lands late":       {Err: shared.ErrUnknown, Lands: storetest.Later, Late: time.Second},
+		"its answer is lost":  {Err: store.ErrUnknown, Lands: storetest.Done},
+		"it lands late":       {Err: store.ErrUnknown, Lands: storetest.Later, Late: time.Second},
 		"an unknown error":    {Err: errors.New("odd"), Lands: storetest.Done},
-		"it is never there":   {Err: shared.ErrUnknown},
-		"it hangs and is not": {Lands: storetest.Hangs, Err: shared.ErrUnknown},
+		"it is never there":   {Err: store.ErrUnknown},
+		"it hangs and is not": {Lands: storetest.Hangs, Err: store.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				a, b := r.process("a"), r.process("b")
 				a.mustSave("one", 0)
 				a.fails(fault, "put")
-				if err := a.saves("two", 1); !errors.Is(err, shared.ErrUnknown) {
+				if err := a.saves("two", 1); !errors.Is(err, store.ErrUnknown) {
 					t.Fatalf("the write is in doubt: %v", err)
 				}
 				a.fails(storetest.Fault{})
@@ -155,7 +156,7 @@ func TestAWriteInDoubtThatLandsAfterTheNextIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		a := r.process("a")
 		a.mustSave("one", 0)
-		a.fails(storetest.Fault{Err: shared.ErrUnknown, Lands: storetest.Later, Late: 10 * time.Second}, "put")
+		a.fails(storetest.Fault{Err: store.ErrUnknown, Lands: storetest.Later, Late: 10 * time.Second}, "put")
 		if err := a.saves("late", 1); err == nil {
 			t.Fatal("it is in doubt")
 		}
@@ -177,13 +178,13 @@ func TestWhatOneWroteAndIsDamagedIsWrittenAnew(t *testing.T) {
 		}
 		r.place.Damage("erp", o.Data[:len(o.Data)/2], true)
 		_, err = a.Load(t.Context(), "erp")
-		if !errors.Is(err, store.ErrUnreadable) || errors.Is(err, store.ErrForeign) {
+		if !errors.Is(err, recordstore.ErrUnreadable) || errors.Is(err, recordstore.ErrForeign) {
 			t.Fatalf("it is damaged: %v", err)
 		}
-		if _, err := b.Load(t.Context(), "erp"); !errors.Is(err, store.ErrForeign) {
+		if _, err := b.Load(t.Context(), "erp"); !errors.Is(err, recordstore.ErrForeign) {
 			t.Errorf("who did not write it does not know what was in it: %v", err)
 		}
-		if err := b.Replace(t.Context(), "erp", holding("b"), 2, 0); !errors.Is(err, store.ErrConflict) {
+		if err := b.Replace(t.Context(), "erp", holding("b"), 2, 0); !errors.Is(err, recordstore.ErrConflict) {
 			t.Errorf("who did not write it writes over it: %v", err)
 		}
 		if err := a.Replace(t.Context(), "erp", holding("two"), 2, 0); err != nil {
@@ -191,7 +192,7 @@ func TestWhatOneWroteAndIsDamagedIsWrittenAnew(t *testing.T) {
 		}
 		b.loads("two")
 		r.place.Damage("erp", []byte("nothing"), false)
-		if _, err := a.Load(t.Context(), "erp"); !errors.Is(err, store.ErrForeign) {
+		if _, err := a.Load(t.Context(), "erp"); !errors.Is(err, recordstore.ErrForeign) {
 			t.Errorf("somebody else wrote this: %v", err)
 		}
 	})
@@ -202,7 +203,7 @@ func TestTheGrantOfAnotherDeploymentIsNotWrittenOver(t *testing.T) {
 		a := r.process("a")
 		a.mustSave("theirs", 0)
 		rev := a.loads("theirs")
-		if err := a.Replace(t.Context(), "erp", holding("ours"), rev+1, rev); !errors.Is(err, store.ErrForeign) {
+		if err := a.Replace(t.Context(), "erp", holding("ours"), rev+1, rev); !errors.Is(err, recordstore.ErrForeign) {
 			t.Errorf("replace: %v", err)
 		}
 		a.loads("theirs")
@@ -247,7 +248,7 @@ func TestAWriteThatLandsLateProlongsNothing(t *testing.T) {
 		expires := time.Now().Add(10 * time.Minute).UTC()
 		rec.AccessTokens = []record.AccessToken{{AccessToken: "x", Number: 1, ObtainedAt: time.Now(), ExpiresAt: expires}}
 		for revision := range uint64(3) {
-			a.fails(storetest.Fault{Err: shared.ErrUnknown, Lands: storetest.Later, Late: time.Duration(40-10*revision) * time.Second}, "put")
+			a.fails(storetest.Fault{Err: store.ErrUnknown, Lands: storetest.Later, Late: time.Duration(40-10*revision) * time.Second}, "put")
 			if err := a.Save(t.Context(), "erp", rec, revision); err == nil {
 				t.Fatal("it is in doubt")
 			}
@@ -265,7 +266,7 @@ func TestAWriteThatLandsLateProlongsNothing(t *testing.T) {
 func TestARecordThatIsTooLargeIsRefused(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		a := r.process("a")
-		if err := a.saves(strings.Repeat("x", maxData), 0); !errors.Is(err, shared.ErrFull) {
+		if err := a.saves(strings.Repeat("x", maxData), 0); !errors.Is(err, store.ErrFull) {
 			t.Errorf("save: %v", err)
 		}
 		if n := a.count("put"); n != 0 {
@@ -333,11 +334,11 @@ func TestOneClaimOfARefreshTokenHolds(t *testing.T) {
 			t.Errorf("what is let go is claimed by %q: %v", owner, err)
 		}
 		other := record.FingerprintOf("other")
-		a.fails(storetest.Fault{Err: shared.ErrUnknown, Lands: storetest.Done}, "put")
+		a.fails(storetest.Fault{Err: store.ErrUnknown, Lands: storetest.Done}, "put")
 		if owner, err := a.Claim(t.Context(), "erp", other, never); owner != "erp" || err != nil {
 			t.Errorf("a claim in doubt: %q, %v", owner, err)
 		}
-		r.place.Damage(shared.ClaimsName(token.String()[:2]), []byte("nothing"), false)
+		r.place.Damage(store.ClaimsName(token.String()[:2]), []byte("nothing"), false)
 		if owner, err := b.Claim(t.Context(), "erp", token, never); err == nil {
 			t.Errorf("damaged claims let %q have it", owner)
 		}
@@ -352,7 +353,7 @@ func TestAStoreThatIsAwayIsNotAskedOnceForEachClient(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() {
-				if _, err := a.Load(t.Context(), fmt.Sprintf("c%d", i)); !errors.Is(err, shared.ErrUnavailable) {
+				if _, err := a.Load(t.Context(), fmt.Sprintf("c%d", i)); !errors.Is(err, store.ErrUnavailable) {
 					t.Errorf("load: %v", err)
 				}
 			})
@@ -378,14 +379,14 @@ func TestAStoreThatWasAwayHasToProveItselfAnew(t *testing.T) {
 		a := r.process("a")
 		a.mustSave("one", 0)
 		a.fails(away, "get")
-		if _, err := a.Load(t.Context(), "erp"); !errors.Is(err, shared.ErrUnavailable) {
+		if _, err := a.Load(t.Context(), "erp"); !errors.Is(err, store.ErrUnavailable) {
 			t.Fatalf("load: %v", err)
 		}
-		a.fails(storetest.Fault{Err: fmt.Errorf("a replica: %w", shared.ErrUnsafe)}, "open")
-		if err := a.saves("two", 1); !errors.Is(err, shared.ErrUnsafe) {
+		a.fails(storetest.Fault{Err: fmt.Errorf("a replica: %w", store.ErrUnsafe)}, "open")
+		if err := a.saves("two", 1); !errors.Is(err, store.ErrUnsafe) {
 			t.Errorf("it wrote to a store that does not keep it: %v", err)
 		}
-		if st := a.Status(); st.Up || !errors.Is(st.Err, shared.ErrUnsafe) {
+		if st := a.Status(); st.Up || !errors.Is(st.Err, store.ErrUnsafe) {
 			t.Errorf("status %+v", st)
 		}
 		a.fails(storetest.Fault{})

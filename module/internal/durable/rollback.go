@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // rollback is what is known of lost writes.
@@ -20,7 +20,7 @@ func (s *Store) quarantined() error {
 	s.lost.mu.Lock()
 	defer s.lost.mu.Unlock()
 	if time.Now().Before(s.lost.until) {
-		return store.ErrRolledBack
+		return recordstore.ErrRolledBack
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 )
 
 // Pauses of the watcher.
@@ -45,21 +45,21 @@ type session struct {
 // Watch calls changed soon after another holder wrote the record, or gave its lease back
 // that was wanted here.
 func (s *Store) Watch(name string, changed func()) (stop func()) {
-	if store.CheckName(name) != nil {
+	if recordstore.CheckName(name) != nil {
 		return func() {}
 	}
-	one := &watch{changed: changed}
+	one := recordstore.NewWatching(changed)
 	e := s.entry(name)
 	e.mu.Lock()
 	e.watchers = append(e.watchers, one)
 	e.mu.Unlock()
 	s.watcher.add(name)
 	return func() {
-		if !one.end() {
+		if !one.End() {
 			return
 		}
 		e.mu.Lock()
-		e.watchers = slices.DeleteFunc(e.watchers, func(other *watch) bool { return other == one })
+		e.watchers = slices.DeleteFunc(e.watchers, func(other *recordstore.Watching) bool { return other == one })
 		if len(e.watchers) == 0 {
 			e.last = nil
 		}
@@ -129,7 +129,7 @@ func (w *watcher) follow(ctx context.Context, run *session) {
 		switch {
 		case errors.Is(err, errOtherNames):
 			continue
-		case errors.Is(err, shared.ErrNoWatch):
+		case errors.Is(err, store.ErrNoWatch):
 			pause = watchSeldom
 		}
 		if !sleep(ctx, pause/2+rand.N(pause)) {
@@ -249,9 +249,9 @@ func (w *watcher) compare(ctx context.Context, news map[string]bool) {
 		return
 	}
 	slices.Sort(ask)
-	tags := make(map[string]shared.Tag, len(ask))
-	err := w.s.call(ctx, "tags", false, func(ctx context.Context, engine shared.Engine) error {
-		return engine.List(ctx, ask, false, func(o shared.Object) bool {
+	tags := make(map[string]store.Tag, len(ask))
+	err := w.s.call(ctx, "tags", false, func(ctx context.Context, engine store.Engine) error {
+		return engine.List(ctx, ask, false, func(o store.Object) bool {
 			tags[o.Name] = o.Tag
 			return true
 		})
@@ -290,7 +290,7 @@ func (e *entry) awaits() bool {
 
 // differs reports whether a version is another one than the last that is known. Who has
 // not read anything yet is about to.
-func (e *entry) differs(tag shared.Tag) bool {
+func (e *entry) differs(tag store.Tag) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.changes > 0 && e.newest.tag != tag
@@ -303,7 +303,7 @@ func (e *entry) poke() {
 	e.failed = false
 	e.mu.Unlock()
 	for _, one := range watchers {
-		one.call()
+		one.Call()
 	}
 }
 
@@ -342,30 +342,6 @@ func (s *Store) pokeAll() {
 			e.poke()
 		}
 	}()
-}
-
-// watch is one caller of Watch.
-type watch struct {
-	changed func()
-	mu      sync.Mutex // held during a call, so that the end can wait for it
-	ended   bool
-}
-
-func (w *watch) call() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.ended {
-		w.changed()
-	}
-}
-
-// end reports whether it had not ended before.
-func (w *watch) end() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	first := !w.ended
-	w.ended = true
-	return first
 }
 
 // sleep waits, and reports whether ctx let it.

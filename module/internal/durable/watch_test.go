@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/store"
-	shared "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
 
@@ -78,7 +78,7 @@ func TestWhatTheStoreDoesNotTellIsFound(t *testing.T) {
 		fault  storetest.Fault
 		within time.Duration
 	}{
-		"it cannot tell":     {storetest.Fault{Err: shared.ErrNoWatch}, time.Second + 100*time.Millisecond},
+		"it cannot tell":     {storetest.Fault{Err: store.ErrNoWatch}, time.Second + 100*time.Millisecond},
 		"it cannot be heard": {away, time.Second + 100*time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -224,7 +224,7 @@ func TestNobodyTakesALeaseWhenTheStoreLostWrites(t *testing.T) {
 				if !slices.Contains(a.saidAll(), "rolled back") || !a.Status().RolledBack {
 					t.Error("it is not said")
 				}
-				if _, err := a.Lease(t.Context(), "erp"); !errors.Is(err, store.ErrRolledBack) {
+				if _, err := a.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrRolledBack) {
 					t.Errorf("a lease is taken: %v", err)
 				}
 				time.Sleep(lasts - time.Second)

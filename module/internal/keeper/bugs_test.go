@@ -8,7 +8,7 @@ import (
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -124,7 +124,7 @@ func TestA401WaitsForAnAttemptThatIsPutOff(t *testing.T) {
 			r.disk.onSave = func(rec *record.Record) error {
 				if journals(rec) && conflicts == 0 {
 					conflicts++
-					return store.ErrConflict
+					return recordstore.ErrConflict
 				}
 				return nil
 			}

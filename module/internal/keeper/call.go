@@ -8,7 +8,7 @@ import (
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/panics"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // storeWait is how long a call of the store may take: then it has failed, like any
@@ -61,7 +61,7 @@ func call[T any](k *Keeper, stuck *bool, work func(ctx context.Context) (T, erro
 	k.mu.Unlock()
 	go func() {
 		o := <-done
-		if lease, ok := any(o.value).(store.Lease); ok && o.err == nil {
+		if lease, ok := any(o.value).(recordstore.Lease); ok && o.err == nil {
 			lease.Release() // nobody waits for it any more
 		}
 		k.mu.Lock()

@@ -8,7 +8,7 @@ import (
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // Owner is a client whose a refresh token is, or was.
@@ -133,9 +133,9 @@ func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.C
 		return ask(ctx, func(owner string) (bool, error) {
 			rec, err := k.store.Load(ctx, owner)
 			switch {
-			case errors.Is(err, store.ErrNotFound):
+			case errors.Is(err, recordstore.ErrNotFound):
 				return true, nil
-			case errors.Is(err, store.ErrUnreadable):
+			case errors.Is(err, recordstore.ErrUnreadable):
 				return false, nil // nobody knows what became of it
 			case err != nil:
 				return false, err

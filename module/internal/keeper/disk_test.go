@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // Errors of the disk.
@@ -82,7 +82,7 @@ func (d *disk) save(s *memoryStore, given *record.Record, ifRevision uint64) err
 	rec := *given
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.unreadable(); errors.Is(err, store.ErrUnreadable) {
+	if err := d.unreadable(); errors.Is(err, recordstore.ErrUnreadable) {
 		return err
 	}
 	var refusal error
@@ -105,7 +105,7 @@ func (d *disk) save(s *memoryStore, given *record.Record, ifRevision uint64) err
 	// A record that is there already, and only its durability is in doubt, is
 	// written once more.
 	if stored != ifRevision && (!d.inDoubt || d.record.WriteID != rec.WriteID) {
-		return store.ErrConflict
+		return recordstore.ErrConflict
 	}
 	d.inDoubt = inDoubt
 	d.record, d.exists = &rec, true

@@ -8,7 +8,7 @@ import (
 
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // hangingLocks is a store whose leases hang when they are looked at, or given back.
@@ -18,11 +18,11 @@ type hangingLocks struct {
 }
 
 type hangingLease struct {
-	store.Lease
+	recordstore.Lease
 	of *hangingLocks
 }
 
-func (s *hangingLocks) Lease(ctx context.Context, name string) (store.Lease, error) {
+func (s *hangingLocks) Lease(ctx context.Context, name string) (recordstore.Lease, error) {
 	lease, err := s.memoryStore.Lease(ctx, name)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ import (
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -97,7 +97,7 @@ type Inputs struct {
 // starts it: no goroutine, no timer, no network, no write.
 type Keeper struct {
 	name  string
-	store store.Store
+	store recordstore.Store
 	wall  func() time.Time // the wall clock, nil for time.Now
 	began time.Time        // where its monotonic moments count from
 	draw  func() float64
@@ -129,7 +129,7 @@ type Keeper struct {
 	// Of what is under way; guarded by mu where more than one goroutine looks.
 	inputs  *Inputs // never nil
 	request *tokenRequest
-	lease   store.Lease
+	lease   recordstore.Lease
 	listed  *record.Record // of which list has told
 
 	serial  uint32 // of orders
@@ -141,7 +141,7 @@ type Keeper struct {
 
 // New returns a keeper for the client of that name. wall is a test's wall clock, which
 // may jump; nil for time.Now.
-func New(name string, st store.Store, wall func() time.Time) *Keeper {
+func New(name string, st recordstore.Store, wall func() time.Time) *Keeper {
 	return &Keeper{name: name, store: st, wall: wall, began: time.Now(), draw: random, state: grant.New(Process, made.Add(1)), inputs: noInputs}
 }
 

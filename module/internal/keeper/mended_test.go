@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // Two processes see the damage. One mends it, and the other one joins what it wrote.
@@ -14,7 +14,7 @@ func TestADamagedRecordIsMendedOnce(t *testing.T) {
 		first.token()
 		second := r.boot()
 		second.token()
-		r.disk.refuseLoads(store.ErrUnreadable)
+		r.disk.refuseLoads(recordstore.ErrUnreadable)
 		first.keeper.Recheck()
 		second.keeper.Recheck()
 		for range 10 {

@@ -5,7 +5,7 @@ import (
 	"errors"
 
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // Result is what became of an operator's order.
@@ -97,7 +97,7 @@ func (k *Keeper) reply(r grant.Reply) {
 func (k *Keeper) Keepable(ctx context.Context) grant.Trouble {
 	err := k.store.Open(ctx)
 	if err == nil {
-		if _, err = k.store.Load(ctx, k.name); err == nil || errors.Is(err, store.ErrNotFound) {
+		if _, err = k.store.Load(ctx, k.name); err == nil || errors.Is(err, recordstore.ErrNotFound) {
 			return grant.Trouble{}
 		}
 	}

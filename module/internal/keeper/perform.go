@@ -12,7 +12,7 @@ import (
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -163,7 +163,7 @@ func (k *Keeper) lookAtToken(look grant.Look, e *grant.Looked) {
 // followed is a tombstone that says where the grant is by now.
 func (k *Keeper) followed(stored *record.Record) (*record.Record, error) {
 	return call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) {
-		own, to := *stored, store.Follow(ctx, k.store, *stored.Moved)
+		own, to := *stored, recordstore.Follow(ctx, k.store, *stored.Moved)
 		if to.Client != k.name || to.Store != "" {
 			own.Moved = &to
 		}
@@ -198,7 +198,7 @@ func (k *Keeper) save(s grant.Save) grant.Saved {
 
 // takeLease tries once.
 func (k *Keeper) takeLease() (e grant.Leased) {
-	lease, err := call(k, &k.stuck, func(ctx context.Context) (store.Lease, error) { return k.store.Lease(ctx, k.name) })
+	lease, err := call(k, &k.stuck, func(ctx context.Context) (recordstore.Lease, error) { return k.store.Lease(ctx, k.name) })
 	if err == nil {
 		k.lease = lease
 	}

@@ -10,7 +10,7 @@ import (
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // presented counts how often a refresh token was sent.
@@ -249,7 +249,7 @@ func TestADamagedRecordIsMendedFromMemory(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.token()
-		r.disk.refuseLoads(store.ErrUnreadable)
+		r.disk.refuseLoads(recordstore.ErrUnreadable)
 		p.keeper.Recheck()
 		p.tick(30 * time.Second)
 		if e := p.toldOnce(grant.StoreFailed); e.Trouble.Cause != grant.CauseRecord || p.saidOf(e).Detail == "" || p.saidOf(e).Remedy == "" {
@@ -429,13 +429,13 @@ type slowLease struct {
 	takes atomic.Int64
 }
 
-func (s *slowLease) Lease(ctx context.Context, name string) (store.Lease, error) {
+func (s *slowLease) Lease(ctx context.Context, name string) (recordstore.Lease, error) {
 	time.Sleep(time.Duration(s.takes.Load()))
 	return s.memoryStore.Lease(context.WithoutCancel(ctx), name)
 }
 
 // keepAt replaces the store of a keeper that runs.
-func (p *machine) keepAt(st store.Store) {
+func (p *machine) keepAt(st recordstore.Store) {
 	p.keeper.mu.Lock()
 	defer p.keeper.mu.Unlock()
 	p.keeper.store = st

@@ -8,7 +8,7 @@ import (
 
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
@@ -20,7 +20,7 @@ func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
 				p.kill()
 				p = r.newProcess()
 				place := p.store.Describe("erp")
-				r.disk.refuseLoads(fmt.Errorf("%s: %s: %w", place, why, store.ErrUnreadable))
+				r.disk.refuseLoads(fmt.Errorf("%s: %s: %w", place, why, recordstore.ErrUnreadable))
 				p.start()
 				p.tick(5 * time.Hour)
 				r.wantRequests(1)
@@ -41,7 +41,7 @@ func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
 }
 
 func TestARecordThatCanBeReadAgainIsNoTroubleAnyMore(t *testing.T) {
-	for name, err := range map[string]error{"broken": errBroken, "newer": fmt.Errorf("%w: %w", store.ErrUnreadable, store.ErrNewer)} {
+	for name, err := range map[string]error{"broken": errBroken, "newer": fmt.Errorf("%w: %w", recordstore.ErrUnreadable, recordstore.ErrNewer)} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				p := r.boot()

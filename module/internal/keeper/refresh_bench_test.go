@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/filestore"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -27,7 +27,7 @@ func BenchmarkRefresh(b *testing.B) {
 			AccessToken: fmt.Sprintf("access-%057d", issued), RefreshToken: fmt.Sprintf("refresh-%056d", issued),
 		}
 	}
-	k := New("erp", store.NewFile(filepath.Join(b.TempDir(), "records")), nil)
+	k := New("erp", filestore.NewFile(filepath.Join(b.TempDir(), "records")), nil)
 	stop := k.Start(Settings{
 		Settings: grant.Settings{Rotating: true, RefreshWindowRatio: 1.0 / 3, Timeout: 30 * time.Second},
 		Resolve: func() (Inputs, error) {

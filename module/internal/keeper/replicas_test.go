@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/store"
-	engine "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 )
 
 // shared is a rig whose store replicas share: a lease outlives its holder by 15 s.
@@ -26,7 +26,7 @@ func TestNothingIsSpentWhileAStoreThatLostWritesIsReadByAll(t *testing.T) {
 		p := r.boot()
 		p.token()
 		time.Sleep(35 * time.Minute)
-		r.disk.faults(func() { r.disk.leaseErr = store.ErrRolledBack })
+		r.disk.faults(func() { r.disk.leaseErr = recordstore.ErrRolledBack })
 		time.Sleep(10 * time.Minute)
 		r.wantRequests(1)
 		r.wantState(p, StateBackoff, grant.CauseStore)
@@ -49,10 +49,10 @@ func TestWhatIsWrongWithTheStoreIsTold(t *testing.T) {
 		state State
 		cause string
 	}{
-		{engine.ErrUnavailable, StateBackoff, grant.CauseStore},
-		{engine.ErrRefused, StateMisconfigured, grant.CauseStoreRefused},
-		{engine.ErrUnsafe, StateMisconfigured, grant.CauseStoreUnsafe},
-		{engine.ErrFull, StateBackoff, grant.CauseStoreFull},
+		{store.ErrUnavailable, StateBackoff, grant.CauseStore},
+		{store.ErrRefused, StateMisconfigured, grant.CauseStoreRefused},
+		{store.ErrUnsafe, StateMisconfigured, grant.CauseStoreUnsafe},
+		{store.ErrFull, StateBackoff, grant.CauseStoreFull},
 	} {
 		t.Run(test.cause, func(t *testing.T) {
 			shared(t, func(t *testing.T, r *rig) {

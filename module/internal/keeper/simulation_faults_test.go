@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // weather is what goes wrong, until when. Guarded by simulation.book.
@@ -195,7 +195,7 @@ func (s *simulation) saveFault(rec *record.Record) (err error) {
 
 func (s *simulation) failLoads() string {
 	d := s.upTo(time.Hour)
-	err := pick(s.chance, errBroken, store.ErrUnreadable)
+	err := pick(s.chance, errBroken, recordstore.ErrUnreadable)
 	s.edit(func(w *weather) { w.load, w.loadUntil = err, time.Now().Add(d) })
 	s.unhealthyUntil(d)
 	return fmt.Sprintf(" for %v: %v", d, err)

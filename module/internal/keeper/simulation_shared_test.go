@@ -14,8 +14,8 @@ import (
 
 	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
-	engines "lamplighter/module/store"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
 
@@ -80,7 +80,7 @@ func share(s *simulation) {
 		return s.server.now()
 	})
 	r.place.OnPut(func(name string, data []byte) {
-		rec, _, err := store.Decode("erp", data)
+		rec, _, err := recordstore.Decode("erp", data)
 		if name == "erp" && err == nil {
 			s.disk.wrote(rec)
 		}
@@ -88,7 +88,7 @@ func share(s *simulation) {
 	s.equip = func(p *machine) {
 		st := &sharedStore{Store: durable.New("memory"), r: r, proc: p, engine: r.place.Engine()}
 		st.engine.Faults(st.fault)
-		done, err := st.Use("", func() (engines.Engine, error) { return st.engine, nil }, durable.Options{
+		done, err := st.Use("", func() (store.Engine, error) { return st.engine, nil }, durable.Options{
 			Lease: 15 * time.Second, OpTimeout: 2 * time.Second, Poll: 30 * time.Second, Holder: p.name(), Wall: s.wall,
 		})
 		if err != nil {
@@ -182,9 +182,9 @@ func (st *sharedStore) fault(c storetest.Call) storetest.Fault {
 	}
 	switch n := r.drawn(); {
 	case n < r.lossy:
-		return storetest.Fault{Err: engines.ErrUnknown, Lands: storetest.Done}
+		return storetest.Fault{Err: store.ErrUnknown, Lands: storetest.Done}
 	case n < r.lossy+r.late:
-		return storetest.Fault{Err: engines.ErrUnknown, Lands: storetest.Later, Late: time.Duration(r.drawn() * float64(time.Minute))}
+		return storetest.Fault{Err: store.ErrUnknown, Lands: storetest.Later, Late: time.Duration(r.drawn() * float64(time.Minute))}
 	}
 	return storetest.Fault{}
 }
@@ -194,7 +194,7 @@ func (st *sharedStore) weather(c storetest.Call) storetest.Fault {
 	d := st.proc.rig.disk
 	switch {
 	case c.Op == "put" && c.Name == "erp":
-		rec, _, err := store.Decode("erp", c.Data)
+		rec, _, err := recordstore.Decode("erp", c.Data)
 		if err != nil {
 			return storetest.Fault{Err: err}
 		}
@@ -206,11 +206,11 @@ func (st *sharedStore) weather(c storetest.Call) storetest.Fault {
 		}
 		switch {
 		case errors.Is(err, errInDoubt):
-			return storetest.Fault{Err: engines.ErrUnknown, Lands: storetest.Done}
+			return storetest.Fault{Err: store.ErrUnknown, Lands: storetest.Done}
 		case errors.Is(err, errFull):
-			return storetest.Fault{Err: engines.ErrFull}
+			return storetest.Fault{Err: store.ErrFull}
 		case err != nil:
-			return storetest.Fault{Err: engines.ErrUnavailable}
+			return storetest.Fault{Err: store.ErrUnavailable}
 		}
 		return storetest.Fault{Delay: min(d.slowness(), 1500*time.Millisecond)} // else each write is in doubt
 	case c.Op == "get" || c.Op == "list":
@@ -218,7 +218,7 @@ func (st *sharedStore) weather(c storetest.Call) storetest.Fault {
 		onLoad := d.onLoad
 		d.mu.Unlock()
 		if onLoad != nil && onLoad() != nil {
-			return storetest.Fault{Err: engines.ErrUnavailable}
+			return storetest.Fault{Err: store.ErrUnavailable}
 		}
 	}
 	return storetest.Fault{}

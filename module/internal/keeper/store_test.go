@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/store"
+	"lamplighter/module/internal/recordstore"
 )
 
 // memoryStore is the disk as one process sees it.
@@ -74,7 +74,7 @@ func (s *memoryStore) Load(ctx context.Context, _ string) (*record.Record, error
 		return nil, err
 	}
 	if !s.disk.exists {
-		return nil, store.ErrNotFound
+		return nil, recordstore.ErrNotFound
 	}
 	s.reads.Add(1)
 	rec := *s.disk.record
@@ -150,7 +150,7 @@ type memoryLease struct {
 	lost  error
 }
 
-func (s *memoryStore) Lease(ctx context.Context, _ string) (store.Lease, error) {
+func (s *memoryStore) Lease(ctx context.Context, _ string) (recordstore.Lease, error) {
 	s.tries.Add(1)
 	if err := s.gone(); err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (s *memoryStore) Lease(ctx context.Context, _ string) (store.Lease, error) 
 		return nil, s.disk.leaseErr
 	}
 	if s.disk.holder != nil {
-		return nil, store.ErrBusy
+		return nil, recordstore.ErrBusy
 	}
 	lease := &memoryLease{store: s}
 	s.disk.holder = lease
@@ -194,12 +194,12 @@ func (d *disk) setAside(revision, over uint64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := d.unreadable()
-	whole := errors.Is(err, store.ErrForeign) || errors.Is(err, store.ErrExposed) || errors.Is(err, store.ErrNewer)
+	whole := errors.Is(err, recordstore.ErrForeign) || errors.Is(err, recordstore.ErrExposed) || errors.Is(err, recordstore.ErrNewer)
 	switch {
-	case err != nil && (whole || !errors.Is(err, store.ErrUnreadable)):
+	case err != nil && (whole || !errors.Is(err, recordstore.ErrUnreadable)):
 		return err
 	case err == nil && d.exists && d.record.Revision != over:
-		return store.ErrConflict
+		return recordstore.ErrConflict
 	}
 	d.aside = append(d.aside, d.record)
 	placeholder := record.Record{Revision: revision}
@@ -224,6 +224,6 @@ func (l *memoryLease) Release() {
 
 // Interface guards
 var (
-	_ store.Store = (*memoryStore)(nil)
-	_ store.Lease = (*memoryLease)(nil)
+	_ recordstore.Store = (*memoryStore)(nil)
+	_ recordstore.Lease = (*memoryLease)(nil)
 )

@@ -17,7 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"lamplighter/module/internal/origin"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/store"
 	"lamplighter/module/store/guest"
@@ -144,7 +144,7 @@ func (s *Kubernetes) provisionAPI(api string) error {
 		return errors.New("api: it is the URL of an API server, such as https://10.0.0.1:6443")
 	case u.User != nil:
 		return errors.New("api: a URL with a password is no place for a secret: write token_file")
-	case u.Scheme == "http" && !origin.IsLoopback(u.Hostname()) && !s.AllowPlaintext:
+	case u.Scheme == "http" && !target.IsLoopback(u.Hostname()) && !s.AllowPlaintext:
 		return fmt.Errorf("api: http:// would show refresh tokens to the network on the way to %s: write https://, or allow_plaintext if that network is trusted", u.Host)
 	}
 	s.conf.api = u

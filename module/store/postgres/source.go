@@ -17,8 +17,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/store"
 )
@@ -195,7 +195,7 @@ func (s *source) secure(c *pgx.ConnConfig) error {
 }
 
 // here reports whether a host is this machine, by loopback or a socket's directory.
-func here(host string) bool { return strings.HasPrefix(host, "/") || origin.IsLoopback(host) }
+func here(host string) bool { return strings.HasPrefix(host, "/") || target.IsLoopback(host) }
 
 func allHere(c *pgx.ConnConfig) bool {
 	for _, f := range c.Fallbacks {

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/store"
 )
@@ -56,7 +56,7 @@ func (s *source) secure(address string) error {
 	if err != nil || host == "" {
 		return fmt.Errorf("address %s is no host:port", redact.Quote(address))
 	}
-	if s.tls == nil && !s.plaintext && !origin.IsLoopback(host) {
+	if s.tls == nil && !s.plaintext && !target.IsLoopback(host) {
 		return fmt.Errorf("the connection to %s would be without TLS: write a tls block, or allow_plaintext if nobody can listen on that network", redact.Quote(host))
 	}
 	return nil

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/origin"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/internal/tokenendpoint/reading"
 )
@@ -219,7 +219,7 @@ func sameOrigin(place, location string) (string, bool) {
 		return "", false
 	}
 	to.Host, to.Fragment = from.Host, ""
-	return to.String(), to.Scheme == "https" || origin.IsLoopback(to.Hostname())
+	return to.String(), to.Scheme == "https" || target.IsLoopback(to.Hostname())
 }
 
 func port(u *url.URL) string {
