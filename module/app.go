@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/client"
+	"lamplighter/module/doctor"
 	"lamplighter/module/observe"
 	"lamplighter/module/settings"
 )
@@ -47,11 +49,15 @@ type App struct {
 	// Default: a file below Caddy's data directory.
 	Store json.RawMessage `json:"store,omitempty" caddy:"namespace=oauth2_client.stores inline_key=kind"`
 
+	ctx       caddy.Context
 	set       *client.Set
-	declaring sync.Mutex
+	declaring sync.Mutex                  // of clients and upstreams
 	declared  map[string]*settings.Client // as it was written, by others than Clients
 	gating    sync.Mutex
 	gates     map[use]bool // uses of clients that must be declared by Start
+
+	upstreams []doctor.Upstream
+	started   atomic.Bool
 }
 
 // use is where a client is used.
@@ -68,6 +74,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision checks the clients. It makes no network call and writes nothing:
 // `caddy validate` provisions too.
 func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
 	a.gates, a.declared = make(map[use]bool), make(map[string]*settings.Client)
 	maxRequests, err := a.limit(ctx)
 	if err != nil {
@@ -99,6 +106,7 @@ func (a *App) Start() error {
 	if err := a.set.Start(); err != nil {
 		return err
 	}
+	a.started.Store(true)
 	a.Clients = nil // nobody compares them any more, and there may be very many
 	return nil
 }

@@ -48,5 +48,6 @@ var (
 	_ adminapi.Preparer  = (*App)(nil)
 	_ adminapi.Attendant = (*App)(nil)
 	_ adminapi.Attended  = (*attended)(nil)
+	_ adminapi.Examiner  = (*App)(nil)
 	_ login.Keeper       = (*client.Client)(nil)
 )

@@ -36,6 +36,8 @@ func init() {
 //	POST …/clients/<client>/login         a step of a log-in: see LoginRequest
 //	POST …/clients/<client>/adopt         carries another record's grant over: see
 //	                                      AdoptRequest
+//	POST /oauth2_client/doctor            examines all clients, or one: see
+//	                                      DoctorRequest
 //	GET /oauth2_client/live               200 while the process works
 //	GET /oauth2_client/ready              200 when every client has a valid token;
 //	                                      ?client=<name>, repeatable, for some
@@ -75,6 +77,9 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if caddy.ActiveContext().Context == nil {
 		return notStarted(w, path)
+	}
+	if path == "doctor" {
+		return examine(w, r)
 	}
 	clients, err := runningClients()
 	if err != nil {
@@ -145,7 +150,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client.Client, 
 
 var errNothingHere = caddy.APIError{
 	HTTPStatus: http.StatusNotFound,
-	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke, /login and /adopt, ready and live"),
+	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke, /login and /adopt, doctor, ready and live"),
 }
 
 func notAllowed(method string) error {

@@ -35,6 +35,9 @@ func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
 		"The answer to a step": adminapi.LoginAnswer{},
 		"A grant to take over": adminapi.AdoptRequest{},
 		"A grant taken over":   adminapi.AdoptResult{},
+		"An examination":       adminapi.DoctorRequest{},
+		"What it found":        adminapi.DoctorAnswer{},
+		"A step of it":         adminapi.Check{},
 	} {
 		var fields []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

@@ -48,13 +48,7 @@ func (c *Client) issuerMetadata(ctx context.Context) (discovery.Metadata, error)
 		defer cancel()
 		ctx = bounded
 	}
-	m, err := discovery.Discover(ctx, c.cfg.Issuer, c.connection)
-	if err == nil && c.cfg.TokenEndpointAuthMethod == "tls_client_auth" {
-		m = m.ForMutualTLS()
-	}
-	if err == nil {
-		err = c.checkMetadata(m)
-	}
+	m, err := c.askIssuer(ctx)
 	switch {
 	case err == nil:
 		d.metadata, d.readAt = m, time.Now()
@@ -63,6 +57,18 @@ func (c *Client) issuerMetadata(ctx context.Context) (discovery.Metadata, error)
 		return d.metadata, nil
 	}
 	return m, err
+}
+
+// askIssuer reads the metadata now.
+func (c *Client) askIssuer(ctx context.Context) (discovery.Metadata, error) {
+	m, err := discovery.Discover(ctx, c.cfg.Issuer, c.connection)
+	if err != nil {
+		return m, err
+	}
+	if c.cfg.TokenEndpointAuthMethod == "tls_client_auth" {
+		m = m.ForMutualTLS()
+	}
+	return m, c.checkMetadata(m)
 }
 
 // checkMetadata holds what the issuer names to the rules for what is configured.

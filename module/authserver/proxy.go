@@ -30,6 +30,9 @@ func chooseProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	if r.Err != nil {
 		return nil, &asking.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
 	}
+	if len(r.Missing) > 0 {
+		return nil, nil
+	}
 	proxy, err := target.ParseProxy(text)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)

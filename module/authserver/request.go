@@ -15,10 +15,12 @@ import (
 )
 
 // CheckResolved returns an error if a value cannot be resolved, or is none that a
-// token request can be made of. It asks nobody.
+// token request can be made of. It asks nobody. Where secrets may be absent, and one
+// is, nothing more is said.
 func (c *Client) CheckResolved() error {
-	req, err := c.Resolve(nil)
-	if err != nil {
+	var r placeholder.Resolver
+	req, err := c.resolve(&r)
+	if err != nil || len(r.Missing) > 0 {
 		return err
 	}
 	if err := c.checkProxies(req.URL); err != nil {
@@ -33,7 +35,10 @@ func (c *Client) CheckResolved() error {
 // Resolve reads the values of the next token request. Only the refresh token may be
 // missing.
 func (c *Client) Resolve(tokens Tokens) (*tokenendpoint.Request, error) {
-	r := placeholder.Resolver{Token: tokens}
+	return c.resolve(&placeholder.Resolver{Token: tokens})
+}
+
+func (c *Client) resolve(r *placeholder.Resolver) (*tokenendpoint.Request, error) {
 	cfg, id := c.cfg, &c.id
 	req := &tokenendpoint.Request{
 		URL:                r.Value("token_endpoint", id.TokenEndpoint),
@@ -69,7 +74,7 @@ func (c *Client) Resolve(tokens Tokens) (*tokenendpoint.Request, error) {
 	if r.Err != nil {
 		return nil, r.Err
 	}
-	if cfg.Issuer != "" && cfg.TokenEndpoint == "" {
+	if cfg.Issuer != "" && cfg.TokenEndpoint == "" || req.URL == "" && len(r.Missing) > 0 {
 		return req, nil
 	}
 	if err := cfg.CheckEndpoint("token_endpoint", req.URL); err != nil {

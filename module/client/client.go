@@ -101,8 +101,8 @@ func (c *Client) release() (err error) {
 	return err
 }
 
-// warnings are about settings that work, or may work later.
-func (c *Client) warnings() (list []string) {
+// Warnings are about settings that work, or may work later.
+func (c *Client) Warnings() (list []string) {
 	if c.seedErr != nil && c.cfg.Rotating() {
 		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
 	}

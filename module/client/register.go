@@ -66,7 +66,7 @@ func (s *Set) newClient(name string, cfg *settings.Client) (*Client, error) {
 		return nil, placeholder.Located(cfg.DeclaredAt, fmt.Errorf("client %s: %w", name, err))
 	}
 	c.set, c.log, c.events = s, &observe.Reporter{Logger: s.logger}, s.events
-	for _, warning := range c.warnings() {
+	for _, warning := range c.Warnings() {
 		s.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
 	}
 	return c, nil

@@ -5,6 +5,7 @@ import (
 
 	"lamplighter/module/authserver"
 	"lamplighter/module/inject"
+	"lamplighter/module/records"
 	"lamplighter/module/settings"
 )
 
@@ -27,6 +28,9 @@ func (c *Client) Server() *authserver.Client { return c.server }
 
 // Injections are where its token goes.
 func (c *Client) Injections() *inject.Injections { return c.injections }
+
+// Record is where the client's state is kept.
+func (c *Client) Record() *records.Record { return c.record }
 
 // See remembers who traces a request: its token requests are traced there, too.
 func (c *Client) See(ctx context.Context) { c.traces.See(ctx) }

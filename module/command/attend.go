@@ -26,6 +26,8 @@ func attend(ctx context.Context, fl caddycmd.Flags, name string) (adminapi.Atten
 	return c, c.Open(ctx)
 }
 
+var errNoConfiguration = errors.New("there is no configuration here: name it with --config")
+
 // configuredApp provisions the app of a configuration, and starts nothing.
 func configuredApp(fl caddycmd.Flags) (app any, file string, err error) {
 	config, file, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
@@ -33,7 +35,7 @@ func configuredApp(fl caddycmd.Flags) (app any, file string, err error) {
 		return nil, "", err
 	}
 	if len(config) == 0 || file == "" {
-		return nil, "", errors.New("there is no configuration here: name it with --config")
+		return nil, "", errNoConfiguration
 	}
 	cfg := new(caddy.Config)
 	if err := caddy.StrictUnmarshalJSON(config, cfg); err != nil {

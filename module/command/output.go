@@ -47,9 +47,9 @@ func colourOf(word string) string {
 	switch word {
 	case "ok", "valid", adminapi.TokenPerCaller, "token_obtained", "token_restored", "store_recovered":
 		return green
-	case "starting", "refreshing", "backoff", "grant_ends", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked":
+	case "starting", "refreshing", "backoff", "grant_ends", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked", adminapi.VerdictWarning:
 		return yellow
-	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "troubled":
+	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "troubled", adminapi.VerdictFailed:
 		return red
 	}
 	return ""

@@ -29,11 +29,16 @@ func init() {
 
 func tokensCommand(cmd *cobra.Command) {
 	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever shown."
+	connectionFlags(cmd)
+	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensObjectsCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
+}
+
+// connectionFlags are those that lead to an instance.
+func connectionFlags(cmd *cobra.Command) {
 	cmd.PersistentFlags().String("address", "", "admin address of the instance (default: its configuration's, else this binary's default)")
 	cmd.PersistentFlags().StringP("config", "c", "", "configuration file to find the admin address in")
 	cmd.PersistentFlags().StringP("adapter", "a", "", "configuration adapter")
 	cmd.PersistentFlags().Bool("json", false, "print JSON")
-	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensObjectsCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand())
 }
 
 // run makes a function the work of a command. Caddy's own wrapper takes an exit

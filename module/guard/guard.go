@@ -120,6 +120,9 @@ func (g *Guard) compileCallers() error {
 		if caller = r.Value("callers", caller); r.Err != nil {
 			return r.Err
 		}
+		if len(r.Missing) > 0 {
+			continue
+		}
 		switch caller {
 		case "any":
 			g.anybody = true

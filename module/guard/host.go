@@ -31,6 +31,9 @@ func compileHosts(list []string) (rules hostRules, err error) {
 		if r.Err != nil {
 			return rules, r.Err
 		}
+		if len(r.Missing) > 0 {
+			continue
+		}
 		domain, wild := strings.CutPrefix(host, "*.")
 		switch {
 		case host == "*":

@@ -14,6 +14,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
+
+	"lamplighter/module/placeholder"
 )
 
 // Pair is a certificate and its key, which are read again whenever they are needed.
@@ -107,7 +109,7 @@ func (p *Pair) Present(asked *tls.CertificateRequestInfo) (*tls.Certificate, err
 // PresentedBy lets a configuration present the pair, which must be whole by now. The
 // configuration may be nil.
 func (p *Pair) PresentedBy(config *tls.Config) (*tls.Config, error) {
-	if _, err := p.Load(); err != nil {
+	if _, err := p.Load(); err != nil && !placeholder.Absent("client_auth", err) {
 		return nil, fmt.Errorf("client_auth: %w", err)
 	}
 	if config == nil {

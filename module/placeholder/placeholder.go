@@ -23,6 +23,10 @@ type Resolver struct {
 	// Err is the first error, which names its setting and no value.
 	Err error
 
+	// Missing are the errors of values that yield nothing, which are empty then, where
+	// secrets may be absent: see [SecretsOptional]. They are no Err.
+	Missing []error
+
 	// Token looks up the access token of another client, for settings that may
 	// hold one. Without it the placeholder stays as it is.
 	Token func(client string) (string, error)
@@ -39,11 +43,11 @@ func (r *Resolver) Value(setting, raw string) string {
 		switch kind {
 		case "env":
 			if caddy.ToString(val) == "" {
-				return nil, fmt.Errorf("the environment variable %s is not set or empty", name)
+				return nil, yieldsNothing{fmt.Errorf("the environment variable %s is not set or empty", name)}
 			}
 		case "file":
 			if caddy.ToString(val) == "" {
-				return nil, explainFile(name)
+				return nil, yieldsNothing{explainFile(name)}
 			}
 		case "assertion":
 			if name == "" && takesTokens(setting) {
@@ -60,13 +64,18 @@ func (r *Resolver) Value(setting, raw string) string {
 		}
 		return val, nil
 	})
-	if err != nil {
-		if r.Err == nil {
-			r.Err = fmt.Errorf("%s: %w", setting, err)
-		}
-		return ""
+	if err == nil {
+		return v
 	}
-	return v
+	err = fmt.Errorf("%s: %w", setting, err)
+	switch {
+	case is[yieldsNothing](err) && SecretsOptional():
+		r.Missing = append(r.Missing, err)
+		warnOnce(err)
+	case r.Err == nil:
+		r.Err = err
+	}
+	return ""
 }
 
 // takesTokens reports whether a setting may hold {assertion} and the tokens of

@@ -45,7 +45,7 @@ func (t *Transport) resolveProxyURL(setting string, value *string) error {
 	}
 	var r placeholder.Resolver
 	*value = r.Value(setting, *value)
-	if r.Err != nil {
+	if r.Err != nil || len(r.Missing) > 0 {
 		return r.Err
 	}
 	proxy, err := target.ParseProxy(*value)

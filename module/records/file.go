@@ -78,9 +78,12 @@ func (f *FileStore) directory() (string, error) {
 	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
 	if f.Path != "" {
 		var r placeholder.Resolver
-		dir = r.Value("store path", f.Path)
+		path := r.Value("store path", f.Path)
 		if r.Err != nil {
 			return "", r.Err
+		}
+		if len(r.Missing) == 0 {
+			dir = path
 		}
 	}
 	dir, err := filepath.Abs(dir)

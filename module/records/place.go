@@ -164,6 +164,9 @@ func encryptionKeys(paths []string) (*encryption.Keys, error) {
 			return nil, r.Err
 		}
 		content, err := os.ReadFile(path)
+		if err != nil && placeholder.Absent("encryption_key", err) {
+			return nil, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("encryption_key: %w", err)
 		}

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
 )
 
@@ -64,8 +65,13 @@ func (r *Record) CheckPlace() error {
 	return nil
 }
 
+// Load reads it. Nothing is written.
+func (r *Record) Load(ctx context.Context) (*record.Record, error) {
+	return r.Use.store.Load(ctx, r.Key.name)
+}
+
 // Missing reports whether there is none yet.
 func (r *Record) Missing(ctx context.Context) bool {
-	_, err := r.Use.store.Load(ctx, r.Key.name)
+	_, err := r.Load(ctx)
 	return errors.Is(err, recordstore.ErrNotFound)
 }

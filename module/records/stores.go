@@ -175,6 +175,20 @@ func (u *Use) begin(settings string, keys ...*encryption.Keys) error {
 // Fault is why the store could not be opened, nil if it could.
 func (u *Use) Fault() error { return u.err }
 
+// Prove looks once more whether a store that was opened can be used.
+func (u *Use) Prove(ctx context.Context) error {
+	if u.err != nil {
+		return u.err
+	}
+	return u.store.Open(ctx)
+}
+
+// Directory is where its files are, "" if it is a shared store.
+func (u *Use) Directory() string { return u.dir }
+
+// Network is the kind of its file system, "" if that is none that is on a network.
+func (u *Use) Network() string { return u.network }
+
 // Close ends what Open began.
 func (u *Use) Close() {
 	if u.running != nil {

@@ -21,6 +21,9 @@ func (c *Client) AllowRules(resolve bool) ([]target.Rule, error) {
 			if text = r.Value("allow", text); r.Err != nil {
 				return nil, r.Err
 			}
+			if len(r.Missing) > 0 {
+				continue
+			}
 		}
 		rule, err := target.ParseRule(text)
 		if err != nil {

@@ -213,6 +213,9 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 	var resolver placeholder.Resolver
 	addresses := make([]string, 0, len(r.Address))
 	for _, address := range resolver.Values("address", r.Address) {
+		if address == "" && len(resolver.Missing) > 0 {
+			continue
+		}
 		addresses = append(addresses, withPort(address, r.Sentinel != ""))
 	}
 	if resolver.Err != nil {

@@ -1,0 +1,169 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"reflect"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"lamplighter/module/adminapi"
+	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:      "doctor",
+		Short:     "Examines clients step by step, and says what to do about what is wrong",
+		CobraFunc: doctorCommand,
+	})
+}
+
+// Exit codes of `doctor` besides healthy, tokenMissing (something fails, or will) and
+// notReached.
+const (
+	unloadable   = 2
+	onlyWarnings = 4
+)
+
+func doctorCommand(cmd *cobra.Command) {
+	cmd.Use = "doctor [<client>]"
+	cmd.Long = `
+Examines all clients of a configuration, or one, step by step: its settings, the
+files and variables that they name, name resolution, the route or forward proxy to the
+authorization server, TLS, the clock, discovery, the store and the record, the ports
+that are listened on, and the upstreams. Each step has a verdict and, if something is
+wrong, a remedy. No secret is shown.
+
+The running instance does it, where it runs: with its user, its environment and its
+network. If none runs, name a configuration with --config (and --adapter).
+
+It spends nothing: no refresh token is presented. With --ask, clients whose grant has
+none make a real token request.
+
+Exit codes: 0 all is well, 4 there are warnings, 1 something fails or will, 2 the
+configuration cannot be loaded, 3 no instance is reached at --address, or there is
+neither an instance nor a configuration.`
+	cmd.Example = "  lamplighter doctor\n  lamplighter doctor erp --config Caddyfile --json"
+	cmd.Args = cobra.MaximumNArgs(1)
+	connectionFlags(cmd)
+	cmd.Flags().Bool("ask", false, "make a token request for clients that present no refresh token")
+	cmd.RunE = run(examine)
+}
+
+func examine(fl caddycmd.Flags) (int, error) {
+	req := adminapi.DoctorRequest{Client: fl.Arg(0), Ask: fl.Bool("ask")}
+	if req.Client != "" {
+		if err := settings.CheckName(req.Client); err != nil {
+			return tokenMissing, err
+		}
+	}
+	var answer adminapi.DoctorAnswer
+	api, err := newAdminClient(fl)
+	if err == nil {
+		err = api.call(http.MethodPost, adminapi.Prefix+"doctor", req, &answer)
+		if _, away := errors.AsType[*notReachedError](err); away && fl.String("address") == "" {
+			return examineHere(fl, req, err)
+		} else if away {
+			return notReached, err
+		}
+		if err != nil {
+			return tokenMissing, err
+		}
+		return reportChecks(fl, answer, "asked the instance at "+api.address)
+	}
+	if fl.String("address") != "" {
+		return notReached, err
+	}
+	return unloaded(fl, err)
+}
+
+// examineHere examines a configuration that no instance runs.
+func examineHere(fl caddycmd.Flags, req adminapi.DoctorRequest, away error) (int, error) {
+	// What is missing is for the doctor to say.
+	if err := os.Setenv(placeholder.NoSecrets, "1"); err != nil {
+		return tokenMissing, err
+	}
+	app, file, err := configuredApp(fl)
+	if errors.Is(err, errNoConfiguration) {
+		return notReached, fmt.Errorf("%w; %w", away, err)
+	}
+	if err != nil {
+		return unloaded(fl, err)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer cancel()
+	answer, err := app.(adminapi.Examiner).Examine(ctx, req)
+	if err != nil {
+		return tokenMissing, fmt.Errorf("%s: %w", file, err)
+	}
+	(&adminClient{flags: flagsOf(fl)}).makeReadable(reflect.ValueOf(answer))
+	return reportChecks(fl, *answer, "no instance answers; examined "+file+" as this user, on this machine")
+}
+
+// unloaded reports a configuration that cannot be loaded.
+func unloaded(fl caddycmd.Flags, err error) (int, error) {
+	answer := adminapi.DoctorAnswer{Checks: []adminapi.Check{{
+		Step: "configuration", Verdict: adminapi.VerdictFailed, Detail: err.Error(),
+		Remedy: "correct it; 'lamplighter validate' says whether it can be loaded",
+	}}}
+	(&adminClient{flags: flagsOf(fl)}).makeReadable(reflect.ValueOf(&answer))
+	_, err = reportChecks(fl, answer, "")
+	return unloadable, err
+}
+
+// reportChecks prints what was found, and returns the exit code.
+func reportChecks(fl caddycmd.Flags, answer adminapi.DoctorAnswer, how string) (int, error) {
+	counts := make(map[string]int)
+	for _, c := range answer.Checks {
+		counts[c.Verdict]++
+	}
+	code := healthy
+	switch {
+	case counts[adminapi.VerdictFailed] > 0:
+		code = tokenMissing
+	case counts[adminapi.VerdictWarning] > 0:
+		code = onlyWarnings
+	}
+	if fl.Bool("json") {
+		return code, printJSON(os.Stdout, answer)
+	}
+	t := newTerminal(os.Stdout)
+	if how != "" {
+		fmt.Fprintln(t, how)
+	}
+	if err := printChecks(t, answer.Checks); err != nil {
+		return code, err
+	}
+	fmt.Fprintf(t, "\n%d ok, %d warnings, %d failed, %d skipped\n", counts[adminapi.VerdictOK], counts[adminapi.VerdictWarning], counts[adminapi.VerdictFailed], counts[adminapi.VerdictSkipped])
+	return code, nil
+}
+
+// printChecks prints the steps of each client below its name.
+func printChecks(t terminal, checks []adminapi.Check) error {
+	for begin := 0; begin < len(checks); {
+		end := begin
+		var rows [][]string
+		for ; end < len(checks) && checks[end].Client == checks[begin].Client; end++ {
+			c := checks[end]
+			rows = append(rows, []string{c.Verdict, c.Step, c.Detail})
+			if c.Remedy != "" {
+				rows = append(rows, []string{"", "", t.paint("remedy: ", bold) + c.Remedy})
+			}
+		}
+		if name := checks[begin].Client; name != "" {
+			fmt.Fprintln(t, "\n"+t.paint(name, bold))
+		}
+		if err := t.table("  ", nil, rows); err != nil {
+			return err
+		}
+		begin = end
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"lamplighter/module/adminapi"
+	"lamplighter/module/cause"
+	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/records"
+	shared "lamplighter/module/store"
+)
+
+// prove opens a store, once for all clients whose records are there.
+func (e *examination) prove(use *records.Use) error {
+	e.mu.Lock()
+	proven := e.stores[use]
+	if proven == nil {
+		proven = sync.OnceValue(func() error {
+			ctx, cancel := context.WithTimeout(e.ctx, patience)
+			defer cancel()
+			if e.Running {
+				return use.Prove(ctx)
+			}
+			use.Open(ctx)
+			e.mu.Lock()
+			e.opened = append(e.opened, use)
+			e.mu.Unlock()
+			return use.Fault()
+		})
+		e.stores[use] = proven
+	}
+	e.mu.Unlock()
+	return proven()
+}
+
+// durable looks at the store of the client's record, and at the record. seeded says that
+// the configuration has a refresh token.
+func (e *examination) durable(seeded bool) {
+	if e.settings.PerCaller() {
+		e.skip("store", "each caller has a token of its own, which is kept in memory")
+		return
+	}
+	r := e.client.Record()
+	err := e.prove(r.Use)
+	if err == nil {
+		err = room(r.Use.Directory())
+	}
+	if err != nil {
+		verdict, why := adminapi.VerdictFailed, storeCause(err).With("client", e.name, "place", r.Describe())
+		if !e.settings.Rotating() { // which goes on without
+			verdict, why = adminapi.VerdictWarning, cause.Of("store_unavailable", "cache")
+		}
+		e.add("store", verdict, why.Name+": "+err.Error(), why.Remedy)
+		e.skip("record", "the store cannot be used")
+		return
+	}
+	switch kind := r.Use.Network(); {
+	case kind != "":
+		e.add("store", adminapi.VerdictWarning, fmt.Sprintf("%s is on a network file system (%s), whose locks and syncs may not hold what they promise", r.Use.Directory(), kind),
+			"keep it on a local disk or a volume of its own, or use a store that replicas share")
+	case r.Use.Directory() != "":
+		e.ok("store", r.Use.Directory()+" can be written, synced and locked")
+	default:
+		e.ok("store", "the place of "+r.Describe()+" can be used, and keeps what it acknowledges as its settings promise")
+	}
+	e.record(r, seeded)
+}
+
+// storeCause is the row of the table for what is wrong with a store.
+func storeCause(err error) cause.Cause {
+	for _, known := range []struct {
+		err  error
+		name string
+	}{
+		{shared.ErrUnsafe, "store_unsafe"}, {recordstore.ErrNoLocks, "store_unsafe"}, {shared.ErrRefused, "store_refused"}, {shared.ErrFull, "store_full"},
+	} {
+		if errors.Is(err, known.err) {
+			return cause.Of(known.name)
+		}
+	}
+	return cause.Of("store_unavailable")
+}
+
+// record looks at what is kept of the grant.
+func (e *examination) record(r *records.Record, seeded bool) {
+	const step = "record"
+	ctx, cancel := context.WithTimeout(e.ctx, patience)
+	defer cancel()
+	rec, err := r.Load(ctx)
+	failed := func(name, which, detail string) {
+		why := cause.Of(name, which).With("client", e.name, "place", r.Describe())
+		if detail == "" {
+			detail = why.Sentence
+		}
+		e.add(step, adminapi.VerdictFailed, name+": "+detail, why.Remedy)
+	}
+	switch {
+	case errors.Is(err, recordstore.ErrNotFound) && !e.settings.Rotating():
+		e.ok(step, "there is none yet at "+r.Describe()+", and none is needed")
+	case errors.Is(err, recordstore.ErrNotFound) && seeded:
+		e.ok(step, "there is none yet at "+r.Describe()+": the refresh token of the configuration is presented first")
+	case errors.Is(err, recordstore.ErrNotFound):
+		failed("no_refresh_token", "", "there is no record at "+r.Describe()+", and the configuration has no refresh token")
+	case errors.Is(err, recordstore.ErrNewer):
+		failed("record_unreadable", "newer", err.Error())
+	case errors.Is(err, recordstore.ErrExposed):
+		failed("record_unreadable", "exposed", err.Error())
+	case errors.Is(err, recordstore.ErrUnreadable):
+		failed("record_unreadable", "", err.Error())
+	case err != nil:
+		failed("store_unavailable", "", err.Error())
+	case rec.Moved != nil:
+		why := cause.Of("record_moved").With("client", e.name, "owner", rec.Moved.Client, "place", rec.Moved.Place)
+		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)
+	default:
+		e.grant(r, rec)
+	}
+}
+
+// grant says whether the grant of a record lives.
+func (e *examination) grant(r *records.Record, rec *record.Record) {
+	const step = "record"
+	said := fmt.Sprintf("%s can be read: generation %d", r.Describe(), rec.Generation)
+	req, err := e.client.Server().Resolve(nil)
+	if err != nil || !e.settings.Rotating() {
+		e.ok(step, said)
+		return
+	}
+	binding := e.client.Server().Binding(req).Grant
+	switch lost := rec.Lost(binding); {
+	case rec.Lives(binding):
+		e.ok(step, said+", and its grant lives")
+	case lost != nil && lost.Loss != nil:
+		why := cause.Of(lost.Loss.Cause).With("client", e.name)
+		e.add(step, adminapi.VerdictFailed, lost.Loss.Cause+": "+why.Sentence+": "+lost.Loss.Detail, why.Remedy)
+	case rec.Elsewhere(binding) != nil:
+		why := cause.Of("configuration_changed").With("client", e.name)
+		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)
+	default:
+		e.ok(step, said+", and no refresh token in it was judged yet")
+	}
+}
