@@ -10,6 +10,7 @@ import (
 	_ "lamplighter/module/demo"
 	_ "lamplighter/module/guard"
 	_ "lamplighter/module/proxy"
+	_ "lamplighter/module/serve"
 	_ "lamplighter/module/store/kubernetes"
 	_ "lamplighter/module/store/postgres"
 	_ "lamplighter/module/store/redis"

@@ -70,6 +70,7 @@ func grammar(t *testing.T) string {
 		{"The global option oauth2_store", "parseDefaultStore"},
 		{"The transport oauth2", "Transport.UnmarshalCaddyfile"},
 		{"The directive inject_token", "parseInjectToken"},
+		{"The directive serve_token", "parseServeToken"},
 		{"The settings of a client", "parseClient"},
 		{"The store file", "FileStore.UnmarshalCaddyfile"},
 		{"The store kubernetes", "Kubernetes.UnmarshalCaddyfile"},

@@ -18,8 +18,11 @@ import (
 )
 
 func init() {
+	httpcaddyfile.RegisterHandlerDirective("serve_token", parseServeToken)
 	httpcaddyfile.RegisterDirective("upstream_oauth", parseUpstream)
-	httpcaddyfile.RegisterDirectiveOrder("upstream_oauth", httpcaddyfile.Before, "reverse_proxy")
+	for _, directive := range []string{"serve_token", "upstream_oauth"} { // in this order
+		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
+	}
 }
 
 // parseUpstream expands to a reverse_proxy whose transport injects a client's
@@ -128,7 +131,7 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 		case "transport":
 			err = u.httpTransport(d)
 		case "callers", "caller_secret", "allow_host", "allow_origin":
-			err = u.guarded(d)
+			err = readGuard(d, &u.guard)
 		case "audit":
 			u.audit = true
 			err = end(d)
@@ -173,27 +176,27 @@ func list(d *caddyfile.Dispenser, field *[]string) error {
 	return nil
 }
 
-// guarded reads who may call.
-func (u *upstream) guarded(d *caddyfile.Dispenser) error {
+// readGuard reads who may call.
+func readGuard(d *caddyfile.Dispenser, g *guard.Guard) error {
 	setting, args := d.Val(), d.RemainingArgs()
 	if len(args) == 0 {
 		return d.ArgErr()
 	}
 	switch setting {
 	case "callers":
-		u.guard.Callers = append(u.guard.Callers, args...)
+		g.Callers = append(g.Callers, args...)
 	case "allow_host":
-		u.guard.AllowHost = append(u.guard.AllowHost, args...)
+		g.AllowHost = append(g.AllowHost, args...)
 	case "allow_origin":
-		u.guard.AllowOrigin = append(u.guard.AllowOrigin, args...)
+		g.AllowOrigin = append(g.AllowOrigin, args...)
 	case "caller_secret":
-		if u.guard.CallerSecret != "" {
+		if g.CallerSecret != "" {
 			return d.Errf("caller_secret already specified")
 		}
 		if len(args) != 1 || args[0] == "" {
 			return d.Errf("caller_secret takes one value, such as {file./run/secrets/caller_secret}")
 		}
-		u.guard.CallerSecret = fileShorthand(args[0])
+		g.CallerSecret = fileShorthand(args[0])
 	}
 	return nil
 }

@@ -122,6 +122,7 @@ func Changed(remedy, how string) string {
 // unknown are the words for facts that are not known.
 var unknown = map[string]string{
 	"client":   "<client>",
+	"block":    "upstream_oauth",
 	"endpoint": "another endpoint",
 	"supplied": "that was supplied",
 	"wait":     "while",

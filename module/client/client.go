@@ -31,6 +31,7 @@ type Client struct {
 	name       string
 	declaredAt string
 	inPlace    bool // declared by the block that uses it, which nobody else may
+	handsOut   bool // its tokens are handed to others
 
 	*kind
 	server *authserver.Client
@@ -134,6 +135,7 @@ func (c *Client) Start(maxRequests int) {
 			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
 		},
 		Quiesce:     time.Duration(c.cfg.Quiesce),
+		HandsOut:    c.handsOut,
 		Looks:       &looks,
 		Requests:    c.turns,
 		MaxRequests: maxRequests,

@@ -91,6 +91,16 @@ func (t *Tokens) Unauthorized(req *http.Request, used *keeper.Token, wait time.D
 	return t.cache.Unauthorized(req.Context(), wait, t.exchange(subject), used)
 }
 
+// ForcedIn is how long it is until a 401 may bring another exchange about for a request's
+// caller, 0 if one may now.
+func (t *Tokens) ForcedIn(req *http.Request) time.Duration {
+	subject, err := callersToken(req, t.Source)
+	if err != nil {
+		return 0
+	}
+	return t.cache.ForcedIn(t.exchange(subject))
+}
+
 func (t *Tokens) exchange(subject string) percaller.Exchange {
 	return percaller.Exchange{
 		Key:                percaller.KeyOf(t.Fingerprint, subject),

@@ -58,22 +58,30 @@ func (s *callerSecret) resolved() *resolvedSecret {
 	return fresh
 }
 
+// read returns the secret, or why nobody can be recognised.
+func (s *callerSecret) read(log *observe.Refusals) (*resolvedSecret, *problem.Problem) {
+	secret := s.resolved()
+	if secret.err != nil {
+		log.Log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.String("error", redact.Text(secret.err.Error())))
+		return nil, problem.Refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
+	}
+	return secret, nil
+}
+
 // refusal says why a request is refused, nil if it brings the secret. The secret
 // is taken out of the request, so that nothing behind passes it on.
 func (s *callerSecret) refusal(r *http.Request, log *observe.Refusals) *problem.Problem {
 	if s == nil {
 		return nil
 	}
-	secret := s.resolved()
-	if secret.err != nil {
-		log.Log(zap.ErrorLevel, "caller_secret_unreadable", "the secret of callers cannot be read", zap.String("error", redact.Text(secret.err.Error())))
-		return problem.Refused(http.StatusServiceUnavailable, cause.Of("caller_secret_unreadable"))
+	secret, p := s.read(log)
+	if p != nil {
+		return p
 	}
 	known := false
 	for _, header := range []string{"Proxy-Authorization", "Authorization"} {
 		for _, value := range r.Header.Values(header) {
-			hash := sha256.Sum256([]byte(brought(value)))
-			if subtle.ConstantTimeCompare(hash[:], secret.hash[:]) == 1 {
+			if secret.is(brought(value)) {
 				known = true
 				r.Header.Del(header)
 			}
@@ -84,6 +92,12 @@ func (s *callerSecret) refusal(r *http.Request, log *observe.Refusals) *problem.
 		return nil
 	}
 	return problem.Refused(http.StatusForbidden, cause.Of("caller_unknown"))
+}
+
+// is compares a value in constant time.
+func (s *resolvedSecret) is(value string) bool {
+	hash := sha256.Sum256([]byte(value))
+	return subtle.ConstantTimeCompare(hash[:], s.hash[:]) == 1
 }
 
 // brought returns the secret in the value of a header: the token of Bearer, or

@@ -75,6 +75,7 @@ type Guard struct {
 	// Caddyfile adapter sets it.
 	DeclaredAt string `json:"declared_at,omitempty"`
 
+	block   string // the directive that the lines to add belong to, "" for upstream_oauth
 	callers []netip.Prefix
 	anybody bool
 	sockets bool
@@ -155,8 +156,13 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if p == nil {
 		return next.ServeHTTP(w, r)
 	}
-	g.refused.Log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", redact.Text(r.RemoteAddr)), zap.String("remedy", p.Remedy))
+	g.tell(r, p)
 	return p.Write(w)
+}
+
+// tell logs a refusal.
+func (g *Guard) tell(r *http.Request, p *problem.Problem) {
+	g.refused.Log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", redact.Text(r.RemoteAddr)), zap.String("remedy", p.Remedy))
 }
 
 // refusal says why a request is refused, nil if it is not.
@@ -165,16 +171,29 @@ func (g *Guard) refusal(r *http.Request) *problem.Problem {
 		return p
 	}
 	if !g.mayCall(r) {
-		return problem.Refused(http.StatusForbidden, cause.Of("caller_refused"))
+		return problem.Refused(http.StatusForbidden, g.because("caller_refused"))
 	}
-	if !g.hosts.pass(r) {
-		host := redact.Word(requestHost(r.Host))
-		return problem.Refused(http.StatusMisdirectedRequest, cause.Of("unknown_host").With("host", host))
-	}
-	if origin, ok := g.foreign(r); ok {
-		return problem.Refused(http.StatusForbidden, cause.Of("browser_refused").With("origin", redact.Word(origin)))
+	if p := g.astray(r); p != nil {
+		return p
 	}
 	return g.secret.refusal(r, g.refused)
+}
+
+// astray refuses what a web page sends from elsewhere, or to a name that it made point here.
+func (g *Guard) astray(r *http.Request) *problem.Problem {
+	if !g.hosts.pass(r) {
+		host := redact.Word(requestHost(r.Host))
+		return problem.Refused(http.StatusMisdirectedRequest, g.because("unknown_host", "host", host))
+	}
+	if origin, ok := g.foreign(r); ok {
+		return problem.Refused(http.StatusForbidden, g.because("browser_refused", "origin", redact.Word(origin)))
+	}
+	return nil
+}
+
+// because is a cause whose remedy is a line in the guard's block.
+func (g *Guard) because(name string, facts ...string) cause.Cause {
+	return cause.Of(name).With(append(facts, "block", g.block)...)
 }
 
 // mayCall looks at the address of the connection itself.
@@ -182,7 +201,7 @@ func (g *Guard) mayCall(r *http.Request) bool {
 	if g.anybody {
 		return true
 	}
-	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && caddy.IsUnixNetwork(local.Network()) {
+	if overSocket(r) {
 		return g.sockets
 	}
 	remote, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -191,6 +210,12 @@ func (g *Guard) mayCall(r *http.Request) bool {
 	}
 	addr := remote.Addr().Unmap().WithZone("")
 	return slices.ContainsFunc(g.callers, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// overSocket reports whether a request came by a unix socket.
+func overSocket(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	return ok && caddy.IsUnixNetwork(local.Network())
 }
 
 // Interface guards

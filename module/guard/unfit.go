@@ -25,8 +25,8 @@ func Unfit(req *http.Request) *problem.Problem {
 	return nil
 }
 
-func notAllowed(name string) *problem.Problem {
-	p := problem.Refused(http.StatusMethodNotAllowed, cause.Of(name))
+func notAllowed(name string, cases ...string) *problem.Problem {
+	p := problem.Refused(http.StatusMethodNotAllowed, cause.Of(name, cases...))
 	p.Allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 	return p
 }

@@ -16,6 +16,7 @@ import (
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
+	"lamplighter/module/unavailable"
 )
 
 func init() {
@@ -83,7 +84,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if err == nil {
 		return g.passOn(w, inject.WithoutH2C(r), next)
 	}
-	p := unavailable(c, err)
+	p := unavailable.Problem(c, err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}

@@ -22,6 +22,7 @@ import (
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 	"lamplighter/module/settings"
+	"lamplighter/module/unavailable"
 )
 
 func init() {
@@ -161,7 +162,7 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 
 // withoutToken is the error of a request for which there is no token.
 func withoutToken(c *client.Client, w http.ResponseWriter, err error) error {
-	p := unavailable(c, err)
+	p := unavailable.Problem(c, err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}

@@ -31,6 +31,7 @@ import (
 	"lamplighter/module/placeholder"
 	"lamplighter/module/replay"
 	"lamplighter/module/settings"
+	"lamplighter/module/unavailable"
 )
 
 func init() {
@@ -313,7 +314,7 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	if isHealthCheck(req) {
 		return t.noVerdict(req)
 	}
-	p := unavailable(t.client, err)
+	p := unavailable.Problem(t.client, err)
 	if p == nil {
 		return nil, err // the caller went away
 	}

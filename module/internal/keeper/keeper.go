@@ -33,6 +33,10 @@ type Settings struct {
 	// Quiesce bounds the wait for requests already sent. Only with Drain.
 	Quiesce time.Duration
 
+	// HandsOut says that tokens are handed to others, whose requests nobody here sees. Those
+	// of other processes that share the store count, too.
+	HandsOut bool
+
 	// Looks are shared by all keepers that start at a time, so that they do not
 	// all read their records at once; nil for no bound.
 	Looks *Turns
@@ -109,6 +113,7 @@ type Keeper struct {
 	behind      atomic.Bool           // an upstream's clock is
 	unconfirmed atomic.Uint64         // generation whose acceptance is news
 	gate        gate
+	handed      atomic.Int64 // when a token was last handed to others, monotonic; 0 if never
 	waiting     atomic.Int64 // requests that wait for a token
 
 	mu       sync.Mutex
@@ -116,6 +121,7 @@ type Keeper struct {
 	settings []*Settings // of the configurations that started, oldest first
 	told     *Settings   // obeyed last
 	live     *grant.Live // what current was made of
+	forcing  forcing
 	changed  chan struct{}
 	timer    *time.Timer
 	unwatch  func()

@@ -334,17 +334,17 @@ const othersNotice = 100 * time.Millisecond
 func (k *Keeper) hold(h grant.Hold) (e grant.Drained) {
 	if h.Requests {
 		k.mu.Lock()
-		r, quiesce, shared := k.request, k.told.Quiesce, k.told.Lease > 0
+		r, told := k.request, k.told
 		k.mu.Unlock()
-		left := r.timeout - r.timeout/3 - time.Since(r.asked)
-		notice := time.After(othersNotice)
-		open := k.gate.close(r.ctx, min(quiesce, max(0, left)))
+		began, shared := time.Now(), told.Lease > 0
+		left := r.timeout - r.timeout/3 - began.Sub(r.asked)
+		quiesce := min(told.Quiesce, max(0, left))
+		open := k.gate.close(r.ctx, quiesce)
+		pause := k.unseen(quiesce, shared && told.HandsOut, began)
 		if shared {
-			select {
-			case <-notice:
-			case <-r.ctx.Done():
-			}
+			pause = max(pause, othersNotice-time.Since(began))
 		}
+		pauseFor(r.ctx, pause)
 		k.mu.Lock()
 		if k.open != nil {
 			k.open()

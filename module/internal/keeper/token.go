@@ -15,6 +15,9 @@ type Token struct {
 	// AccessToken and IDToken are for injection. They are secrets.
 	AccessToken, IDToken string
 
+	// TokenType and Scope are those of the answer (RFC 6749 section 5.1), "" if it had none.
+	TokenType, Scope string
+
 	// Response holds further values of the answer, by path, for injection.
 	Response map[string]string
 
@@ -37,6 +40,8 @@ func tokenOf(l *grant.Live) *Token {
 		Generation:  l.Generation,
 		AccessToken: l.Token.AccessToken,
 		IDToken:     l.Token.IDToken,
+		TokenType:   l.Token.TokenType,
+		Scope:       l.Token.Scope,
 		Response:    l.Token.Response,
 		ExpiresAt:   l.Token.ExpiresAt,
 		ObtainedAt:  l.Token.ObtainedAt,

@@ -72,7 +72,7 @@ func (f *flight) entry(a *tokenendpoint.Answer, asked, now time.Time) *entry {
 	}
 	e := &entry{
 		token: &keeper.Token{
-			AccessToken: a.AccessToken, IDToken: a.IDToken, Response: a.Response, Certificate: a.Certificate,
+			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope, Response: a.Response, Certificate: a.Certificate,
 			ObtainedAt: asked.Round(0), ExpiresAt: asked.Round(0).Add(lifetime),
 		},
 		renewAt:  asked.Add(time.Duration(float64(lifetime) * (1 - f.x.RefreshWindowRatio))),

@@ -120,6 +120,17 @@ func (c *Cache) Unauthorized(ctx context.Context, wait time.Duration, x Exchange
 	return keeper.Renewed
 }
 
+// ForcedIn is how long it is until a 401 may bring another exchange about for the caller, 0
+// if one may now.
+func (c *Cache) ForcedIn(x Exchange) time.Duration {
+	now := time.Now()
+	e, ok := c.tokens.get(x.Key, now)
+	if !ok {
+		return 0
+	}
+	return max(0, e.forceAt.Sub(now))
+}
+
 // Len returns how many tokens and remembered failures there are.
 func (c *Cache) Len() int {
 	now := time.Now()

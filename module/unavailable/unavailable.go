@@ -1,4 +1,9 @@
-package proxy
+// Package unavailable answers what a caller is told whose request gets no access token: why
+// there is none, whose affair that is, and when it is worth another try.
+//
+// It knows clients and answers of our own. It must not know requests, or what was to be
+// done with the token.
+package unavailable
 
 import (
 	"errors"
@@ -12,9 +17,9 @@ import (
 	"lamplighter/module/problem"
 )
 
-// unavailable is the answer to a request for which there is no token, nil if its
-// caller went away.
-func unavailable(c *client.Client, err error) *problem.Problem {
+// Problem is the answer to a request for which there is no token: err is that of
+// [client.Client.Pass]. It is nil if the caller went away.
+func Problem(c *client.Client, err error) *problem.Problem {
 	if u, ok := errors.AsType[*keeper.Unavailable](err); ok {
 		return noToken(c, u)
 	}
