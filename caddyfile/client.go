@@ -39,6 +39,9 @@ import (
 //	    signing_alg                <algorithm>
 //	    certificate                <certificate>
 //	    upstream_certificate       on|off
+//	    client_assertion           <assertion>
+//	    client_assertion_type      jwt-bearer|jwt-spiffe|<uri>
+//	    assertion_audience         issuer|token_endpoint
 //	    claim                      <name> <value>
 //	    assertion                  <jwt>
 //	    subject_token              <token>
@@ -213,6 +216,9 @@ func (p *clientParser) texts() map[string]*string {
 		"signing_alg":                &c.SigningAlg,
 		"certificate":                &c.Certificate,
 		"upstream_certificate":       &c.UpstreamCertificate,
+		"client_assertion":           &c.ClientAssertion,
+		"client_assertion_type":      &c.ClientAssertionType,
+		"assertion_audience":         &c.AssertionAudience,
 		"assertion":                  &c.Assertion,
 		"subject_token":              &c.SubjectToken,
 		"subject_token_type":         &c.SubjectTokenType,

@@ -81,6 +81,7 @@ type Client struct {
 	id        settings.Identity
 	discovery *discovered // nil without an issuer
 	secret    secretChoice
+	assertion lastAssertion
 }
 
 // Identity is what tells the client from others of its server.

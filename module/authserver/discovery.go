@@ -91,8 +91,12 @@ func (c *Client) checkMetadata(m discovery.Metadata) error {
 	return nil
 }
 
-// locate fills in the token endpoint, if it is the issuer's metadata that names it.
+// locate fills in the token endpoint, if it is the issuer's metadata that names it, and by
+// what name assertions call the server.
 func (c *Client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
+	if c.cfg.AudienceIsIssuer() {
+		ask.AssertionAudience = c.cfg.Issuer
+	}
 	if ask.URL != "" {
 		return nil
 	}
@@ -130,6 +134,7 @@ func (c *Client) authenticated(ctx context.Context, at *tokenendpoint.Client, as
 		ask.ClientSecret = ask.ClientSecretNext
 	}
 	a = at.Do(ctx, ask)
+	c.assertion.judge(&a, ask.ReadyAssertion)
 	if a.ClientRefused {
 		a.Remedy = cause.Changed(a.Remedy, c.secretChanged())
 	}

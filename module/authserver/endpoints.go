@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +36,8 @@ func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, ed
 		return tokenendpoint.Answer{}, err
 	}
 	if endpoint != "" {
-		ask.AssertionAudience, ask.URL, ask.Setting = ask.URL, endpoint, "the setting of that endpoint"
+		ask.AssertionAudience = cmp.Or(ask.AssertionAudience, ask.URL)
+		ask.URL, ask.Setting = endpoint, "the setting of that endpoint"
 	}
 	ask.Params = params
 	ask.Username, ask.Password, ask.Assertion = "", "", ""

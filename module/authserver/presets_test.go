@@ -39,6 +39,8 @@ var presetFiles = map[string]string{
 	"client_secret": presetSecret,
 	"password":      presetSecret,
 	"refresh_token": "R1",
+
+	"client_assertion": "eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJhdWQiOiJsb2dpbiIsImV4cCI6MTc5NTQzODgwMCwic3ViIjoic2lkZWNhciJ9.c2lnbmF0dXJl",
 }
 
 // presetNow is when the exchanges of the fixtures happen.
@@ -50,8 +52,9 @@ type presetFixture struct {
 	Source            string // where it is from: "documented", on the pages, or "recorded: …"
 	Pages, Unverified []string
 
-	Settings json.RawMessage // what a user writes, the provider's name included
-	Upstream string          // an address of the API that the token is for
+	Settings json.RawMessage   // what a user writes, the provider's name included
+	Env      map[string]string // the environment that the preset reads
+	Upstream string            // an address of the API that the token is for
 
 	Request  presetRequest
 	JWT      presetJWT // what {jwt} in the request stands for
@@ -105,7 +108,11 @@ func readFixture(t *testing.T, name string) (f presetFixture, user settings.Clie
 	if err := caddy.StrictUnmarshalJSON(text, &f); err != nil {
 		t.Fatal(err)
 	}
-	text = bytes.ReplaceAll(f.Settings, []byte("/run/secrets"), []byte(secretsDir(t)))
+	secrets := secretsDir(t)
+	for variable, value := range f.Env {
+		t.Setenv(variable, strings.Replace(value, "/run/secrets", secrets, 1))
+	}
+	text = bytes.ReplaceAll(f.Settings, []byte("/run/secrets"), []byte(secrets))
 	if err := caddy.StrictUnmarshalJSON(text, &user); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +203,7 @@ func TestEveryPresetSpeaksAsItsVendorDocuments(t *testing.T) {
 				t.Error("it has no failure")
 			}
 			for _, want := range f.Failures {
-				_, a := exchangePreset(t, c, want.presetAnswer)
+				_, a := exchangePreset(t, presetClient(t, &user), want.presetAnswer) // which has accepted nothing yet
 				outcome := map[tokenendpoint.Outcome]string{
 					tokenendpoint.Refused: "terminal", tokenendpoint.Misconfigured: "configuration", tokenendpoint.Unavailable: "transient",
 				}[a.Outcome]

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"cmp"
 	"encoding/json"
 	"hash/maphash"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"unique"
 
+	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
@@ -64,6 +66,11 @@ func (c *Client) resolve(r *placeholder.Resolver) (*tokenendpoint.Request, error
 	} else {
 		req.Certificate, req.PrivateKey = r.Value("certificate", cfg.Certificate), r.Value("private_key", cfg.PrivateKey)
 	}
+	if cfg.ClientAssertion != "" {
+		req.ReadyAssertion = readyAssertion(cfg.ClientAssertion)
+		_, err := req.ReadyAssertion.Read()
+		r.Err = cmp.Or(r.Err, err)
+	}
 	if cfg.SubjectToken != "" {
 		req.SubjectTokenType = cfg.SubjectTokenType
 	}
@@ -110,6 +117,14 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 	return b
 }
 
+// Inputs are what decisions need of the next token request: seed is the refresh token that
+// was supplied, and seedFault why what was supplied is none.
+func (c *Client) Inputs(req *tokenendpoint.Request, seed, seedFault string) grant.Inputs {
+	return grant.Inputs{
+		Seed: seed, SeedFault: seedFault, Binding: c.Binding(req), Credentials: c.credentials(req), Outdated: c.outdated(req),
+	}
+}
+
 // Bound stands for all that Binding is made of, as it is written.
 func (c *Client) Bound() record.Fingerprint {
 	cfg := c.cfg
@@ -119,14 +134,14 @@ func (c *Client) Bound() record.Fingerprint {
 
 var credentialsSeed = maphash.MakeSeed()
 
-// Credentials stand, within this process, for all that a token request is made of
+// credentials stand, within this process, for all that a token request is made of
 // but the refresh token.
-func (c *Client) Credentials(req *tokenendpoint.Request) uint64 {
+func (c *Client) credentials(req *tokenendpoint.Request) uint64 {
 	d := c.cfg.Dialect(nil)
 	b, _ := json.Marshal([]any{
 		req.URL, c.cfg.Issuer, req.ClientID, req.ClientSecret, req.ClientSecretNext, req.PrivateKey, req.KeyID, req.Certificate, req.Claims,
-		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header,
-		d.Method, d.ParamsIn, d.AuthMethod, d.SigningAlg, d.BasicEncoding, d.GrantType, d.ParamNames,
+		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header, c.cfg.ClientAssertion, c.cfg.AssertionAudience,
+		d.Method, d.ParamsIn, d.AuthMethod, d.AssertionType, d.SigningAlg, d.BasicEncoding, d.GrantType, d.ParamNames,
 	})
 	return maphash.Bytes(credentialsSeed, b)
 }

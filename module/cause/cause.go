@@ -131,6 +131,7 @@ var unknown = map[string]string{
 	"place":    "the client's record",
 	"owner":    "<other>",
 	"from":     "<store>",
+	"file":     "the file of client_assertion",
 	"host":     "the server",
 	"proxy":    "the forward proxy",
 	"setting":  "token_endpoint",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/redact"
@@ -30,7 +29,7 @@ func (c *Client) inputs() (keeper.Inputs, error) {
 		fault = err.Error()
 	}
 	return keeper.Inputs{
-		Inputs: grant.Inputs{Seed: seed, SeedFault: fault, Binding: c.server.Binding(req), Credentials: c.server.Credentials(req)},
+		Inputs: c.server.Inputs(req, seed, fault),
 		Revoke: c.server.Revocation(c.TokenOf),
 		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
 			ask := *req

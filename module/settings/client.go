@@ -21,8 +21,9 @@ import (
 // token durably, and injects the access token into requests.
 //
 // Values of client_id, client_secret, refresh_token, username, password,
-// private_key, key_id, certificate, claim, assertion, subject_token, actor_token,
-// param, header and proxy may hold the placeholders `{env.NAME}` and `{file./path}`. They are
+// private_key, key_id, certificate, claim, client_assertion, assertion, subject_token,
+// actor_token, param, header and proxy may hold the placeholders `{env.NAME}`,
+// `{file./path}` and `{file.{env.NAME}}`, a file that a variable names. They are
 // resolved anew at every token request, so rotated secrets need no reload; one
 // trailing newline of a file is dropped. A literal secret works but shows in
 // the admin API and in saved configurations. Placeholders of requests are
@@ -32,10 +33,10 @@ type Client struct {
 	// they are given here too; `param`, `header` and `param_names` add to those
 	// of the preset. Presets: `amazon_sp`, `apigee`, `auth0`, `authelia`,
 	// `authentik`, `baidu_ai`, `dex`, `dingtalk`, `django_oauth_toolkit`,
-	// `docker_registry`, `entra`, `feishu`, `github_app`, `gitlab`, `google_sa`,
-	// `huawei_iam`, `hydra`, `keycloak`, `okta`, `salesforce`, `shopify_cc`,
-	// `smart_backend`, `tencent_ciam`, `tencent_eiam`, `wechat_mp_stable`, `wecom`,
-	// `zitadel`, `zoho`, `zoom_s2s`.
+	// `docker_registry`, `entra`, `entra_federated`, `feishu`, `github_app`, `gitlab`,
+	// `google_sa`, `huawei_iam`, `hydra`, `keycloak`, `kubernetes`, `okta`, `salesforce`,
+	// `shopify_cc`, `smart_backend`, `spiffe`, `tencent_ciam`, `tencent_eiam`,
+	// `wechat_mp_stable`, `wecom`, `zitadel`, `zoho`, `zoom_s2s`.
 	Provider string `json:"provider,omitempty"`
 
 	// The base URL of the provider, for presets that need one: for
@@ -84,7 +85,8 @@ type Client struct {
 	GrantType string `json:"grant_type,omitempty"`
 
 	// The client identifier (RFC 6749 section 2.2). Required unless
-	// `token_endpoint_auth_method` is `none`.
+	// `token_endpoint_auth_method` is `none`, or `client_assertion` says who the client
+	// is.
 	ClientID string `json:"client_id,omitempty"`
 
 	// The client secret. Required by `client_secret_basic`, `client_secret_post`
@@ -101,8 +103,8 @@ type Client struct {
 	// wherever `params_in` puts them), `client_secret_jwt` and `private_key_jwt`
 	// (a signed assertion, RFC 7523), `tls_client_auth` (a certificate, RFC 8705)
 	// or `none` (a public client). It is never probed: a wrong guess would spend a
-	// refresh token. Default: `client_secret_basic`; `none` for the grant
-	// `jwt_bearer` without a secret.
+	// refresh token. Default: `client_secret_basic`; `private_key_jwt` with
+	// `client_assertion`; `none` for the grant `jwt_bearer` without a secret.
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method,omitempty"`
 
 	// How `client_secret_basic` writes identifier and secret before base64:
@@ -138,9 +140,27 @@ type Client struct {
 	// with. Default: `on`.
 	UpstreamCertificate string `json:"upstream_certificate,omitempty"`
 
+	// An assertion that authenticates the client (RFC 7521 section 4.2), if somebody
+	// else makes it: a service account token of Kubernetes, a JWT-SVID of SPIFFE. It is
+	// read anew at each attempt, and sent as it stands; where an `exp` can be read in it
+	// that is past, nothing is sent, and it is looked at again each second. It goes
+	// without `private_key` and `claim`, and `client_id` is sent if it is there. Default:
+	// none.
+	ClientAssertion string `json:"client_assertion,omitempty"`
+
+	// What `client_assertion` is: `jwt-bearer` (RFC 7523 section 2.2), `jwt-spiffe`
+	// (draft-ietf-oauth-spiffe-client-auth), or any absolute URI. Default:
+	// `jwt-bearer`.
+	ClientAssertionType string `json:"client_assertion_type,omitempty"`
+
+	// By what name assertions that are signed here call the server, as `aud`: `issuer` or
+	// `token_endpoint`. Default: `issuer` with the setting of that name, else
+	// `token_endpoint`.
+	AssertionAudience string `json:"assertion_audience,omitempty"`
+
 	// Claims of the assertion that is signed, laid over `iss` (the client_id),
-	// `sub` (the username if there is one, else the client_id), `aud` (the token
-	// endpoint), `iat`, `exp` (in 5 minutes) and `jti`. `-` omits a claim, `json:…`
+	// `sub` (the username if there is one, else the client_id), `aud` (see
+	// `assertion_audience`), `iat`, `exp` (in 5 minutes) and `jti`. `-` omits a claim, `json:…`
 	// is the JSON after the colon, and `exp`, `iat` and `nbf` are durations from
 	// now. Default: none.
 	Claim map[string]string `json:"claim,omitempty"`

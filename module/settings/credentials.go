@@ -19,7 +19,7 @@ func (c *Client) checkCredentials() error {
 
 func (c *Client) checkAuthentication() error {
 	method := c.TokenEndpointAuthMethod
-	if c.ClientID == "" && method != "none" {
+	if c.ClientID == "" && method != "none" && c.ClientAssertion == "" {
 		return errors.New("client_id is missing: add 'client_id <id>', as the authorization server registered it")
 	}
 	switch method {
@@ -31,8 +31,8 @@ func (c *Client) checkAuthentication() error {
 			return fmt.Errorf("client_secret is missing: token_endpoint_auth_method %s needs it; a public client has 'token_endpoint_auth_method none'", method)
 		}
 	case "private_key_jwt":
-		if c.PrivateKey == "" {
-			return errors.New("private_key is missing: token_endpoint_auth_method private_key_jwt signs with it: add 'private_key {file./path/to/key.pem}'")
+		if c.PrivateKey == "" && c.ClientAssertion == "" {
+			return errors.New("private_key is missing: token_endpoint_auth_method private_key_jwt signs with it: add 'private_key {file./path/to/key.pem}', or 'client_assertion {file./path/to/it}' if somebody else signs")
 		}
 	case "tls_client_auth":
 		if (c.Certificate == "") != (c.PrivateKey == "") {
@@ -59,7 +59,7 @@ func (c *Client) checkAuthentication() error {
 	if c.ClientSecretNext != "" && c.ClientSecret == "" {
 		return errors.New("client_secret_next is of no use without client_secret")
 	}
-	return nil
+	return c.checkClientAssertion()
 }
 
 func (c *Client) checkGrant() error {
@@ -107,7 +107,7 @@ func (c *Client) checkGrant() error {
 
 // checkSigning is about what is signed with the private key.
 func (c *Client) checkSigning() error {
-	signs := c.TokenEndpointAuthMethod == "private_key_jwt" || c.GrantType == "jwt_bearer" && c.Assertion == "" || c.wantsAssertion()
+	signs := c.TokenEndpointAuthMethod == "private_key_jwt" && c.ClientAssertion == "" || c.GrantType == "jwt_bearer" && c.Assertion == "" || c.wantsAssertion()
 	switch {
 	case c.wantsAssertion() && c.PrivateKey == "":
 		return errors.New("private_key is missing: {assertion} is signed with it")
@@ -117,6 +117,11 @@ func (c *Client) checkSigning() error {
 		return fmt.Errorf("certificate is of no use with token_endpoint_auth_method %s: remove it, or add the method tls_client_auth and a private_key", c.TokenEndpointAuthMethod)
 	case !signs && c.TokenEndpointAuthMethod != "client_secret_jwt" && (c.SigningAlg != "" || c.KeyID != "" || len(c.Claim) > 0):
 		return errors.New("signing_alg, key_id and claim are of no use here, because nothing is signed: remove them")
+	case !signs && c.TokenEndpointAuthMethod != "client_secret_jwt" && c.AssertionAudience != "":
+		return errors.New("assertion_audience is of no use here, because nothing is signed: remove it")
+	}
+	if err := c.checkAudience(); err != nil {
+		return err
 	}
 	return signing.CheckClaims(literals(c.Claim))
 }

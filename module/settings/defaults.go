@@ -58,9 +58,12 @@ func (c *Client) Effective() (*Client, error) {
 	return &e, nil
 }
 
-// usualAuthMethod is that of RFC 6749, unless the grant's own assertion, or the
-// lack of a secret beside it, already says who the client is.
+// usualAuthMethod is that of RFC 6749, unless an assertion, or the lack of a secret
+// beside that of the grant, already says who the client is.
 func (c *Client) usualAuthMethod() string {
+	if c.ClientAssertion != "" {
+		return "private_key_jwt"
+	}
 	if c.ClientSecret == "" && c.GrantType == "jwt_bearer" {
 		return "none"
 	}

@@ -36,6 +36,7 @@ func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {
 		Method:           c.Method,
 		ParamsIn:         c.ParamsIn,
 		AuthMethod:       c.TokenEndpointAuthMethod,
+		AssertionType:    c.assertionType(),
 		SigningAlg:       c.SigningAlg,
 		BasicEncoding:    c.BasicEncoding,
 		GrantType:        c.GrantType,

@@ -21,7 +21,7 @@ func (c *Client) Warnings() (list []string) {
 	for setting, value := range map[string]string{
 		"client_secret": c.ClientSecret, "refresh_token": c.RefreshToken, "password": c.Password,
 		"client_secret_next": c.ClientSecretNext, "private_key": c.PrivateKey, "assertion": c.Assertion,
-		"subject_token": c.SubjectToken, "actor_token": c.ActorToken,
+		"subject_token": c.SubjectToken, "actor_token": c.ActorToken, "client_assertion": c.ClientAssertion,
 	} {
 		if placeholder.IsLiteral(value) {
 			list = append(list, placeholder.LiteralWarning(setting))

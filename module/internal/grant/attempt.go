@@ -45,7 +45,7 @@ func (m *machine) decide() bool {
 		m.blocked(trouble)
 		return false
 	}
-	p := m.plan
+	p, before := m.plan, m.trouble
 	f := record.FingerprintOf(p.RefreshToken)
 	m.schedule.yields = m.yields(f)
 	m.schedule.pressing = p.Candidate || m.record.Open(f) != nil && !p.resting || m.otherwise()
@@ -64,6 +64,10 @@ func (m *machine) decide() bool {
 	p.ask = m.schedule.due(m.now)
 	if p.order != nil {
 		m.heed()
+	}
+	if p.ask && p.outdated != nil && (p.order == nil || p.order.Import == "") { // whoever imports has no other copy
+		p.ask, m.trouble = false, before
+		m.blocked(Trouble{Condition: Backoff, Cause: CauseOutdated, Facts: p.outdated})
 	}
 	return p.ask
 }

@@ -5,6 +5,7 @@ package grant
 const (
 	CauseUnresolved   = "unresolved_setting"     // a placeholder yields nothing
 	CauseNotYet       = "not_yet"                // another client's token is not there yet
+	CauseOutdated     = "assertion_expired"      // what authenticates the client is out of date
 	CauseNoGrant      = "no_refresh_token"       // no seed and no record
 	CauseRebound      = "configuration_changed"  // the grant belongs to other settings
 	CauseRecord       = "record_unreadable"      // damaged or from a newer version

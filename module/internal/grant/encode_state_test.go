@@ -101,7 +101,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	e.token(p.connects)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
 	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
-		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff)
+		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff, p.outdated != nil)
 	if p.order != nil {
 		e.order(p.order, newest)
 	}
@@ -198,7 +198,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 31},
-		{plan{}, 31},
+		{plan{}, 32},
 		{rare{}, 10},
 		{denial{}, 2},
 		{rival{}, 5},

@@ -121,6 +121,7 @@ type Inputs struct {
 	Binding     record.Binding
 	Credentials uint64 // what the request is made of, the refresh token apart: those that worked before are not to blame; 0 if nobody knows
 	Revocable   bool   // there is a revocation endpoint
+	Outdated    *Facts // why nothing is to be asked with what authenticates the client, nil if it may be
 }
 
 // Outcome sorts what a token request came to by what may be done next.

@@ -389,10 +389,12 @@ func (m *machine) blocked(t Trouble) {
 	}
 	t.local = true
 	m.trouble, m.putOff, m.holdsLease = t, false, 0
-	if t.NeedsGrant() {
-		m.schedule.idle = true // a look now and then finds a new seed
-	} else {
-		m.schedule.idle = false
+	m.schedule.idle = t.NeedsGrant() // a look now and then finds a new seed
+	switch {
+	case m.schedule.idle:
+	case t.Condition == Backoff: // somebody renews it, at any moment
+		m.schedule.notBefore = m.now.Mono + int64(retryMin)
+	default:
 		m.schedule.fail(m.now, slowRetryMin, slowRetryMax, 0)
 	}
 	if known {

@@ -43,7 +43,7 @@ func (m *machine) looked(e Looked) {
 func (m *machine) resolved(e Looked) bool {
 	switch e.Config {
 	case None:
-		m.plan.seed, m.plan.fault = e.Inputs.Seed, e.Inputs.SeedFault
+		m.plan.seed, m.plan.fault, m.plan.outdated = e.Inputs.Seed, e.Inputs.SeedFault, e.Inputs.Outdated
 		if d := m.rarely().denied.token; d != 0 && d != record.FingerprintOf(e.Inputs.Seed) {
 			m.seldom().denied = denial{} // it was taken back
 		}

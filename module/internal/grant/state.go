@@ -150,6 +150,7 @@ type plan struct {
 	settings *Settings // obeyed when it began
 	seed     string    // Inputs.Seed
 	fault    string    // Inputs.SeedFault
+	outdated *Facts    // Inputs.Outdated
 	connects string    // the refresh token that the prepared request presents
 
 	ask     bool

@@ -101,7 +101,7 @@ func (p *machine) resolve() (Inputs, error) {
 		return Inputs{}, p.rig.resolveErr
 	}
 	return Inputs{
-		Inputs: grant.Inputs{Seed: p.rig.seed, Binding: p.rig.binding},
+		Inputs: grant.Inputs{Seed: p.rig.seed, Binding: p.rig.binding, Outdated: p.rig.outdated},
 		Ask: func(ctx context.Context, token string, beforeSend func() error) tokenendpoint.Answer {
 			return p.rig.server.ask(ctx, p, token, beforeSend)
 		},

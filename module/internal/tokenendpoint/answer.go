@@ -75,6 +75,10 @@ type Answer struct {
 	// the server may have bound the access token (RFC 8705 section 3). nil if none was.
 	Certificate *tls.Certificate
 
+	// ReadyAssertion is the SHA-256 of the assertion that was sent and that somebody
+	// else had made, zero if none was.
+	ReadyAssertion [32]byte
+
 	// Response has the values of Dialect.ResponsePaths that were there.
 	Response map[string]string
 
@@ -135,4 +139,7 @@ const (
 	CauseRequestRejected = "request_rejected" // Misconfigured: 4xx without a readable code
 	CauseInvalidRequest  = "invalid_settings" // Misconfigured, nothing sent: the request cannot be built
 	CauseInternal        = "internal_error"   // Unanswered: a bug of ours in describing the answer
+
+	CauseAssertionExpired = "assertion_expired" // NotSent: what authenticates the client is out of date
+	CauseAssertionReused  = "assertion_reused"  // Misconfigured: the server takes an assertion once
 )

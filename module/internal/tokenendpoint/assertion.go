@@ -11,8 +11,8 @@ import (
 	"lamplighter/module/internal/tokenendpoint/signing"
 )
 
-// assertionType is the client_assertion_type of RFC 7523 section 2.2.
-const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+// jwtAssertion is the client_assertion_type of RFC 7523 section 2.2.
+const jwtAssertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // placeholder is where Params and Header take the assertion that was signed.
 const placeholder = "{assertion}"
@@ -26,7 +26,12 @@ func (c *Client) withAssertions(r Request) (Request, error) {
 		claims = nil // they are the grant's
 	}
 	var err error
-	if signs {
+	switch {
+	case r.ReadyAssertion != nil:
+		if r.clientAssertion, err = r.ReadyAssertion.Take(c.now()); err != nil {
+			return r, err
+		}
+	case signs:
 		if r.clientAssertion, err = c.sign(&r, c.dialect.AuthMethod == "client_secret_jwt", r.ClientID, claims); err != nil {
 			return r, err
 		}

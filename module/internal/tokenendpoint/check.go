@@ -25,6 +25,9 @@ func (c *Client) Check(r Request) error {
 
 func (c *Client) check(r Request) error {
 	r, err := c.withAssertions(r)
+	if _, expired := errors.AsType[*AssertionExpired](err); expired {
+		err = nil // it may be renewed at any moment
+	}
 	if err == nil {
 		_, err = c.connect(&r)
 	}

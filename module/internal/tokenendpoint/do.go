@@ -2,6 +2,7 @@ package tokenendpoint
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 
@@ -60,6 +61,9 @@ func (c *Client) do(ctx context.Context, r Request, x *asking.Exchange, a *Answe
 	failpoint.At("after-body")
 	*a = c.hold(reply, x.SentAt(), valuesOf(&r))
 	a.Certificate = presented.Load()
+	if r.ReadyAssertion != nil {
+		a.ReadyAssertion = sha256.Sum256([]byte(r.clientAssertion))
+	}
 	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
 	redact.Remember(a.RefreshToken, a.AccessToken, a.IDToken)
 	*a = c.advised(c.described(*a, reply, secrets), x, &r, reply)
@@ -77,6 +81,14 @@ func broken(x *asking.Exchange, bug error) Answer {
 
 // unmade is what comes of settings that no request can be made of.
 func unmade(err error, secrets *redact.Secrets) Answer {
+	if expired, ok := errors.AsType[*AssertionExpired](err); ok {
+		why := expired.Row()
+		return Answer{Outcome: NotSent, Cause: why.Name, Detail: secrets.Text(err.Error()), Remedy: why.Remedy, Passes: why.Passes}
+	}
+	if _, ok := errors.AsType[*assertionUnread](err); ok {
+		why := cause.Of("unresolved_setting")
+		return Answer{Outcome: Misconfigured, Cause: why.Name, Detail: secrets.Text(err.Error()), Remedy: why.Remedy}
+	}
 	return Answer{
 		Outcome: Misconfigured, Cause: CauseInvalidRequest, Detail: secrets.Text(err.Error()),
 		Remedy: cause.Of(CauseInvalidRequest).Remedy,

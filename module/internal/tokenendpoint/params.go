@@ -1,6 +1,7 @@
 package tokenendpoint
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -39,7 +40,7 @@ func (c *Client) params(r *Request) []param {
 		}
 	}
 	inParams := c.dialect.AuthMethod == "client_secret_post"
-	if c.dialect.NamesClient || inParams || c.dialect.AuthMethod == "none" || c.dialect.AuthMethod == "tls_client_auth" {
+	if c.dialect.NamesClient || inParams || r.ReadyAssertion != nil || c.dialect.AuthMethod == "none" || c.dialect.AuthMethod == "tls_client_auth" {
 		add("client_id", r.ClientID)
 	}
 	if c.dialect.GrantType != "-" {
@@ -49,7 +50,7 @@ func (c *Client) params(r *Request) []param {
 		add("client_secret", r.ClientSecret)
 	}
 	if r.clientAssertion != "" {
-		add("client_assertion_type", assertionType)
+		add("client_assertion_type", cmp.Or(c.dialect.AssertionType, jwtAssertion))
 		add("client_assertion", r.clientAssertion)
 	}
 	add("refresh_token", r.RefreshToken)

@@ -29,6 +29,10 @@ type Dialect struct {
 	// private_key_jwt, tls_client_auth or none.
 	AuthMethod string
 
+	// AssertionType is the client_assertion_type (RFC 7521 section 4.2). Default: that
+	// of RFC 7523.
+	AssertionType string
+
 	// SigningAlg is the algorithm of assertions (RFC 7518). Default: the key's
 	// own, RS256 for RSA keys, HS256 for client_secret_jwt.
 	SigningAlg string
@@ -122,6 +126,10 @@ type Request struct {
 	// Pair is Certificate and PrivateKey as TLS wants them, so that requests share it. It
 	// is made of them if it is nil.
 	Pair *tls.Certificate
+
+	// ReadyAssertion authenticates the client in the place of an assertion that is
+	// signed here, nil if there is none.
+	ReadyAssertion *ReadyAssertion
 
 	// AssertionAudience is the audience of assertions. Default: URL without its
 	// query. Requests to another endpoint than the token endpoint name that here,

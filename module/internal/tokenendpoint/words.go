@@ -39,6 +39,9 @@ func (c *Client) advise(a *Answer, x *asking.Exchange, r *Request, body []byte) 
 		a.Cause, a.Detail = why.Name, why.Sentence+": "+a.Detail
 	case a.Status >= 300 && a.Status < 400:
 		why = cause.Of(CauseRedirect).With()
+	case r.ReadyAssertion != nil && saysReused(a):
+		why = cause.Of(CauseAssertionReused).With("file", r.ReadyAssertion.Place)
+		a.Cause = why.Name
 	case a.ClientRefused:
 		why = c.clientRefused(r)
 	case known(a.Cause):
@@ -66,7 +69,7 @@ func (c *Client) clientRefused(r *Request) cause.Cause {
 	method := c.dialect.AuthMethod
 	for _, s := range []struct{ setting, value string }{{"client_id", r.ClientID}, {"client_secret", r.ClientSecret}} {
 		secret := s.setting == "client_secret"
-		if secret && !strings.HasPrefix(method, "client_secret") {
+		if secret && !strings.HasPrefix(method, "client_secret") || !secret && s.value == "" && r.ReadyAssertion != nil {
 			continue
 		}
 		switch {
@@ -75,6 +78,9 @@ func (c *Client) clientRefused(r *Request) cause.Cause {
 		case strings.TrimSpace(s.value) != s.value:
 			return cause.Of(name, "spaces").With("setting", s.setting)
 		}
+	}
+	if r.ReadyAssertion != nil {
+		return cause.Of(name, "assertion").With("file", r.ReadyAssertion.Place)
 	}
 	if methods := usableMethods(r.AuthMethodsSupported); len(methods) > 0 && !slices.Contains(r.AuthMethodsSupported, method) {
 		return cause.Of(name, "method").With("method", strings.Join(methods, " or "))
