@@ -26,6 +26,7 @@ import (
 //	    authorization_endpoint     <url>
 //	    device_authorization_endpoint <url>
 //	    revocation_endpoint        <url>
+//	    pushed_authorization_request_endpoint <url>
 //	    method                     POST|GET
 //	    params_in                  form|query|json
 //	    grant_type                 <grant>
@@ -55,6 +56,7 @@ import (
 //	    scope                      <scopes...>
 //	    audience                   <audiences...>
 //	    resource                   <uris...>
+//	    authorization_details      <json>
 //	    param                      <name> <value>
 //	    header                     <name> <value>
 //	    param_names {
@@ -169,6 +171,8 @@ func (p *clientParser) setting() error {
 		return p.clientSecret()
 	case "claim":
 		return p.claim()
+	case "authorization_details":
+		return p.details()
 	case "max_entries":
 		return p.count(&c.MaxEntries)
 	case "param_names":
@@ -246,6 +250,8 @@ func (p *clientParser) texts() map[string]*string {
 		"authorization_endpoint":        &c.AuthorizationEndpoint,
 		"device_authorization_endpoint": &c.DeviceAuthorizationEndpoint,
 		"revocation_endpoint":           &c.RevocationEndpoint,
+
+		"pushed_authorization_request_endpoint": &c.PushedAuthorizationRequestEndpoint,
 	}
 }
 

@@ -1,6 +1,7 @@
 package caddyfile
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -36,6 +37,25 @@ func (p *clientParser) claim() error {
 		return p.Errf("claim %s already specified", name)
 	}
 	p.client.Claim[name] = value
+	return nil
+}
+
+// details reads JSON as it is, or what stands for it.
+func (p *clientParser) details() error {
+	var text string
+	if err := p.text(&text); err != nil {
+		return err
+	}
+	var compact bytes.Buffer
+	if strings.HasPrefix(text, "{") && !strings.ContainsAny(text, "\" ") {
+		quoted, err := json.Marshal(text)
+		p.client.AuthorizationDetails = quoted
+		return err
+	}
+	if err := json.Compact(&compact, []byte(text)); err != nil {
+		return p.Errf("authorization_details is no JSON: write it between backquotes, or {file./path/to/it}")
+	}
+	p.client.AuthorizationDetails = compact.Bytes()
 	return nil
 }
 

@@ -20,6 +20,9 @@ type LoginRequest struct {
 	// Code is the authorization code that the browser brought.
 	Code string `json:"code,omitempty"`
 
+	// Issuer is who the browser says that the answer is of (RFC 9207).
+	Issuer string `json:"iss,omitempty"`
+
 	// Error is what it brought in its place (RFC 6749 section 4.1.2.1). The instance
 	// knows what must not be printed of it.
 	Error string `json:"error,omitempty"`
@@ -35,6 +38,13 @@ type LoginAnswer struct {
 
 	// AuthorizationURL is where the browser begins.
 	AuthorizationURL string `json:"authorization_url,omitempty"`
+
+	// OpenWithin is how many seconds that address may be opened, if that is less than
+	// ExpiresIn (RFC 9126 section 2.2).
+	OpenWithin float64 `json:"open_within,omitempty"`
+
+	// Warning says what is not as it should be, and does not stop the log-in.
+	Warning string `json:"warning,omitempty"`
 
 	// UserCode is what the user enters at VerificationURI.
 	UserCode string `json:"user_code,omitempty"`

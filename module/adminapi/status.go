@@ -5,7 +5,10 @@
 // must not know how a client works, nor what a command prints.
 package adminapi
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Prefix is where the endpoints are, on Caddy's admin endpoint.
 const Prefix = "/oauth2_client/"
@@ -101,6 +104,14 @@ type ClientStatus struct {
 
 	// TokenEndpoint is scheme, host and path of its token endpoint.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
+
+	// AuthorizationDetails are those that its token requests ask for (RFC 9396); absent if
+	// they ask for none.
+	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"`
+
+	// AuthorizationDetailsGranted are what the server says that it has granted of them;
+	// absent if it does not say.
+	AuthorizationDetailsGranted json.RawMessage `json:"authorization_details_granted,omitempty"`
 
 	// DeclaredAt is where it is declared.
 	DeclaredAt string `json:"declared_at,omitempty"`

@@ -76,6 +76,7 @@ func (c *Client) checkMetadata(m discovery.Metadata) error {
 	for setting, endpoint := range map[string]string{
 		"token_endpoint": m.TokenEndpoint, "authorization_endpoint": m.AuthorizationEndpoint,
 		"device_authorization_endpoint": m.DeviceAuthorizationEndpoint, "revocation_endpoint": m.RevocationEndpoint,
+		"pushed_authorization_request_endpoint": m.PushedAuthorizationRequestEndpoint,
 	} {
 		if endpoint == "" {
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/internal/tokenendpoint/discovery"
 	"lamplighter/module/placeholder"
 )
 
@@ -42,7 +43,7 @@ func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, ed
 	ask.Params = params
 	ask.Username, ask.Password, ask.Assertion = "", "", ""
 	ask.SubjectToken, ask.SubjectTokenType, ask.ActorToken, ask.ActorTokenType, ask.RequestedTokenType = "", "", "", "", ""
-	ask.Scope, ask.Audience, ask.Resource = nil, nil, nil
+	ask.Scope, ask.Audience, ask.Resource, ask.AuthorizationDetails = nil, nil, nil, ""
 	a, again := c.authenticated(ctx, asker, ask)
 	if again {
 		a, _ = c.authenticated(ctx, asker, ask)
@@ -78,6 +79,37 @@ func (c *Client) Endpoint(ctx context.Context, setting, raw string) (string, err
 		return endpoint, err
 	}
 	return endpoint, c.checkProxy(setting, endpoint)
+}
+
+// PushEndpoint returns where authorization requests are pushed (RFC 9126), "" if nowhere, and
+// whether the server takes no others.
+func (c *Client) PushEndpoint(ctx context.Context) (endpoint string, demanded bool, err error) {
+	const setting = "pushed_authorization_request_endpoint"
+	var m discovery.Metadata
+	if c.cfg.Issuer != "" {
+		if m, err = c.issuerMetadata(ctx); err != nil {
+			return "", false, err
+		}
+	}
+	demanded = bool(m.RequirePushedAuthorizationRequests)
+	switch {
+	case c.cfg.PushedAuthorizationRequestEndpoint != "":
+		endpoint, err = c.Endpoint(ctx, setting, c.cfg.PushedAuthorizationRequestEndpoint)
+		return endpoint, demanded, err
+	case demanded && m.PushedAuthorizationRequestEndpoint == "":
+		return "", true, fmt.Errorf("the metadata of issuer %s demands pushed authorization requests (RFC 9126) and names no place for them: add '%s <url>'", c.cfg.Issuer, setting)
+	}
+	return m.PushedAuthorizationRequestEndpoint, demanded, nil
+}
+
+// Answers returns the issuer that the answers to authorization requests are of, "" if nobody
+// has configured it, and whether each of them names it (RFC 9207).
+func (c *Client) Answers(ctx context.Context) (issuer string, named bool, err error) {
+	if c.cfg.Issuer == "" {
+		return "", false, nil
+	}
+	m, err := c.issuerMetadata(ctx)
+	return c.cfg.Issuer, bool(m.AuthorizationResponseIssParameterSupported), err
 }
 
 // Revocation ends a grant at the server (RFC 7009), nil if that is not possible.

@@ -80,6 +80,7 @@ func (c *Client) checkProxies(tokenEndpoint string) error {
 		{"issuer", c.cfg.Issuer},
 		{"device_authorization_endpoint", c.cfg.DeviceAuthorizationEndpoint},
 		{"revocation_endpoint", c.cfg.RevocationEndpoint},
+		{"pushed_authorization_request_endpoint", c.cfg.PushedAuthorizationRequestEndpoint},
 	} {
 		if strings.Contains(e.endpoint, "{") {
 			continue // checked when it is asked

@@ -71,6 +71,11 @@ func (c *Client) resolve(r *placeholder.Resolver) (*tokenendpoint.Request, error
 		_, err := req.ReadyAssertion.Read()
 		r.Err = cmp.Or(r.Err, err)
 	}
+	if len(cfg.AuthorizationDetails) > 0 {
+		var err error
+		req.AuthorizationDetails, err = cfg.Details()
+		r.Err = cmp.Or(r.Err, err)
+	}
 	if cfg.SubjectToken != "" {
 		req.SubjectTokenType = cfg.SubjectTokenType
 	}
@@ -103,7 +108,7 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 	b := record.Binding{Grant: record.FingerprintOfAll(place, req.ClientID)}
 	asked := []any{slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, params, req.Username}
 	// Of tokens that may be replaced at any time only their place counts.
-	for _, further := range []any{req.Claims, c.cfg.Assertion, c.cfg.SubjectToken, c.cfg.ActorToken, req.RequestedTokenType} {
+	for _, further := range []any{req.AuthorizationDetails, req.Claims, c.cfg.Assertion, c.cfg.SubjectToken, c.cfg.ActorToken, req.RequestedTokenType} {
 		if text, _ := json.Marshal(further); string(text) != "null" && string(text) != `""` {
 			asked = append(asked, further)
 		}
@@ -129,7 +134,7 @@ func (c *Client) Inputs(req *tokenendpoint.Request, seed, seedFault string) gran
 func (c *Client) Bound() record.Fingerprint {
 	cfg := c.cfg
 	return record.FingerprintOfAll(c.id.TokenEndpoint, cfg.Issuer, c.id.ClientID, cfg.Scope, cfg.Audience, cfg.Resource, cfg.Param,
-		cfg.Username, cfg.Claim, cfg.Assertion, cfg.SubjectToken, cfg.ActorToken, cfg.RequestedTokenType)
+		cfg.Username, cfg.Claim, cfg.Assertion, cfg.SubjectToken, cfg.ActorToken, cfg.RequestedTokenType, cfg.AuthorizationDetails)
 }
 
 var credentialsSeed = maphash.MakeSeed()
@@ -140,7 +145,7 @@ func (c *Client) credentials(req *tokenendpoint.Request) uint64 {
 	d := c.cfg.Dialect(nil)
 	b, _ := json.Marshal([]any{
 		req.URL, c.cfg.Issuer, req.ClientID, req.ClientSecret, req.ClientSecretNext, req.PrivateKey, req.KeyID, req.Certificate, req.Claims,
-		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header, c.cfg.ClientAssertion, c.cfg.AssertionAudience,
+		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header, c.cfg.ClientAssertion, c.cfg.AssertionAudience, req.AuthorizationDetails,
 		d.Method, d.ParamsIn, d.AuthMethod, d.AssertionType, d.SigningAlg, d.BasicEncoding, d.GrantType, d.ParamNames,
 	})
 	return maphash.Bytes(credentialsSeed, b)

@@ -1,9 +1,11 @@
 package client
 
 import (
+	"encoding/json"
 	"time"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/authserver"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/observe"
 )
@@ -27,6 +29,10 @@ func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 	}
 	if req, err := c.server.Resolve(nil); err == nil {
 		s.TokenEndpoint = c.server.Binding(req).TokenEndpoint
+		s.AuthorizationDetails = json.RawMessage(req.AuthorizationDetails)
+	}
+	if t := c.keeper.Current(); t != nil {
+		s.AuthorizationDetailsGranted = authserver.Granted(t.Response)
 	}
 	return s
 }

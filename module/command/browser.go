@@ -41,8 +41,7 @@ func listenForBrowser(redirectURI string) (net.Listener, *url.URL, error) {
 // state is not listened to.
 type visitor struct {
 	path, state string
-	codes       chan string
-	failures    chan adminapi.LoginRequest
+	brought     chan adminapi.LoginRequest
 }
 
 // maxBrought bounds the words of an error that are looked at.
@@ -63,18 +62,16 @@ func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "This is not the log-in that the command began. Open the address that it printed.")
 		return
 	}
-	if code := q.Get("code"); code != "" {
-		fmt.Fprintln(w, "Logged in. You can close this window; the terminal says how it ended.")
-		select {
-		case v.codes <- code:
-		default:
-		}
-		return
+	word := func(name string) string { return q.Get(name)[:min(len(q.Get(name)), maxBrought)] }
+	next := adminapi.LoginRequest{State: v.state, Code: q.Get("code"), Issuer: word("iss")}
+	if next.Code != "" {
+		fmt.Fprintln(w, "You can close this window; the terminal says how the log-in ended.")
+	} else {
+		fmt.Fprintln(w, "The log-in failed. The terminal says why.")
+		next.Error, next.ErrorDescription = word("error"), word("error_description")
 	}
-	fmt.Fprintln(w, "The log-in failed. The terminal says why.")
-	brought := func(name string) string { return q.Get(name)[:min(len(q.Get(name)), maxBrought)] }
 	select {
-	case v.failures <- adminapi.LoginRequest{State: v.state, Error: brought("error"), ErrorDescription: brought("error_description")}:
+	case v.brought <- next:
 	default:
 	}
 }

@@ -130,12 +130,19 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 	if !target.IsWebAddress(began.AuthorizationURL) {
 		return nil, fmt.Errorf("authorization_endpoint is no address that a browser opens: %s", redact.Quote(began.AuthorizationURL))
 	}
-	fmt.Fprintf(os.Stderr, "Log in at\n\n  %s\n\n", began.AuthorizationURL)
+	if began.Warning != "" {
+		fmt.Fprintf(os.Stderr, "%s\n\n", redact.Visible(began.Warning))
+	}
+	within := ""
+	if began.OpenWithin > 0 && began.OpenWithin < began.ExpiresIn {
+		within = ", and open it within " + seconds(began.OpenWithin)
+	}
+	fmt.Fprintf(os.Stderr, "Log in at%s\n\n  %s\n\n", within, began.AuthorizationURL)
 	if !fl.Bool("no-browser") {
 		openBrowser(began.AuthorizationURL)
 	}
 
-	visit := &visitor{path: redirect.Path, state: began.State, codes: make(chan string, 1), failures: make(chan adminapi.LoginRequest, 1)}
+	visit := &visitor{path: redirect.Path, state: began.State, brought: make(chan adminapi.LoginRequest, 1)}
 	server := &http.Server{Handler: visit, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer func() {
@@ -144,10 +151,8 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 		_ = server.Shutdown(bye) // so that the browser gets its page
 	}()
 	select {
-	case code := <-visit.codes:
-		return step(ctx, adminapi.LoginRequest{State: began.State, Code: code})
-	case refused := <-visit.failures:
-		return step(ctx, refused)
+	case brought := <-visit.brought:
+		return step(ctx, brought)
 	case <-time.After(time.Duration(began.ExpiresIn * float64(time.Second))):
 		return nil, errors.New("nobody has logged in within the time for that")
 	case <-ctx.Done():

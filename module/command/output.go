@@ -12,6 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/redact"
 )
 
 // terminal writes for people: aligned, and coloured if it is a terminal and
@@ -178,6 +179,8 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	}
 	add("grant type", s.GrantType)
 	add("token endpoint", s.TokenEndpoint)
+	add("asked for", redact.Visible(string(s.AuthorizationDetails)))
+	add("granted", redact.Visible(string(s.AuthorizationDetailsGranted)))
 	add("record", s.Record)
 	if s.StoreUp != nil {
 		add("store", map[bool]string{true: "there", false: "away"}[*s.StoreUp])

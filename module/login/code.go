@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/target"
+	"lamplighter/module/internal/tokenendpoint"
 )
 
 // beginCode begins an authorization code grant with PKCE.
@@ -36,25 +37,52 @@ func (c *Client) beginCode(ctx context.Context, redirectURI string) (*adminapi.L
 	if err != nil {
 		return nil, errors.New("authorization_endpoint is no URL")
 	}
+	if settings.ClientID == "" {
+		return nil, fmt.Errorf("client %s: client_id is missing: a log-in names the client: add 'client_id <id>'", c.Name)
+	}
 	under := &underWay{client: c.Name, redirectURI: redirectURI, verifier: rand.Text() + rand.Text(), ends: time.Now().Add(loginLifetime)}
+	if under.issuer, under.namesIssuer, err = c.Server.Answers(ctx); err != nil {
+		return nil, err
+	}
 	state := remember(under)
-	challenge := sha256.Sum256([]byte(under.verifier))
+	params := under.request(settings, state)
+	p, err := c.push(ctx, params)
+	if err != nil {
+		endLogin(state)
+		return nil, err
+	}
+	if p.requestURI != "" { // only that goes through the browser (RFC 9126 section 4)
+		params = map[string][]string{"request_uri": {p.requestURI}}
+	}
+	params["client_id"] = []string{settings.ClientID}
 	q := endpoint.Query()
+	for name, values := range params {
+		q[name] = values
+	}
+	endpoint.RawQuery = q.Encode()
+	return &adminapi.LoginAnswer{
+		State: state, AuthorizationURL: endpoint.String(), ExpiresIn: loginLifetime.Seconds(), OpenWithin: p.within, Warning: p.warning,
+	}, nil
+}
+
+// request are the parameters of an authorization request, but for client_id (RFC 6749
+// section 4.1.1, RFC 7636 section 4.3).
+func (under *underWay) request(settings *tokenendpoint.Request, state string) map[string][]string {
+	challenge := sha256.Sum256([]byte(under.verifier))
+	params := make(map[string][]string)
 	for name, value := range map[string]string{
-		"response_type": "code", "client_id": settings.ClientID, "redirect_uri": redirectURI,
-		"scope": strings.Join(settings.Scope, " "), "state": state,
+		"response_type": "code", "redirect_uri": under.redirectURI,
+		"scope": strings.Join(settings.Scope, " "), "state": state, "authorization_details": settings.AuthorizationDetails,
 		"code_challenge": base64.RawURLEncoding.EncodeToString(challenge[:]), "code_challenge_method": "S256",
 	} {
 		if value != "" {
-			q.Set(name, value)
+			params[name] = []string{value}
 		}
 	}
-	for _, resource := range settings.Resource {
-		q.Add("resource", resource)
+	for name, values := range map[string][]string{"resource": settings.Resource, "audience": settings.Audience} {
+		if len(values) > 0 {
+			params[name] = values
+		}
 	}
-	for _, audience := range settings.Audience {
-		q.Add("audience", audience)
-	}
-	endpoint.RawQuery = q.Encode()
-	return &adminapi.LoginAnswer{State: state, AuthorizationURL: endpoint.String(), ExpiresIn: loginLifetime.Seconds()}, nil
+	return params
 }

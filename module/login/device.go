@@ -28,6 +28,9 @@ func (c *Client) beginDevice(ctx context.Context) (*adminapi.LoginAnswer, error)
 	if scope := strings.Join(settings.Scope, " "); scope != "" {
 		params["scope"] = []string{scope}
 	}
+	if settings.AuthorizationDetails != "" {
+		params["authorization_details"] = []string{settings.AuthorizationDetails}
+	}
 	a, err := c.Server.Special(ctx, c.Tokens, endpoint, func(d *tokenendpoint.Dialect) {
 		d.GrantType, d.Method, d.ParamsIn, d.NamesClient = "-", http.MethodPost, "form", true
 		d.AccessTokenPath, d.ExpiresPath, d.ExpiresFormat, d.DefaultExpiresIn = "device_code", "expires_in", "seconds", loginLifetime

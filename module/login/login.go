@@ -7,6 +7,7 @@ package login
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"lamplighter/module/adminapi"
@@ -60,6 +61,9 @@ func (c *Client) Step(ctx context.Context, req adminapi.LoginRequest) (*adminapi
 	}
 	redact.Remember(req.Code, under.verifier)
 	endLogin(req.State) // a code is good for one attempt
+	if err := under.checkIssuer(req.Issuer); err != nil {
+		return nil, err
+	}
 	if req.Code == "" {
 		return nil, c.refused(req)
 	}
@@ -113,7 +117,9 @@ func (c *Client) failure(a tokenendpoint.Answer) string {
 		why := cause.Of(a.Cause, "log-in").With("client", c.Name)
 		return why.Sentence + " (" + a.Detail + "); " + why.Remedy
 	}
-	switch {
+	switch remedy := demanded(a.Cause + " " + a.Detail); {
+	case remedy != "" && a.Outcome == tokenendpoint.Misconfigured && !a.ClientRefused:
+		return a.Detail + "; " + remedy
 	case a.Remedy == "":
 		return a.Detail
 	case a.Passes: // a log-in is not repeated by itself
@@ -128,5 +134,9 @@ func (c *Client) refused(req adminapi.LoginRequest) error {
 	if _, err := c.Server.Resolve(c.Tokens); err != nil {
 		return fmt.Errorf("the authorization server refused the log-in, and what it says is not printed, since the client's secrets are not known: %w", err)
 	}
-	return fmt.Errorf("the authorization server refused the log-in: %s %s", redact.Quote(req.Error), redact.Quote(req.ErrorDescription))
+	said := fmt.Sprintf("the authorization server refused the log-in: %s %s", redact.Quote(req.Error), redact.Quote(req.ErrorDescription))
+	if remedy := demanded(req.Error + " " + req.ErrorDescription); remedy != "" {
+		return errors.New(said + "; " + remedy)
+	}
+	return errors.New(said)
 }

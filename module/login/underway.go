@@ -19,6 +19,8 @@ const (
 type underWay struct {
 	client      string
 	redirectURI string
+	issuer      string // where it went to, "" if nobody has configured that
+	namesIssuer bool   // whose answers say whose they are
 	verifier    string
 	deviceCode  string
 	trouble     string // why the last answer was no help, "" if it was one

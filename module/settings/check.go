@@ -50,6 +50,7 @@ func (c *Client) checkEndpoints() error {
 	for setting, endpoint := range map[string]string{
 		"issuer": c.Issuer, "token_endpoint": c.TokenEndpoint, "authorization_endpoint": c.AuthorizationEndpoint,
 		"device_authorization_endpoint": c.DeviceAuthorizationEndpoint, "revocation_endpoint": c.RevocationEndpoint,
+		"pushed_authorization_request_endpoint": c.PushedAuthorizationRequestEndpoint,
 	} {
 		if endpoint == "" || strings.Contains(endpoint, "{") {
 			continue

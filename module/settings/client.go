@@ -69,6 +69,12 @@ type Client struct {
 	// none.
 	RevocationEndpoint string `json:"revocation_endpoint,omitempty"`
 
+	// Where `tokens login` hands its authorization request to the server itself, so that
+	// only a reference passes through the browser (RFC 9126). Default: what the metadata of
+	// `issuer` names, if it does. A server that does not let this client do so is asked in
+	// the usual way, with a warning, unless its metadata says that it takes no other.
+	PushedAuthorizationRequestEndpoint string `json:"pushed_authorization_request_endpoint,omitempty"`
+
 	// The HTTP method of token requests: `POST` or `GET`. Default: `POST`.
 	Method string `json:"method,omitempty"`
 
@@ -213,6 +219,11 @@ type Client struct {
 
 	// The resources to ask for (RFC 8707): absolute URIs. Default: none.
 	Resource []string `json:"resource,omitempty"`
+
+	// What to ask for beyond a scope (RFC 9396): an array of objects, each with a `type`, or
+	// one placeholder of a file that holds such an array. It is taken verbatim: braces in it
+	// are JSON's. It goes into log-ins and token requests. Default: none.
+	AuthorizationDetails json.RawMessage `json:"authorization_details,omitempty"`
 
 	// Further parameters of token requests. With `params_in json` dotted names
 	// nest, and a value that starts with `json:` is sent as the JSON after it.

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -32,6 +33,9 @@ func (c *Client) Rotating() bool {
 
 // Dialect translates the settings for the token endpoint.
 func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {
+	if len(c.AuthorizationDetails) > 0 {
+		responsePaths = append(slices.Clone(responsePaths), tokenendpoint.DetailsMember)
+	}
 	return tokenendpoint.Dialect{
 		Method:           c.Method,
 		ParamsIn:         c.ParamsIn,

@@ -98,7 +98,11 @@ func (c *Client) holdAccessToken(a *Answer, r *reading.Reply) {
 		a.Unusable = "its token_type is not Bearer"
 	}
 	for _, path := range c.dialect.ResponsePaths {
-		if value := r.Find(path); value != "" {
+		value := r.Find(path)
+		if path == DetailsMember {
+			value = granted(a, r)
+		}
+		if value != "" {
 			if a.Response == nil {
 				a.Response = map[string]string{}
 			}

@@ -15,7 +15,7 @@ var canonicalParams = []string{
 	"client_id", "grant_type", "client_secret", "refresh_token", "username", "password",
 	"client_assertion_type", "client_assertion",
 	"assertion", "subject_token", "subject_token_type", "actor_token", "actor_token_type", "requested_token_type",
-	"scope", "audience", "resource",
+	"scope", "audience", "resource", "authorization_details",
 }
 
 // param is one parameter of a token request, by its name on the wire.
@@ -23,6 +23,7 @@ type param struct {
 	name   string
 	values []string
 	typed  bool // values may be "json:…"
+	json   bool // values are JSON
 }
 
 // params lists the parameters in the order of Tencent EIAM's examples, which is
@@ -65,6 +66,10 @@ func (c *Client) params(r *Request) []param {
 	add("scope", strings.Join(r.Scope, " "))
 	add("audience", r.Audience...)
 	add("resource", r.Resource...)
+	before := len(list)
+	if add("authorization_details", r.AuthorizationDetails); len(list) > before {
+		list[before].json = true
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Params)) {
 		list = append(list, param{name: name, values: r.Params[name], typed: true})
 	}
@@ -98,7 +103,8 @@ func jsonEncode(list []param) ([]byte, error) {
 		values := make([]any, len(p.values))
 		for i, v := range p.values {
 			values[i] = v
-			if typed, ok := strings.CutPrefix(v, "json:"); ok && p.typed {
+			typed, ok := strings.CutPrefix(v, "json:")
+			if ok = ok && p.typed || p.json; ok {
 				if !json.Valid([]byte(typed)) {
 					return nil, fmt.Errorf("the value of param %s is no JSON after 'json:'", p.name)
 				}

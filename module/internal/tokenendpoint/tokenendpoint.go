@@ -144,6 +144,10 @@ type Request struct {
 	// sent once per value.
 	Scope, Audience, Resource []string
 
+	// AuthorizationDetails is JSON that asks for more than a scope can say (RFC 9396), ""
+	// for none.
+	AuthorizationDetails string
+
 	// Params and Header are further parameters and headers of the request. In
 	// their values {assertion} stands for a JWT signed with PrivateKey.
 	Params map[string][]string

@@ -29,6 +29,15 @@ type Metadata struct {
 	DeviceAuthorizationEndpoint string `json:"device_authorization_endpoint"`
 	RevocationEndpoint          string `json:"revocation_endpoint"`
 
+	// PushedAuthorizationRequestEndpoint takes authorization requests (RFC 9126), and
+	// RequirePushedAuthorizationRequests says that the server takes them nowhere else.
+	PushedAuthorizationRequestEndpoint string `json:"pushed_authorization_request_endpoint"`
+	RequirePushedAuthorizationRequests flag   `json:"require_pushed_authorization_requests"`
+
+	// AuthorizationResponseIssParameterSupported says that the answers to them name the
+	// issuer (RFC 9207).
+	AuthorizationResponseIssParameterSupported flag `json:"authorization_response_iss_parameter_supported"`
+
 	// TokenEndpointAuthMethodsSupported are how clients may authenticate. The
 	// default of the RFC, client_secret_basic, is not filled in.
 	TokenEndpointAuthMethodsSupported names `json:"token_endpoint_auth_methods_supported"`
@@ -36,6 +45,15 @@ type Metadata struct {
 	// MTLSEndpointAliases are the endpoints for clients with a certificate (RFC
 	// 8705 section 5), nil if they are the same.
 	MTLSEndpointAliases *Metadata `json:"mtls_endpoint_aliases"`
+}
+
+// flag is false unless it is said to be true.
+type flag bool
+
+// UnmarshalJSON leaves alone what is neither.
+func (f *flag) UnmarshalJSON(b []byte) error {
+	*f = string(b) == "true"
+	return nil
 }
 
 // names is a list that is of use only if it is one.
@@ -60,6 +78,7 @@ func (m Metadata) ForMutualTLS() Metadata {
 		{&m.TokenEndpoint, &aliases.TokenEndpoint},
 		{&m.DeviceAuthorizationEndpoint, &aliases.DeviceAuthorizationEndpoint},
 		{&m.RevocationEndpoint, &aliases.RevocationEndpoint},
+		{&m.PushedAuthorizationRequestEndpoint, &aliases.PushedAuthorizationRequestEndpoint},
 	} {
 		if *e.alias != "" {
 			*e.usual = *e.alias
