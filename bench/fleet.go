@@ -16,11 +16,12 @@ type fleet struct {
 	home    string
 	address string // where one client's token goes into requests
 	process *process
+	sampled int // bytes of the heap a sample of its profile stands for
 }
 
 // newFleet makes the configuration of a sidecar, in a file as a program would.
 func newFleet(ctx context.Context, b *bench, name string, size int, auth *authServer) (*fleet, error) {
-	f := &fleet{size: size, auth: auth, home: filepath.Join(b.dir, name)}
+	f := &fleet{size: size, auth: auth, home: filepath.Join(b.dir, name), sampled: 65536}
 	var err error
 	if f.address, err = freeAddress(ctx); err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func (f *fleet) start(ctx context.Context, b *bench, limit time.Duration) (answe
 	began = time.Now()
 	// The heap is sampled eight times as often as usual: what few clients hold would
 	// be lost in the noise.
-	if f.process, err = start(ctx, f.home, "env", "GODEBUG=memprofilerate=65536", b.lamplighter, "run", "--config", "config.json"); err != nil {
+	if f.process, err = start(ctx, f.home, "env", fmt.Sprintf("GODEBUG=memprofilerate=%d", f.sampled), b.lamplighter, "run", "--config", "config.json"); err != nil {
 		return 0, began, err
 	}
 	at, err := f.process.answers(ctx, limit, "http://"+f.address+"/orders")

@@ -34,6 +34,7 @@ var parts = []part{
 	{"rotation", "Latency while tokens rotate", measureRotation},
 	{"start", "Start and size", measureStart},
 	{"scale", "Many clients", measureScale},
+	{"aged", "Clients that have refreshed often", measureAged},
 }
 
 // bench is what all parts share.
