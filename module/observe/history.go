@@ -46,6 +46,8 @@ func (h *History) Add(e keeper.Event) {
 	if len(h.events) == keptEvents {
 		copy(h.events, h.events[1:])
 		h.events = h.events[:keptEvents-1]
+	} else if len(h.events) == cap(h.events) { // append would make room for 64
+		h.events = append(make([]past, 0, min(max(4, 2*len(h.events)), keptEvents)), h.events...)
 	}
 	h.events = append(h.events, p)
 }
