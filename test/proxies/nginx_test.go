@@ -4,9 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -15,54 +12,22 @@ import (
 	"lamplighter/test/internal/rig"
 )
 
-var nginxBlock = regexp.MustCompile("(?ms)^```nginx\n(.*?)^```$")
-
 // nginxSite is a site of nginx, as docs/serving.md shows it.
 type nginxSite struct {
 	*site
 	cached bool
 }
 
-// documented are the blocks of the page: the server, what it includes, and three pieces for
-// a cache.
-func documented(t *testing.T) []string {
-	t.Helper()
-	root, err := rig.Repository()
-	if err != nil {
-		t.Fatal(err)
-	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "serving.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var blocks []string
-	for _, block := range nginxBlock.FindAllStringSubmatch(string(page), -1) {
-		blocks = append(blocks, block[1])
-	}
-	if len(blocks) != 5 {
-		t.Fatalf("the page has %d blocks for nginx", len(blocks))
-	}
-	return blocks
-}
-
-// replaced makes the replacements, each of which must be there.
-func replaced(t *testing.T, text string, pairs ...string) string {
-	t.Helper()
-	for i := 0; i < len(pairs); i += 2 {
-		if !strings.Contains(text, pairs[i]) {
-			t.Fatalf("no %q in:\n%s", pairs[i], text)
-		}
-		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
-	}
-	return text
-}
+// How many blocks of a language the page has: the server, what it includes, and three pieces
+// for a cache.
+const nginxBlocks = 5
 
 // startNginx starts one with the sites, which are those of the page but for their addresses,
 // and waits until it listens.
 func startNginx(t *testing.T, sites ...nginxSite) {
 	t.Helper()
 	nginx := rig.Need(t, "nginx", "install nginx")
-	dir, blocks := rig.Home(t), documented(t)
+	dir, blocks := rig.Home(t), documented(t, "nginx", nginxBlocks)
 	var servers strings.Builder
 	for i, s := range sites {
 		name := fmt.Sprintf("lamplighter%d", i)
