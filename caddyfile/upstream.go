@@ -58,7 +58,7 @@ func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) 
 	if err != nil {
 		return nil, err
 	}
-	u.guard.DeclaredAt = u.declaredAt
+	u.guard.DeclaredAt, u.guard.Client = u.declaredAt, u.scope.Of(u.name.Text)
 	values := h.NewRoute(matcher, &u.guard)
 	route := values[0].Value.(caddyhttp.Route)
 	gate := &proxy.Gate{Client: u.name.Text, RouteScope: u.scope, DeclaredAt: u.declaredAt}

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the rules of the linter anew")
 // the lowest. A room with the whole of internal is in its list as "internal".
 var arrows = map[string][]string{
 	"proxy": {".", "cause", "client", "destination", "doctor", "guard", "inject", "internal/keeper", "internal/target", "internal/redact", "keypair", "listen", "observe", "placeholder", "problem", "replay", "settings", "unavailable"},
-	"serve": {".", "cause", "client", "guard", "internal/grant", "internal/keeper", "internal/redact", "placeholder", "problem", "settings", "unavailable"},
+	"serve": {".", "cause", "client", "guard", "internal/grant", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
 	"admin": {".", "adminapi", "client", "internal/redact"},
 	".":     {"adminapi", "client", "doctor", "listen", "login", "observe", "placeholder", "settings"},
 	"doctor": {
@@ -57,7 +57,7 @@ var arrows = map[string][]string{
 	"adminapi":        nil,
 	"cause":           nil,
 	"keypair":         {"placeholder"},
-	"observe":         {"adminapi", "internal/durable", "internal/grant", "internal/keeper", "internal/panics", "internal/tokenendpoint", "internal/words"},
+	"observe":         {"adminapi", "cause", "internal/durable", "internal/grant", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/words"},
 	"placeholder":     nil,
 	"rejection":       nil,
 	"replay":          {"internal/keeper", "internal/panics"},

@@ -29,6 +29,9 @@ func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
 	for title, v := range map[string]any{
 		"A client":             adminapi.ClientStatus{},
 		"An event":             adminapi.ClientEvent{},
+		"Requests":             adminapi.RequestCounts{},
+		"A rejection":          adminapi.Rejection{},
+		"A refusal":            adminapi.Refusal{},
 		"The outcome":          adminapi.OrderResult{},
 		"A refresh token":      adminapi.ImportRequest{},
 		"A step of a log-in":   adminapi.LoginRequest{},
@@ -55,6 +58,7 @@ func TestStatesHaveTheNamesThatTheKeeperGivesThem(t *testing.T) {
 		adminapi.StateAwaitingGrant: keeper.StateAwaitingGrant,
 		adminapi.StateGrantLost:     keeper.StateGrantLost,
 		adminapi.StateMisconfigured: keeper.StateMisconfigured,
+		adminapi.StateBackoff:       keeper.StateBackoff,
 	} {
 		if said != string(is) {
 			t.Errorf("%s is called %s", is, said)

@@ -23,8 +23,15 @@ const (
 	StateMisconfigured = "misconfigured"
 )
 
-// CauseGrantEnds is the cause beside ok of a client whose grant ends soon.
-const CauseGrantEnds = "grant_ends"
+// StateBackoff is that of a client whose last token request failed, and is repeated.
+const StateBackoff = "backoff"
+
+// Causes beside ok, of a client whose token is valid and will not be for long, or is of
+// no use: its grant ends soon, or the last ten answers of an upstream rejected it.
+const (
+	CauseGrantEnds     = "grant_ends"
+	CauseTokenRejected = "token_rejected"
+)
 
 // HasToken reports whether requests find a token, as ClientStatus.Token tells.
 func HasToken(token string) bool { return token == "valid" || token == TokenPerCaller }
@@ -99,6 +106,17 @@ type ClientStatus struct {
 	// LeaseHeld says that this is the process that answers.
 	LeaseHeld bool `json:"lease_held,omitempty"`
 
+	// Requests are those that wanted its token since the process started.
+	Requests RequestCounts `json:"requests"`
+
+	// LastRejected is the last answer with which an upstream rejected its token, and that
+	// a caller got; absent if there was none.
+	LastRejected *Rejection `json:"last_rejected,omitempty"`
+
+	// LastRefused is the last request that was not sent because something is against it;
+	// absent if there was none.
+	LastRefused *Refusal `json:"last_refused,omitempty"`
+
 	// GrantType is the grant that its token requests use.
 	GrantType string `json:"grant_type,omitempty"`
 
@@ -132,8 +150,13 @@ type ClientEvent struct {
 	// Generation is that of the client's token then.
 	Generation uint64 `json:"generation"`
 
-	// Status is the HTTP status of the token endpoint's answer, if there was one.
+	// Status is the HTTP status of the token endpoint's answer, or of the upstream's, if
+	// there was one.
 	Status int `json:"status,omitempty"`
+
+	// BecauseOf is the status with which an upstream rejected the token, if that brought
+	// the token request about.
+	BecauseOf int `json:"because_of,omitempty"`
 
 	// Duration is how many seconds the token request took.
 	Duration float64 `json:"duration,omitempty"`

@@ -51,6 +51,19 @@ const (
 // Causes returns the whole table.
 func Causes() []Cause { return append([]Cause(nil), table...) }
 
+// known are the names that are in the table.
+var known = func() map[string]bool {
+	names := make(map[string]bool, len(table))
+	for _, c := range table {
+		names[c.Name] = c.Name != ""
+	}
+	return names
+}()
+
+// Known reports whether there is a row of that name, so that it is no error code that
+// some server has chosen.
+func Known(name string) bool { return known[name] }
+
 // Of returns the row of that name, in one of the cases of it if one is named. A
 // name that is in no row is an error code of the token endpoint's own.
 func Of(name string, cases ...string) Cause {

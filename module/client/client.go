@@ -152,9 +152,10 @@ func (c *Client) Start(maxRequests int) {
 
 // tell tells everybody what happened to the client.
 func (c *Client) tell(e keeper.Event) {
-	c.counts.History.Add(e)
 	c.counts.Count(e)
 	told := observe.InWords(e, c.about())
+	told.BecauseOf = c.counts.Rejections.Because(e)
+	c.counts.History.Add(told)
 	c.log.Report(told)
 	c.events.Emit(told)
 	if e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored {

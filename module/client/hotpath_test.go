@@ -16,6 +16,7 @@ import (
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/observe"
 	"lamplighter/module/settings"
 )
 
@@ -27,7 +28,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *Client {
 		tb.Fatal(err)
 	}
 	records := filestore.NewFile(filepath.Join(tb.TempDir(), "records"))
-	c := &Client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil)}
+	c := &Client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil), counts: new(observe.Counts)}
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {
@@ -72,10 +73,12 @@ func (c *Client) withToken(req *http.Request) *http.Request {
 		panic(err)
 	}
 	out := p.Into(req)
+	c.Count(observe.Sent, "")
 	p.Answered()
 	if p.Rejects(req, accepting) {
 		panic("rejected")
 	}
+	p.Accepted(req)
 	return out
 }
 

@@ -10,7 +10,11 @@ import (
 
 // about is what words about the client need to know of it.
 func (c *Client) about() words.About {
-	return words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Former: c.formerly}
+	about := words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Former: c.formerly}
+	if c.set != nil {
+		about.Flags = c.set.flags
+	}
+	return about
 }
 
 // formerly returns another record that may hold the client's grant, if it has none.

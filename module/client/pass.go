@@ -4,8 +4,15 @@ import (
 	"net/http"
 	"time"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
+	"lamplighter/module/observe"
+	"lamplighter/module/rejection"
 )
+
+// Count counts a request, with the cause of one that was not sent.
+func (c *Client) Count(o observe.Outcome, cause string) { c.counts.Requests.Count(o, cause) }
 
 // Pass is the permission to send one request with a token of a client. It is all that a
 // request on its way knows of the client.
@@ -66,6 +73,18 @@ func (p *Pass) Rejects(req *http.Request, res *http.Response) bool {
 	}
 	p.client.keeper.Accepted(p.held.Token)
 	return false
+}
+
+// Accepted notes that an upstream answers the caller without rejecting the token.
+func (p *Pass) Accepted(req *http.Request) { p.client.counts.Rejections.Accepted(req.URL.Host) }
+
+// Denied notes that the caller gets an answer of that upstream which rejects the token, and
+// tells operators.
+func (p *Pass) Denied(req *http.Request, res *http.Response, upstream string) {
+	c := p.client
+	c.counts.Rejected(c.log.Logger, c.events, c.name, req.URL.Host, adminapi.Rejection{
+		Upstream: redact.Text(upstream), Status: res.StatusCode, Error: redact.Word(rejection.Code(res)), Generation: p.held.Token.Generation,
+	})
 }
 
 // Former returns a pass with the token before this one, which was rejected, if that has

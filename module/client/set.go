@@ -28,7 +28,8 @@ type Set struct {
 	logger *zap.Logger
 	events *observe.Emitter
 
-	maxRequests int // at a time at one authorization server
+	maxRequests int    // at a time at one authorization server
+	flags       string // with which commands find this process
 
 	kinds  *kinds
 	stores *records.Stores
@@ -46,7 +47,7 @@ type Set struct {
 func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int, inGeneral json.RawMessage) *Set {
 	return &Set{
 		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: &kinds{store: inGeneral}, stores: new(records.Stores),
-		clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns),
+		flags: observe.AdminFlags(ctx), clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns),
 	}
 }
 

@@ -27,6 +27,7 @@ func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 		s.Store, s.StoreUp = store, &up
 		s.LeaseHolder, s.LeaseHeld, _ = c.record.Lease()
 	}
+	c.counts.Show(&s)
 	if req, err := c.server.Resolve(nil); err == nil {
 		s.TokenEndpoint = c.server.Binding(req).TokenEndpoint
 		s.AuthorizationDetails = json.RawMessage(req.AuthorizationDetails)

@@ -104,6 +104,6 @@ func (c *Client) notifyOfCallers(e keeper.Event) {
 	if !c.log.Report(told) {
 		return
 	}
-	c.counts.History.Add(e)
+	c.counts.History.Add(told)
 	c.events.Emit(told)
 }

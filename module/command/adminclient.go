@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/redact"
 )
 
@@ -78,15 +79,6 @@ func flagsOf(fl caddycmd.Flags) (flags string) {
 		}
 	}
 	return flags
-}
-
-// withFlags adds flags to the commands in a text, so that they can be pasted.
-func withFlags(text, flags string) string {
-	const command = "lamplighter tokens "
-	if flags == "" {
-		return text
-	}
-	return strings.ReplaceAll(text, command, command+flags)
 }
 
 // call makes a request and decodes the answer, unless into is nil. A body is
@@ -164,7 +156,7 @@ func (a *adminClient) makeReadable(v reflect.Value) {
 		}
 	case reflect.String:
 		if v.CanSet() {
-			v.SetString(withFlags(redact.Visible(v.String()), a.flags))
+			v.SetString(adminapi.WithFlags(redact.Visible(v.String()), a.flags))
 		}
 	default: // holds no text
 	}

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -18,7 +19,7 @@ const (
 	tokenMissing   = 1
 	humanNeeded    = 2
 	notReached     = 3
-	grantEnds      = 4
+	notForLong     = 4
 	healthLongHelp = `
 Tells whether the running instance's clients have their access tokens. Exit codes:
 
@@ -27,8 +28,9 @@ Tells whether the running instance's clients have their access tokens. Exit code
   2  a human is needed, although tokens may still be valid: a grant was lost,
      a client is misconfigured, or waits for its first refresh token
   3  the instance cannot be reached
-  4  tokens are valid, and will not be for long: a grant ends soon, and somebody
-     has to log in again before
+  4  tokens are valid, and will not be for long, or are of no use: token requests
+     fail, a grant ends soon, the store that replicas share is away, or the last
+     ten answers of an upstream rejected the token
 
 Of several clients the worst counts: 2 before 1 before 4.
 
@@ -58,7 +60,7 @@ func tokensHealthCommand() *cobra.Command {
 				return code, printJSON(os.Stdout, map[string]any{"healthy": code == healthy, "clients": statuses})
 			}
 			for _, s := range bad {
-				printTrouble(newTerminal(os.Stderr), s.Client, s.State+", token "+s.Token, s.Detail, s.Remedy)
+				printTrouble(newTerminal(os.Stderr), s.Client, s.State+", token "+s.Token, cmp.Or(s.Detail, "nothing more is known yet"), s.Remedy)
 			}
 			return code, nil
 		}),
@@ -99,15 +101,22 @@ func healthOf(s adminapi.ClientStatus, readyOnly bool) int {
 		return humanNeeded
 	case !adminapi.HasToken(s.Token):
 		return tokenMissing
-	case !readyOnly && s.Cause == adminapi.CauseGrantEnds:
-		return grantEnds
+	case !readyOnly && lastsNotLong(s):
+		return notForLong
 	}
 	return healthy
 }
 
+// lastsNotLong reports whether requests that are served now may soon be served no more, or
+// are not served well.
+func lastsNotLong(s adminapi.ClientStatus) bool {
+	away := s.StoreUp != nil && !*s.StoreUp
+	return away || s.State == adminapi.StateBackoff || s.Cause == adminapi.CauseGrantEnds || s.Cause == adminapi.CauseTokenRejected
+}
+
 // worse returns the exit code that counts more.
 func worse(a, b int) int {
-	order := []int{healthy, grantEnds, tokenMissing, humanNeeded}
+	order := []int{healthy, notForLong, tokenMissing, humanNeeded}
 	if slices.Index(order, b) > slices.Index(order, a) {
 		return b
 	}

@@ -1,10 +1,12 @@
 package command
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -46,11 +48,11 @@ func (t terminal) paint(text, colour string) string {
 // colourOf says how good a state, a token, or a kind of event is.
 func colourOf(word string) string {
 	switch word {
-	case "ok", "valid", adminapi.TokenPerCaller, "token_obtained", "token_restored", "store_recovered":
+	case "ok", "valid", "there", adminapi.TokenPerCaller, "token_obtained", "token_restored", "store_recovered":
 		return green
 	case "starting", "refreshing", "backoff", "grant_ends", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked", adminapi.VerdictWarning:
 		return yellow
-	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "troubled", adminapi.VerdictFailed:
+	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "token_rejected", "troubled", "away", adminapi.VerdictFailed:
 		return red
 	}
 	return ""
@@ -115,78 +117,79 @@ func roughly(d time.Duration) string {
 	return fmt.Sprintf("%ds", max(0, d/time.Second))
 }
 
+// printClients prints a line for each client. Who refreshes is only of interest where
+// replicas share a store.
 func printClients(t terminal, statuses []adminapi.ClientStatus) error {
+	heading := []string{"CLIENT", "TOKEN", "STATE", "EXPIRES IN", "NEXT REFRESH", "GRANT ENDS", "GENERATION", "LAST ERROR", "LAST REFUSED"}
+	shared := slices.ContainsFunc(statuses, func(s adminapi.ClientStatus) bool { return s.StoreUp != nil })
+	if shared {
+		heading = append(heading, "STORE", "HELD BY")
+	}
 	rows := make([][]string, 0, len(statuses))
 	for _, s := range statuses {
-		expires, next, ends, cause := "-", "-", "-", "-"
-		if s.ExpiresIn > 0 {
-			expires = seconds(s.ExpiresIn)
+		row := listed(s)
+		if shared {
+			row = append(row, storeOf(s), holderOf(s))
 		}
-		if s.NextRefreshIn != nil {
-			next = seconds(*s.NextRefreshIn)
-		}
-		if !s.GrantExpiresAt.IsZero() {
-			ends = roughly(time.Until(s.GrantExpiresAt))
-		}
-		if s.Cause != "" {
-			cause = s.Cause
-		}
-		rows = append(rows, []string{s.Client, s.Token, s.State, expires, next, ends, fmt.Sprint(s.Generation), cause})
+		rows = append(rows, row)
 	}
-	return t.table("", []string{"CLIENT", "TOKEN", "STATE", "EXPIRES IN", "NEXT REFRESH", "GRANT ENDS", "GENERATION", "LAST ERROR"}, rows)
+	return t.table("", heading, rows)
+}
+
+// listed is the line of a client.
+func listed(s adminapi.ClientStatus) []string {
+	expires, next, ends, refused := "-", "-", "-", "-"
+	if s.ExpiresIn > 0 {
+		expires = seconds(s.ExpiresIn)
+	}
+	if s.NextRefreshIn != nil {
+		next = seconds(*s.NextRefreshIn)
+	}
+	if !s.GrantExpiresAt.IsZero() {
+		ends = roughly(time.Until(s.GrantExpiresAt))
+	}
+	if x := s.LastRejected; x != nil {
+		refused = fmt.Sprintf("%d %s ago", x.Status, roughly(time.Since(x.At)))
+	}
+	return []string{s.Client, s.Token, s.State, expires, next, ends, fmt.Sprint(s.Generation), cmp.Or(s.Cause, "-"), refused}
 }
 
 // printClient prints everything about a client.
 func printClient(t terminal, s adminapi.ClientStatus) error {
-	token := s.Token
-	if !s.ExpiresAt.IsZero() {
-		token += ", until " + s.ExpiresAt.Local().Format(time.DateTime)
+	var rows rowsOfClient
+	rows.add("state", s.State)
+	rows.add("token", t.paint(tokenOf(s), colourOf(s.Token)))
+	if s.Cause != "" {
+		rows.add("cause", s.Cause)
+		rows.add("detail", s.Detail)
+		rows.add("remedy", t.paint(s.Remedy, bold))
 	}
-	if s.ExpiresIn > 0 {
-		token += " (in " + seconds(s.ExpiresIn) + ")"
+	if !s.Since.IsZero() {
+		rows.add("since", s.Since.Local().Format(time.DateTime))
+	}
+	if s.Unsaved {
+		rows.add("unsaved", t.paint("the newest refresh token is only in memory: make the record writable, and do not stop the process", red))
 	}
 	next := "none is planned"
 	if s.NextRefreshIn != nil {
 		next = "in " + seconds(*s.NextRefreshIn)
 	}
-	rows := [][]string{
-		{"state", s.State},
-		{"token", t.paint(token, colourOf(s.Token))},
-	}
-	add := func(name, value string) {
-		if value != "" {
-			rows = append(rows, []string{name, value})
-		}
-	}
-	if s.Cause != "" {
-		add("cause", s.Cause)
-		add("detail", s.Detail)
-		add("remedy", t.paint(s.Remedy, bold))
-	}
-	if !s.Since.IsZero() {
-		add("since", s.Since.Local().Format(time.DateTime))
-	}
-	if s.Unsaved {
-		add("unsaved", t.paint("the newest refresh token is only in memory: make the record writable, and do not stop the process", red))
-	}
-	add("next refresh", next)
+	rows.add("next refresh", next)
 	if !s.GrantExpiresAt.IsZero() {
-		add("grant ends", s.GrantExpiresAt.Local().Format(time.DateTime)+" (in "+roughly(time.Until(s.GrantExpiresAt))+")")
+		rows.add("grant ends", s.GrantExpiresAt.Local().Format(time.DateTime)+" (in "+roughly(time.Until(s.GrantExpiresAt))+")")
 	}
-	add("generation", fmt.Sprint(s.Generation))
-	if s.Token == adminapi.TokenPerCaller {
-		add("kept tokens", fmt.Sprint(s.CacheEntries))
-	}
-	add("grant type", s.GrantType)
-	add("token endpoint", s.TokenEndpoint)
-	add("asked for", redact.Visible(string(s.AuthorizationDetails)))
-	add("granted", redact.Visible(string(s.AuthorizationDetailsGranted)))
-	add("record", s.Record)
+	rows.add("generation", fmt.Sprint(s.Generation))
+	rows.ofRequests(s)
+	rows.add("grant type", s.GrantType)
+	rows.add("token endpoint", s.TokenEndpoint)
+	rows.add("asked for", redact.Visible(string(s.AuthorizationDetails)))
+	rows.add("granted", redact.Visible(string(s.AuthorizationDetailsGranted)))
+	rows.add("record", s.Record)
 	if s.StoreUp != nil {
-		add("store", map[bool]string{true: "there", false: "away"}[*s.StoreUp])
-		add("lease", leaseOf(s))
+		rows.add("store", s.Store+", "+storeOf(s))
+		rows.add("lease", leaseOf(s))
 	}
-	add("declared at", s.DeclaredAt)
+	rows.add("declared at", s.DeclaredAt)
 	fmt.Fprintln(t, t.paint(s.Client, bold))
 	if err := t.table("  ", nil, rows); err != nil || len(s.History) == 0 {
 		return err
@@ -195,11 +198,49 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	return t.table("  ", nil, historyRows(s.History))
 }
 
+// rowsOfClient are what there is to say of a client.
+type rowsOfClient [][]string
+
+func (r *rowsOfClient) add(name, value string) {
+	if value != "" {
+		*r = append(*r, []string{name, value})
+	}
+}
+
+// ofRequests adds what became of those that wanted its token.
+func (r *rowsOfClient) ofRequests(s adminapi.ClientStatus) {
+	if s.Token == adminapi.TokenPerCaller {
+		r.add("kept tokens", fmt.Sprint(s.CacheEntries))
+	}
+	r.add("requests", requestsOf(s.Requests))
+	if x := s.LastRejected; x != nil {
+		r.add("last refused", rejectionOf(x))
+	}
+	if x := s.LastRefused; x != nil {
+		r.add("last not sent", x.Cause+", at "+x.At.Local().Format(time.DateTime))
+	}
+}
+
+// tokenOf says how the token of a client is.
+func tokenOf(s adminapi.ClientStatus) string {
+	token := s.Token
+	if !s.ExpiresAt.IsZero() {
+		token += ", until " + s.ExpiresAt.Local().Format(time.DateTime)
+	}
+	if s.ExpiresIn > 0 {
+		token += " (in " + seconds(s.ExpiresIn) + ")"
+	}
+	return token
+}
+
 func historyRows(history []adminapi.ClientEvent) (rows [][]string) {
 	for _, e := range history {
 		about := fmt.Sprintf("generation %d", e.Generation)
 		if e.Status > 0 {
 			about += fmt.Sprintf(", status %d", e.Status)
+		}
+		if e.BecauseOf > 0 {
+			about += fmt.Sprintf(", because of a %d", e.BecauseOf)
 		}
 		if e.Duration > 0 {
 			about += ", " + time.Duration(e.Duration*float64(time.Second)).Round(time.Millisecond).String()
@@ -222,7 +263,56 @@ func printTrouble(t terminal, client, what, detail, remedy string) {
 	}
 }
 
-// leaseOf says who refreshes, of the replicas that share a store.
+// requestsOf says what became of the requests that wanted a token.
+func requestsOf(n adminapi.RequestCounts) string {
+	said := fmt.Sprintf("%d sent", n.Sent+n.Replayed)
+	for _, part := range []struct {
+		n   uint64
+		how string
+	}{{n.Replayed, "of them twice"}, {n.Unavailable, "without a token"}, {n.Refused, "refused"}} {
+		if part.n > 0 {
+			said += fmt.Sprintf(", %d %s", part.n, part.how)
+		}
+	}
+	return said
+}
+
+// rejectionOf says how an upstream rejected a token.
+func rejectionOf(x *adminapi.Rejection) string {
+	said := fmt.Sprintf("%s answered %d", x.Upstream, x.Status)
+	if x.Error != "" {
+		said += " " + x.Error
+	}
+	said += fmt.Sprintf(" to generation %d, at %s", x.Generation, x.At.Local().Format(time.DateTime))
+	if x.InARow > 1 {
+		said += fmt.Sprintf(" (%d in a row)", x.InARow)
+	}
+	return said
+}
+
+// storeOf says how the store is that replicas share.
+func storeOf(s adminapi.ClientStatus) string {
+	switch {
+	case s.StoreUp == nil:
+		return "-"
+	case *s.StoreUp:
+		return "there"
+	}
+	return "away"
+}
+
+// holderOf says who refreshes, of the replicas that share a store.
+func holderOf(s adminapi.ClientStatus) string {
+	switch {
+	case s.StoreUp == nil:
+		return "-"
+	case s.LeaseHeld:
+		return "this process"
+	}
+	return cmp.Or(s.LeaseHolder, "nobody")
+}
+
+// leaseOf says the same in a sentence.
 func leaseOf(s adminapi.ClientStatus) string {
 	switch {
 	case s.LeaseHeld:

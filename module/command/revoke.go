@@ -56,7 +56,7 @@ func revoke(fl caddycmd.Flags) (int, error) {
 		return code, nil
 	}
 	done := fmt.Sprintf("%s: the grant is revoked; 'lamplighter tokens login %[1]s' or 'lamplighter tokens import %[1]s' begins a new one", name)
-	fmt.Fprintln(os.Stdout, withFlags(done, flagsOf(fl)))
+	fmt.Fprintln(os.Stdout, adminapi.WithFlags(done, flagsOf(fl)))
 	return code, nil
 }
 

@@ -49,7 +49,7 @@ func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
 		err := caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
 			var err error
 			if code, err = f(fl); err != nil {
-				err = errors.New(withFlags(redact.Text(err.Error()), flagsOf(fl)))
+				err = errors.New(adminapi.WithFlags(redact.Text(err.Error()), flagsOf(fl)))
 			}
 			return code, err
 		})(cmd, args)

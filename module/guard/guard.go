@@ -50,6 +50,10 @@ func init() {
 //
 // The Caddyfile directive `upstream_oauth` puts one before its `reverse_proxy`.
 type Guard struct {
+	// Whose token the requests want, in metrics and access logs. The guard asks nothing of
+	// that client. The Caddyfile adapter sets it. Default: none.
+	Client string `json:"client,omitempty"`
+
 	// Who may connect: `loopback`, which includes unix sockets, `private_ranges`,
 	// which includes loopback, addresses and CIDR ranges, or `any`. Default:
 	// `loopback`.
@@ -84,6 +88,8 @@ type Guard struct {
 	origins []string
 	logger  *zap.Logger
 	refused *observe.Refusals
+	counts  *observe.Counts
+	values  *observe.Placeholders
 }
 
 // CaddyModule returns the Caddy module information.
@@ -108,6 +114,15 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 		return placeholder.Located(g.DeclaredAt, err)
 	}
 	g.hosts.routes = routeHosts(ctx)
+	g.counts, g.values = observe.CountsOf(g.Client), observe.NewPlaceholders(g.Client)
+	return nil
+}
+
+// Cleanup gives back what Provision took.
+func (g *Guard) Cleanup() error {
+	if g.counts != nil {
+		observe.ReleaseCounts(g.Client)
+	}
 	return nil
 }
 
@@ -160,8 +175,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return p.Write(w)
 }
 
-// tell logs a refusal.
+// tell counts a refusal, and logs it.
 func (g *Guard) tell(r *http.Request, p *problem.Problem) {
+	g.counts.Requests.Count(observe.Refused, p.Cause)
+	g.values.Set(r.Context(), observe.Refused, 0)
 	g.refused.Log(zap.WarnLevel, p.Cause, "refused a request", zap.String("caller", redact.Text(r.RemoteAddr)), zap.String("remedy", p.Remedy))
 }
 
@@ -221,5 +238,6 @@ func overSocket(r *http.Request) bool {
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Guard)(nil)
+	_ caddy.CleanerUpper          = (*Guard)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Guard)(nil)
 )

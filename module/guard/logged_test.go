@@ -16,7 +16,7 @@ import (
 func TestWhoIsRefusedIsShownBoundedAndEscaped(t *testing.T) {
 	hostile.CheckLogged(t, func(logger *zap.Logger, req *http.Request) {
 		req = req.WithContext(context.WithValue(req.Context(), caddyhttp.VarsCtxKey, map[string]any{}))
-		g := &Guard{refused: observe.NewRefusals(logger)}
+		g := &Guard{refused: observe.NewRefusals(logger), counts: new(observe.Counts), values: observe.NewPlaceholders("")}
 		if err := g.ServeHTTP(httptest.NewRecorder(), req, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,8 @@ type sharedCounts struct {
 }
 
 // CountsOf returns the counts of the client of that name, which are the same for all
-// configurations, to be given back with ReleaseCounts.
+// configurations, to be given back with ReleaseCounts. "" is for requests of which nobody
+// knows whose token they want.
 func CountsOf(client string) *Counts {
 	counted.Lock()
 	defer counted.Unlock()
@@ -38,4 +39,15 @@ func ReleaseCounts(client string) {
 	if counted.clients[client].users--; counted.clients[client].users == 0 {
 		delete(counted.clients, client)
 	}
+}
+
+// ofNobody are the requests of which nobody knows whose token they want, nil if there are
+// none.
+func ofNobody() *Requests {
+	counted.Lock()
+	defer counted.Unlock()
+	if n := counted.clients[""]; n != nil && n.Requests.any() {
+		return &n.Requests
+	}
+	return nil
 }

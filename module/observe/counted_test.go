@@ -19,7 +19,7 @@ func TestTheLast50EventsAreRememberedAcrossConfigurations(t *testing.T) {
 		if i%2 == 1 {
 			kind = grant.RefreshTokenRotated
 		}
-		first.History.Add(keeper.Event{Kind: kind, At: at.Add(time.Duration(i) * time.Minute), Generation: uint64(i), Duration: 1500 * time.Millisecond, Status: 200})
+		first.History.Add(Event{Event: keeper.Event{Kind: kind, At: at.Add(time.Duration(i) * time.Minute), Generation: uint64(i), Duration: 1500 * time.Millisecond, Status: 200}})
 	}
 	got := next.History.Shown(words.About{})
 	if len(got) != 50 || got[0].Generation != 10 || got[49].Generation != 59 || !got[49].At.Equal(at.Add(59*time.Minute)) {

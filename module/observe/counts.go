@@ -23,6 +23,10 @@ type Counts struct {
 	Unauthorized, Replayed atomic.Uint64
 	// Takeovers are the leases that were taken over from another replica.
 	Takeovers atomic.Uint64
+	// Requests are the requests that wanted a token.
+	Requests Requests
+	// Rejections are the answers of upstreams that rejected a token.
+	Rejections Rejections
 
 	storeErrors atomic.Uint64
 	// History is what happened lately.

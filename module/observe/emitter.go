@@ -30,6 +30,7 @@ var emitted = map[grant.Kind]bool{
 	grant.GrantLost:           true,
 	grant.GrantEnds:           true,
 	grant.SeedRefused:         true,
+	grant.TokenRejected:       true,
 }
 
 // Emitter hands events to Caddy's app events, on a goroutine of its own: a
@@ -174,6 +175,7 @@ func eventData(e Event) map[string]any {
 	add(!e.NextRefresh.IsZero(), "next_refresh_at", e.NextRefresh.UTC().Format(time.RFC3339))
 	add(!e.GrantExpiresAt.IsZero(), "grant_expires_at", e.GrantExpiresAt.UTC().Format(time.RFC3339))
 	add(e.Status > 0, "status", e.Status)
+	add(e.BecauseOf > 0, "because_of", e.BecauseOf)
 	add(e.Trouble.Cause != "", "cause", e.Trouble.Cause)
 	add(e.Detail != "", "detail", e.Detail)
 	add(e.Remedy != "", "remedy", e.Remedy)

@@ -6,7 +6,6 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/words"
 )
 
@@ -29,14 +28,15 @@ type past struct {
 	generation uint32
 	millis     uint32 // of the duration
 	status     uint16
+	becauseOf  uint16
 	kind       grant.Kind
 }
 
 // Add appends an event, and drops the oldest if there are too many.
-func (h *History) Add(e keeper.Event) {
+func (h *History) Add(e Event) {
 	p := past{
 		kind: e.Kind, at: e.At.UnixNano(), generation: uint32(e.Generation), //nolint:gosec // one a second takes a century
-		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status), //nolint:gosec // nothing is shorter than no time
+		millis: uint32(min(e.Duration, time.Hour) / time.Millisecond), status: uint16(e.Status), becauseOf: uint16(e.BecauseOf), //nolint:gosec // nothing is shorter than no time
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -73,7 +73,7 @@ func (h *History) Shown(about words.About) []adminapi.ClientEvent {
 	for _, p := range h.events {
 		e := adminapi.ClientEvent{
 			Event: words.Event(p.kind), At: time.Unix(0, p.at), Generation: uint64(p.generation),
-			Duration: (time.Duration(p.millis) * time.Millisecond).Seconds(), Status: int(p.status),
+			Duration: (time.Duration(p.millis) * time.Millisecond).Seconds(), Status: int(p.status), BecauseOf: int(p.becauseOf),
 		}
 		if p.trouble != nil {
 			e.Cause = p.trouble.Cause

@@ -19,7 +19,7 @@ func TestAHistoryOfAnOutageKeepsItsFactsOnce(t *testing.T) {
 		if i >= 40 {
 			facts.Detail = "the server answered 503"
 		}
-		h.Add(keeper.Event{Kind: grant.TokenRefreshFailed, Trouble: grant.Trouble{Condition: grant.Backoff, Cause: "server_error", Facts: facts, At: int64(i)}})
+		h.Add(Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Trouble: grant.Trouble{Condition: grant.Backoff, Cause: "server_error", Facts: facts, At: int64(i)}}})
 	}
 	kept := make(map[*grant.Trouble]bool)
 	for _, p := range h.events {

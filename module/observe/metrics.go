@@ -69,6 +69,9 @@ var (
 		"Token requests, by how they ended: granted, refused, misconfigured, unavailable, unanswered or not_sent.", "grant", "result")
 	refreshDuration = desc("refresh_duration_seconds",
 		"How long token requests took, with the time to connect and to let requests finish.")
+	askedTotal = desc("requests_total",
+		"Requests that want a token, by what became of them: sent, replayed, unavailable or refused; cause says why one was not sent.", "outcome", "cause")
+	rejections        = desc("rejections_in_a_row", "How many answers of one upstream in a row rejected the token.")
 	unauthorizedTotal = desc("unauthorized_total", "Answers 401 of upstreams to requests with a token.")
 	replayedTotal     = desc("replayed_total", "Requests that were sent once more, with a newer token, after a 401.")
 	storeErrorsTotal  = desc("store_errors_total", "Attempts to read or write the client's record that failed.")
@@ -93,11 +96,12 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe lists the metrics.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsTotal, refreshDuration, unauthorizedTotal, replayedTotal, storeErrorsTotal,
+		requestsTotal, askedTotal, rejections, refreshDuration, unauthorizedTotal, replayedTotal, storeErrorsTotal,
 		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, recordUnsaved, leaseHeld, takeoversTotal,
 	} {
 		ch <- d
 	}
+	ch <- buildInfo
 }
 
 // Collect reads them.
@@ -113,6 +117,12 @@ func (m collector) Collect(ch chan<- prometheus.Metric) {
 			send(d, prometheus.GaugeValue, value, labels...)
 		})
 	}
+	if n := ofNobody(); n != nil {
+		n.each(func(n uint64, outcome, why string) {
+			ch <- prometheus.MustNewConstMetric(askedTotal, prometheus.CounterValue, float64(n), "", outcome, why)
+		})
+	}
+	ch <- builtMetric()
 }
 
 // collectCounts sends counters that are zero too, so that the first increase is
@@ -126,6 +136,9 @@ func (c *Observed) collectCounts(send func(d *prometheus.Desc, kind prometheus.V
 			count(requestsTotal, &c.Counts.requests[outcome], grantLabel(c.GrantType), result)
 		}
 	}
+	c.Counts.Requests.each(func(n uint64, outcome, why string) {
+		send(askedTotal, prometheus.CounterValue, float64(n), outcome, why)
+	})
 	count(unauthorizedTotal, &c.Counts.Unauthorized)
 	count(replayedTotal, &c.Counts.Replayed)
 	count(storeErrorsTotal, &c.Counts.storeErrors)
@@ -140,6 +153,7 @@ func (c *Observed) collectState(send func(d *prometheus.Desc, value float64, lab
 	send(generation, float64(st.Generation))
 	send(waitingRequests, float64(c.Waiting))
 	send(recordUnsaved, oneIf(st.Unsaved))
+	send(rejections, float64(c.Counts.Rejections.longest()))
 	if c.Shared {
 		send(leaseHeld, oneIf(c.LeaseHeld))
 	}

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/words"
@@ -33,6 +34,7 @@ var messages = [...]struct {
 	grant.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
 	grant.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
 	grant.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
+	grant.TokenRejected:       {zapcore.WarnLevel, "an upstream rejects the token"},
 }
 
 // Event is what happened to a client, in words.
@@ -41,12 +43,17 @@ type Event struct {
 
 	// Detail says what is wrong, in a sentence, and Remedy what to do; "" if all is well.
 	Detail, Remedy string
+
+	// BecauseOf is the status with which an upstream rejected the token, if that brought
+	// the token request about; 0 if not.
+	BecauseOf int
 }
 
 // InWords puts an event into words.
 func InWords(e keeper.Event, about words.About) Event {
 	told := Event{Event: e}
 	told.Detail, told.Remedy = words.OfEvent(e.Kind, e.Trouble, about)
+	told.Remedy = adminapi.WithFlags(told.Remedy, about.Flags)
 	return told
 }
 
@@ -119,21 +126,31 @@ func (r *Reporter) failure(e Event) bool {
 		if r.rows == nil || len(r.rows) == rowsMax {
 			r.rows = make(map[trouble]*row)
 		}
-		equal = &row{pause: repeatMin / 2}
+		equal = new(row)
 		r.rows[now] = equal
 	}
-	if e.At.Before(equal.quiet) {
-		equal.hushed++
+	hushed, ok := equal.due(e.At)
+	if !ok {
 		return false
 	}
 	var more []zap.Field
-	if equal.hushed > 0 {
-		more = []zap.Field{zap.Int("not_logged", equal.hushed)}
+	if hushed > 0 {
+		more = []zap.Field{zap.Int("not_logged", hushed)}
 	}
-	equal.pause = min(2*equal.pause, repeatMax)
-	equal.quiet, equal.hushed = e.At.Add(equal.pause), 0
 	report(r.Logger, e, more...)
 	return true
+}
+
+// due reports whether one more is told of, and how many were not.
+func (r *row) due(at time.Time) (hushed int, ok bool) {
+	if at.Before(r.quiet) {
+		r.hushed++
+		return 0, false
+	}
+	hushed, r.hushed = r.hushed, 0
+	r.pause = min(max(2*r.pause, repeatMin), repeatMax)
+	r.quiet = at.Add(r.pause)
+	return hushed, true
 }
 
 // report logs what happened to a client.
@@ -158,6 +175,7 @@ func report(logger *zap.Logger, e Event, more ...zap.Field) {
 	add(working, zap.Duration("next_refresh_in", time.Until(e.NextRefresh).Round(time.Millisecond)))
 	add(e.Duration > 0, zap.Duration("duration", e.Duration))
 	add(e.Status > 0, zap.Int("status", e.Status))
+	add(e.BecauseOf > 0, zap.Int("because_of", e.BecauseOf))
 	add(e.Trouble.Cause != "", zap.String("cause", e.Trouble.Cause))
 	add(e.Detail != "", zap.String("detail", e.Detail))
 	add(e.Remedy != "", zap.String("remedy", e.Remedy))

@@ -35,16 +35,16 @@ func (t *Transport) checkDestinations(ctx caddy.Context) error {
 }
 
 // denied answers a request whose token must not go where it is directed to.
-func (t *Transport) denied(req *http.Request, to target.Origin) *http.Response {
-	return t.notSent(req, cause.Of("token_destination_denied").With("origin", redact.Word(to.String()), "client", t.Client))
+func (t *Transport) denied(req *http.Request, to target.Origin, o *outcome) *http.Response {
+	return t.notSent(req, o, cause.Of("token_destination_denied").With("origin", redact.Word(to.String()), "client", t.Client))
 }
 
 // deniedProxy answers a request whose token would pass a forward proxy in clear.
-func (t *Transport) deniedProxy(req *http.Request, denied *target.ProxyDenied) *http.Response {
-	return t.notSent(req, cause.Of("token_destination_denied", "proxy").With("proxy", redact.Word(denied.Proxy.String()), "client", t.Client))
+func (t *Transport) deniedProxy(req *http.Request, denied *target.ProxyDenied, o *outcome) *http.Response {
+	return t.notSent(req, o, cause.Of("token_destination_denied", "proxy").With("proxy", redact.Word(denied.Proxy.String()), "client", t.Client))
 }
 
-func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
+func (t *Transport) notSent(req *http.Request, o *outcome, why cause.Cause) *http.Response {
 	t.refusals.Log(zap.ErrorLevel, why.Name, why.Sentence, zap.String("client", t.Client), zap.String("remedy", why.Remedy))
 	return t.refuse(req, &problem.Problem{
 		Type:       "about:blank",
@@ -55,11 +55,12 @@ func (t *Transport) notSent(req *http.Request, why cause.Cause) *http.Response {
 		Cause:      why.Name,
 		Remedy:     why.Remedy,
 		ProxyError: "destination_ip_prohibited",
-	})
+	}, o)
 }
 
 // refuse answers a request that is not sent.
-func (t *Transport) refuse(req *http.Request, p *problem.Problem) *http.Response {
+func (t *Transport) refuse(req *http.Request, p *problem.Problem, o *outcome) *http.Response {
+	o.unsent(p)
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}

@@ -14,6 +14,7 @@ import (
 	"lamplighter/module/client"
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 	"lamplighter/module/unavailable"
@@ -50,6 +51,7 @@ type Gate struct {
 
 	client func() *client.Client
 	logger *zap.Logger
+	values *observe.Placeholders
 	// The routes around it have error routes of the operator's.
 	errorsHandled bool
 }
@@ -74,6 +76,7 @@ func (g *Gate) Provision(ctx caddy.Context) error {
 	}
 	g.client = app.(*module.App).Expect(g.RouteScope.Of(g.Client), g.DeclaredAt)
 	g.logger, g.errorsHandled = ctx.Logger(), hasErrorRoutes(ctx)
+	g.values = observe.NewPlaceholders(g.RouteScope.Of(g.Client))
 	return nil
 }
 
@@ -88,6 +91,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
+	var o outcome
+	o.unsent(p)
+	o.tell(c, g.values, r)
 	return p.Write(w)
 }
 

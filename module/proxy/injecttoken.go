@@ -19,6 +19,7 @@ import (
 	"lamplighter/module/client"
 	"lamplighter/module/guard"
 	"lamplighter/module/inject"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 	"lamplighter/module/settings"
@@ -52,6 +53,7 @@ type InjectToken struct {
 	DeclaredAt string `json:"declared_at,omitempty"`
 
 	client *client.Client
+	values *observe.Placeholders
 }
 
 // CaddyModule returns the Caddy module information.
@@ -81,6 +83,7 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 	if h.client, err = app.(*module.App).Lookup(h.Client, nil, ""); err != nil {
 		return err
 	}
+	h.values = observe.NewPlaceholders(h.client.Name())
 	for _, p := range h.client.Injections().Places() {
 		if p.In == "header" && slices.Contains(hopByHop, p.Name) {
 			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.Name)
@@ -111,15 +114,20 @@ const injectedVar = "oauth2_client.injected"
 
 // ServeHTTP calls the next handler with a token in the request.
 func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	var o outcome
 	if p := guard.Unfit(r); p != nil {
+		o.unsent(p)
+		o.tell(h.client, h.values, r)
 		p.Annotate(w.Header())
 		return caddyhttp.Error(p.Status, errors.New(p.Detail))
 	}
 	c := h.client
 	p, err := c.Pass(r, time.Duration(c.Settings().Wait), !inject.IsUpgrade(r))
 	if err != nil {
-		return withoutToken(c, w, err)
+		return h.withoutToken(w, r, err)
 	}
+	o.sent(p.Token().Generation)
+	o.tell(c, h.values, r)
 	answered := sync.OnceFunc(p.Answered)
 	defer answered()
 
@@ -161,11 +169,14 @@ func (h *InjectToken) withCleanOriginal(r *http.Request) *http.Request {
 }
 
 // withoutToken is the error of a request for which there is no token.
-func withoutToken(c *client.Client, w http.ResponseWriter, err error) error {
-	p := unavailable.Problem(c, err)
+func (h *InjectToken) withoutToken(w http.ResponseWriter, r *http.Request, err error) error {
+	p := unavailable.Problem(h.client, err)
 	if p == nil {
 		return caddyhttp.Error(statusClientClosedRequest, err)
 	}
+	var o outcome
+	o.unsent(p)
+	o.tell(h.client, h.values, r)
 	p.Annotate(w.Header())
 	return caddyhttp.Error(p.Status, fmt.Errorf("client %s: %s (%s); %s", p.Client, p.Detail, p.Cause, p.Remedy))
 }

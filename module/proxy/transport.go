@@ -82,6 +82,7 @@ type Transport struct {
 	destinations *destination.Destinations
 	logger       *zap.Logger
 	refusals     *observe.Refusals
+	values       *observe.Placeholders
 }
 
 // CaddyModule returns the Caddy module information.
@@ -104,7 +105,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if t.client, err = app.(*module.App).Scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
 		return err
 	}
-	t.logger = ctx.Logger()
+	t.logger, t.values = ctx.Logger(), observe.NewPlaceholders(t.client.Name())
 	t.refusals = observe.NewRefusals(t.logger)
 	if err := t.checkDestinations(ctx); err != nil {
 		return err
@@ -191,6 +192,15 @@ func (t *Transport) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // RoundTrip sends a request with the client's current token.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	var o outcome
+	res, err := t.roundTrip(req, &o)
+	if !isHealthCheck(req) {
+		o.tell(t.client, t.values, req)
+	}
+	return res, err
+}
+
+func (t *Transport) roundTrip(req *http.Request, o *outcome) (*http.Response, error) {
 	c := t.client
 	ctx := req.Context()
 	c.See(ctx)
@@ -203,17 +213,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	if p := guard.Unfit(req); p != nil {
-		return t.refuse(req, p), nil
+		return t.refuse(req, p, o), nil
 	}
 	if other, ok := caddyhttp.GetVar(ctx, injectedVar).(string); ok {
-		return t.refuse(req, injectedTwice(t.Client, other)), nil
+		return t.refuse(req, injectedTwice(t.Client, other), o), nil
 	}
 	if ok, to := t.destinations.Allows(req, t.ProxyProtocol != ""); !ok {
-		return t.denied(req, to), nil
+		return t.denied(req, to, o), nil
 	}
 	p, err := c.Pass(req, wait, holdable)
 	if err != nil {
-		return t.withoutToken(req, err)
+		return t.withoutToken(req, err, o)
 	}
 	req, callers := watchBody(req)
 	first, body := replay.Record(req, *c.Settings().ReplayBuffer)
@@ -222,55 +232,77 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		p.Prove()
 	}
 
-	res, rejected, err := t.send(first, &p)
-	if !rejected {
-		return t.answer(req, callers, res, err)
+	res, rejected, err := t.send(first, &p, o)
+	if rejected {
+		res, rejected, err = t.replay(req, res, &p, body, o)
 	}
+	switch {
+	case err != nil, o.generation == 0, isHealthCheck(req): // nobody's answer
+	case rejected:
+		p.Denied(req, res, t.upstream(req))
+	default:
+		p.Accepted(req)
+	}
+	return t.answer(req, callers, res, err, o)
+}
+
+// upstream is where a request went, for people.
+func (t *Transport) upstream(req *http.Request) string {
+	if t.TLSEnabled() {
+		return "https://" + req.URL.Host
+	}
+	return "http://" + req.URL.Host
+}
+
+// replay sends a request again, if that may help, whose token was rejected with that answer.
+// It reports whether the answer that it returns is a rejection, too.
+func (t *Transport) replay(req *http.Request, res *http.Response, p *client.Pass, body *replay.Body, o *outcome) (_ *http.Response, rejected bool, err error) {
 	if former, ok := p.Former(); ok {
-		if res, rejected, err = t.withFormer(req, res, former, body); !rejected {
-			return t.answer(req, callers, res, err)
+		if res, rejected, err = t.withFormer(req, res, former, body, o); !rejected {
+			return res, false, err
 		}
 	}
-	again, ok := replay.AfterRejection(req, res, &p, body)
+	again, ok := replay.AfterRejection(req, res, p, body)
 	if !ok {
-		return res, nil
+		return res, true, nil
 	}
 	p.Replayed()
-	if p, err = p.Next(); err != nil {
-		return t.withoutToken(again, err)
+	if *p, err = p.Next(); err != nil {
+		res, err = t.withoutToken(again, err, o)
+		return res, false, err
 	}
-	res, _, err = t.send(again, &p)
-	return t.answer(req, callers, res, err)
+	return t.send(again, p, o)
 }
 
 // withFormer sends a request again whose token was rejected although it has only just
 // come, with the one before: it was not acted on, so its method does not matter, and
 // nothing else is done about it yet. It reports whether that was rejected, too: then the
 // clock of the upstream was not to blame.
-func (t *Transport) withFormer(req *http.Request, res *http.Response, former client.Pass, body *replay.Body) (*http.Response, bool, error) {
+func (t *Transport) withFormer(req *http.Request, res *http.Response, former client.Pass, body *replay.Body, o *outcome) (*http.Response, bool, error) {
 	again, ok := replay.Anew(req, res, body, true)
 	if !ok {
 		return res, false, nil
 	}
 	former.Replayed()
-	return t.send(again, &former)
+	return t.send(again, &former, o)
 }
 
 // answer is the outcome of a round trip, unless it failed for the caller's body.
-func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Response, err error) (*http.Response, error) {
+func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Response, err error, o *outcome) (*http.Response, error) {
 	if err == nil {
 		return res, nil
 	}
 	if p := callers.problem(req); p != nil {
-		return t.refuse(req, p), nil
+		return t.refuse(req, p, o), nil
 	}
 	return nil, err
 }
 
 // send makes one round trip with a token, and reports whether the answer rejects it.
 // Nobody above sees the copy of the request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, p *client.Pass) (res *http.Response, rejected bool, err error) {
+func (t *Transport) send(req *http.Request, p *client.Pass, o *outcome) (res *http.Response, rejected bool, err error) {
 	out := p.Into(req)
+	o.sent(p.Token().Generation)
 	keepHost(out)
 	var bound *http.Transport
 	if t.bound != nil {
@@ -292,12 +324,12 @@ func (t *Transport) send(req *http.Request, p *client.Pass) (res *http.Response,
 	}
 	p.Answered()
 	if err != nil && l != nil && l.err != nil {
-		res, err = t.withoutToken(req, l.err)
+		res, err = t.withoutToken(req, l.err, o)
 		return res, false, err
 	}
 	t.record(req, p.Token(), res, err)
 	if denied, ok := errors.AsType[*target.ProxyDenied](err); ok {
-		return t.deniedProxy(req, denied), false, nil
+		return t.deniedProxy(req, denied, o), false, nil
 	}
 	if err != nil {
 		return nil, false, err
@@ -307,7 +339,7 @@ func (t *Transport) send(req *http.Request, p *client.Pass) (res *http.Response,
 }
 
 // withoutToken answers a request for which there is no token.
-func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, error) {
+func (t *Transport) withoutToken(req *http.Request, err error, o *outcome) (*http.Response, error) {
 	if req.Body != nil {
 		_ = req.Body.Close()
 	}
@@ -316,8 +348,10 @@ func (t *Transport) withoutToken(req *http.Request, err error) (*http.Response, 
 	}
 	p := unavailable.Problem(t.client, err)
 	if p == nil {
+		o.is = observe.Undecided
 		return nil, err // the caller went away
 	}
+	o.unsent(p)
 	return p.Response(req), nil
 }
 

@@ -1,12 +1,34 @@
 package rejection
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
+
+// Code is the error code that an answer has in a challenge for tokens, "" if it has none
+// (RFC 6750 section 3.1). It is the upstream's word.
+func Code(res *http.Response) (code string) {
+	eachError(res.Header["Www-Authenticate"], func(said string) bool {
+		code = said
+		return false
+	})
+	return code
+}
 
 // namesInvalidToken reports whether a challenge says that the token is expired,
-// revoked or otherwise invalid (RFC 6750 section 3.1, RFC 9449 section 7.1). A
+// revoked or otherwise invalid (RFC 6750 section 3.1, RFC 9449 section 7.1).
+func namesInvalidToken(fields []string) (found bool) {
+	eachError(fields, func(code string) bool {
+		found = code == "invalid_token"
+		return !found
+	})
+	return found
+}
+
+// eachError yields the error codes of challenges for tokens, until it is told to stop. A
 // WWW-Authenticate field may hold several challenges, and there may be several fields
 // (RFC 9110 section 11.6.1).
-func namesInvalidToken(fields []string) bool {
+func eachError(fields []string, yield func(code string) bool) {
 	for _, field := range fields {
 		scheme := ""
 		for rest := strings.TrimLeft(field, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
@@ -21,13 +43,12 @@ func namesInvalidToken(fields []string) bool {
 				continue
 			}
 			rest = more
-			if strings.EqualFold(name, "error") && value == "invalid_token" &&
-				(strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")) {
-				return true
+			forTokens := strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")
+			if forTokens && strings.EqualFold(name, "error") && !yield(value) {
+				return
 			}
 		}
 	}
-	return false
 }
 
 // token cuts the token that a text begins with (RFC 9110 section 5.6.2), or what is

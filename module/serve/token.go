@@ -25,6 +25,7 @@ import (
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
 	"lamplighter/module/settings"
@@ -77,6 +78,7 @@ type Token struct {
 	idToken  bool // is a part of that
 	logged   bool // Caddy's access log would show the token
 	audit    *zap.Logger
+	values   *observe.Placeholders
 	rendered atomic.Pointer[rendered]
 }
 
@@ -93,6 +95,7 @@ func (t *Token) Provision(ctx caddy.Context) error {
 	if err := t.provision(ctx); err != nil {
 		return placeholder.Located(t.DeclaredAt, fmt.Errorf("serve_token: %w", err))
 	}
+	t.Guard.Client, t.values = t.client.Name(), observe.NewPlaceholders(t.client.Name())
 	return t.Handout.Provision(ctx, "serve_token")
 }
 
@@ -146,10 +149,11 @@ func (t *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Ha
 	t.client.See(r.Context())
 	pass, retry, err := t.pass(r)
 	if err != nil {
-		t.withoutToken(w, err)
+		t.withoutToken(w, r, err)
 		return nil
 	}
 	defer pass.Answered()
+	t.tell(r, observe.Sent, "", pass.Token().Generation)
 	if t.Cache == nil {
 		pass.Handed()
 	}
@@ -186,19 +190,26 @@ func (r *rejected) Unwrap() error { return r.error }
 
 // withoutToken says why there is no token. It is never a 401, which nginx and others take
 // for the API's.
-func (t *Token) withoutToken(w http.ResponseWriter, err error) {
+func (t *Token) withoutToken(w http.ResponseWriter, r *http.Request, err error) {
 	p := unavailable.Problem(t.client, err)
 	if p == nil { // the caller went away
 		w.WriteHeader(statusClientClosedRequest)
 		return
 	}
-	if r, ok := errors.AsType[*rejected](err); ok {
-		t.afterRejection(p, r)
+	if rejected, ok := errors.AsType[*rejected](err); ok {
+		t.afterRejection(p, rejected)
 	}
+	t.tell(r, observe.Unavailable, p.Cause, 0)
 	if p.Status == http.StatusUnauthorized {
 		p.Status, p.Title, p.Challenge = http.StatusForbidden, http.StatusText(http.StatusForbidden), ""
 	}
 	refuse(w, p)
+}
+
+// tell counts a request, and says in the access log what became of it.
+func (t *Token) tell(r *http.Request, o observe.Outcome, why string, generation uint64) {
+	t.client.Count(o, why)
+	t.values.Set(r.Context(), o, generation)
 }
 
 // afterRejection says that there may be a token, which is of no use.
@@ -235,5 +246,6 @@ func (t *Token) record(r *http.Request, token *keeper.Token) {
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Token)(nil)
+	_ caddy.CleanerUpper          = (*Token)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Token)(nil)
 )

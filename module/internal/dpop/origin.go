@@ -121,7 +121,7 @@ const (
 // that changes what the next one says.
 func (o *Origin) Differs(date time.Time) bool {
 	ahead := date.Sub(time.Now())
-	if ahead.Abs() > maxSkew || (ahead - o.Ahead()).Abs() <= skewCounts {
+	if ahead.Abs() > maxSkew || (ahead-o.Ahead()).Abs() <= skewCounts {
 		return false
 	}
 	o.ahead.Store(int64(ahead))

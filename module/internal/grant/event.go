@@ -254,6 +254,7 @@ const (
 	OrderRefused    // what an operator asked for was not even tried
 	GrantEnds       // the grant ends by itself soon, and no refresh moves that
 	Troubled        // something stops the client that no token request brought up
+	TokenRejected   // an upstream rejects the token; told by whoever sends requests
 )
 
 // OrderOutcome is what became of an order.

@@ -88,6 +88,12 @@ func (s *State) Hopeless(now Now, deadline int64) bool {
 // upstream had refused it.
 func (s *State) Forced(generation uint64) bool { return s.forced.obtained == generation+1 }
 
+// Demanded reports whether an upstream has refused that generation, so that a refresh of
+// ours is to replace it.
+func (s *State) Demanded(generation uint64) bool {
+	return generation > 0 && s.forced.asked == generation
+}
+
 // Unconfirmed is the generation that was obtained because an upstream had refused
 // the one before, and that none has accepted yet; 0 if there is none.
 func (s *State) Unconfirmed() uint64 { return s.forced.unconfirmed }

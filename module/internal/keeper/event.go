@@ -26,6 +26,10 @@ type Event struct {
 	// Status is the HTTP status of the token endpoint's answer, 0 if none.
 	Status int
 
+	// Forced says that the token request came about because an upstream had rejected the
+	// token.
+	Forced bool
+
 	// Trouble is what it is about, if it is no good news.
 	Trouble grant.Trouble
 
@@ -45,8 +49,21 @@ func (k *Keeper) eventOf(t grant.Tell) Event {
 	if wait, ok := k.state.Planned(now); ok {
 		e.NextRefresh, e.RetryIn = now.Time().Add(wait), wait
 	}
+	e.Forced = k.forced(t.Kind, rec.Generation)
 	if t.Answered != nil && k.request != nil {
 		e.Duration, e.Status = k.request.took, t.Answered.Status
 	}
 	return e
+}
+
+// forced reports whether what is told of a token request came about because an upstream
+// had rejected the token. Called with k.mu held.
+func (k *Keeper) forced(kind grant.Kind, generation uint64) bool {
+	switch kind {
+	case grant.TokenObtained:
+		return generation > 0 && k.state.Forced(generation-1)
+	case grant.TokenRefreshFailed, grant.GrantLost:
+		return k.state.Demanded(generation)
+	}
+	return false
 }

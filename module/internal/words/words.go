@@ -19,6 +19,7 @@ type About struct {
 	Client  string
 	Place   string // of its record
 	Process string // this one, as records name it
+	Flags   string // with which commands find it; for the log, which everybody reads
 
 	// Rotating says that it presents a refresh token of its own.
 	Rotating bool
@@ -54,6 +55,7 @@ var events = [...]string{
 	grant.OrderRefused:        "order_refused",
 	grant.Troubled:            "troubled",
 	grant.GrantEnds:           "grant_ends",
+	grant.TokenRejected:       "token_rejected",
 }
 
 // Event is the name of an event in logs, in the admin API and for Caddy's handlers.
@@ -68,7 +70,7 @@ func OfEvent(k grant.Kind, t grant.Trouble, a About) (detail, remedy string) {
 	switch k {
 	case grant.LifetimeMissing:
 		return said, "set default_expires_in to the lifetime that the server grants"
-	case grant.AnswerRemarked:
+	case grant.AnswerRemarked, grant.TokenRejected:
 		return said, remedy
 	case grant.StoreRecovered:
 		return "", ""
