@@ -39,8 +39,9 @@ type Emitter struct {
 	ctx     caddy.Context
 	events  *caddyevents.App
 	logger  *zap.Logger
-	started chan struct{} // closed when the configuration runs: handlers subscribe while it starts
-	done    chan struct{} // closed when the last event was handed over; nil before the start
+	over    <-chan struct{} // closed when the configuration has ended, also before it ran
+	started chan struct{}   // closed when the configuration runs: handlers subscribe while it starts
+	done    chan struct{}   // closed when the last event was handed over; nil before the start
 
 	mu     sync.Mutex
 	queue  chan named
@@ -59,12 +60,17 @@ func NewEmitter(ctx caddy.Context) (*Emitter, error) {
 	if err != nil {
 		return nil, err
 	}
+	m := newEmitter(ctx, app.(*caddyevents.App))
+	return m, m.events.On("started", onStarted(sync.OnceFunc(func() { close(m.started) })))
+}
+
+func newEmitter(ctx caddy.Context, events *caddyevents.App) *Emitter {
+	over := ctx.Done()
 	ctx.Context = context.WithoutCancel(ctx.Context) // clients end after their configuration has
-	m := &Emitter{
-		ctx: ctx, events: app.(*caddyevents.App), logger: ctx.Logger(),
+	return &Emitter{
+		ctx: ctx, events: events, logger: ctx.Logger(), over: over,
 		started: make(chan struct{}), queue: make(chan named, keptForHandlers),
 	}
-	return m, m.events.On("started", onStarted(sync.OnceFunc(func() { close(m.started) })))
 }
 
 // onStarted hears that all apps have started.
@@ -89,7 +95,7 @@ func (m *Emitter) AfterStart(do func()) {
 func (m *Emitter) awaitStart() bool {
 	select {
 	case <-m.started:
-	case <-m.ctx.Done():
+	case <-m.over:
 		return false
 	case <-time.After(handlersStart):
 	}
