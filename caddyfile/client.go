@@ -89,6 +89,11 @@ import (
 //	        header <field> [<value>]
 //	        json   <path> [<value>]
 //	    }
+//	    token_file                 <path> {
+//	        format <format>
+//	        mode   <mode>
+//	        group  <group>
+//	    }
 //	    allow                      <origins...>
 //	    allow_http
 //	    proxy                      <url>|none|from_environment
@@ -145,7 +150,7 @@ func (p *clientParser) locate(err, about error) error {
 }
 
 // repeatable are the settings that may be given more than once.
-var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow", "client_secret", "claim", "rejected"}
+var repeatable = []string{"scope", "audience", "resource", "param", "header", "terminal_errors", "inject", "allow", "client_secret", "claim", "rejected", "token_file"}
 
 func (p *clientParser) setting() error {
 	setting := p.Val()
@@ -187,6 +192,8 @@ func (p *clientParser) setting() error {
 		return p.size(&c.ReplayBuffer)
 	case "rejected":
 		return p.rejected()
+	case "token_file":
+		return p.tokenFile()
 	case "allow":
 		return p.list(&c.Allow)
 	case "allow_http":

@@ -36,7 +36,7 @@ var arrows = map[string][]string{
 	"listen": nil,
 	"client": {
 		"adminapi", "authserver", "exchange", "inject", "internal/grant", "internal/keeper", "internal/panics", "internal/record",
-		"internal/redact", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings",
+		"internal/redact", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings", "tokenfile",
 	},
 	"records": {
 		"adminapi", "internal/carry", "internal/durable", "internal/encryption", "internal/filestore", "internal/keeper", "internal/ledger", "internal/record",
@@ -47,7 +47,9 @@ var arrows = map[string][]string{
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem"},
 	"authserver":      {"cause", "internal/grant", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
-	"settings":        {"inject", "internal/target", "internal/presets", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection"},
+	"settings":        {"inject", "internal/target", "internal/presets", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection", "tokenfile"},
+	"tokenfile":       {"adminapi", "cause", "inject", "internal/keeper", "internal/panics", "internal/redact", "tokenformat"},
+	"tokenformat":     nil,
 	"exchange":        {"adminapi", "internal/keeper", "internal/percaller", "internal/tokenendpoint"},
 	"inject":          {"internal/keeper"},
 	"destination":     {"internal/target"},
@@ -57,7 +59,7 @@ var arrows = map[string][]string{
 	"adminapi":        nil,
 	"cause":           nil,
 	"keypair":         {"placeholder"},
-	"observe":         {"adminapi", "cause", "internal/durable", "internal/grant", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/words"},
+	"observe":         {"adminapi", "cause", "internal/durable", "internal/grant", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/words", "tokenfile"},
 	"placeholder":     nil,
 	"rejection":       nil,
 	"replay":          {"internal/keeper", "internal/panics"},

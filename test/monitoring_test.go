@@ -21,7 +21,10 @@ const monitoring = "../examples/monitoring"
 // exposed are the metrics of a running sidecar, with the names of their labels.
 func exposed(t *testing.T) map[string]map[string]bool {
 	t.Helper()
-	o := operate(t, ending)
+	file := filepath.Join(t.TempDir(), "token")
+	o := operate(t, func(caddyfile string) string {
+		return strings.Replace(ending(caddyfile), "refresh_token ", "token_file "+file+"\n\t\t\trefresh_token ", 1)
+	})
 	metrics := make(map[string]map[string]bool)
 	line := regexp.MustCompile(`(?m)^(caddy_oauth2_client_\w+)\{(.*)\} `)
 	label := regexp.MustCompile(`(\w+)="`)
@@ -157,6 +160,8 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 		{"a token", "LamplighterTokenMissing", "caddy_oauth2_client_token_valid" + c + "} 1x20", false},
 		{"unsaved", "LamplighterRecordNotWritten", "caddy_oauth2_client_record_unsaved" + c + "} 1x20", true},
 		{"saved", "LamplighterRecordNotWritten", "caddy_oauth2_client_record_unsaved" + c + "} 0x20", false},
+		{"not written", "LamplighterTokenFileFailed", "caddy_oauth2_client_token_file_failed" + c + `,path="/run/erp"} 1x20`, true},
+		{"written", "LamplighterTokenFileFailed", "caddy_oauth2_client_token_file_failed" + c + `,path="/run/erp"} 0x20`, false},
 		{"outage", "LamplighterRefreshFailing", requests("unavailable") + " 0+2x20\n " + requests("granted") + " 5x20", true},
 		{"one failure, then a token", "LamplighterRefreshFailing", requests("unavailable") + " 0+2x20\n " + requests("granted") + " 5x12 6x7", false},
 		{"all granted", "LamplighterRefreshFailing", requests("unavailable") + " 3x20\n " + requests("granted") + " 0+1x20", false},

@@ -28,6 +28,7 @@ func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
 	}
 	for title, v := range map[string]any{
 		"A client":             adminapi.ClientStatus{},
+		"A token file":         adminapi.TokenFile{},
 		"An event":             adminapi.ClientEvent{},
 		"Requests":             adminapi.RequestCounts{},
 		"A rejection":          adminapi.Rejection{},

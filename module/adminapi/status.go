@@ -27,10 +27,13 @@ const (
 const StateBackoff = "backoff"
 
 // Causes beside ok, of a client whose token is valid and will not be for long, or is of
-// no use: its grant ends soon, or the last ten answers of an upstream rejected it.
+// no use: its grant ends soon, the last ten answers of an upstream rejected it, or one of
+// the files that it is kept in does not hold it.
 const (
-	CauseGrantEnds     = "grant_ends"
-	CauseTokenRejected = "token_rejected"
+	CauseGrantEnds        = "grant_ends"
+	CauseTokenRejected    = "token_rejected"
+	CauseTokenFileFailed  = "token_file_failed"
+	CauseTokenFileExposed = "token_file_exposed"
 )
 
 // HasToken reports whether requests find a token, as ClientStatus.Token tells.
@@ -93,6 +96,9 @@ type ClientStatus struct {
 	// token of its own, because those are kept in memory.
 	Record string `json:"record"`
 
+	// TokenFiles are the files that its token is kept in for other programs.
+	TokenFiles []TokenFile `json:"token_files,omitempty"`
+
 	// Store is the shared store that it is in, as commands name one; absent if it is a file.
 	Store string `json:"store,omitempty"`
 
@@ -137,6 +143,33 @@ type ClientStatus struct {
 	// History holds the last 50 events, oldest first. Only the answer about one
 	// client has it.
 	History []ClientEvent `json:"history,omitempty"`
+}
+
+// TokenFile is a file that a client's token is kept in.
+type TokenFile struct {
+	// Path is where it is.
+	Path string `json:"path"`
+
+	// Format is in which form the token is in it.
+	Format string `json:"format"`
+
+	// Generation is that of the token in it; absent if it says that there is none.
+	Generation uint64 `json:"generation,omitempty"`
+
+	// WrittenAt is when it was written last.
+	WrittenAt time.Time `json:"written_at,omitzero"`
+
+	// Cause says in one word what is wrong with it; absent if all is well.
+	Cause string `json:"cause,omitempty"`
+
+	// Detail says it in a sentence.
+	Detail string `json:"detail,omitempty"`
+
+	// Remedy says what to do about it.
+	Remedy string `json:"remedy,omitempty"`
+
+	// Since is when it was noticed.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // ClientEvent is something that happened to a client.

@@ -45,6 +45,7 @@ const (
 	Upstream      Source = "upstream"
 	Caller        Source = "caller"
 	Order         Source = "order"
+	TokenFile     Source = "token file"
 	Engine        Source = "engine"
 )
 

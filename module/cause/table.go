@@ -5,7 +5,7 @@ import "slices"
 // table is every cause there is. A row that does not pass by itself never says
 // "none needed"; docs/causes.md is made from it (go test ./module/cause -update),
 // and each name has a section in docs/troubleshooting.md.
-var table = slices.Concat(ofTokens, ofRequests)
+var table = slices.Concat(ofTokens, ofTokenFiles, ofRequests)
 
 // ofTokens are why there is no token, or why there may be none soon.
 var ofTokens = []Cause{

@@ -23,6 +23,7 @@ import (
 	"lamplighter/module/observe"
 	"lamplighter/module/records"
 	"lamplighter/module/settings"
+	"lamplighter/module/tokenfile"
 )
 
 // Client is a declared client at work in one configuration.
@@ -49,6 +50,7 @@ type Client struct {
 	log      *observe.Reporter
 	events   *observe.Emitter
 
+	files      *tokenfile.Files   // that its token is kept in, nil if there are none
 	callers    *exchange.Tokens   // nil unless each caller has a token of its own
 	others     map[string]*Client // whose tokens the settings mention
 	dependents []*Client          // which mention this one's
@@ -70,6 +72,9 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 		return nil, err
 	}
 	c.inject.Injections = c.injections
+	c.files = tokenfile.New(c.kind.files, name, func(f tokenfile.State, written bool) {
+		observe.ReportFile(c.log.Logger, name, f, written)
+	})
 	c.server = c.kind.server.Of(name, id)
 	if err := c.server.CheckResolved(); err != nil {
 		return nil, err
@@ -147,7 +152,11 @@ func (c *Client) Start(maxRequests int) {
 		Notify: func(e keeper.Event) {
 			observe.Contain(c.log.Logger, "while an event was told", func() { c.tell(e) })
 		},
+		HandOver: c.files.HandOver(),
 	})
+	if !c.log.Attended { // the files are the instance's
+		c.files.Start(c.keeper)
+	}
 }
 
 // tell tells everybody what happened to the client.
@@ -167,5 +176,6 @@ func (c *Client) tell(e keeper.Event) {
 func (c *Client) Stop() {
 	if c.stopOnce != nil {
 		c.stopOnce()
+		c.files.Stop()
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/records"
 	"lamplighter/module/rejection"
 	"lamplighter/module/settings"
+	"lamplighter/module/tokenfile"
 )
 
 // kind is what clients have in common whose settings differ in nothing but their
@@ -22,6 +23,7 @@ type kind struct {
 	cfg        *settings.Client // with preset and defaults, and identityless
 	injections *inject.Injections
 	rejections *rejection.Rules
+	files      []*tokenfile.Compiled
 	server     *authserver.Server
 	place      records.Place // of their records
 }
@@ -77,7 +79,7 @@ func newKind(ctx caddy.Context, effective, rest *settings.Client, inGeneral json
 	if err != nil {
 		return nil, err
 	}
-	k := &kind{cfg: rest, injections: compiled.Injections, rejections: compiled.Rejections}
+	k := &kind{cfg: rest, injections: compiled.Injections, rejections: compiled.Rejections, files: compiled.Files}
 	if k.server, err = authserver.New(ctx, effective, rest, compiled.Dialect); err != nil {
 		return nil, err
 	}

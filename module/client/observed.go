@@ -38,7 +38,7 @@ func (c *Client) Explain(t grant.Trouble) (detail, remedy string) { return words
 func (s *Set) Observed(yield func(observe.Observed) bool) {
 	for _, c := range s.List() {
 		o := observe.Observed{
-			Name: c.name, GrantType: c.cfg.GrantType, Counts: c.counts, Status: c.state(), Waiting: c.waiting(), CacheEntries: -1,
+			Name: c.name, GrantType: c.cfg.GrantType, Counts: c.counts, Status: c.state(), Waiting: c.waiting(), CacheEntries: -1, Files: c.files.States(),
 		}
 		_, o.LeaseHeld, o.Shared = c.record.Lease()
 		if c.callers != nil {

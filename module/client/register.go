@@ -78,6 +78,9 @@ func (s *Set) register(c *Client) error {
 	if err := s.claimSeed(c); err != nil {
 		return err
 	}
+	if err := s.files.Take(c.name, c.kind.files); err != nil {
+		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
+	}
 	use, err := s.stores.Use(c.place, c.name)
 	if err != nil {
 		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))

@@ -19,6 +19,7 @@ import (
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/records"
+	"lamplighter/module/tokenfile"
 )
 
 // Set are the clients of one configuration, and what they share: kinds, seeds, stores,
@@ -38,6 +39,7 @@ type Set struct {
 	clients map[string]*Client
 	seeds   map[record.Fingerprint]*Client // whose they are; until Start
 	turns   map[string]*keeper.Turns       // by authorization server
+	files   tokenfile.Paths
 	stopped chan struct{}
 }
 
@@ -47,7 +49,7 @@ type Set struct {
 func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int, inGeneral json.RawMessage) *Set {
 	return &Set{
 		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: &kinds{store: inGeneral}, stores: new(records.Stores),
-		flags: observe.AdminFlags(ctx), clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns),
+		flags: observe.AdminFlags(ctx), clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns), files: make(tokenfile.Paths),
 	}
 }
 

@@ -35,5 +35,6 @@ func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 	if t := c.keeper.Current(); t != nil {
 		s.AuthorizationDetailsGranted = authserver.Granted(t.Response)
 	}
+	c.files.Show(&s)
 	return s
 }

@@ -39,6 +39,7 @@ func TestHealthExitCodes(t *testing.T) {
 		"a human is needed":                     {statuses: []adminapi.ClientStatus{ok, waiting, lost}, want: humanNeeded},
 		"a grant is in memory only":             {statuses: []adminapi.ClientStatus{ok, unsaved}, want: humanNeeded},
 		"a grant ends soon":                     {statuses: []adminapi.ClientStatus{ok, ending, retrying}, want: notForLong},
+		"a token file is not written":           {statuses: []adminapi.ClientStatus{ok, {Client: "file", Token: "valid", State: "ok", Cause: "token_file_failed"}}, want: notForLong},
 		"a missing token is worse":              {statuses: []adminapi.ClientStatus{waiting, ending}, want: tokenMissing},
 		"a grant that is lost is worse":         {statuses: []adminapi.ClientStatus{ending, lost}, want: humanNeeded},
 		"ready does not ask for grants":         {statuses: []adminapi.ClientStatus{ending}, ready: true, want: healthy},

@@ -29,8 +29,9 @@ Tells whether the running instance's clients have their access tokens. Exit code
      a client is misconfigured, or waits for its first refresh token
   3  the instance cannot be reached
   4  tokens are valid, and will not be for long, or are of no use: token requests
-     fail, a grant ends soon, the store that replicas share is away, or the last
-     ten answers of an upstream rejected the token
+     fail, a grant ends soon, the store that replicas share is away, the last
+     ten answers of an upstream rejected the token, or a token file cannot be
+     written
 
 Of several clients the worst counts: 2 before 1 before 4.
 
@@ -107,11 +108,14 @@ func healthOf(s adminapi.ClientStatus, readyOnly bool) int {
 	return healthy
 }
 
+// mostlyWell are causes beside ok of clients whose token is not all that it should be.
+var mostlyWell = []string{adminapi.CauseGrantEnds, adminapi.CauseTokenRejected, adminapi.CauseTokenFileFailed, adminapi.CauseTokenFileExposed}
+
 // lastsNotLong reports whether requests that are served now may soon be served no more, or
 // are not served well.
 func lastsNotLong(s adminapi.ClientStatus) bool {
 	away := s.StoreUp != nil && !*s.StoreUp
-	return away || s.State == adminapi.StateBackoff || s.Cause == adminapi.CauseGrantEnds || s.Cause == adminapi.CauseTokenRejected
+	return away || s.State == adminapi.StateBackoff || slices.Contains(mostlyWell, s.Cause)
 }
 
 // worse returns the exit code that counts more.

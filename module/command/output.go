@@ -185,6 +185,9 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	rows.add("asked for", redact.Visible(string(s.AuthorizationDetails)))
 	rows.add("granted", redact.Visible(string(s.AuthorizationDetailsGranted)))
 	rows.add("record", s.Record)
+	for _, f := range s.TokenFiles {
+		rows.add("token file", fileOf(f))
+	}
 	if s.StoreUp != nil {
 		rows.add("store", s.Store+", "+storeOf(s))
 		rows.add("lease", leaseOf(s))
@@ -310,6 +313,19 @@ func holderOf(s adminapi.ClientStatus) string {
 		return "this process"
 	}
 	return cmp.Or(s.LeaseHolder, "nobody")
+}
+
+// fileOf says what a token file holds.
+func fileOf(f adminapi.TokenFile) string {
+	switch {
+	case f.Cause != "":
+		return f.Path + ": " + f.Cause + ": " + f.Detail
+	case f.WrittenAt.IsZero():
+		return f.Path + ": not written yet"
+	case f.Generation == 0:
+		return f.Path + ": says that there is no token"
+	}
+	return fmt.Sprintf("%s: generation %d, as %s", f.Path, f.Generation, f.Format)
 }
 
 // leaseOf says the same in a sentence.

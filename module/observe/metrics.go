@@ -10,6 +10,7 @@ import (
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/tokenfile"
 )
 
 // Names of metrics begin with these.
@@ -54,6 +55,9 @@ type Observed struct {
 
 	// CacheEntries is how many tokens of callers are kept; -1 if they have none.
 	CacheEntries int
+
+	// Files are those that the token is kept in.
+	Files []tokenfile.State
 }
 
 // Register shows clients as they are whenever the registry is asked.
@@ -86,6 +90,7 @@ var (
 	cacheEntries    = desc("cache_entries", "Tokens of callers that are kept, and refusals that are remembered; only of clients whose callers have tokens of their own.")
 	leaseHeld       = desc("lease_held", "1 if this process has the client's lease in a shared store, else 0.")
 	takeoversTotal  = desc("takeovers_total", "Leases that this process took over from a replica that did not renew them.")
+	tokenFileFailed = desc("token_file_failed", "1 if the file could not be written, or was changed by somebody else, so that what reads it may have no valid token; else 0.", "path")
 	recordUnsaved   = desc("record_unsaved", "1 if the newest refresh token could not be written yet, else 0.")
 )
 
@@ -97,7 +102,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		requestsTotal, askedTotal, rejections, refreshDuration, unauthorizedTotal, replayedTotal, storeErrorsTotal,
-		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, recordUnsaved, leaseHeld, takeoversTotal,
+		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, tokenFileFailed, recordUnsaved, leaseHeld, takeoversTotal,
 	} {
 		ch <- d
 	}
@@ -159,6 +164,9 @@ func (c *Observed) collectState(send func(d *prometheus.Desc, value float64, lab
 	}
 	if c.CacheEntries >= 0 {
 		send(cacheEntries, float64(c.CacheEntries))
+	}
+	for _, f := range c.Files {
+		send(tokenFileFailed, oneIf(f.Trouble != nil), f.Path)
 	}
 	if !st.ExpiresAt.IsZero() {
 		send(tokenExpiry, unixSeconds(st.ExpiresAt))

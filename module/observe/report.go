@@ -108,7 +108,7 @@ func (r *Reporter) Report(e Event) bool {
 		if r.failed > 0 {
 			more = []zap.Field{zap.Int("after_failures", r.failed), zap.Duration("failing_for", e.At.Sub(r.began).Round(time.Second))}
 		}
-		*r = Reporter{Logger: r.Logger}
+		r.rows, r.began, r.failed = nil, time.Time{}, 0 // and not the logger, which others use
 		report(r.Logger, e, more...)
 	default:
 		report(r.Logger, e)

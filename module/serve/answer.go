@@ -2,8 +2,6 @@ package serve
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -29,8 +27,7 @@ func (t *Token) of(token *keeper.Token) *rendered {
 	if r := t.rendered.Load(); r != nil && r.token == token {
 		return r
 	}
-	hash := sha256.Sum256([]byte(token.AccessToken))
-	r := &rendered{token: token, generation: fmt.Sprintf("%d-%s", token.Generation, hex.EncodeToString(hash[:4])), header: make(http.Header)}
+	r := &rendered{token: token, generation: token.Mark(), header: make(http.Header)}
 	r.header.Set(headerGeneration, r.generation)
 	r.header.Set("Vary", "Accept, Lamplighter-Token")
 	t.client.Injections().HandOut(r.header, token)

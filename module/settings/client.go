@@ -13,6 +13,7 @@ import (
 
 	"lamplighter/module/inject"
 	"lamplighter/module/rejection"
+	"lamplighter/module/tokenfile"
 )
 
 // Client is one OAuth 2.0 client: a registration at one authorization server and
@@ -374,6 +375,12 @@ type Client struct {
 	// of the handler that uses the client, if they are https, loopback or unix
 	// sockets.
 	Allow []string `json:"allow,omitempty"`
+
+	// Files that the token is kept in, for programs that read one: see `token_file`. Each
+	// replica writes its own. Whoever can read one can use the token, wherever `allow` says
+	// that it may go. Not for a client whose callers have tokens of their own. Default:
+	// none.
+	TokenFile []tokenfile.File `json:"token_file,omitempty"`
 
 	// Where the client's record is kept: a module of the namespace
 	// `oauth2_client.stores`, `{"kind": "file", …}` or that of another kind. Without a

@@ -1,9 +1,13 @@
 package settings
 
 import (
+	"errors"
+	"slices"
+
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/rejection"
+	"lamplighter/module/tokenfile"
 )
 
 // Compiled is what effective settings say, in the form in which others use it.
@@ -11,6 +15,7 @@ type Compiled struct {
 	Injections *inject.Injections      // where the token goes, and where a caller's own is
 	Rejections *rejection.Rules        // which answers say that the token is dead
 	Dialect    *tokenendpoint.Compiled // of the token endpoint
+	Files      []*tokenfile.Compiled   // that the token is kept in
 }
 
 // Compile checks effective settings, and returns what they are compiled to.
@@ -33,6 +38,18 @@ func (c *Client) Compile() (*Compiled, error) {
 	if _, err := c.AllowRules(false); err != nil {
 		return nil, err
 	}
-	compiled.Dialect, err = tokenendpoint.Compile(c.Dialect(compiled.Injections.ResponsePaths()))
+	if compiled.Files, err = c.files(compiled.Injections); err != nil {
+		return nil, err
+	}
+	paths := append(slices.Clone(compiled.Injections.ResponsePaths()), tokenfile.ResponsePaths(compiled.Files)...)
+	compiled.Dialect, err = tokenendpoint.Compile(c.Dialect(paths))
 	return compiled, err
+}
+
+// files are those that the token is kept in.
+func (c *Client) files(in *inject.Injections) ([]*tokenfile.Compiled, error) {
+	if len(c.TokenFile) > 0 && c.PerCaller() {
+		return nil, errors.New("token_file is of no use: each caller has a token of its own, and the client none: remove it")
+	}
+	return tokenfile.Compile(c.TokenFile, in)
 }

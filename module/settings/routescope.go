@@ -48,9 +48,11 @@ func (s RouteScope) Of(client string) string {
 	return client + "." + record.FingerprintOfAll(s.Scope, s.Audience, s.Resource).String()[:8]
 }
 
-// Over lays the route's scope over a client's settings.
+// Over lays the route's scope over a client's settings. The token that comes of it is in
+// no file: those have the client's own.
 func (s RouteScope) Over(c *Client) *Client {
 	own := *c
+	own.TokenFile = nil
 	if len(s.Scope) > 0 {
 		own.Scope = s.Scope
 	}

@@ -71,6 +71,10 @@ type Settings struct {
 
 	// Notify is told what happened, outside any lock and never concurrently.
 	Notify func(Event)
+
+	// HandOver returns when whoever reads the token elsewhere has the newest one, or when
+	// ctx ends: a hold lasts until then. Nil if nobody does.
+	HandOver func(ctx context.Context)
 }
 
 // NotYet is the error of settings that will be there soon without anybody's help.
@@ -316,8 +320,7 @@ func (k *Keeper) next(e grant.Event) {
 	k.publish()
 	switch follows := k.state.GivesWay(); {
 	case k.open != nil && !k.state.Holding() && !follows:
-		k.open()
-		k.open = nil
+		k.endHold()
 	case k.open == nil && follows:
 		k.open = k.gate.shut().open
 	}

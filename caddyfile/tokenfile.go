@@ -1,0 +1,44 @@
+package caddyfile
+
+import (
+	"lamplighter/module/tokenfile"
+)
+
+// tokenFile reads a path, and a block of how the token is kept there.
+func (p *clientParser) tokenFile() error {
+	var f tokenfile.File
+	if !p.AllArgs(&f.Path) {
+		return p.Errf("token_file takes one value, the path of the file; what more there is stands in a block")
+	}
+	seen := make(map[string]bool)
+	for nesting := p.Nesting(); p.NextBlock(nesting); {
+		option := p.Val()
+		if seen[option] {
+			return p.Errf("%s already specified", option)
+		}
+		seen[option] = true
+		field := tokenFileOption(&f, option)
+		if field == nil {
+			return p.Errf("unrecognized subdirective: %s", option)
+		}
+		if err := p.text(field); err != nil {
+			return err
+		}
+	}
+	p.client.TokenFile = append(p.client.TokenFile, f)
+	return nil
+}
+
+// tokenFileOption returns what an option of a token file sets, nil if there is none of
+// that name.
+func tokenFileOption(f *tokenfile.File, option string) *string {
+	switch option {
+	case "format":
+		return &f.Format
+	case "mode":
+		return &f.Mode
+	case "group":
+		return &f.Group
+	}
+	return nil
+}

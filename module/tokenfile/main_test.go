@@ -1,0 +1,10 @@
+package tokenfile_test
+
+import (
+	"os"
+	"testing"
+
+	"lamplighter/module/moduletest"
+)
+
+func TestMain(m *testing.M) { os.Exit(moduletest.Main(m)) }

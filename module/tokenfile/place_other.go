@@ -1,0 +1,11 @@
+//go:build !unix
+
+package tokenfile
+
+import "io/fs"
+
+// checkDirectory checks nothing: who may write to a directory is not in its mode here.
+func checkDirectory(string, fs.FileInfo) error { return nil }
+
+// sameMode knows no modes here.
+func sameMode(fs.FileInfo, fs.FileMode) bool { return true }
