@@ -231,7 +231,7 @@ func (r *reference) rows(typ reflect.Type, path string) (rows string, inherited 
 			continue
 		case f.Anonymous && name == "":
 			more, _ := r.rows(f.Type, path)
-			rows += more
+			rows += unshadowed(more, typ)
 			continue
 		case !f.IsExported() || name == "-":
 			continue
@@ -249,6 +249,22 @@ func (r *reference) rows(typ reflect.Type, path string) (rows string, inherited 
 		rows += fmt.Sprintf("| `%s` | %s | %s |\n", name, kind, strings.ReplaceAll(doc, "|", `\|`))
 	}
 	return rows, inherited
+}
+
+// unshadowed are the rows of an embedded type that the type around it has no member of the
+// same name for.
+func unshadowed(rows string, around reflect.Type) (kept string) {
+	for row := range strings.Lines(rows) {
+		hidden := false
+		for f := range around.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			hidden = hidden || name != "" && strings.HasPrefix(row, "| `"+name+"` |")
+		}
+		if !hidden {
+			kept += row
+		}
+	}
+	return kept
 }
 
 // kind names a Go type as JSON has it.

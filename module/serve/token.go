@@ -143,6 +143,7 @@ func (t *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Ha
 	}
 	asJSON := wantsJSON(r.Header)
 	if !asJSON && !t.headers {
+		t.tell(r, observe.Refused, "token_not_in_header", 0)
 		refuse(w, problem.Refused(http.StatusNotAcceptable, cause.Of("token_not_in_header").With("client", t.Client)))
 		return nil
 	}

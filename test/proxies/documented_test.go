@@ -10,18 +10,24 @@ import (
 	"lamplighter/test/internal/rig"
 )
 
-// documented are the blocks of docs/serving.md in a language, as many as there are to be.
-func documented(t *testing.T, language string, number int) (blocks []string) {
+// page is docs/serving.md.
+func page(t *testing.T) string {
 	t.Helper()
 	root, err := rig.Repository()
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := os.ReadFile(filepath.Join(root, "docs", "serving.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "serving.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, block := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(page), -1) {
+	return string(text)
+}
+
+// documented are the blocks of the page in a language, as many as there are to be.
+func documented(t *testing.T, language string, number int) (blocks []string) {
+	t.Helper()
+	for _, block := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(page(t), -1) {
 		blocks = append(blocks, block[1])
 	}
 	if len(blocks) != number {

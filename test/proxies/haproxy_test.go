@@ -61,7 +61,7 @@ func TestHAProxyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	for _, s := range sites {
-		all.Go(func() { load(t, s.site, s.rotations) })
+		all.Go(func() { load(t, s.site, s.rotations, 0) })
 	}
 	all.Wait()
 }

@@ -84,7 +84,7 @@ func TestNginxAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 		if s.cached {
 			rotations = 10
 		}
-		all.Go(func() { load(t, s.site, rotations) })
+		all.Go(func() { load(t, s.site, rotations, *requests) })
 	}
 	all.Wait()
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -179,34 +180,31 @@ func runLamplighter(t *testing.T, sites ...*site) *rig.Process {
 }
 
 // load calls the proxy of a site on some connections until its token was replaced so many
-// times, and returns how many requests there were and how many failed.
-func load(t *testing.T, s *site, rotations int) (requests, failed int) {
+// times, and there were so many requests. None may fail.
+func load(t *testing.T, s *site, rotations, least int) {
 	t.Helper()
 	const connections = 4
 	until := s.server.rotations() + rotations
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: rig.Patience}
 	defer client.CloseIdleConnections()
-	var mu sync.Mutex
+	var made, failed atomic.Int64
 	var all sync.WaitGroup
 	for c := range connections {
 		all.Go(func() {
-			for n := 0; s.server.rotations() < until && t.Context().Err() == nil; n++ {
+			for n := 0; (s.server.rotations() < until || made.Load() < int64(least)) && t.Context().Err() == nil; n++ {
 				why := call(client, s, c, n)
-				mu.Lock()
-				if requests++; why != "" {
-					if failed++; failed <= 5 {
-						t.Errorf("%s: %s", s.name, why)
-					}
+				made.Add(1)
+				if why != "" && failed.Add(1) <= 5 {
+					t.Errorf("%s: %s", s.name, why)
 				}
-				mu.Unlock()
 			}
 		})
 	}
 	all.Wait()
+	rotations += s.server.rotations() - until
 	s.server.mu.Lock()
 	defer s.server.mu.Unlock()
-	t.Logf("%s: %d requests over %d rotations, %d failed, %d rejected by the API", s.name, requests, rotations, failed, s.server.rejected)
-	return requests, failed
+	t.Logf("%s: %d requests over %d rotations, %d failed, %d rejected by the API", s.name, made.Load(), rotations, failed.Load(), s.server.rejected)
 }
 
 // call makes one, every other one with a body, and says what is wrong with its answer.

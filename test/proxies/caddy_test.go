@@ -1,0 +1,40 @@
+package proxies
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"lamplighter/test/internal/rig"
+)
+
+var forwardAuth = regexp.MustCompile("(?ms)^```caddyfile\n(http://:8080 \\{\n\tforward_auth .*?)^```$")
+
+// TestCaddyAsksForTheTokenWhileItIsReplaced: Caddy's own forward_auth, with the configuration of
+// the page. What its callers send neither keeps them from their answer nor forces a refresh.
+func TestCaddyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
+	t.Parallel()
+	sites := []*site{
+		{name: "until_expiry", server: newServer(t, true, time.Second, 0), block: "forwarded"},
+		{name: "none", server: newServer(t, false, 2*time.Second, 6<<10), settings: "quiesce 500ms", block: "forwarded"},
+	}
+	runLamplighter(t, sites...)
+	for _, s := range sites {
+		found := forwardAuth.FindStringSubmatch(page(t))
+		if found == nil {
+			t.Fatal("the page has no block with forward_auth")
+		}
+		dir := rig.Home(t)
+		rig.Write(t, dir, "Caddyfile", "{\n\tadmin off\n}\n"+replaced(t, found[1], "unix//run/lamplighter/token.sock", "unix/"+s.socket,
+			"http://:8080 {", "http://:"+s.address[strings.LastIndexByte(s.address, ':')+1:]+" {\n\tbind 127.0.0.1", "https://erp.example.com", s.server.API.URL))
+		rig.RunSidecar(t, dir, s.address)
+	}
+	for _, s := range sites {
+		if got := visit(t, s.address, "/orders", "Lamplighter-Token", "no", "Lamplighter-Rejected", "1-00000000", "Authorization", "Bearer of the visitor",
+			"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site", "Accept", "application/json", "Host", "shop.example.com"); got != 200 {
+			t.Errorf("%s: got %d", s.name, got)
+		}
+		load(t, s, 10, 0)
+	}
+}
