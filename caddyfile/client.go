@@ -43,6 +43,12 @@ import (
 //	    client_assertion           <assertion>
 //	    client_assertion_type      jwt-bearer|jwt-spiffe|<uri>
 //	    assertion_audience         issuer|token_endpoint
+//	    dpop {
+//	        key    <key>
+//	        alg    ES256|EdDSA|Ed25519|PS256|RS256
+//	        bearer allow
+//	        htu    <base>
+//	    }
 //	    claim                      <name> <value>
 //	    assertion                  <jwt>
 //	    subject_token              <token>
@@ -199,10 +205,9 @@ func (p *clientParser) setting() error {
 	case "allow_http":
 		c.AllowHTTP = true
 		return p.end()
-	case "tls":
-		return p.tls()
-	case "store":
-		return p.store()
+	}
+	if block, ok := map[string]func() error{"dpop": p.dpop, "store": p.store, "tls": p.tls}[setting]; ok {
+		return block()
 	}
 	if field, ok := p.texts()[setting]; ok {
 		return p.text(field)

@@ -25,7 +25,8 @@ var update = flag.Bool("update", false, "write the rules of the linter anew")
 // arrows says of each room below module what it may import of ours, from the highest to
 // the lowest. A room with the whole of internal is in its list as "internal".
 var arrows = map[string][]string{
-	"proxy": {".", "cause", "client", "destination", "doctor", "guard", "inject", "internal/keeper", "internal/target", "internal/redact", "keypair", "listen", "observe", "placeholder", "problem", "replay", "settings", "unavailable"},
+	"proxy": {".", "cause", "client", "destination", "doctor", "guard", "inject", "internal/keeper", "internal/target", "internal/redact", "keypair", "listen", "observe", "placeholder", "problem", "prover", "replay", "settings", "unavailable"},
+	"prover": {"inject", "internal/dpop", "internal/keeper", "rejection"},
 	"serve": {".", "cause", "client", "guard", "internal/grant", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
 	"admin": {".", "adminapi", "client", "internal/redact"},
 	".":     {"adminapi", "client", "doctor", "listen", "login", "observe", "placeholder", "settings"},
@@ -35,19 +36,19 @@ var arrows = map[string][]string{
 	},
 	"listen": nil,
 	"client": {
-		"adminapi", "authserver", "exchange", "inject", "internal/grant", "internal/keeper", "internal/panics", "internal/record",
+		"adminapi", "authserver", "exchange", "inject", "internal/dpop", "internal/grant", "internal/keeper", "internal/panics", "internal/record",
 		"internal/redact", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings", "tokenfile",
 	},
 	"records": {
 		"adminapi", "internal/carry", "internal/durable", "internal/encryption", "internal/filestore", "internal/keeper", "internal/ledger", "internal/record",
 		"internal/recordstore", "internal/redact", "placeholder", "settings", "store/guest",
 	},
-	"login":           {"adminapi", "authserver", "cause", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
+	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
 	"command":         {"adminapi", "internal/target", "internal/redact", "placeholder", "settings"}, // see TestCommandsKnowNoSettings
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem"},
-	"authserver":      {"cause", "internal/grant", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
-	"settings":        {"inject", "internal/target", "internal/presets", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection", "tokenfile"},
+	"authserver":      {"cause", "internal/dpop", "internal/grant", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
+	"settings":        {"inject", "internal/dpop", "internal/target", "internal/presets", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection", "tokenfile"},
 	"tokenfile":       {"adminapi", "cause", "inject", "internal/keeper", "internal/panics", "internal/redact", "tokenformat"},
 	"tokenformat":     nil,
 	"exchange":        {"adminapi", "internal/keeper", "internal/percaller", "internal/tokenendpoint"},

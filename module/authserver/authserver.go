@@ -82,6 +82,7 @@ type Client struct {
 	discovery *discovered // nil without an issuer
 	secret    secretChoice
 	assertion lastAssertion
+	proofs    proofs
 }
 
 // Identity is what tells the client from others of its server.

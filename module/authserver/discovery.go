@@ -103,6 +103,7 @@ func (c *Client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
 	}
 	m, err := c.issuerMetadata(ctx)
 	ask.URL, ask.Setting, ask.AuthMethodsSupported = m.TokenEndpoint, "issuer", m.TokenEndpointAuthMethodsSupported
+	ask.ProofAlgs = m.DPoPSigningAlgValuesSupported
 	return err
 }
 
@@ -110,6 +111,9 @@ func (c *Client) locate(ctx context.Context, ask *tokenendpoint.Request) error {
 func (c *Client) Do(ctx context.Context, ask tokenendpoint.Request) tokenendpoint.Answer {
 	if err := c.locate(ctx, &ask); err != nil {
 		return notLocated(err)
+	}
+	if err := c.prove(&ask); err != nil {
+		return unproven(err)
 	}
 	answer, again := c.authenticated(ctx, c.endpoint, ask)
 	if again && c.cfg.PerCaller() { // no keeper asks again, and no refresh token is presented
@@ -125,6 +129,12 @@ func notLocated(err error) tokenendpoint.Answer {
 		a.Cause, a.Detail, a.Remedy, a.Passes = why.Cause, why.Detail, why.Remedy, why.Passes
 	}
 	return a
+}
+
+// unproven is what comes of a key that cannot be used.
+func unproven(err error) tokenendpoint.Answer {
+	why := cause.Of(tokenendpoint.CauseInvalidRequest)
+	return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: why.Name, Detail: redact.Text("dpop: " + err.Error()), Remedy: why.Remedy}
 }
 
 // authenticated makes one request with the client secret that is in use, and

@@ -40,6 +40,11 @@ func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, ed
 		ask.AssertionAudience = cmp.Or(ask.AssertionAudience, ask.URL)
 		ask.URL, ask.Setting = endpoint, "the setting of that endpoint"
 	}
+	if endpoint == "" { // no other one wants proofs
+		if err := c.prove(&ask); err != nil {
+			return tokenendpoint.Answer{}, err
+		}
+	}
 	ask.Params = params
 	ask.Username, ask.Password, ask.Assertion = "", "", ""
 	ask.SubjectToken, ask.SubjectTokenType, ask.ActorToken, ask.ActorTokenType, ask.RequestedTokenType = "", "", "", "", ""

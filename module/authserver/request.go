@@ -83,6 +83,10 @@ func (c *Client) resolve(r *placeholder.Resolver) (*tokenendpoint.Request, error
 		req.SubjectToken = r.Value("subject_token", cfg.SubjectToken)
 	}
 	redact.Remember(req.ClientSecret, req.ClientSecretNext, req.Password, req.PrivateKey, req.Assertion, req.ActorToken, req.SubjectToken)
+	var err error
+	if req.ProofKey, err = c.ownKey(r); err != nil {
+		return nil, err
+	}
 	if r.Err != nil {
 		return nil, r.Err
 	}
@@ -126,7 +130,7 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 // was supplied, and seedFault why what was supplied is none.
 func (c *Client) Inputs(req *tokenendpoint.Request, seed, seedFault string) grant.Inputs {
 	return grant.Inputs{
-		Seed: seed, SeedFault: seedFault, Binding: c.Binding(req), Credentials: c.credentials(req), Outdated: c.outdated(req),
+		Seed: seed, SeedFault: seedFault, Binding: c.Binding(req), Credentials: c.credentials(req), Outdated: c.outdated(req), Proof: c.proof(req),
 	}
 }
 
@@ -147,6 +151,7 @@ func (c *Client) credentials(req *tokenendpoint.Request) uint64 {
 		req.URL, c.cfg.Issuer, req.ClientID, req.ClientSecret, req.ClientSecretNext, req.PrivateKey, req.KeyID, req.Certificate, req.Claims,
 		req.Username, req.Scope, req.Audience, req.Resource, c.cfg.Param, req.Header, c.cfg.ClientAssertion, c.cfg.AssertionAudience, req.AuthorizationDetails,
 		d.Method, d.ParamsIn, d.AuthMethod, d.AssertionType, d.SigningAlg, d.BasicEncoding, d.GrantType, d.ParamNames,
+		c.cfg.DPoP, c.proof(req).Key,
 	})
 	return maphash.Bytes(credentialsSeed, b)
 }

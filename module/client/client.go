@@ -113,6 +113,7 @@ func (c *Client) Warnings() (list []string) {
 		list = append(list, fmt.Sprintf("%v; it is needed at the first start, as long as there is no record of the grant", c.seedErr))
 	}
 	list = append(list, c.allSettings().Warnings()...)
+	list = append(list, c.server.ProofWarnings()...)
 	if c.inject.NamesCallerInURL() {
 		list = append(list, "subject_token: access logs show the query, and so the callers' tokens; use {http.request.header.<name>}, or filter the log with 'format filter'")
 	}

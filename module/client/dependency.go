@@ -17,6 +17,9 @@ func (s *Set) connect(c *Client) error {
 		if other == nil || other.inPlace {
 			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: no global option declares client %s: add 'oauth2_client %s { … }'", c.name, name, name, name))
 		}
+		if err := other.cfg.WithoutProofs(); err != nil {
+			return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: {oauth2_client.%s.access_token}: client %s: %w", c.name, name, name, err))
+		}
 		if c.others == nil {
 			c.others = make(map[string]*Client)
 		}

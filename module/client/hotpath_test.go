@@ -32,8 +32,8 @@ func clientWithToken(tb testing.TB, name string, drain bool) *Client {
 	stop := c.keeper.Start(keeper.Settings{
 		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {
-			return keeper.Inputs{Ask: func(_ context.Context, _ string, beforeSend func() error) tokenendpoint.Answer {
-				if err := beforeSend(); err != nil {
+			return keeper.Inputs{Ask: func(_ context.Context, q keeper.Request) tokenendpoint.Answer {
+				if err := q.BeforeSend(); err != nil {
 					tb.Error(err)
 				}
 				return tokenendpoint.Answer{Outcome: tokenendpoint.Granted, AccessToken: "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJlcnAifQ", ExpiresIn: time.Hour}

@@ -31,9 +31,9 @@ func (c *Client) inputs() (keeper.Inputs, error) {
 	return keeper.Inputs{
 		Inputs: c.server.Inputs(req, seed, fault),
 		Revoke: c.server.Revocation(c.TokenOf),
-		Ask: func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer {
+		Ask: func(ctx context.Context, q keeper.Request) tokenendpoint.Answer {
 			ask := *req
-			ask.RefreshToken, ask.BeforeSend = refreshToken, beforeSend
+			ask.RefreshToken, ask.KnownKey, ask.Keyed, ask.BeforeSend = q.RefreshToken, q.Key, q.Keyed, q.BeforeSend
 			return c.traced(ctx, &ask)
 		},
 	}, nil

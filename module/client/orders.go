@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/dpop"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 )
@@ -41,9 +42,10 @@ func (c *Client) Keepable(ctx context.Context) error {
 	return fmt.Errorf("%s; %s", detail, remedy)
 }
 
-// Keep imports what a log-in yields, and returns what the server says to it.
-func (c *Client) Keep(ctx context.Context, refreshToken string) (*adminapi.OrderResult, error) {
-	return c.Import(ctx, refreshToken, true, false)
+// Keep imports what a log-in yields, with the key that it proved, nil without one, and returns
+// what the server says to it.
+func (c *Client) Keep(ctx context.Context, refreshToken string, key *dpop.Key) (*adminapi.OrderResult, error) {
+	return c.result(c.keeper.ImportBound(ctx, refreshToken, key, true))
 }
 
 func (c *Client) result(r keeper.Result, err error) (*adminapi.OrderResult, error) {

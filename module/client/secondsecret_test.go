@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/settings"
 )
@@ -35,7 +36,7 @@ func refusing(t *testing.T, status int, body string, requests int) (outcomes []t
 		if err != nil {
 			t.Fatal(err)
 		}
-		outcomes = append(outcomes, inputs.Ask(t.Context(), "the-refresh-token", func() error { return nil }).Outcome)
+		outcomes = append(outcomes, inputs.Ask(t.Context(), keeper.Request{RefreshToken: "the-refresh-token", BeforeSend: func() error { return nil }}).Outcome)
 	}
 	return outcomes, secrets
 }

@@ -17,6 +17,7 @@ func TestCaddyfileOfTheDemoIsFormattedAndAdapts(t *testing.T) {
 	for name, config := range map[string]string{
 		"as by default":          demo.Caddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/demo"),
 		"a directory with space": demo.Caddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/my demo"),
+		"with proofs":            demo.ProvingCaddyfile("127.0.0.1:8080", "127.0.0.1:9801", "127.0.0.1:9802", "/tmp/demo"),
 		"IPv6":                   demo.Caddyfile("[::1]:8080", "[::1]:9801", "[::1]:9802", "/tmp/demo"),
 	} {
 		t.Run(name, func(t *testing.T) {

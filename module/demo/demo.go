@@ -9,7 +9,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -107,9 +106,6 @@ func newDemo(fl caddycmd.Flags) (*demo, error) {
 
 // check refuses what nobody else may reach, and what a Caddyfile cannot hold.
 func (d *demo) check() error {
-	if d.dpop && !d.serverOnly {
-		return errors.New("--dpop is for --server-only")
-	}
 	if strings.ContainsAny(string(d.dir), "{}\"`\n") {
 		return fmt.Errorf("the path %s holds characters that a Caddyfile cannot: choose another with --dir", d.dir)
 	}

@@ -68,10 +68,18 @@ http://:%s {
 			client_id %s
 			client_secret %s
 			refresh_token %s
-		}
+%s		}
 	}
 }
-`, port, host, d.api, d.authorizationServer, clientID, dir.placeholder(clientSecretName), dir.placeholder(refreshTokenName))
+`, port, host, d.api, d.authorizationServer, clientID, dir.placeholder(clientSecretName), dir.placeholder(refreshTokenName), d.possession())
+}
+
+// possession are the settings of a client whose servers demand proofs.
+func (d *demo) possession() string {
+	if !d.dpop {
+		return ""
+	}
+	return "\t\t\tdpop\n"
 }
 
 func (dir directory) placeholder(name string) string {
@@ -96,6 +104,9 @@ func (dir directory) keepCaddyfile(d *demo) error {
 	tokens, err := caddyfile.Tokenize(there, path)
 	if err != nil {
 		return err
+	}
+	if has := slices.ContainsFunc(tokens, func(t caddyfile.Token) bool { return t.Text == "dpop" }); has != d.dpop {
+		return fmt.Errorf("%s is of a demo with or without --dpop, and this is the other kind: start over with --fresh, or choose another directory", path)
 	}
 	_, port, _ := net.SplitHostPort(d.listen)
 	for _, wanted := range []struct{ flag, text string }{

@@ -52,6 +52,9 @@ func (o *output) introduceServers(d *demo) {
 	if o.json {
 		return
 	}
+	if d.dpop {
+		fmt.Fprintln(o.w, "Each token request, and each request of the API, needs a proof of possession (DPoP).")
+	}
 	fmt.Fprintf(o.w, `An authorization server with the rules of Tencent EIAM, and an API that accepts
 nothing but its current access token, which lives %v.
 

@@ -53,6 +53,7 @@ type Injections struct {
 type Place struct {
 	In, Name string // as those of the Injection
 	template []piece
+	usual    bool     // whose scheme is the token's
 	reading  *reading // of the name of a parameter or cookie
 	alike    bool     // another header may be taken for this one
 }
@@ -75,11 +76,12 @@ var usualInjection = []Injection{{In: "header", Name: "Authorization", Value: "B
 // where a caller's own token is, nil unless it is exchanged.
 func Compile(list []Injection, subject *Subject) (*Injections, error) {
 	in := &Injections{subject: subject}
-	if len(list) == 0 {
+	usual := len(list) == 0
+	if usual {
 		list = usualInjection
 	}
 	for _, inj := range list {
-		p := Place{In: cmp.Or(inj.In, "header"), Name: inj.Name}
+		p := Place{In: cmp.Or(inj.In, "header"), Name: inj.Name, usual: usual}
 		if err := p.check(); err != nil {
 			return nil, fmt.Errorf("inject: %w", err)
 		}
@@ -200,6 +202,9 @@ func (p *piece) of(t *keeper.Token) string {
 
 // render returns what goes into a place, "" if something of it is not there.
 func (p *Place) render(t *keeper.Token) string {
+	if p.usual && t.Key != nil { // RFC 9449 section 7.1
+		return "DPoP " + t.AccessToken
+	}
 	var b strings.Builder
 	for i := range p.template {
 		text := p.template[i].of(t)

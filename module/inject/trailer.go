@@ -35,7 +35,7 @@ func (b *cleanTrailerBody) Read(p []byte) (int, error) {
 
 func (in *Injector) cleanTrailer(trailer http.Header) {
 	for key := range trailer {
-		if alikeHeader(key, "Authorization") || alikeHeader(key, "Proxy-Authorization") || isOurs(key) {
+		if alikeHeader(key, "Authorization") || alikeHeader(key, "Proxy-Authorization") || alikeHeader(key, ProofHeader) || isOurs(key) {
 			delete(trailer, key)
 			continue
 		}

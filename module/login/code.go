@@ -44,6 +44,9 @@ func (c *Client) beginCode(ctx context.Context, redirectURI string) (*adminapi.L
 	if under.issuer, under.namesIssuer, err = c.Server.Answers(ctx); err != nil {
 		return nil, err
 	}
+	if under.proves, err = c.Server.ProofThumbprint(ctx, settings); err != nil {
+		return nil, err
+	}
 	state := remember(under)
 	params := under.request(settings, state)
 	p, err := c.push(ctx, params)
@@ -66,13 +69,13 @@ func (c *Client) beginCode(ctx context.Context, redirectURI string) (*adminapi.L
 }
 
 // request are the parameters of an authorization request, but for client_id (RFC 6749
-// section 4.1.1, RFC 7636 section 4.3).
+// section 4.1.1, RFC 7636 section 4.3, RFC 9449 section 10).
 func (under *underWay) request(settings *tokenendpoint.Request, state string) map[string][]string {
 	challenge := sha256.Sum256([]byte(under.verifier))
 	params := make(map[string][]string)
 	for name, value := range map[string]string{
 		"response_type": "code", "redirect_uri": under.redirectURI,
-		"scope": strings.Join(settings.Scope, " "), "state": state, "authorization_details": settings.AuthorizationDetails,
+		"scope": strings.Join(settings.Scope, " "), "state": state, "authorization_details": settings.AuthorizationDetails, "dpop_jkt": under.proves,
 		"code_challenge": base64.RawURLEncoding.EncodeToString(challenge[:]), "code_challenge_method": "S256",
 	} {
 		if value != "" {

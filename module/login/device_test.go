@@ -15,6 +15,7 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/authserver"
+	"lamplighter/module/internal/dpop"
 	"lamplighter/module/internal/keyfiles"
 	"lamplighter/module/settings"
 )
@@ -24,7 +25,7 @@ type keeping func()
 
 func (keeping) Keepable(context.Context) error { return nil }
 
-func (k keeping) Keep(context.Context, string) (*adminapi.OrderResult, error) {
+func (k keeping) Keep(context.Context, string, *dpop.Key) (*adminapi.OrderResult, error) {
 	k()
 	return new(adminapi.OrderResult), nil
 }

@@ -13,6 +13,7 @@ import (
 	"lamplighter/module/adminapi"
 	"lamplighter/module/authserver"
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/dpop"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/settings"
@@ -23,8 +24,9 @@ type Keeper interface {
 	// Keepable returns an error, fit for people, if a refresh token could not be kept now.
 	Keepable(ctx context.Context) error
 
-	// Keep imports a refresh token, and returns what the server says to it.
-	Keep(ctx context.Context, refreshToken string) (*adminapi.OrderResult, error)
+	// Keep imports a refresh token that was obtained with proofs of a key, nil if it was not,
+	// and returns what the server says to it.
+	Keep(ctx context.Context, refreshToken string, key *dpop.Key) (*adminapi.OrderResult, error)
 }
 
 // Client is whom a human logs in for.
@@ -103,7 +105,7 @@ func (c *Client) loggedIn(ctx context.Context, a tokenendpoint.Answer) (*adminap
 		}
 		return nil, fmt.Errorf("client %s: the log-in failed: %s", c.Name, c.failure(a))
 	}
-	result, err := c.Keeper.Keep(ctx, a.RefreshToken)
+	result, err := c.Keeper.Keep(ctx, a.RefreshToken, a.Proved)
 	if err != nil {
 		return nil, err
 	}

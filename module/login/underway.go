@@ -23,6 +23,7 @@ type underWay struct {
 	namesIssuer bool   // whose answers say whose they are
 	verifier    string
 	deviceCode  string
+	proves      string // the thumbprint of the key that its token is to be bound to, "" for none
 	trouble     string // why the last answer was no help, "" if it was one
 	interval    time.Duration
 	ends        time.Time

@@ -39,6 +39,9 @@ type Sidecar struct {
 	Dir     string
 	Address string
 	Log     string
+
+	// Configure, unless it is nil, is told of the server of ServeOver before that starts.
+	Configure func(*http.Server)
 }
 
 // NewSidecar prepares one in a folder of its own, with the secrets of a client in files.
@@ -126,6 +129,9 @@ func (s *Sidecar) ServeOver(kind string) (transport string) {
 	api := httptest.NewUnstartedServer(http.HandlerFunc(s.AS.ServeAPI))
 	s.T.Cleanup(api.Close)
 	s.AS.API = api
+	if s.Configure != nil {
+		s.Configure(api.Config)
+	}
 	switch kind {
 	case "https with http/1.1", "https with http/2":
 		api.EnableHTTP2 = kind == "https with http/2"

@@ -84,6 +84,9 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 		return err
 	}
 	h.values = observe.NewPlaceholders(h.client.Name())
+	if err := h.client.Settings().WithoutProofs(); err != nil {
+		return fmt.Errorf("client %s: %w", h.Client, err)
+	}
 	for _, p := range h.client.Injections().Places() {
 		if p.In == "header" && slices.Contains(hopByHop, p.Name) {
 			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.Name)

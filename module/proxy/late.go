@@ -11,12 +11,14 @@ import (
 
 	"lamplighter/module/client"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/prover"
 )
 
 // A request may wait for a connection, and its token may expire or be replaced
 // meanwhile. So the token is chosen again when the connection is there, for each attempt
 // that net/http makes. That costs more than all the rest, and is left out where nobody
-// waits for so long.
+// waits for so long. The proof of a token that is bound to a key is made then, too: net/http
+// sends a request again by itself, and nothing that is signed may be sent twice.
 
 // connectionPatience is how long a request waits for a connection at the very most, unless
 // the number of connections is limited: a dial and a TLS handshake take less.
@@ -35,8 +37,9 @@ type late struct {
 	pass      *client.Pass
 	out       *http.Request   // as it is sent
 	bound     *http.Transport // the connections of the token's certificate, nil without
+	proofs    *prover.Proofs  // nil unless the token may be bound to a key
 	callOff   context.CancelCauseFunc
-	err       error // there was no token: nothing was sent
+	err       error // there was no token, or no proof: nothing was sent
 }
 
 // watch returns the request so that its token is chosen again.
@@ -51,6 +54,9 @@ func (l *late) watch() *http.Request {
 func (l *late) gotConn(info httptrace.GotConnInfo) {
 	if l.err == nil {
 		l.err = l.choose()
+	}
+	if l.err == nil && l.proofs != nil {
+		l.err = l.proofs.Put(l.out, l.pass.Token())
 	}
 	if l.err == nil {
 		return

@@ -13,6 +13,7 @@ type outcome struct {
 	is         observe.Outcome
 	cause      string // why it was not sent
 	generation uint64 // of the token that it was sent with
+	ofProof    bool   // its answer is about the proof that went along, and says nothing of the token
 }
 
 // sent says that the request goes to its upstream.

@@ -29,6 +29,7 @@ import (
 	"lamplighter/module/keypair"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/prover"
 	"lamplighter/module/replay"
 	"lamplighter/module/settings"
 	"lamplighter/module/unavailable"
@@ -78,6 +79,7 @@ type Transport struct {
 	audit        *zap.Logger       // nil without Audit
 	bound        *boundConnections // nil without a certificate
 	client       *client.Client
+	prover       *prover.Prover
 	checks       *reverseproxy.ActiveHealthChecks
 	destinations *destination.Destinations
 	logger       *zap.Logger
@@ -104,6 +106,9 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	}
 	if t.client, err = app.(*module.App).Scoped(t.client, t.RouteScope, t.DeclaredAt); err != nil {
 		return err
+	}
+	if t.prover, err = t.newProver(); err != nil {
+		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: %w", t.Client, err))
 	}
 	t.logger, t.values = ctx.Logger(), observe.NewPlaceholders(t.client.Name())
 	t.refusals = observe.NewRefusals(t.logger)
@@ -232,12 +237,13 @@ func (t *Transport) roundTrip(req *http.Request, o *outcome) (*http.Response, er
 		p.Prove()
 	}
 
-	res, rejected, err := t.send(first, &p, o)
+	t.askFirst(req, &p, body)
+	res, rejected, err := t.send(first, &p, body, o)
 	if rejected {
 		res, rejected, err = t.replay(req, res, &p, body, o)
 	}
 	switch {
-	case err != nil, o.generation == 0, isHealthCheck(req): // nobody's answer
+	case err != nil, o.generation == 0, o.ofProof, isHealthCheck(req): // nobody's answer, or none about the token
 	case rejected:
 		p.Denied(req, res, t.upstream(req))
 	default:
@@ -262,7 +268,7 @@ func (t *Transport) replay(req *http.Request, res *http.Response, p *client.Pass
 			return res, false, err
 		}
 	}
-	again, ok := replay.AfterRejection(req, res, p, body)
+	again, ok := replay.AfterRejection(req, res, p, body, p.Token().Key != nil) // whose proof may be refused, too
 	if !ok {
 		return res, true, nil
 	}
@@ -271,7 +277,7 @@ func (t *Transport) replay(req *http.Request, res *http.Response, p *client.Pass
 		res, err = t.withoutToken(again, err, o)
 		return res, false, err
 	}
-	return t.send(again, p, o)
+	return t.send(again, p, body, o)
 }
 
 // withFormer sends a request again whose token was rejected although it has only just
@@ -284,7 +290,7 @@ func (t *Transport) withFormer(req *http.Request, res *http.Response, former cli
 		return res, false, nil
 	}
 	former.Replayed()
-	return t.send(again, &former, o)
+	return t.send(again, &former, body, o)
 }
 
 // answer is the outcome of a round trip, unless it failed for the caller's body.
@@ -298,19 +304,44 @@ func (t *Transport) answer(req *http.Request, callers *callersBody, res *http.Re
 	return nil, err
 }
 
-// send makes one round trip with a token, and reports whether the answer rejects it.
-// Nobody above sees the copy of the request that carries it, so nobody can log it.
-func (t *Transport) send(req *http.Request, p *client.Pass, o *outcome) (res *http.Response, rejected bool, err error) {
-	out := p.Into(req)
+// send sends a request with a token, and reports whether the answer rejects that. Where the token
+// is bound to a key, it is sent again while an answer says what its proof is to say.
+func (t *Transport) send(req *http.Request, p *client.Pass, body *replay.Body, o *outcome) (res *http.Response, rejected bool, err error) {
 	o.sent(p.Token().Generation)
+	proofs := t.proofsOf(p.Token())
+	for {
+		var verdict prover.Verdict
+		res, verdict, err = t.once(req, p, proofs)
+		if err == nil && verdict.Again {
+			if again, ok := replay.Anew(req, res, body, true); ok {
+				req = again
+				continue
+			}
+		}
+		p.Answered()
+		if err != nil {
+			return t.failed(req, err, o)
+		}
+		if o.ofProof = verdict.Cause != ""; o.ofProof {
+			t.tellOfProof(verdict)
+			return res, false, nil
+		}
+		return res, p.Rejects(req, res), nil
+	}
+}
+
+// once makes one round trip. Nobody above sees the copy of the request that carries the token, so
+// nobody can log it.
+func (t *Transport) once(req *http.Request, p *client.Pass, proofs *prover.Proofs) (res *http.Response, v prover.Verdict, err error) {
+	out := p.Into(req)
 	keepHost(out)
 	var bound *http.Transport
 	if t.bound != nil {
 		bound = t.bound.of(p.Token())
 	}
 	var l *late
-	if t.mayOutlast(p.Token()) {
-		l = &late{transport: t, pass: p, out: out, bound: bound}
+	if proofs != nil || t.mayOutlast(p.Token()) {
+		l = &late{transport: t, pass: p, out: out, bound: bound, proofs: proofs}
 		out = l.watch()
 	}
 	if bound == nil {
@@ -322,20 +353,34 @@ func (t *Transport) send(req *http.Request, p *client.Pass, o *outcome) (res *ht
 	if err == nil {
 		err = checkAnswer(req, res)
 	}
-	p.Answered()
 	if err != nil && l != nil && l.err != nil {
-		res, err = t.withoutToken(req, l.err, o)
-		return res, false, err
+		return nil, v, &notChosen{l.err}
 	}
 	t.record(req, p.Token(), res, err)
+	if err != nil {
+		return nil, v, err
+	}
+	if proofs != nil {
+		v = proofs.Read(out, res, p.Token())
+	}
+	res.Request = req
+	return res, v, nil
+}
+
+// notChosen is the error of a request that was not written, since there was no token for it any
+// more when its connection was there.
+type notChosen struct{ error }
+
+// failed is what becomes of a request that has no answer.
+func (t *Transport) failed(req *http.Request, err error, o *outcome) (*http.Response, bool, error) {
+	if none, ok := errors.AsType[*notChosen](err); ok {
+		res, err := t.withoutToken(req, none.error, o)
+		return res, false, err
+	}
 	if denied, ok := errors.AsType[*target.ProxyDenied](err); ok {
 		return t.deniedProxy(req, denied, o), false, nil
 	}
-	if err != nil {
-		return nil, false, err
-	}
-	res.Request = req
-	return res, p.Rejects(req, res), nil
+	return nil, false, err
 }
 
 // withoutToken answers a request for which there is no token.

@@ -1,6 +1,7 @@
 package rejection
 
 import (
+	"iter"
 	"net/http"
 	"strings"
 )
@@ -25,27 +26,44 @@ func namesInvalidToken(fields []string) (found bool) {
 	return found
 }
 
-// eachError yields the error codes of challenges for tokens, until it is told to stop. A
-// WWW-Authenticate field may hold several challenges, and there may be several fields
-// (RFC 9110 section 11.6.1).
+// eachError yields the error codes of challenges for tokens, until it is told to stop.
 func eachError(fields []string, yield func(code string) bool) {
-	for _, field := range fields {
-		scheme := ""
-		for rest := strings.TrimLeft(field, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
-			name, after := token(rest)
-			if name == "" {
-				rest = rest[1:] // it is none, and no reason to give up
-				continue
-			}
-			value, more, isParam := parameter(after)
-			if !isParam {
-				scheme, rest = name, after
-				continue
-			}
-			rest = more
-			forTokens := strings.EqualFold(scheme, "Bearer") || strings.EqualFold(scheme, "DPoP")
-			if forTokens && strings.EqualFold(name, "error") && !yield(value) {
-				return
+	for c := range Challenges(fields) {
+		forTokens := strings.EqualFold(c.Scheme, "Bearer") || strings.EqualFold(c.Scheme, "DPoP")
+		if forTokens && strings.EqualFold(c.Param, "error") && !yield(c.Value) {
+			return
+		}
+	}
+}
+
+// Challenge is the scheme of a challenge, or one parameter of it.
+type Challenge struct {
+	Scheme       string
+	Param, Value string // Param is "" of the scheme itself
+}
+
+// Challenges yields what the fields WWW-Authenticate of an answer say, each scheme and each
+// parameter by itself. A field may hold several challenges, and there may be several fields
+// (RFC 9110 section 11.6.1).
+func Challenges(fields []string) iter.Seq[Challenge] {
+	return func(yield func(Challenge) bool) {
+		for _, field := range fields {
+			scheme := ""
+			for rest := strings.TrimLeft(field, " \t,"); rest != ""; rest = strings.TrimLeft(rest, " \t,") {
+				name, after := token(rest)
+				if name == "" {
+					rest = rest[1:] // it is none, and no reason to give up
+					continue
+				}
+				value, more, isParam := parameter(after)
+				said := Challenge{scheme, name, value}
+				if rest = more; !isParam {
+					scheme, rest = name, after
+					said = Challenge{Scheme: scheme}
+				}
+				if !yield(said) {
+					return
+				}
 			}
 		}
 	}

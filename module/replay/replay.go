@@ -35,8 +35,9 @@ type Pass interface {
 }
 
 // AfterRejection decides whether a request whose token was rejected, by a 401 or
-// what else counts as one, is sent again, and returns it anew if so.
-func AfterRejection(req *http.Request, res *http.Response, p Pass, body *Body) (*http.Request, bool) {
+// what else counts as one, is sent again, and returns it anew if so; with more, it may have to be
+// sent once more after that, for another reason.
+func AfterRejection(req *http.Request, res *http.Response, p Pass, body *Body, more bool) (*http.Request, bool) {
 	wait := p.Wait()
 	if HasBody(req) && body == nil { // a rejection upgraded nothing
 		wait = 0 // the token is refreshed for the next request
@@ -45,7 +46,7 @@ func AfterRejection(req *http.Request, res *http.Response, p Pass, body *Body) (
 	if verdict == keeper.Final || verdict == keeper.Renewed && !isIdempotent(req.Method) {
 		return nil, false
 	}
-	return Anew(req, res, body, false)
+	return Anew(req, res, body, more)
 }
 
 // Anew returns a request that was answered as it is to be sent again, and once more

@@ -30,6 +30,9 @@ const defaultCacheMax = 10 * time.Second
 // check refuses what nobody could use, and what would hand out a wrong token.
 func (t *Token) check() error {
 	set, in := t.client.Settings(), t.client.Injections()
+	if err := set.WithoutProofs(); err != nil {
+		return err
+	}
 	for _, p := range in.OnlyInRequests() {
 		if p.UsesResponse() {
 			return fmt.Errorf("inject %s %s takes {response.…} to where no header of an answer can, and JSON has no place for it: nobody could use what is handed out; proxy these requests with upstream_oauth", p.In, p.Name)

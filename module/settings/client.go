@@ -23,7 +23,7 @@ import (
 //
 // Values of client_id, client_secret, refresh_token, username, password,
 // private_key, key_id, certificate, claim, client_assertion, assertion, subject_token,
-// actor_token, param, header and proxy may hold the placeholders `{env.NAME}`,
+// actor_token, param, header, proxy and the key of dpop may hold the placeholders `{env.NAME}`,
 // `{file./path}` and `{file.{env.NAME}}`, a file that a variable names. They are
 // resolved anew at every token request, so rotated secrets need no reload; one
 // trailing newline of a file is dropped. A literal secret works but shows in
@@ -164,6 +164,9 @@ type Client struct {
 	// `token_endpoint`. Default: `issuer` with the setting of that name, else
 	// `token_endpoint`.
 	AssertionAudience string `json:"assertion_audience,omitempty"`
+	// Access tokens that only the holder of a private key can use (RFC 9449). Default: bearer
+	// tokens.
+	DPoP *DPoP `json:"dpop,omitempty"`
 
 	// Claims of the assertion that is signed, laid over `iss` (the client_id),
 	// `sub` (the username if there is one, else the client_id), `aud` (see

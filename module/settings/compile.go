@@ -21,7 +21,7 @@ type Compiled struct {
 // Compile checks effective settings, and returns what they are compiled to.
 func (c *Client) Compile() (*Compiled, error) {
 	for _, check := range []func() error{
-		c.checkEndpoints, c.checkProxySetting, c.checkCredentials, c.checkRotation, c.checkBounds, c.checkDetails,
+		c.checkEndpoints, c.checkProxySetting, c.checkCredentials, c.checkDPoP, c.checkRotation, c.checkBounds, c.checkDetails,
 	} {
 		if err := check(); err != nil {
 			return nil, err

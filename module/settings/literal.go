@@ -27,6 +27,9 @@ func (c *Client) Warnings() (list []string) {
 			list = append(list, placeholder.LiteralWarning(setting))
 		}
 	}
+	if c.DPoP != nil && placeholder.IsLiteral(c.DPoP.Key) {
+		list = append(list, placeholder.LiteralWarning("the key of dpop"))
+	}
 	if placeholder.HasLiteralPassword(c.Proxy) {
 		list = append(list, placeholder.LiteralWarning("the password of proxy"))
 	}

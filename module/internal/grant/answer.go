@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"cmp"
 	"time"
 
 	"lamplighter/module/internal/record"
@@ -97,6 +98,9 @@ func (m *machine) keep(a *Answer) {
 		}
 		lineage = rec.LineageOf(record.FingerprintOf(p.RefreshToken))
 	}
+	if !p.settings.Rotating {
+		rec = rec.Hold(p.number, p.Key)
+	}
 	if !p.settings.Rotating && p.revived { // it is the configuration's, and not refused any more
 		given := p.Presented
 		given.Imported = true
@@ -147,7 +151,7 @@ func (m *machine) present() {
 		expires, lifetime = m.live.Expires, time.Duration(m.live.Expires.Mono-p.sent.Mono)
 	}
 	switch {
-	case t == nil, t.Unusable != "":
+	case t == nil, !m.sendable(t):
 		m.live = nil
 	default:
 		m.publish(t, expires)
@@ -178,7 +182,7 @@ func (m *machine) complain(a *Answer) {
 		m.tell(AnswerRemarked, Trouble{Facts: remark})
 	}
 	if a.Access.Unusable != "" {
-		m.trouble = Trouble{Condition: Misconfiguration, Cause: CauseUnusable, Facts: &Facts{Detail: a.Access.Unusable}, At: m.now.Wall}
+		m.trouble = Trouble{Condition: Misconfiguration, Cause: cmp.Or(a.Cause, CauseUnusable), Facts: &Facts{Detail: a.Access.Unusable}, At: m.now.Wall}
 		m.tell(Troubled, m.trouble)
 	}
 }

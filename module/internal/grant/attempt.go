@@ -17,19 +17,21 @@ func (m *machine) proceed() {
 	}
 	p := m.plan
 	switch {
-	case m.phase == LookingAgain && p.RefreshToken != p.connects:
+	case m.phase == LookingAgain && (p.RefreshToken != p.connects || p.Key.ID != p.proves):
 		m.again = true // another holder has rotated, or judged it
 		m.later(0)
 	case m.phase == LookingAgain && !p.settings.Rotating:
+		p.Key = p.proved
 		m.claim()
 	case m.phase == LookingAgain:
+		p.Key = p.proved
 		m.journal()
 	case m.mayAsk():
 		m.putOff = false
-		p.began, p.connects = m.now.Mono, p.RefreshToken
+		p.began, p.connects, p.proves = m.now.Mono, p.RefreshToken, p.Key.ID
 		trial := m.rarely().trial
 		p.first = m.schedule.failures == 0 && (!p.beside || trial.failures == 0)
-		m.await(Connecting, Connect{p.RefreshToken})
+		m.await(Connecting, Connect{p.RefreshToken, p.Key})
 	default:
 		known := m.settled
 		m.finish()
@@ -41,6 +43,9 @@ func (m *machine) proceed() {
 // is due it leaves everything as it is.
 func (m *machine) decide() bool {
 	trouble, ok := m.choose()
+	if ok {
+		trouble, ok = m.proveBy()
+	}
 	if !ok {
 		m.blocked(trouble)
 		return false
@@ -97,8 +102,8 @@ func (m *machine) mayAsk() bool {
 }
 
 // connected goes on once the request could be written.
-func (m *machine) connected() {
-	m.plan.connected = true
+func (m *machine) connected(key record.Key) {
+	m.plan.connected, m.plan.Key, m.plan.proved = true, key, key
 	switch {
 	case m.settings == nil, m.plan.calledOff:
 		m.finish()

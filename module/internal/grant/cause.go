@@ -8,6 +8,7 @@ const (
 	CauseOutdated     = "assertion_expired"      // what authenticates the client is out of date
 	CauseNoGrant      = "no_refresh_token"       // no seed and no record
 	CauseRebound      = "configuration_changed"  // the grant belongs to other settings
+	CauseKeyChanged   = "dpop_key_changed"       // the refresh token is bound to another key than is proved now
 	CauseRecord       = "record_unreadable"      // damaged or from a newer version
 	CauseStore        = "store_unavailable"      // the record cannot be read or written
 	CauseStoreRefused = "store_refused"          // … because it denies access

@@ -93,12 +93,17 @@ func (e *encoder) trouble(t *Trouble) {
 func (e *encoder) order(o *Order, newest uint64) {
 	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation, o.Again)
 	e.token(o.Import)
+	e.name(uint64(o.Key.ID))
 }
 
 func (e *encoder) plan(p *plan, newest uint64) {
 	e.token(p.RefreshToken)
 	e.token(p.seed)
 	e.token(p.connects)
+	for _, key := range []record.Fingerprint{p.Key.ID, p.proves, p.proved.ID, p.proof.Key} {
+		e.name(uint64(key))
+	}
+	e.flags(p.proof.Wanted, p.proof.Bound, len(p.proof.Algs) > 0)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
 	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
 		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff, p.outdated != nil)
@@ -134,7 +139,11 @@ func (e *encoder) record(r *record.Record, revision bool) {
 	e.text(r.WriteID)
 	e.rank(numbers, int64(r.Number))
 	e.rank(generations, int64(r.Generation))
-	e.byte(byte(len(r.Lineages)), byte(len(r.Attempts)), byte(len(r.AccessTokens)))
+	e.byte(byte(len(r.Lineages)), byte(len(r.Attempts)), byte(len(r.AccessTokens)), byte(len(r.Keys)))
+	for i := range r.Keys {
+		e.name(uint64(r.Keys[i].ID))
+		e.rank(numbers, int64(r.Keys[i].Number))
+	}
 	e.flags(r.Moved != nil, r.Paused != nil)
 	if p := r.Paused; p != nil {
 		e.rank(numbers, int64(p.Number))
@@ -157,6 +166,7 @@ func (e *encoder) record(r *record.Record, revision bool) {
 		e.byte(byte(t.Request), byte(t.Grant))
 		e.name(uint64(t.Lineage))
 		e.rank(numbers, int64(t.Number))
+		e.name(uint64(t.Key))
 		e.text(t.AccessToken)
 		e.wall(t.ExpiresAt)
 	}
@@ -179,6 +189,7 @@ func (e *encoder) lineage(l *record.Lineage) {
 		t := &l.Tokens[i]
 		e.name(uint64(t.Fingerprint))
 		e.rank(numbers, int64(t.Number))
+		e.name(uint64(t.Key))
 		e.word(string(t.Said))
 		e.flags(t.Imported, t.RefreshToken != "", t.Unmoved())
 		e.wall(t.ExpiresAt)
@@ -198,7 +209,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 31},
-		{plan{}, 32},
+		{plan{}, 35},
 		{rare{}, 10},
 		{denial{}, 2},
 		{rival{}, 5},
@@ -208,15 +219,15 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{pauses{}, 2},
 		{forced{}, 5},
 		{trial{}, 2},
-		{Order{}, 9},
+		{Order{}, 10},
 		{Live{}, 3},
 		{Trouble{}, 7},
 		{Answer{}, 11},
-		{record.Record{}, 13},
+		{record.Record{}, 14},
 		{record.Lineage{}, 8},
-		{record.Token{}, 8},
+		{record.Token{}, 9},
 		{record.Attempt{}, 7},
-		{record.AccessToken{}, 12},
+		{record.AccessToken{}, 13},
 		{record.Loss{}, 9},
 		{record.Pause{}, 5},
 	} {

@@ -54,7 +54,9 @@ type (
 	}
 
 	// Connected is an outcome of Connect: the request may be written.
-	Connected struct{}
+	Connected struct {
+		Key record.Key // whose proof goes along; zero if none does
+	}
 
 	// Leased is the outcome of Lease.
 	Leased struct {
@@ -122,6 +124,7 @@ type Inputs struct {
 	Credentials uint64 // what the request is made of, the refresh token apart: those that worked before are not to blame; 0 if nobody knows
 	Revocable   bool   // there is a revocation endpoint
 	Outdated    *Facts // why nothing is to be asked with what authenticates the client, nil if it may be
+	Proof       record.Proof
 }
 
 // Outcome sorts what a token request came to by what may be done next.
@@ -170,8 +173,12 @@ type (
 		Missing record.Fingerprint
 	}
 
-	// Connect prepares a token request with that refresh token → Connected, or Answered
-	Connect struct{ RefreshToken string }
+	// Connect prepares a token request with that refresh token and, if one is wanted, a proof by
+	// that key: of the settings without Private, a new one without ID → Connected, or Answered
+	Connect struct {
+		RefreshToken string
+		Key          record.Key
+	}
 
 	// Lease tries once for the sole right to spend the refresh token → Leased
 	Lease struct{}

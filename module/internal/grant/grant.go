@@ -118,7 +118,7 @@ func (m *machine) handle(e Event) {
 		m.looked(e)
 	case Connected:
 		if m.phase == Connecting {
-			m.connected()
+			m.connected(e.Key)
 		}
 	case Leased:
 		if m.phase == Leasing {

@@ -43,7 +43,7 @@ func (m *machine) looked(e Looked) {
 func (m *machine) resolved(e Looked) bool {
 	switch e.Config {
 	case None:
-		m.plan.seed, m.plan.fault, m.plan.outdated = e.Inputs.Seed, e.Inputs.SeedFault, e.Inputs.Outdated
+		m.plan.seed, m.plan.fault, m.plan.outdated, m.plan.proof = e.Inputs.Seed, e.Inputs.SeedFault, e.Inputs.Outdated, e.Inputs.Proof
 		if d := m.rarely().denied.token; d != 0 && d != record.FingerprintOf(e.Inputs.Seed) {
 			m.seldom().denied = denial{} // it was taken back
 		}
@@ -185,7 +185,7 @@ func (m *machine) restore() {
 		return
 	}
 	m.seen = sight
-	if t.Unusable != "" || t.ObtainedAt.After(m.now.Time().Add(clockTolerance)) || wallOf(t.ExpiresAt) <= m.now.Wall {
+	if !m.sendable(t) || t.ObtainedAt.After(m.now.Time().Add(clockTolerance)) || wallOf(t.ExpiresAt) <= m.now.Wall {
 		return
 	}
 	m.publish(t, fromWall(t.ExpiresAt, m.now))

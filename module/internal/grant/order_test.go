@@ -39,7 +39,7 @@ func TestAnOrderGoesOnWithWhatAnotherHolderLeft(t *testing.T) {
 			t.Errorf("answered %+v", r)
 		}
 	}
-	if _, effects = after(s, Looked{Inputs: in, Stored: s.record}); effects[len(effects)-1] != (Connect{"current"}) {
+	if _, effects = after(s, Looked{Inputs: in, Stored: s.record}); effects[len(effects)-1] != (Connect{RefreshToken: "current"}) {
 		t.Errorf("it goes on with %+v", effects)
 	}
 }
@@ -153,7 +153,7 @@ func TestAnOrderGoesOnWithTheGrantWhenItsCandidateIsAnotherClients(t *testing.T)
 			}
 		}
 		last := effects[len(effects)-1]
-		if stored == lives && last != (Connect{"current"}) || stored != lives && reply.Trouble.Cause != CauseSeedTaken {
+		if stored == lives && last != (Connect{RefreshToken: "current"}) || stored != lives && reply.Trouble.Cause != CauseSeedTaken {
 			t.Errorf("%s: it goes on with %+v", name, effects)
 		}
 	}

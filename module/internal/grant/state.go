@@ -125,10 +125,11 @@ type Facts struct {
 // Order is what an operator asks for.
 type Order struct {
 	ID     uint32
-	Import string // the refresh token to import; "" for a refresh
-	Revoke bool   // ends the grant instead
-	Force  bool   // asks although the server named a time to wait
-	Again  bool   // imports although the token was refused, or is another client's
+	Import string     // the refresh token to import; "" for a refresh
+	Revoke bool       // ends the grant instead
+	Force  bool       // asks although the server named a time to wait
+	Again  bool       // imports although the token was refused, or is another client's
+	Key    record.Key // that the imported token is bound to, zero if nobody says so
 
 	revive     bool   // the grant was lost when it was given, and is presented once more
 	generation uint64 // at the time: a later one is what a refresh was to bring
@@ -147,11 +148,14 @@ type Live struct {
 type plan struct {
 	record.Presented
 
-	settings *Settings // obeyed when it began
-	seed     string    // Inputs.Seed
-	fault    string    // Inputs.SeedFault
-	outdated *Facts    // Inputs.Outdated
-	connects string    // the refresh token that the prepared request presents
+	settings *Settings          // obeyed when it began
+	seed     string             // Inputs.Seed
+	fault    string             // Inputs.SeedFault
+	outdated *Facts             // Inputs.Outdated
+	connects string             // the refresh token that the prepared request presents
+	proof    record.Proof       // Inputs.Proof
+	proves   record.Fingerprint // the ID of the key that the prepared request was to prove, 0 if one was to be made
+	proved   record.Key         // … and the key that it proves
 
 	ask     bool
 	beside  bool // the grant in the record lives, and stays if the candidate is refused

@@ -65,7 +65,7 @@ func TestABugInTheSettingsKeepsNobodyFromLooking(t *testing.T) {
 func TestARequestThatWasCalledOffIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		k := r.newProcess().keeper
-		k.request = newRequest("", &Settings{})
+		k.request = newRequest(grant.Connect{}, &Settings{})
 		k.request.callOff(errStopping)
 		k.request.answer <- answerNotSent(tokenendpoint.CauseCanceled)
 		sent := make(chan struct{})

@@ -95,10 +95,8 @@ type Inputs struct {
 	// the client has no revocation endpoint.
 	Revoke func(ctx context.Context, refreshToken string) error
 
-	// Ask sends one token request. It presents refreshToken if that is not
-	// empty, and calls beforeSend when the connection is up, before the first
-	// byte of the request.
-	Ask func(ctx context.Context, refreshToken string, beforeSend func() error) tokenendpoint.Answer
+	// Ask sends one token request.
+	Ask func(ctx context.Context, q Request) tokenendpoint.Answer
 }
 
 // Keeper keeps the token of one client fresh. It is inert until a configuration
@@ -310,7 +308,7 @@ func (k *Keeper) next(e grant.Event) {
 			k.request.callOff(errStopping)
 			continue
 		case grant.Connect:
-			k.request = newRequest(effect.RefreshToken, k.told)
+			k.request = newRequest(effect, k.told)
 		case grant.Tell:
 			k.queue = append(k.queue, k.eventOf(effect))
 			continue
@@ -415,7 +413,12 @@ func (k *Keeper) publish() {
 		k.former.Store(nil)
 		return
 	}
-	t := tokenOf(l)
+	t := tokenOf(l, k.state.Record())
+	if t == nil {
+		k.current.Store(nil)
+		k.former.Store(nil)
+		return
+	}
 	before := k.current.Load()
 	switch {
 	case before != nil && before.AccessToken == t.AccessToken:

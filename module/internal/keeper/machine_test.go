@@ -102,8 +102,8 @@ func (p *machine) resolve() (Inputs, error) {
 	}
 	return Inputs{
 		Inputs: grant.Inputs{Seed: p.rig.seed, Binding: p.rig.binding, Outdated: p.rig.outdated},
-		Ask: func(ctx context.Context, token string, beforeSend func() error) tokenendpoint.Answer {
-			return p.rig.server.ask(ctx, p, token, beforeSend)
+		Ask: func(ctx context.Context, q Request) tokenendpoint.Answer {
+			return p.rig.server.ask(ctx, p, q.RefreshToken, q.BeforeSend)
 		},
 	}, nil
 }

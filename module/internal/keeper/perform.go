@@ -209,6 +209,7 @@ func (k *Keeper) takeLease() (e grant.Leased) {
 // tokenRequest is one token request, from the connection on.
 type tokenRequest struct {
 	refreshToken string
+	key          record.Key // whose proof goes along
 	ctx          context.Context
 	cancel       context.CancelCauseFunc
 	timeout      time.Duration
@@ -225,9 +226,9 @@ type tokenRequest struct {
 	certificate *tls.Certificate
 }
 
-func newRequest(refreshToken string, s *Settings) *tokenRequest {
+func newRequest(c grant.Connect, s *Settings) *tokenRequest {
 	r := &tokenRequest{
-		refreshToken: refreshToken, timeout: s.Timeout,
+		refreshToken: c.RefreshToken, key: c.Key, timeout: s.Timeout,
 		up: make(chan struct{}), proceed: make(chan error, 1), answer: make(chan tokenendpoint.Answer, 1),
 	}
 	r.ctx, r.cancel = context.WithCancelCause(context.Background())
@@ -265,7 +266,7 @@ func (k *Keeper) connect() grant.Event {
 			}
 			r.answer <- a
 		}()
-		a = ask(ctx, r.refreshToken, func() error {
+		a = ask(ctx, Request{RefreshToken: r.refreshToken, Key: r.key.Private, Keyed: r.keyed, BeforeSend: func() error {
 			close(r.up)
 			select {
 			case err := <-r.proceed:
@@ -276,11 +277,11 @@ func (k *Keeper) connect() grant.Event {
 			case <-ctx.Done():
 				return errStopping
 			}
-		})
+		}})
 	}()
 	select {
 	case <-r.up:
-		return grant.Connected{}
+		return grant.Connected{Key: r.key}
 	case a := <-r.answer:
 		return k.answered(r, a)
 	}
@@ -311,7 +312,7 @@ func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 		RefreshToken: a.RefreshToken, RefreshExpiresIn: a.RefreshTokenExpiresIn,
 		Access: record.AccessToken{
 			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope,
-			Unusable: a.Unusable, Response: a.Response,
+			Unusable: a.Unusable, Response: a.Response, Key: idOf(a.BoundTo),
 		},
 		ExpiresIn: a.ExpiresIn, ExpiresDefaulted: a.ExpiresDefaulted,
 		RetryAfter: a.RetryAfter, Cause: a.Cause,

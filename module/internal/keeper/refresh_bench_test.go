@@ -17,8 +17,8 @@ import (
 // consumed refresh tokens is full. Without a TMPDIR in memory it measures the disk.
 func BenchmarkRefresh(b *testing.B) {
 	issued := 0
-	ask := func(_ context.Context, _ string, beforeSend func() error) tokenendpoint.Answer {
-		if err := beforeSend(); err != nil {
+	ask := func(_ context.Context, q Request) tokenendpoint.Answer {
+		if err := q.BeforeSend(); err != nil {
 			return tokenendpoint.Answer{Outcome: tokenendpoint.NotSent}
 		}
 		issued++

@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"time"
 
+	"lamplighter/module/internal/dpop"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/record"
 )
 
 // Token is a published access token. It never changes.
@@ -25,6 +27,12 @@ type Token struct {
 	// nil if there was none, or if another process obtained the token.
 	Certificate *tls.Certificate
 
+	// Key is the one that the token is bound to, and that each request proves which carries
+	// it (RFC 9449 section 7). nil if it is a bearer token.
+	// Hash is what its proofs say of the token.
+	Key  *dpop.Key
+	Hash string
+
 	// ExpiresAt is when it must no longer be used, by the wall clock.
 	ExpiresAt time.Time
 
@@ -34,9 +42,15 @@ type Token struct {
 	expires grant.Instant
 }
 
-// tokenOf returns the token that is injected.
-func tokenOf(l *grant.Live) *Token {
-	return &Token{
+// tokenOf returns the token that is injected, nil if the record has not the key that it is bound
+// to, or one that nobody can read.
+func tokenOf(l *grant.Live, rec *record.Record) *Token {
+	key, ok := keyOf(l.Token, rec)
+	if !ok {
+		return nil
+	}
+	t := &Token{
+		Key:         key,
 		Generation:  l.Generation,
 		AccessToken: l.Token.AccessToken,
 		IDToken:     l.Token.IDToken,
@@ -47,6 +61,10 @@ func tokenOf(l *grant.Live) *Token {
 		ObtainedAt:  l.Token.ObtainedAt,
 		expires:     l.Expires,
 	}
+	if key != nil {
+		t.Hash = dpop.Hash(t.AccessToken)
+	}
+	return t
 }
 
 // valid reports whether the token may be sent now.

@@ -46,14 +46,14 @@ func (c *crowd) start(member int) (stop func()) {
 		s.Resolve = func() (Inputs, error) {
 			in, err := p.resolve()
 			ask := in.Ask
-			in.Ask = func(ctx context.Context, token string, beforeSend func() error) tokenendpoint.Answer {
+			in.Ask = func(ctx context.Context, q Request) tokenendpoint.Answer {
 				c.enter(member)
 				defer c.leave()
 				if c.dead {
 					<-ctx.Done()
 					return answerNotSent(tokenendpoint.CauseUnreachable)
 				}
-				return ask(ctx, token, beforeSend)
+				return ask(ctx, q)
 			}
 			return in, err
 		}
@@ -409,7 +409,7 @@ func TestTheFirstRetryAfterALostAnswerDoesNotStandInLine(t *testing.T) {
 			s.Requests, s.MaxRequests = &c.turns, 1
 			s.Resolve = func() (Inputs, error) {
 				in, err := other.resolve()
-				in.Ask = func(ctx context.Context, _ string, _ func() error) tokenendpoint.Answer {
+				in.Ask = func(ctx context.Context, _ Request) tokenendpoint.Answer {
 					<-ctx.Done()
 					return answerNotSent(tokenendpoint.CauseUnreachable)
 				}

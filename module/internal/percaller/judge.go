@@ -1,9 +1,11 @@
 package percaller
 
 import (
+	"cmp"
 	"time"
 
 	"lamplighter/module/cause"
+	"lamplighter/module/internal/dpop"
 	"lamplighter/module/internal/grant"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
@@ -72,11 +74,14 @@ func (f *flight) entry(a *tokenendpoint.Answer, asked, now time.Time) *entry {
 	}
 	e := &entry{
 		token: &keeper.Token{
-			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope, Response: a.Response, Certificate: a.Certificate,
+			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope, Response: a.Response, Certificate: a.Certificate, Key: a.BoundTo,
 			ObtainedAt: asked.Round(0), ExpiresAt: asked.Round(0).Add(lifetime),
 		},
 		renewAt:  asked.Add(time.Duration(float64(lifetime) * (1 - f.x.RefreshWindowRatio))),
 		deadline: asked.Add(lifetime),
+	}
+	if e.token.Key != nil {
+		e.token.Hash = dpop.Hash(a.AccessToken)
 	}
 	if f.forced {
 		f.putOff(e, now)
@@ -96,7 +101,7 @@ func failureOf(a *tokenendpoint.Answer, now time.Time) *Failure {
 	f := &Failure{Cause: a.Cause, Detail: a.Detail, At: now.Round(0)}
 	switch {
 	case a.Outcome == tokenendpoint.Granted:
-		f.Misconfigured, f.Cause, f.Detail = true, grant.CauseUnusable, "the access token cannot be injected: "+a.Unusable
+		f.Misconfigured, f.Cause, f.Detail = true, cmp.Or(a.Cause, grant.CauseUnusable), "the access token cannot be injected: "+a.Unusable
 	case refusesSubject(a):
 		f.Refused = true
 	case a.Outcome == tokenendpoint.Misconfigured:

@@ -25,6 +25,9 @@ type Presented struct {
 
 	// Binding is who it is presented to.
 	Binding Binding
+
+	// Key is the one whose proof goes along, or that it was supplied with; zero if none is.
+	Key Key
 }
 
 // with joins what one attempt says to the record, and forgets what there is no room
@@ -51,7 +54,7 @@ func (r *Record) Journal(a Attempt, p Presented) *Record {
 			a.Unanswered, a.UnansweredBy = last.Unanswered, last.UnansweredBy
 		}
 	}
-	c := r.with(&Record{Number: a.Number, Attempts: []Attempt{a}})
+	c := r.with(&Record{Number: a.Number, Attempts: []Attempt{a}}).Hold(a.Number, p.Key)
 	if p.Candidate {
 		return c.Supply(a.Number, p)
 	}
@@ -69,8 +72,12 @@ func (r *Record) Withdraw(number uint32, p Presented) *Record { return r.supplie
 
 func (r *Record) supplied(number uint32, p Presented, kept string) *Record {
 	l := r.about(p)
-	l.Tokens = []Token{{RefreshToken: kept, Fingerprint: FingerprintOf(p.RefreshToken), Number: number, Said: Candidate, Imported: p.Imported}}
-	return r.with(&Record{Number: number, Lineages: []Lineage{l}})
+	t := Token{RefreshToken: kept, Fingerprint: FingerprintOf(p.RefreshToken), Number: number, Said: Candidate, Imported: p.Imported}
+	if kept != "" {
+		t.Key = p.Key.ID
+	}
+	l.Tokens = []Token{t}
+	return r.with(&Record{Number: number, Lineages: []Lineage{l}}).Hold(number, p.Key)
 }
 
 // Settle notes that an attempt consumed nothing.
@@ -100,7 +107,7 @@ func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
 		brought.RefreshToken = p.RefreshToken
 	}
 	brought.Fingerprint = FingerprintOf(brought.RefreshToken)
-	brought.Number, brought.Said, brought.Imported = number, Held, false
+	brought.Number, brought.Said, brought.Imported, brought.Key = number, Held, false, p.Key.ID
 	brought.ObtainedAt, brought.ExpiresAt = rounded(brought.ObtainedAt), rounded(brought.ExpiresAt)
 	brought.MovedAt = brought.moved(known.Current())
 	if brought.Fingerprint != presented {
@@ -207,6 +214,7 @@ func (r *Record) bound() {
 	for i := range r.Lineages {
 		r.Lineages[i].bound()
 	}
+	defer r.boundKeys()
 	for len(r.Lineages) > keptLineages {
 		idle := without(r.Lineages, func(l Lineage) bool {
 			return r.Grant(l.Binding) != nil && r.Grant(l.Binding).ID == l.ID ||

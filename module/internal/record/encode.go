@@ -90,7 +90,7 @@ func Decode(data []byte, format int) (*Record, error) {
 }
 
 // known are the members of a record.
-var known = []string{"client", "revision", "write_id", "written", "number", "generation", "lineages", "attempts", "access_tokens", "forgotten", "paused", "moved"}
+var known = []string{"client", "revision", "write_id", "written", "number", "generation", "lineages", "attempts", "access_tokens", "keys", "forgotten", "paused", "moved"}
 
 // Parse is json.Unmarshal with errors that quote nothing.
 func Parse(data []byte, into any) error {

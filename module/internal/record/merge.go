@@ -26,6 +26,7 @@ func Merge(a, b *Record) *Record {
 		Lineages:     slices.Concat(a.Lineages, b.Lineages),
 		Attempts:     slices.Concat(a.Attempts, b.Attempts),
 		AccessTokens: slices.Concat(a.AccessTokens, b.AccessTokens),
+		Keys:         slices.Concat(a.Keys, b.Keys),
 		Forgotten:    mergeMarks(a.Forgotten, b.Forgotten),
 		Paused:       latestPause(a.Paused, b.Paused),
 		Moved:        b.Moved,
@@ -46,6 +47,7 @@ func (r *Record) normalise() {
 	r.Attempts = without(union(r.Attempts, Attempt.key, larger(compareAttempts)), func(a Attempt) bool {
 		return slices.ContainsFunc(r.Lineages, func(l Lineage) bool { return l.answers(&a) })
 	})
+	r.Keys = union(r.Keys, Key.key, larger(compareKeys))
 	r.AccessTokens = largest(keptAccessTokens, union(r.AccessTokens, AccessToken.key, larger(compareAccess)), AccessToken.key, compareAccess)
 }
 
@@ -240,6 +242,9 @@ func Holds(stored, ours *Record) bool {
 		theirs := stored.Lineage(l.ID)
 		for j := range l.Tokens {
 			if t := &l.Tokens[j]; t.Said == Held && ours.Of(t.Fingerprint) == Living && stored.Of(t.Fingerprint) == Unknown {
+				return false
+			}
+			if t := &l.Tokens[j]; t.Said == Held && ours.Key(t.Key) != nil && stored.Key(t.Key) == nil {
 				return false
 			}
 		}

@@ -33,7 +33,7 @@ func (r *Record) MoveTo(to Moved) *Record {
 // word is the later one.
 func (r *Record) Stripped() *Record {
 	c := r.copy()
-	c.AccessTokens, c.Attempts, c.Paused = nil, nil, nil
+	c.AccessTokens, c.Attempts, c.Paused, c.Keys = nil, nil, nil, nil
 	c.Lineages = slices.Clone(c.Lineages)
 	for i := range c.Lineages {
 		l := &c.Lineages[i]
@@ -52,7 +52,7 @@ func (r *Record) Pending() bool {
 	if r.Moved == nil {
 		return false
 	}
-	return len(r.AccessTokens) > 0 || slices.ContainsFunc(r.Lineages, func(l Lineage) bool {
+	return len(r.AccessTokens)+len(r.Keys) > 0 || slices.ContainsFunc(r.Lineages, func(l Lineage) bool {
 		return slices.ContainsFunc(l.Tokens, func(t Token) bool { return t.RefreshToken != "" })
 	})
 }
@@ -116,6 +116,10 @@ func (r *Record) later(by uint32) *Record {
 	}
 	up(&c.Number)
 	c.Lineages, c.Attempts, c.AccessTokens = slices.Clone(c.Lineages), slices.Clone(c.Attempts), slices.Clone(c.AccessTokens)
+	c.Keys = slices.Clone(c.Keys)
+	for i := range c.Keys {
+		up(&c.Keys[i].Number)
+	}
 	for i := range c.Lineages {
 		l := &c.Lineages[i]
 		up(&l.Since)

@@ -56,6 +56,9 @@ type Record struct {
 	// AccessTokens are the newest access tokens, one of each request binding.
 	AccessTokens []AccessToken `json:"access_tokens,omitempty"`
 
+	// Keys are the private keys that tokens are bound to, or are to be.
+	Keys []Key `json:"keys,omitempty"`
+
 	// Forgotten are the first refresh tokens of lineages that are not kept any more,
 	// by number.
 	Forgotten []Mark `json:"forgotten,omitempty"`
@@ -144,6 +147,10 @@ type Token struct {
 	// Imported says of a candidate that an operator supplied it by hand.
 	Imported bool `json:"imported,omitempty"`
 
+	// Key is the ID of the key whose proof it was obtained with, 0 if there was none. Of a
+	// public client it is bound to it (RFC 9449 section 5).
+	Key Fingerprint `json:"key,omitzero"`
+
 	// ObtainedAt is when the answer that brought it was asked for.
 	ObtainedAt time.Time `json:"obtained_at,omitzero"`
 
@@ -176,6 +183,9 @@ type AccessToken struct {
 
 	// Number is that of the attempt that brought it.
 	Number uint32 `json:"number"`
+
+	// Key is the ID of the key that it is bound to, 0 if it is sent without a proof.
+	Key Fingerprint `json:"key,omitzero"`
 
 	// AccessToken is the token to inject, "" if an attempt ended the former one and
 	// brought none.

@@ -3,6 +3,8 @@ package tokenendpoint
 import (
 	"crypto/tls"
 	"time"
+
+	"lamplighter/module/internal/dpop"
 )
 
 // Outcome sorts what a token request came to by what the caller may do next.
@@ -71,6 +73,14 @@ type Answer struct {
 	// that is not Bearer, or characters that no header field may hold. "" if it may be.
 	Unusable string
 
+	// BoundTo is the key that the access token is bound to, and goes with a proof of (RFC 9449
+	// section 5). nil if it is sent without one.
+	BoundTo *dpop.Key
+
+	// Proved is the key of the request's proof, to which a refresh token may be bound whatever
+	// the access token is. nil if there was none.
+	Proved *dpop.Key
+
 	// Certificate is the one that the client presented in the TLS handshake, to which
 	// the server may have bound the access token (RFC 8705 section 3). nil if none was.
 	Certificate *tls.Certificate
@@ -88,7 +98,7 @@ type Answer struct {
 	ClientRefused bool
 
 	// Cause is a short word for a failure: the answer's error code if it has a
-	// sane one, else one of the Cause constants. "" if Granted.
+	// sane one, else one of the Cause constants. If Granted it is "", or CauseNotBound.
 	Cause string
 
 	// Detail is a sentence for people: what went wrong, with status and code,
@@ -136,6 +146,7 @@ const (
 	CauseServerError     = "server_error"     // Unavailable: 5xx, 408, HTML
 	CauseRateLimited     = "rate_limited"     // Unavailable: 429
 	CauseNoAccessToken   = "no_access_token"  // an answer without an access token
+	CauseNotBound        = "token_not_bound"  // Granted, with an access token that is not bound as it was to be
 	CauseRequestRejected = "request_rejected" // Misconfigured: 4xx without a readable code
 	CauseInvalidRequest  = "invalid_settings" // Misconfigured, nothing sent: the request cannot be built
 	CauseInternal        = "internal_error"   // Unanswered: a bug of ours in describing the answer

@@ -43,7 +43,7 @@ func (c *Client) explain(a *Answer, r *reading.Reply, secrets *redact.Secrets) {
 	if a.ExpiresDefaulted != "" {
 		a.ExpiresDefaulted += c.elsewhere(r, secrets)
 	}
-	if a.Unusable != "" && fitsHeader(a.AccessToken) {
+	if a.Unusable != "" && a.Cause == "" && fitsHeader(a.AccessToken) {
 		a.Unusable = fmt.Sprintf("its token_type is %s, not Bearer; the setting inject says how to send it all the same", secrets.Quote(a.TokenType))
 	}
 }
@@ -76,6 +76,8 @@ func (c *Client) refuse(a *Answer, r *reading.Reply, e answerError, secrets *red
 		a.Detail += remark
 	}
 	switch {
+	case e.isOfProof() && r.Status < 500: // before what may be said of the grant
+		set(map[bool]Outcome{true: Unavailable, false: Misconfigured}[e.code == wantsNonce], "", "")
 	case c.isTerminal(r.Status, e):
 		set(Refused, CauseRequestRejected, "")
 	case r.Status < 200:

@@ -28,31 +28,51 @@ func (c *Client) Do(ctx context.Context, r Request) (a Answer) {
 	return a
 }
 
-// do fills in the answer as far as it gets: first what it holds.
+// do makes the request, and once more while an answer says what its proof is to say: that is
+// one attempt, of which the server has taken nothing before.
 func (c *Client) do(ctx context.Context, r Request, x *asking.Exchange, a *Answer) {
+	how, err := c.connect(&r)
+	if err != nil {
+		*a = unmade(err, secretsOf(&r))
+		return
+	}
+	how, presented := how.Watched()
+	defer x.Close()
+	p := r.Prover.proves(r.URL)
+	for c.once(ctx, r, x, how, p, a) {
+		if ctx.Err() != nil {
+			return
+		}
+		*a = Answer{}
+		x.Again()
+	}
+	a.Certificate = presented.Load()
+	if p != nil {
+		a.Proved = p.Key
+	}
+}
+
+// once writes the request once, fills in the answer as far as it gets, first what it holds, and
+// reports whether the request is to be written anew.
+func (c *Client) once(ctx context.Context, r Request, x *asking.Exchange, how asking.Connection, p *proving, a *Answer) (again bool) {
 	r, err := c.withAssertions(r)
 	secrets := secretsOf(&r)
 	if err != nil {
 		*a = unmade(err, secrets)
-		return
-	}
-	how, err := c.connect(&r)
-	if err != nil {
-		*a = unmade(err, secrets)
-		return
+		return false
 	}
 	req, err := c.build(ctx, &r)
 	if err != nil {
 		*a = unmade(err, secrets)
-		return
+		return false
 	}
 	addCredentials(secrets, req.Header.Get("Authorization"))
+	p.sign(x, req, secrets)
 
-	how, presented := how.Watched()
 	resp, err := x.RoundTrip(req, how)
 	if err != nil {
 		*a = failed(ctx, x, err, secrets)
-		return
+		return false
 	}
 	defer resp.Body.Close()
 	x.Seal()
@@ -60,13 +80,18 @@ func (c *Client) do(ctx context.Context, r Request, x *asking.Exchange, a *Answe
 	reply := reading.Read(resp)
 	failpoint.At("after-body")
 	*a = c.hold(reply, x.SentAt(), valuesOf(&r))
-	a.Certificate = presented.Load()
 	if r.ReadyAssertion != nil {
 		a.ReadyAssertion = sha256.Sum256([]byte(r.clientAssertion))
 	}
+	p.bind(a, secrets)
 	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
 	redact.Remember(a.RefreshToken, a.AccessToken, a.IDToken)
 	*a = c.advised(c.described(*a, reply, secrets), x, &r, reply)
+	if p.again(reply, a.Cause) {
+		return true
+	}
+	p.explain(a, req)
+	return false
 }
 
 // broken is what comes of a panic before there is an answer.

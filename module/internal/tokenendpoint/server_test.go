@@ -124,3 +124,37 @@ func newOver(d Dialect, connection asking.Connection, now func() time.Time) (*Cl
 	}
 	return New(dialect, connection, now), nil
 }
+
+// serveKept serves connections that stay open: handle reads one request after the other.
+func serveKept(t *testing.T, handle func(conn net.Conn, next func() (*http.Request, error))) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			done.Go(func() {
+				defer conn.Close()
+				reader := bufio.NewReader(conn)
+				handle(conn, func() (*http.Request, error) {
+					req, err := http.ReadRequest(reader)
+					if err == nil {
+						_, err = io.Copy(io.Discard, req.Body)
+					}
+					return req, err
+				})
+			})
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		done.Wait()
+	})
+	return listener.Addr().String()
+}

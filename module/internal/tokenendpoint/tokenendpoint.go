@@ -4,14 +4,16 @@
 // It knows what a request is made of, what an answer means, and what to do about one. How a
 // request is sent is the business of asking, how an answer is read that of reading, and how
 // an assertion is signed that of signing. It keeps no state and no timer, takes its clock as
-// an argument, never retries, never follows a redirect, and never puts a secret into an
-// error. When to ask, and what an answer does to a grant, is what package grant says.
+// an argument, never retries but with what an answer wants a proof to say, never follows a
+// redirect, and never puts a secret into an error. When to ask, and what an answer does to a grant, is what package grant says.
 package tokenendpoint
 
 import (
 	"crypto/tls"
 	"net/http"
 	"time"
+
+	"lamplighter/module/internal/dpop"
 )
 
 // Dialect says how a token API wants to be asked and how it answers. The zero
@@ -152,6 +154,20 @@ type Request struct {
 	// their values {assertion} stands for a JWT signed with PrivateKey.
 	Params map[string][]string
 	Header http.Header
+
+	// Prover makes a proof of possession for each writing of the request (RFC 9449), nil if
+	// there are none. Then the request is written anew, twice at most, with the nonce that an
+	// answer demands, or by the clock that it tells.
+	Prover *Prover
+
+	// ProofKey is the key that the settings give for proofs, KnownKey the private key (PEM) of
+	// the grant, and ProofAlgs the algorithms that the server's metadata names, as far as there
+	// are any. They are for the caller, who makes a Prover of them, and tells Keyed before
+	// BeforeSend is called; nil for nobody.
+	ProofKey  *dpop.Key
+	KnownKey  string
+	ProofAlgs []string
+	Keyed     func(*dpop.Key)
 
 	clientAssertion string // authenticates the client
 	signed          string // the JWT in place of {assertion}

@@ -44,6 +44,8 @@ func (c *Client) advise(a *Answer, x *asking.Exchange, r *Request, body []byte) 
 		a.Cause = why.Name
 	case a.ClientRefused:
 		why = c.clientRefused(r)
+	case a.Cause == invalidProof && r.Prover == nil:
+		why = cause.Of(invalidProof, "none").With()
 	case known(a.Cause):
 		why = cause.Of(a.Cause).With("setting", cmp.Or(r.Setting, "token_endpoint"))
 	case a.Outcome == Misconfigured:
@@ -119,7 +121,7 @@ func (c *Client) mayBeDead(a *Answer, r *Request) bool {
 		return false
 	}
 	switch a.Cause {
-	case "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target", CauseInvalidRequest, "proxy_auth_required", "https_expected":
+	case "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target", CauseInvalidRequest, "proxy_auth_required", "https_expected", invalidProof:
 		return false
 	case CauseRequestRejected: // no code: other statuses are of gateways, or of other addresses
 		return a.Status == http.StatusBadRequest || a.Status == http.StatusUnauthorized

@@ -9,6 +9,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -25,16 +26,23 @@ import (
 type Exchange struct {
 	way
 
+	// Sign, unless it is nil, puts into the headers of a request what is good for one writing
+	// of it. It is called when nothing but the writing is left to be done. The connection is
+	// kept then, for one more request: see Again.
+	Sign func(h http.Header) error
+
 	ctx        context.Context // of the request
 	beforeSend func() error
 	now        func() time.Time
+	transport  *http.Transport // nil before the first request
 
-	mu      sync.Mutex // held while beforeSend runs, so that it never outlives seal
-	armed   bool       // the connection is up: what is written next is the request
-	sealed  bool       // given up: nothing may be written any more
-	refusal error      // beforeSend's
-	sent    bool       // the first byte may have left
-	sentAt  time.Time
+	mu       sync.Mutex // held while beforeSend runs, so that it never outlives seal
+	armed    bool       // the connection is up: what is written next is the request
+	sealed   bool       // given up: nothing may be written any more
+	refusal  error      // beforeSend's, or Sign's
+	sent     bool       // the first byte may have left
+	repeated bool       // … and somebody wants to write it once more
+	sentAt   time.Time
 }
 
 // New returns an exchange with the server that a setting names: token_endpoint if that is
@@ -62,15 +70,38 @@ func (x *Exchange) SentAt() time.Time {
 // tokens behind them count. Reading tiny ones takes 25 times their length of memory.
 const maxHeader = 2 << 20
 
-var errSealed = errors.New("given up before it was sent")
+var (
+	errSealed = errors.New("given up before it was sent")
+	errTwice  = errors.New("what is signed is not sent twice")
+)
 
 // RoundTrip sends the request. Nobody follows redirects, negotiates HTTP/2,
-// reuses a connection or tries twice: each could present a refresh token where
+// takes over a connection or tries twice: each could present a refresh token where
 // or when the caller does not know of it.
 func (x *Exchange) RoundTrip(req *http.Request, how Connection) (*http.Response, error) {
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.arm() }}
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { x.ready(req.Header) }}
 	x.trace(trace)
 	x.ctx = httptrace.WithClientTrace(req.Context(), trace)
+	if x.transport == nil {
+		x.transport = x.connecting(how)
+		x.watch(x.transport, req)
+	}
+	resp, err := x.transport.RoundTrip(req.WithContext(x.ctx)) //nolint:contextcheck // see connecting
+	if err != nil && x.again() {
+		return nil, io.ErrUnexpectedEOF // which is why it was to be written once more
+	}
+	return resp, err
+}
+
+// again reports whether net/http wanted to write the request once more.
+func (x *Exchange) again() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.repeated
+}
+
+// connecting returns what connects to the server, once but for what Again allows.
+func (x *Exchange) connecting(how Connection) *http.Transport {
 	dial := how.Dial
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
@@ -79,7 +110,7 @@ func (x *Exchange) RoundTrip(req *http.Request, how Connection) (*http.Response,
 	if proxy == nil {
 		proxy = http.ProxyFromEnvironment
 	}
-	transport := &http.Transport{
+	return &http.Transport{
 		// net/http lets a dial and its TLS handshake go on when the request is over,
 		// for as long as the server likes.
 		DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
@@ -94,18 +125,57 @@ func (x *Exchange) RoundTrip(req *http.Request, how Connection) (*http.Response,
 		Proxy:                  proxy,
 		TLSClientConfig:        how.TLS.Clone(),
 		TLSNextProto:           map[string]func(string, *tls.Conn) http.RoundTripper{},
-		DisableKeepAlives:      true,
+		DisableKeepAlives:      x.Sign == nil,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeader,
 	}
-	x.watch(transport, req)
-	return transport.RoundTrip(req.WithContext(x.ctx)) //nolint:contextcheck // see above
 }
 
-func (x *Exchange) arm() {
+// Again readies the exchange for one more request after an answer that was read to its end,
+// on the same connection if the server keeps it. Nobody is asked before it is sent.
+func (x *Exchange) Again() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	x.armed, x.sealed, x.sent, x.sentAt, x.beforeSend = false, false, false, time.Time{}, nil
+}
+
+// Close closes the connection if it was kept.
+func (x *Exchange) Close() {
+	if x.transport != nil {
+		x.transport.CloseIdleConnections()
+	}
+}
+
+// ready is called when the connection is there, before anything is written to it, and in the
+// goroutine of the round trip. What is signed is signed now, when nobody has to be waited for
+// any more: it is good for a moment. A second call for one request is net/http's attempt to send
+// it once more.
+func (x *Exchange) ready(h http.Header) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sent {
+		x.repeated = true
+		return
+	}
 	x.armed = true
+	if x.Sign == nil || x.refusal != nil || x.sealed || x.agree() != nil {
+		return
+	}
+	x.refusal = x.Sign(h)
+}
+
+// agree asks whether the request may be sent, once. Called with x.mu held.
+func (x *Exchange) agree() error {
+	if x.beforeSend == nil {
+		return x.refusal
+	}
+	ask := x.beforeSend
+	x.beforeSend = nil
+	// Perhaps on a goroutine of net/http, which guards none.
+	if bug := panics.Contain(func() { x.refusal = ask() }); bug != nil {
+		x.refusal = bug
+	}
+	return x.refusal
 }
 
 // permit is asked before anything is written to the connection. The TLS
@@ -114,6 +184,8 @@ func (x *Exchange) permit() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
+	case x.repeated:
+		return errTwice
 	case !x.armed, x.sent:
 		return nil
 	case x.refusal != nil:
@@ -121,14 +193,8 @@ func (x *Exchange) permit() error {
 	case x.sealed:
 		return errSealed
 	}
-	if x.beforeSend != nil {
-		// On a goroutine of net/http, which guards none.
-		if bug := panics.Contain(func() { x.refusal = x.beforeSend() }); bug != nil {
-			x.refusal = bug
-		}
-		if x.refusal != nil {
-			return x.refusal
-		}
+	if err := x.agree(); err != nil {
+		return err
 	}
 	if x.ctx.Err() != nil {
 		return errSealed // it took too long

@@ -42,6 +42,9 @@ type Metadata struct {
 	// default of the RFC, client_secret_basic, is not filled in.
 	TokenEndpointAuthMethodsSupported names `json:"token_endpoint_auth_methods_supported"`
 
+	// DPoPSigningAlgValuesSupported are the algorithms of proofs (RFC 9449 section 5.1).
+	DPoPSigningAlgValuesSupported names `json:"dpop_signing_alg_values_supported"`
+
 	// MTLSEndpointAliases are the endpoints for clients with a certificate (RFC
 	// 8705 section 5), nil if they are the same.
 	MTLSEndpointAliases *Metadata `json:"mtls_endpoint_aliases"`
