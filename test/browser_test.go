@@ -139,14 +139,13 @@ func word(v *accessibility.Value) (s string) {
 	return s
 }
 
-// picture takes one for the documentation, where home has another name.
-func (c *chromium) picture(name, home string) {
+// picture takes one for the documentation.
+func (c *chromium) picture(name string) {
 	c.Helper()
 	if *screenshot == "" {
 		return
 	}
-	c.value(`for (const dd of document.querySelectorAll("dd")) dd.textContent = dd.textContent.replace("` + home + `/data", "/var/lib")`)
-	png := execute(c, chromedp.Screenshot(chromedp.CSS("main")))
+	png := execute(c, chromedp.Screenshot(chromedp.CSS("body")))
 	if err := os.WriteFile(filepath.Join(*screenshot, name), png, 0o644); err != nil {
 		c.Fatal(err)
 	}
@@ -159,15 +158,14 @@ func (c *chromium) prefer(scheme string) {
 	})
 }
 
-// contrast is that of an element's text with the page (WCAG 2.2, 1.4.3).
+// contrast is that of an element's text with what is behind it (WCAG 2.2, 1.4.3).
 func (c *chromium) contrast(selector string) float64 {
 	c.Helper()
 	colours := c.value(`(() => {
-		const page = document.body.appendChild(document.createElement("i"));
-		page.style.background = "Canvas";
-		const both = getComputedStyle(document.querySelector("` + selector + `")).color + ";" + getComputedStyle(page).backgroundColor;
-		page.remove();
-		return both;
+		const text = document.querySelector("` + selector + `");
+		let behind = text;
+		while (behind.parentElement && getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+		return getComputedStyle(text).color + ";" + getComputedStyle(behind).backgroundColor;
 	})()`)
 	text, back, _ := strings.Cut(colours, ";")
 	a, b := luminance(c.T, text), luminance(c.T, back)

@@ -36,10 +36,23 @@ func exposed(t *testing.T) map[string]map[string]bool {
 			metrics[m[1]][l[1]] = true
 		}
 	}
+	for _, m := range regexp.MustCompile(`= storeDesc\("(\w+)"`).FindAllStringSubmatch(sourceOfStoreMetrics(t), -1) {
+		metrics["caddy_oauth2_client_"+m[1]] = map[string]bool{"job": true, "instance": true, "store": true}
+	}
 	if len(metrics) < 12 {
 		t.Fatalf("only these metrics are exposed: %v", metrics)
 	}
 	return metrics
+}
+
+// sourceOfStoreMetrics has the names of those that only a shared store has.
+func sourceOfStoreMetrics(t *testing.T) string {
+	t.Helper()
+	source, err := os.ReadFile("../module/observe/stores.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(source)
 }
 
 // ending gives the client's grant an end.
@@ -169,6 +182,10 @@ func TestAlertsFireWhenTheyShould(t *testing.T) {
 		{"store works", "LamplighterStoreErrors", "caddy_oauth2_client_store_errors_total" + c + "} 7x20", false},
 		{"401s stand", "LamplighterUpstreamRefusesTokens", "caddy_oauth2_client_unauthorized_total" + c + "} 0+2x20\n caddy_oauth2_client_replayed_total" + c + "} 0x20", true},
 		{"401s are replayed", "LamplighterUpstreamRefusesTokens", "caddy_oauth2_client_unauthorized_total" + c + "} 0+2x20\n caddy_oauth2_client_replayed_total" + c + "} 0+2x20", false},
+		{"10 rejections", "LamplighterUpstreamRejectsEveryToken", "caddy_oauth2_client_rejections_in_a_row" + c + "} 3 6 12x18", true},
+		{"a few rejections", "LamplighterUpstreamRejectsEveryToken", "caddy_oauth2_client_rejections_in_a_row" + c + "} 9x20", false},
+		{"store away", "LamplighterStoreUnavailable", `caddy_oauth2_client_store_up{job="lamplighter",instance="a",store="postgres"} 1x5 0x14`, true},
+		{"store there", "LamplighterStoreUnavailable", `caddy_oauth2_client_store_up{job="lamplighter",instance="a",store="postgres"} 1x20`, false},
 		{"always waiting", "LamplighterRequestsWait", "caddy_oauth2_client_waiting_requests" + c + "} 3x20", true},
 		{"waiting at times", "LamplighterRequestsWait", "caddy_oauth2_client_waiting_requests" + c + "} 3 0 3 0 3 0 3 0 3 0 3 0 3 0 3 0 3 0 3 0", false},
 	} {

@@ -52,19 +52,24 @@ func TestTheStatusPageIsForOneBrowserAndRefreshes(t *testing.T) {
 	if status, page := b.page(b.Get(link)); status != http.StatusOK || strings.Contains(page, "demo") {
 		t.Errorf("the key is answered %d %s", status, page)
 	}
-	status, page := b.page(b.Get(origin + "/"))
-	if status != http.StatusOK || !regexp.MustCompile(`(?s)<h2[^>]*>demo</h2>.*good">ok<.*token valid.*<progress max="100" value="99\.\d+".*Generation</dt><dd>1<.*token_obtained`).MatchString(page) {
+	status, page := b.page(b.Get(origin + "/?open=demo"))
+	if status != http.StatusOK || !regexp.MustCompile(`(?s)<title>all well.*<h2>demo</h2>.*</span>ok</span>.*<rect class="left" width="(99\.\d+|100\.00)%".*Generation</dt><dd>1,.*token_obtained`).MatchString(page) {
 		t.Errorf("%d, the page is\n%s", status, page)
 	}
 	if external := regexp.MustCompile(`(src|href)="?(https?:)?//`).FindString(page); external != "" {
 		t.Errorf("the page asks elsewhere: %s", external)
 	}
-	if status, page = b.page(b.PostForm(origin+"/refresh", url.Values{"client": {"demo"}})); status != http.StatusOK || !strings.Contains(page, "Refreshed: generation 2") {
+	form := regexp.MustCompile(`name="form" value="(\w+)"`).FindStringSubmatch(page)
+	if form == nil {
+		t.Fatalf("there is no form in\n%s", page)
+	}
+	refresh := url.Values{"client": {"demo"}, "form": {form[1]}}
+	if status, page = b.page(b.PostForm(origin+"/refresh", refresh)); status != http.StatusOK || !strings.Contains(page, "New token obtained: generation 2.") {
 		t.Errorf("after the button: %d\n%s", status, page)
 	}
 
 	o.control("revoke", nil)
-	if _, page = b.page(b.PostForm(origin+"/refresh", url.Values{"client": {"demo"}})); !regexp.MustCompile(`(?s)bad">grant_lost<.*No new token.*<strong>refused</strong>.*Remedy: .*tokens import`).MatchString(page) {
+	if _, page = b.page(b.PostForm(origin+"/refresh", refresh)); !regexp.MustCompile(`(?s)1 needs you.*grant lost.*No new token.*<b>refused</b>.*What to do:.*tokens import`).MatchString(page) {
 		t.Errorf("after the loss the page is\n%s", page)
 	}
 
@@ -72,7 +77,7 @@ func TestTheStatusPageIsForOneBrowserAndRefreshes(t *testing.T) {
 	if status, _ := other.page(other.Get(link)); status != http.StatusForbidden {
 		t.Errorf("a second browser with the key gets %d", status)
 	}
-	if status, _ := other.page(other.PostForm(origin+"/refresh", url.Values{"client": {"demo"}})); status != http.StatusForbidden {
+	if status, _ := other.page(other.PostForm(origin+"/refresh", refresh)); status != http.StatusForbidden {
 		t.Errorf("a stranger's refresh is answered %d", status)
 	}
 	for name, edit := range map[string]func(*http.Request){

@@ -39,25 +39,25 @@ var ofTokens = []Cause{
 		"import a refresh token that was never used; 'lamplighter tokens login {client}' yields one"},
 	{"seed_refused", "used", Grant, false,
 		"the refresh token of the configuration was exchanged for another one before, so it was not sent: a server may end the whole grant when it sees it again",
-		"take 'rotation ignore' away, so that the newest refresh token in the record is presented, or supply one that was never used"},
+		"take 'rotation ignore' away, so that the newest refresh token in the record is presented, or supply one that was never used" + atOnce},
 	{"seed_of_another_record", "", Grant, false,
 		"this refresh token is, or was, that of client {owner}, whose record is at {place}; it was not sent, because a server may end the whole grant when it sees a spent one",
-		"if client {owner} is what {client} was called before, run 'lamplighter tokens rename {owner} {client}'; otherwise supply a refresh token of its own"},
+		"if client {owner} is what {client} was called before, run 'lamplighter tokens rename {owner} {client}'; otherwise supply a refresh token of its own" + atOnce},
 	{"seed_of_another_record", "store", Grant, false,
 		"this refresh token is, or was, that of a client {owner} whose record is in another store, at {place}; it was not sent, because a server may end the whole grant when it sees a spent one",
-		"if the store of client {client} was changed, run 'lamplighter tokens move {client} --from {from}'; otherwise supply a refresh token of its own"},
+		"if the store of client {client} was changed, run 'lamplighter tokens move {client} --from {from}'; otherwise supply a refresh token of its own" + atOnce},
 	{"seed_of_another_record", "name and store", Grant, false,
 		"this refresh token is, or was, that of client {owner}, whose record is in another store, at {place}; it was not sent, because a server may end the whole grant when it sees a spent one",
-		"if client {owner} is what {client} was called before, run 'lamplighter tokens rename {owner} {client} --from {from}'; otherwise supply a refresh token of its own"},
+		"if client {owner} is what {client} was called before, run 'lamplighter tokens rename {owner} {client} --from {from}'; otherwise supply a refresh token of its own" + atOnce},
 	{"seed_of_another_record", "in use", Grant, false,
 		"this refresh token is, or was, that of client {owner} of the same configuration, whose record is at {place}; it was not sent, because two clients would spend each other's",
-		"supply a refresh token of its own: 'lamplighter tokens login {client}' or a new log-in yields one"},
+		"supply a refresh token of its own: 'lamplighter tokens login {client}' or a new log-in yields one" + atOnce},
 	{"seed_of_another_record", "beside", Grant, false,
 		"this refresh token is, or was, that of client {owner}, whose record is at {place}; it was not sent, and the grant in use stays",
 		"supply a refresh token of client {client}'s own, or none: the grant in use needs none"},
 	{"record_missing", "", Grant, false,
 		"the record at {place} is missing, or older than what this machine remembers: this refresh token was used there before, so it was not sent, because a server may end the whole grant when it sees a spent one",
-		"mount or restore the record; if it is lost, run 'lamplighter tokens login {client}', or supply a refresh token that was never used"},
+		"mount or restore the record; if it is lost, run 'lamplighter tokens login {client}', or supply a refresh token that was never used" + atOnce},
 	{"record_missing", "beside", Grant, false,
 		"this refresh token was used before, by a record at {place} that is missing, or was newer; it was not sent, and the grant in use stays",
 		"supply a refresh token that was never used, or none: the grant in use needs none"},
@@ -426,6 +426,7 @@ var ofTokens = []Cause{
 const (
 	newGrant     = "log in with 'lamplighter tokens login {client}', or hand a new refresh token over with 'lamplighter tokens import {client}', or put one into the file that the refresh_token setting reads; none of them needs a restart"
 	newInput     = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
+	atOnce       = "; what is put right is noticed by itself within minutes, and at once by a reload"
 	wait         = "none needed if it passes: the token request is repeated"
 	config       = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 	ownToken     = "send a valid access token of your own with the request"

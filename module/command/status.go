@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -23,9 +22,14 @@ func tokensStatusCommand() *cobra.Command {
 		Short: "Shows the clients in a browser",
 		Long: `
 Serves a page on a loopback port that shows every client, and opens it in a
-browser: state, lifetime, last error with its remedy, history, and a button to
-refresh. The page is behind a key that is good for one browser; it gets all it
-shows from the running instance's admin API, and no secret is on it.
+browser: what needs somebody on top, then state, lifetime, last error with its
+remedy, history, and buttons to refresh, to log in and to import a refresh token.
+The page is behind a key that is good for one browser; it gets all it shows from
+the running instance's admin API, and no secret is on it.
+
+To log in from it, http://127.0.0.1/callback is to be registered as the client's
+redirect URI; if the server insists on a port, register one and serve the page
+there with --listen.
 
 It ends with Ctrl-C.`,
 		Args: cobra.NoArgs,
@@ -56,7 +60,7 @@ func statusCommand(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return tokenMissing, fmt.Errorf("--listen: %w", err)
 	}
-	page := &statusPage{api: api, host: listener.Addr().String(), key: rand.Text(), session: rand.Text() + rand.Text()}
+	page := newStatusPage(api, listener.Addr().String())
 	server := &http.Server{Handler: page, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()

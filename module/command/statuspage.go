@@ -6,39 +6,13 @@ import (
 	"crypto/subtle"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"net/http"
 	"net/url"
-	"slices"
 	"sync"
 	"time"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/settings"
 )
-
-//go:embed statuspage.html
-var statusTemplate string
-
-var statusHTML = template.Must(template.New("status").Funcs(template.FuncMap{
-	"clock":    func(t time.Time) string { return t.Local().Format(time.DateTime) },
-	"duration": seconds,
-	"until":    func(t time.Time) string { return roughly(time.Until(t)) },
-	"tone":     tone,
-}).Parse(statusTemplate))
-
-// tone is how good a state, a token or an event is, as a class.
-func tone(word string) string {
-	switch colourOf(word) {
-	case green:
-		return "good"
-	case yellow:
-		return "passing"
-	case red:
-		return "bad"
-	}
-	return "plain"
-}
 
 // statusPage serves the status of the clients to one browser. It has no secret of
 // theirs: everything comes from the admin API.
@@ -49,18 +23,44 @@ type statusPage struct {
 	mu      sync.Mutex
 	key     string // good once; "" afterwards
 	session string // of the browser that had the key
+	form    string // what its forms bring along
+
+	last    []adminapi.ClientStatus // as they were seen last
+	seen    time.Time               // when that was
+	notices map[string]notice       // of orders, by client, until they are shown
+	logins  map[string]login        // that are under way, by state
+}
+
+// notice is what became of an order.
+type notice struct {
+	Good bool
+	Text string
+}
+
+// newStatusPage returns one for a host, with the key that lets one browser in.
+func newStatusPage(api *adminClient, host string) *statusPage {
+	return &statusPage{
+		api: api, host: host, key: rand.Text(), session: rand.Text() + rand.Text(), form: rand.Text(),
+		notices: make(map[string]notice), logins: make(map[string]login),
+	}
 }
 
 const (
 	statusCookie = "lamplighter_status"
-	statusLimit  = 4 << 10 // of a form
+	statusLimit  = adminapi.MaxBody // of a form
+	callbackPath = "/callback"
 )
 
-// ServeHTTP serves the page, and the button on it.
+//go:embed statuspage.css
+var statusStyle []byte
+
+//go:embed statuspage.js
+var statusScript []byte
+
+// ServeHTTP serves the page, and what its buttons do.
 func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	nonce := rand.Text()
 	h := w.Header()
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+nonce+"'; script-src 'nonce-"+nonce+"'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send the form with Origin: null
 	h.Set("Cache-Control", "no-store")
@@ -72,16 +72,43 @@ func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		p.admit(w, key)
 		return
 	}
+	if r.Method == http.MethodGet && r.URL.Path == callbackPath {
+		p.loggedIn(w, r) // from elsewhere, so without the cookie: the state is its key
+		return
+	}
 	cookie, err := r.Cookie(statusCookie)
 	if err != nil || !same(cookie.Value, p.session) {
 		http.Error(w, "open the address that 'lamplighter tokens status --web' printed", http.StatusForbidden)
 		return
 	}
+	p.serve(w, r)
+}
+
+// serve answers the browser that had the key.
+func (p *statusPage) serve(w http.ResponseWriter, r *http.Request) {
+	orders := map[string]func(http.ResponseWriter, *http.Request, string){
+		"/refresh": p.refresh, "/import": p.imports, "/login": p.login, "/device": p.device,
+	}
+	order := orders[r.URL.Path]
 	switch {
-	case r.Method == http.MethodPost && r.URL.Path == "/refresh":
-		p.refresh(w, r)
-	case r.Method == http.MethodGet && r.URL.Path == "/":
-		p.show(w, nonce, r.URL.Query().Get("client"))
+	case r.Method == http.MethodPost && order != nil:
+		if client, ok := p.ordered(w, r); ok {
+			order(w, r, client)
+		}
+	case r.Method != http.MethodGet:
+		http.NotFound(w, r)
+	case r.URL.Path == "/":
+		p.show(w, r)
+	case r.URL.Path == "/client":
+		p.showClient(w, r.URL.Query().Get("name"))
+	case r.URL.Path == "/device":
+		p.awaitDevice(w, r.URL.Query().Get("state"))
+	case r.URL.Path == "/page.css":
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write(statusStyle)
+	case r.URL.Path == "/page.js":
+		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
+		_, _ = w.Write(statusScript)
 	default:
 		http.NotFound(w, r)
 	}
@@ -102,69 +129,27 @@ func (p *statusPage) admit(w http.ResponseWriter, key string) {
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: statusCookie, Value: p.session, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
-	// Not a redirect: a cookie for same-site requests only is not sent after one
-	// that began elsewhere.
+	goOn(w, "/", "Go on to the status")
+}
+
+// goOn leads the browser to another of our pages. It is no redirect: a cookie for same-site
+// requests only is not sent after one that began elsewhere.
+func goOn(w http.ResponseWriter, to, said string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Refresh", "0; url=/")
-	fmt.Fprint(w, `<!doctype html><html lang="en"><title>Lamplighter</title><p><a href="/">Go on to the status</a></p></html>`)
+	w.Header().Set("Refresh", "0; url="+to)
+	fmt.Fprintf(w, `<!doctype html><html lang="en"><title>Lamplighter</title><p><a href="%s">%s</a></p></html>`, to, said)
 }
 
-// refresh does what the button of a client says.
-func (p *statusPage) refresh(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, statusLimit)
-	if origin := r.Header.Get("Origin"); origin != "" && origin != "http://"+p.host {
-		http.Error(w, "this form is not ours", http.StatusForbidden)
-		return
-	}
-	name := r.PostFormValue("client")
-	if settings.CheckName(name) != nil {
-		http.Error(w, "no such client", http.StatusBadRequest)
-		return
-	}
-	var result adminapi.OrderResult
-	if err := p.api.call(http.MethodPost, "/oauth2_client/clients/"+url.PathEscape(name)+"/refresh", nil, &result); err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	http.Redirect(w, r, "/?client="+url.QueryEscape(name)+"#"+url.QueryEscape(name), http.StatusSeeOther)
+// backTo is the page where that client is open.
+func backTo(client string) string {
+	name := url.QueryEscape(client)
+	return "/?open=" + name + "#" + name
 }
 
-// shownClient is a client as the page shows it.
-type shownClient struct {
-	adminapi.ClientStatus
-
-	// Left is the share of the token's lifetime that is left, in percent.
-	Left float64
-
-	// Refreshed says that its button was just used.
-	Refreshed bool
-}
-
-func (p *statusPage) show(w http.ResponseWriter, nonce, refreshed string) {
-	var list []adminapi.ClientStatus
-	view := struct {
-		Nonce   string
-		At      time.Time
-		Clients []shownClient
-		Error   string
-	}{Nonce: nonce, At: time.Now()}
-	if err := p.api.call(http.MethodGet, "/oauth2_client/clients", nil, &list); err != nil {
-		view.Error = err.Error()
-	}
-	for _, s := range list {
-		var whole adminapi.ClientStatus
-		if p.api.call(http.MethodGet, "/oauth2_client/clients/"+url.PathEscape(s.Client), nil, &whole) != nil {
-			continue // it went in between
-		}
-		slices.Reverse(whole.History)
-		shown := shownClient{ClientStatus: whole, Refreshed: whole.Client == refreshed}
-		if life := whole.ExpiresAt.Sub(whole.ObtainedAt).Seconds(); life > 0 && whole.ExpiresIn > 0 {
-			shown.Left = min(100, 100*whole.ExpiresIn/life)
-		}
-		view.Clients = append(view.Clients, shown)
-	}
+// render writes a template of the page.
+func (p *statusPage) render(w http.ResponseWriter, name string, view any) {
 	var page bytes.Buffer
-	if err := statusHTML.Execute(&page, view); err != nil {
+	if err := statusHTML.ExecuteTemplate(&page, name, view); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -101,7 +102,7 @@ func withKey(err error, from *Use, client string, to *Use, as string) error {
 	if to.temporary {
 		named, command = to, "move "+as+" --to "
 	}
-	return fmt.Errorf("%w; if that is the other store's, name it with its key: lamplighter tokens %s%s", err, command, redact.Quoted(named.withKey("/path/to/its/key")))
+	return fmt.Errorf("%w; if that is the other store's, name it with its key: lamplighter tokens %s%s", err, command, redact.Quoted(named.withKey(cmp.Or(theLedger().KeyOf(named.command), "/path/to/its/key"))))
 }
 
 // named finds a store that a command names: the JSON of one, or the directory of

@@ -52,7 +52,7 @@ func (s *Stores) Former(r *Record, binding record.Fingerprint, declared func(cli
 	}
 	for _, one := range list {
 		if slices.Contains(one.bindings, binding) {
-			return r.ownerIn(r.Use.command, one.client, r.Use.store.Describe(one.client))
+			return r.ownerIn(r.Use.command, "", one.client, r.Use.store.Describe(one.client))
 		}
 	}
 	e := f.moved[r.Key.name]
@@ -64,7 +64,7 @@ func (s *Stores) Former(r *Record, binding record.Fingerprint, declared func(cli
 			return nil
 		}
 	}
-	return r.ownerIn(e.Store, e.Client, e.Place)
+	return r.ownerIn(e.Store, e.Key, e.Client, e.Place)
 }
 
 // unused returns the records of a store that no declared client has and in which a grant

@@ -18,7 +18,7 @@ import (
 // claimed there, so that the keepers of that count only if all do.
 func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.Owner {
 	if name, u := keepers.holder(r.Key, all, token, binding); u != nil {
-		return r.ownerIn(u.command, name, u.store.Describe(name))
+		return r.ownerIn(u.command, u.keyFile, name, u.store.Describe(name))
 	}
 	e, ok := theLedger().Of(token)
 	if !ok || e.Said == ledger.Refused && e.Binding != binding {
@@ -27,15 +27,20 @@ func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.
 	if e.Client == r.Key.name && e.Place == r.Describe() {
 		return &keeper.Owner{Client: r.Key.name, Place: redact.Visible(e.Place), Own: true}
 	}
-	return r.ownerIn(e.Store, e.Client, e.Place)
+	return r.ownerIn(e.Store, e.Key, e.Client, e.Place)
 }
 
-// ownerIn is a client with a record in some store, as commands call that.
-func (r *Record) ownerIn(command, name, place string) *keeper.Owner {
+// ownerIn is a client with a record in some store, as commands call that: with the file of
+// its key, if that is another one.
+func (r *Record) ownerIn(command, key, name, place string) *keeper.Owner {
 	o := &keeper.Owner{Client: name, Place: redact.Visible(place)}
-	if command != r.Use.command {
-		o.Store = redact.Visible(command)
+	if command == r.Use.command {
+		return o
 	}
+	if key != "" && key != r.Use.keyFile {
+		command = Place{dir: command}.withKey(key)
+	}
+	o.Store = redact.Visible(command)
 	return o
 }
 
@@ -44,7 +49,7 @@ func (r *Record) Spent(token, binding record.Fingerprint, said ledger.Said, old 
 	l := theLedger()
 	l.Note(ledger.Entry{
 		Token: token, Said: said, Binding: binding, Client: r.Key.name,
-		Place: r.Describe(), Store: r.Use.command,
+		Place: r.Describe(), Store: r.Use.command, Key: r.Use.keyFile,
 	}, old)
 	if err := l.Fault(); err != nil {
 		l.warning.Do(func() {

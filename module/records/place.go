@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type Place struct {
 	command  string           // what commands call it
 	keys     *encryption.Keys // nil if records are not encrypted
 	dir      string           // of files, "" if it is a shared store
+	keyFile  string           // of the key that files are encrypted with, "" if there is none
 	shared   guest.Module     // nil if it is not
 	settings string           // of the shared store, as they were written
 }
@@ -70,6 +72,13 @@ func placeOfFiles(config json.RawMessage) (p Place, err error) {
 	}
 	p.id, p.command = p.dir, p.dir
 	p.keys, err = encryptionKeys(f.EncryptionKey)
+	if n := len(f.EncryptionKey); n > 0 && err == nil {
+		var r placeholder.Resolver
+		p.keyFile = r.Value("encryption_key", f.EncryptionKey[n-1]) // the last one encrypts
+		if absolute, err := filepath.Abs(p.keyFile); err == nil {
+			p.keyFile = absolute
+		}
+	}
 	return p, err
 }
 

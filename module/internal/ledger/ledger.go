@@ -47,6 +47,10 @@ type Entry struct {
 	Client  string             `json:"client"`
 	Place   string             `json:"place"` // of the client's record, for people
 	Store   string             `json:"store"` // it is in, in the words of a command
+
+	// Key is the file of the key that the records of that store are encrypted with, ""
+	// if there is none, or if Store says so itself.
+	Key string `json:"key,omitempty"`
 }
 
 // kept is how many entries are kept, the newest.
@@ -58,12 +62,13 @@ type Ledger struct {
 
 	mu    sync.Mutex
 	known map[record.Fingerprint]fact
-	store string      // of the last entry
-	next  int32       // number of the last entry
-	read  int64       // bytes of the file that are known
-	file  fs.FileInfo // of the file that was read
-	lines int         // in it
-	fault error       // of the last attempt to write
+	keys  map[string]string // by store
+	store string            // of the last entry
+	next  int32             // number of the last entry
+	read  int64             // bytes of the file that are known
+	file  fs.FileInfo       // of the file that was read
+	lines int               // in it
+	fault error             // of the last attempt to write
 }
 
 // fact is an entry as it is remembered. There may be very many.
@@ -91,7 +96,7 @@ func fileOf(e Entry) string { return filepath.Join(e.Store, e.Client+".json") }
 
 // New returns the ledger in a file, which is made when there is something to write.
 func New(path string) *Ledger {
-	return &Ledger{path: path, known: make(map[record.Fingerprint]fact)}
+	return &Ledger{path: path, known: make(map[record.Fingerprint]fact), keys: make(map[string]string)}
 }
 
 // Of returns what is known of a refresh token, of other processes too.
@@ -103,8 +108,24 @@ func (l *Ledger) Of(token record.Fingerprint) (Entry, bool) {
 	if !ok {
 		return Entry{}, false
 	}
-	e := f.entry(token)
+	e := l.entry(token, f)
 	return e, e.Said != Free
+}
+
+// entry is what is remembered of a token. Called with l.mu held.
+func (l *Ledger) entry(token record.Fingerprint, f fact) Entry {
+	e := f.entry(token)
+	e.Key = l.keys[e.Store]
+	return e
+}
+
+// KeyOf returns the file of the key that the records of a store are encrypted with, "" if
+// nobody knows.
+func (l *Ledger) KeyOf(store string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_ = l.readNew() // what cannot be read is not known
+	return l.keys[store]
 }
 
 // Clients returns of each client the last entry of a refresh token that was consumed.
@@ -132,7 +153,7 @@ func (l *Ledger) Note(e Entry, old bool) {
 		_ = l.readNew()
 		last, ok = l.known[e.Token]
 	}
-	if ok && last.entry(e.Token) == e || !ok && (e.Said == Free || old && len(l.known) >= kept) {
+	if ok && l.entry(e.Token, last) == e || !ok && (e.Said == Free || old && len(l.known) >= kept) {
 		return
 	}
 	line, err := json.Marshal(e)
@@ -160,6 +181,9 @@ func (l *Ledger) remember(e Entry) {
 		e.Store = l.store // which takes no memory
 	}
 	l.store = e.Store
+	if delete(l.keys, e.Store); e.Key != "" {
+		l.keys[e.Store] = e.Key
+	}
 	l.next++
 	l.known[e.Token] = fact{number: l.next, said: uint8(said), binding: e.Binding, client: e.Client, place: e.Place, store: e.Store} //nolint:gosec // it is one of three
 	if len(l.known) <= kept+kept/8 {
@@ -175,7 +199,7 @@ func (l *Ledger) inOrder() []Entry {
 	tokens := slices.SortedFunc(maps.Keys(l.known), func(a, b record.Fingerprint) int { return cmp.Compare(l.known[a].number, l.known[b].number) })
 	all := make([]Entry, len(tokens))
 	for i, token := range tokens {
-		all[i] = l.known[token].entry(token)
+		all[i] = l.entry(token, l.known[token])
 	}
 	return all
 }
