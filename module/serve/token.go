@@ -117,6 +117,10 @@ func (t *Token) provision(ctx caddy.Context) error {
 	if err := t.check(); err != nil {
 		return fmt.Errorf("client %s: %w", t.Client, err)
 	}
+	if set := t.client.Settings(); set.TokenEndpointAuthMethod == "tls_client_auth" && set.UpstreamCertificate != "off" {
+		ctx.Logger().Warn("the token may be bound to the client's certificate (RFC 8705 section 3): whoever is handed it must present that to the API, or have 'upstream_certificate off' say that it is not bound",
+			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+	}
 	if t.Cache == nil {
 		t.client.HandsOut()
 	}

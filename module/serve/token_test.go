@@ -333,3 +333,17 @@ func TestALineTellsWhoGotWhichToken(t *testing.T) {
 		t.Errorf("%d lines", lines)
 	}
 }
+
+func TestRequestsForATokenAreCountedByWhatBecameOfThem(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	s.Load(s.Site("inject query token\nwait 50ms", "serve_token erp"))
+	for range 3 {
+		s.Do("GET", "/", "", asked, "yes", "Accept", "application/json")
+	}
+	s.Do("GET", "/", "", asked, "no")
+	s.Do("GET", "/", "", asked, "yes") // 406
+	var shown struct{ Requests map[string]int }
+	if status := moduletest.Asked(t, "GET", "clients/erp", &shown); status != 200 || shown.Requests["sent"] != 3 || shown.Requests["refused"] != 2 || shown.Requests["unavailable"] != 0 {
+		t.Errorf("%d %v", status, shown)
+	}
+}

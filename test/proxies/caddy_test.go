@@ -3,8 +3,8 @@ package proxies
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"lamplighter/test/internal/rig"
 )
@@ -16,8 +16,8 @@ var forwardAuth = regexp.MustCompile("(?ms)^```caddyfile\n(http://:8080 \\{\n\tf
 func TestCaddyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 	t.Parallel()
 	sites := []*site{
-		{name: "until_expiry", server: newServer(t, true, time.Second, 0), block: "forwarded"},
-		{name: "none", server: newServer(t, false, 2*time.Second, 6<<10), settings: "quiesce 500ms", block: "forwarded"},
+		{name: "until_expiry", server: newServer(t, true, unrepeated, 0), block: "forwarded"},
+		{name: "none", server: newServer(t, false, unrepeated, 6<<10), settings: unseen, block: "forwarded"},
 	}
 	runLamplighter(t, sites...)
 	for _, s := range sites {
@@ -30,11 +30,13 @@ func TestCaddyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 			"http://:8080 {", "http://:"+s.address[strings.LastIndexByte(s.address, ':')+1:]+" {\n\tbind 127.0.0.1", "https://erp.example.com", s.server.API.URL))
 		rig.RunSidecar(t, dir, s.address)
 	}
+	var all sync.WaitGroup
 	for _, s := range sites {
 		if got := visit(t, s.address, "/orders", "Lamplighter-Token", "no", "Lamplighter-Rejected", "1-00000000", "Authorization", "Bearer of the visitor",
 			"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site", "Accept", "application/json", "Host", "shop.example.com"); got != 200 {
 			t.Errorf("%s: got %d", s.name, got)
 		}
-		load(t, s, 10, 0)
+		all.Go(func() { load(t, s, 10, 0) })
 	}
+	all.Wait()
 }

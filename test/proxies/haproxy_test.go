@@ -46,10 +46,10 @@ func TestHAProxyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 		seldom    bool
 		rotations int
 	}{
-		{&site{name: "each time, until_expiry", server: newServer(t, true, time.Second, 0)}, false, 50},
-		{&site{name: "each time, none", server: newServer(t, false, 2*time.Second, 0), settings: "quiesce 500ms"}, false, 25},
-		{&site{name: "each time, none, 6 KB", server: newServer(t, false, 2*time.Second, 6<<10), settings: "quiesce 500ms"}, false, 25},
-		{&site{name: "once a second, until_expiry", server: newServer(t, true, 4*time.Second, 0)}, true, 10},
+		{&site{name: "each time, until_expiry", server: newServer(t, true, unrepeated, 0)}, false, 20},
+		{&site{name: "each time, none", server: newServer(t, false, unrepeated, 0), settings: unseen}, false, 12},
+		{&site{name: "each time, none, 6 KB", server: newServer(t, false, unrepeated, 6<<10), settings: unseen}, false, 12},
+		{&site{name: "once a second, until_expiry", server: newServer(t, true, unrepeated+unrepeated/2, 0)}, true, 10},
 	}
 	var plain []*site
 	for _, s := range sites {

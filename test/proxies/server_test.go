@@ -179,6 +179,14 @@ func runLamplighter(t *testing.T, sites ...*site) *rig.Process {
 	return p
 }
 
+// A proxy that cannot repeat a request has it fail if its token dies under way, and on a busy
+// machine a request takes its time: so much of a token's life is left when it is replaced, half
+// of unrepeated, or passes between the hold and the refresh that lets it die.
+const (
+	unrepeated = 4 * time.Second
+	unseen     = "quiesce 1500ms"
+)
+
 // load calls the proxy of a site on some connections until its token was replaced so many
 // times, and there were so many requests. None may fail.
 func load(t *testing.T, s *site, rotations, least int) {
