@@ -215,7 +215,7 @@ func (p *clientParser) setting() error {
 	if field, ok := p.durations()[setting]; ok {
 		return p.duration(field)
 	}
-	return p.Errf("unrecognized subdirective: %s", setting)
+	return p.unrecognized(setting)
 }
 
 func (p *clientParser) texts() map[string]*string {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lamplighter/module/nearest"
 	"lamplighter/module/rejection"
 )
 
@@ -28,7 +29,7 @@ func (p *clientParser) rejected() error {
 		case "json":
 			err = p.rejectedMember(&r.JSON, strings.TrimSpace)
 		default:
-			err = p.Errf("unrecognized subdirective: %s", p.Val())
+			err = p.Errf("unrecognized subdirective: %s%s", p.Val(), nearest.Hint(p.Val(), "status", "header", "json"))
 		}
 		if err != nil {
 			return err

@@ -84,7 +84,8 @@ func (u *upstream) handler() (*reverseproxy.Handler, error) {
 		return nil, err
 	}
 	transport := &proxy.Transport{HTTPTransport: new(reverseproxy.HTTPTransport)}
-	if err := json.Unmarshal(handler.TransportRaw, transport); err != nil {
+	type plain proxy.Transport // without what is said of unknown members: "protocol" is one
+	if err := json.Unmarshal(handler.TransportRaw, (*plain)(transport)); err != nil {
 		return nil, err
 	}
 	transport.Config = u.settings
@@ -145,6 +146,7 @@ func (u *upstream) read(d *caddyfile.Dispenser) error {
 			u.insecureTLS = true
 			err = end(d)
 		default:
+			err = ofUpstream(d)
 			u.segments = append(u.segments, d.NextSegment())
 		}
 		if err != nil {

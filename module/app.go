@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"lamplighter/module/client"
 	"lamplighter/module/doctor"
@@ -57,6 +58,7 @@ type App struct {
 	gates     map[use]bool // uses of clients that must be declared by Start
 
 	upstreams []doctor.Upstream
+	servers   map[*caddyhttp.Server]bool // that have handlers of ours
 	started   atomic.Bool
 }
 

@@ -215,7 +215,7 @@ func (w *hostileWalk) logIn(name string) {
 
 // look asks for what can be read without an order.
 func (w *hostileWalk) look() {
-	admin := rig.UnixClient(filepath.Join(w.home, "data", "caddy", "admin.sock"))
+	admin := rig.UnixClient(filepath.Join(w.home, "data", "lamplighter", "admin.sock"))
 	paths := []string{"/oauth2_client/clients", "/oauth2_client/ready", "/metrics"}
 	for _, name := range slices.Concat(w.clients, w.callers, w.revoked, w.devices, w.logins) {
 		paths = append(paths, "/oauth2_client/clients/"+name)

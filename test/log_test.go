@@ -168,7 +168,7 @@ func listings(t *testing.T, home string) string {
 // adminConfig is what the admin API answers over its socket.
 func adminConfig(t *testing.T, home string) string {
 	t.Helper()
-	client := rig.UnixClient(filepath.Join(home, "data", "caddy", "admin.sock"))
+	client := rig.UnixClient(filepath.Join(home, "data", "lamplighter", "admin.sock"))
 	var all strings.Builder
 	for _, path := range []string{"/config/", "/oauth2_client/clients", "/oauth2_client/ready", "/metrics", "/reverse_proxy/upstreams"} {
 		res, err := client.Get("http://admin" + path)

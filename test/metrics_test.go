@@ -15,7 +15,7 @@ import (
 // metrics reads Caddy's metrics.
 func (o *operated) metrics() string {
 	o.t.Helper()
-	res, err := rig.UnixClient(filepath.Join(o.home, "data", "caddy", "admin.sock")).Get("http://127.0.0.1/metrics")
+	res, err := rig.UnixClient(filepath.Join(o.home, "data", "lamplighter", "admin.sock")).Get("http://127.0.0.1/metrics")
 	if err != nil {
 		o.t.Fatal(err)
 	}

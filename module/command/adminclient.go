@@ -46,6 +46,7 @@ func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	address, _, _ = strings.Cut(address, "|") // the mode of a socket
 	parsed, err := caddy.ParseNetworkAddress(address)
 	if err != nil || parsed.PortRangeSize() > 1 {
 		return nil, fmt.Errorf("admin address %s: write host:port or unix/<path>", address)
@@ -53,7 +54,6 @@ func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
 	network, target := parsed.Network, parsed.JoinHostPort(0)
 	a := &adminClient{address: address, origin: "http://" + target, tcp: !parsed.IsUnixNetwork(), flags: flagsOf(fl)}
 	if !a.tcp {
-		target, _, _ = strings.Cut(target, "|") // the socket's mode
 		a.origin = "http://127.0.0.1"
 	}
 	a.http = &http.Client{Transport: &http.Transport{

@@ -11,6 +11,7 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/redact"
@@ -143,6 +144,10 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 	}
 
 	visit := &visitor{path: redirect.Path, state: began.State, brought: make(chan adminapi.LoginRequest, 1)}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		fmt.Fprintf(os.Stderr, "A browser that cannot come back here, as from outside of a container, ends at an address\nthat begins with %s: paste that address here.\n\n", redirect)
+		go visit.pasted(os.Stdin, os.Stderr)
+	}
 	server := &http.Server{Handler: visit, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }()
 	defer func() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -106,9 +107,18 @@ Make trouble:
   curl -X POST http://%[3]s/_sandbox/grant    # a human logs in again
   kill -9 the sidecar, or this demo, and start it again
 
-Ctrl-C ends everything.
+Ctrl-C ends everything, and keeps the files: all of these lines work again when it is
+started again.
 
-`, os.Args[0], s.socket, d.authorizationServer)
+`, program(), s.socket, d.authorizationServer)
+}
+
+// program is how this program is called again. What 'go run' builds is gone when it ends.
+func program() string {
+	if strings.Contains(filepath.ToSlash(os.Args[0]), "/go-build") {
+		return "go run ./cmd/lamplighter"
+	}
+	return os.Args[0]
 }
 
 // listening prints, as JSON, where everything is.

@@ -20,6 +20,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/target"
+	"lamplighter/module/nearest"
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/problem"
@@ -157,7 +158,7 @@ func (g *Guard) compileCallers() error {
 		default:
 			prefix, err := target.ParsePrefix(caller)
 			if err != nil {
-				return fmt.Errorf("callers: %q is unknown: use loopback, private_ranges, an address, a range such as 10.0.0.0/8, or any", caller)
+				return fmt.Errorf("callers: %q is unknown%s: use loopback, private_ranges, an address, a range such as 10.0.0.0/8, or any", caller, nearest.Hint(caller, "loopback", "private_ranges", "any"))
 			}
 			g.callers = append(g.callers, prefix)
 		}

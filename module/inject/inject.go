@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/http/httpguts"
 
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/nearest"
 )
 
 // Injection puts a token into a request.
@@ -153,7 +154,7 @@ func (p *Place) check() error {
 			return fmt.Errorf("%q is not a cookie name", p.Name)
 		}
 	default:
-		return fmt.Errorf("%q is unknown: use header, query or cookie", p.In)
+		return fmt.Errorf("%q is unknown%s: use header, query or cookie", p.In, nearest.Hint(p.In, "header", "query", "cookie"))
 	}
 	if p.reading = newReading(p.Name); p.reading.least == 0 {
 		return fmt.Errorf("%q is not a name", p.Name)

@@ -100,6 +100,9 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 		ctx.Logger().Warn("with log_credentials, Caddy's debug log shows the token that is injected here; remove that option, or filter the log",
 			zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt))
 	}
+	if err := app.(*module.App).Within(ctx, ""); err != nil {
+		return err
+	}
 	if runsBeforeTransport(ctx, h.Client) {
 		return fmt.Errorf("client %s: the reverse_proxy behind it has 'transport oauth2', which injects a token itself, and this one would go along: remove one of them, or give both matchers that exclude each other", h.Client)
 	}

@@ -138,10 +138,7 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	if err := t.presentCertificate(own); err != nil {
 		return placeholder.Located(t.DeclaredAt, fmt.Errorf("client %s: tls_%w", t.Client, err))
 	}
-	for _, u := range t.examined(ctx) {
-		app.(*module.App).Reaches(u)
-	}
-	return nil
+	return t.place(ctx, app.(*module.App))
 }
 
 // Cleanup closes idle connections.

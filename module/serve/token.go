@@ -127,7 +127,7 @@ func (t *Token) provision(ctx caddy.Context) error {
 	if t.Audit {
 		t.audit = ctx.Logger().Named("audit").With(zap.String("client", t.client.Name()))
 	}
-	return nil
+	return app.Within(ctx, "")
 }
 
 // Headers of ours, beside guard.Marker.

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/internal/target"
+	"lamplighter/module/nearest"
 )
 
 var clientName = regexp.MustCompile(`^[a-z0-9][a-z0-9_.-]{0,62}$`)
@@ -67,7 +68,7 @@ func (c *Client) checkRotation() error {
 	switch c.Rotation {
 	case "optional", "required", "ignore":
 	default:
-		return fmt.Errorf("rotation %q is unknown: use optional, required or ignore", c.Rotation)
+		return fmt.Errorf("rotation %q is unknown%s: use optional, required or ignore", c.Rotation, nearest.Hint(c.Rotation, "optional", "required", "ignore"))
 	}
 	if _, err := c.Drains(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/tokenendpoint/signing"
+	"lamplighter/module/nearest"
 )
 
 // checkCredentials returns an error if the settings of client authentication and
@@ -45,7 +46,7 @@ func (c *Client) checkAuthentication() error {
 	switch c.UpstreamCertificate {
 	case "", "on", "off":
 	default:
-		return fmt.Errorf("upstream_certificate %q is unknown: use on or off", c.UpstreamCertificate)
+		return fmt.Errorf("upstream_certificate %q is unknown%s: use on or off", c.UpstreamCertificate, nearest.Hint(c.UpstreamCertificate, "on", "off"))
 	}
 	if c.UpstreamCertificate != "" && method != "tls_client_auth" {
 		return fmt.Errorf("upstream_certificate is of no use with token_endpoint_auth_method %s: there is no certificate", method)

@@ -9,6 +9,7 @@ import (
 
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/tokenendpoint"
+	"lamplighter/module/nearest"
 )
 
 // Drains reports whether the old access token dies with its successor's birth.
@@ -20,7 +21,7 @@ func (c *Client) Drains() (bool, error) {
 		return false, nil
 	}
 	if d, err := caddy.ParseDuration(c.RotationOverlap); err != nil || d < 0 {
-		return false, fmt.Errorf("rotation_overlap %q is unknown: use until_expiry, none or a duration such as 30s", c.RotationOverlap)
+		return false, fmt.Errorf("rotation_overlap %q is unknown%s: use until_expiry, none or a duration such as 30s", c.RotationOverlap, nearest.Hint(c.RotationOverlap, "until_expiry", "none"))
 	}
 	return false, nil
 }

@@ -12,12 +12,13 @@ import (
 // not.
 var secretName = regexp.MustCompile(`(?i)secret|passw|pwd|token|key|assertion|credential|auth|cookie|session|signature|sign$|code`)
 
-// Warnings are about settings that work and endanger secrets: those that are part of the
-// configuration, or go to whoever asks for them.
+// Warnings are about settings that work, and are hardly meant: secrets that are part of the
+// configuration, or go to whoever asks for them, and words that are nearly known ones.
 func (c *Client) Warnings() (list []string) {
 	if c.TLS != nil && c.TLS.InsecureSkipVerify {
 		list = append(list, "tls: with insecure_skip_verify anybody on the way to the token endpoint can take the secrets; use 'trust_pool' with the server's authority")
 	}
+	list = append(list, c.nearMisses()...)
 	for setting, value := range map[string]string{
 		"client_secret": c.ClientSecret, "refresh_token": c.RefreshToken, "password": c.Password,
 		"client_secret_next": c.ClientSecretNext, "private_key": c.PrivateKey, "assertion": c.Assertion,

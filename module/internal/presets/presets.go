@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"lamplighter/module/nearest"
 )
 
 //go:embed *.json
@@ -40,7 +42,7 @@ func Names() []string {
 func Load(name, base string) (map[string]json.RawMessage, error) {
 	text, err := presets.ReadFile(name + ".json")
 	if err != nil {
-		return nil, fmt.Errorf("provider %q is unknown: there is %s; any other API is described by its own settings, without a provider", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("provider %q is unknown%s: there is %s; any other API is described by its own settings, without a provider", name, nearest.Hint(name, Names()...), strings.Join(Names(), ", "))
 	}
 	preset := string(text)
 	needsBase := strings.Contains(preset, placeholder)

@@ -11,6 +11,7 @@ import (
 	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/internal/tokenendpoint/reading"
 	"lamplighter/module/internal/tokenendpoint/signing"
+	"lamplighter/module/nearest"
 )
 
 // Client asks one token endpoint in one dialect. It keeps nothing between
@@ -102,7 +103,7 @@ func (d *Dialect) checkChoices() error {
 			*s.value = s.known[0]
 		}
 		if !slices.Contains(s.known, *s.value) {
-			return fmt.Errorf("%s %q is unknown: use %s", s.setting, *s.value, oneOf(slices.DeleteFunc(s.known, func(k string) bool { return k == "" })))
+			return fmt.Errorf("%s %q is unknown%s: use %s", s.setting, *s.value, nearest.Hint(*s.value, s.known...), oneOf(slices.DeleteFunc(s.known, func(k string) bool { return k == "" })))
 		}
 	}
 	return nil

@@ -86,6 +86,7 @@ func (c *Client) once(ctx context.Context, r Request, x *asking.Exchange, how as
 	p.bind(a, secrets)
 	secrets.Add(a.RefreshToken, a.AccessToken, a.IDToken)
 	redact.Remember(a.RefreshToken, a.AccessToken, a.IDToken)
+	a.narrowed(r.Scope, secrets)
 	*a = c.advised(c.described(*a, reply, secrets), x, &r, reply)
 	if p.again(reply, a.Cause) {
 		return true

@@ -44,12 +44,19 @@ func absurd(d time.Duration, ok bool, format string) string {
 	switch {
 	case !ok:
 		return " is not in the format " + format
+	case d <= 0 && isTime(format):
+		return " is in the past, by the clock of this machine and by the date of the answer, if it has one: one of the clocks is wrong, or expires_format is not " + format
 	case d <= 0:
 		return " is not positive"
 	case d > maxLifetime:
 		return " is longer than ten years"
 	}
 	return ""
+}
+
+// isTime reports whether a format is that of a time, rather than of a duration.
+func isTime(format string) bool {
+	return format == "unix" || format == "unix_ms" || format == "rfc3339"
 }
 
 // until returns how long it is until a time that a server names, counted from

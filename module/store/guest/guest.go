@@ -16,6 +16,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"lamplighter/module/nearest"
 	"lamplighter/module/store"
 )
 
@@ -125,5 +126,5 @@ func Unknown(kind string) error {
 		kinds = append(kinds, m.ID.Name())
 	}
 	slices.Sort(kinds)
-	return fmt.Errorf("store %s is unknown: this binary has %s; another kind is built in with its package, 'xcaddy build --with lamplighter --with <package>'", strconv.Quote(kind), strings.Join(kinds, ", "))
+	return fmt.Errorf("store %s is unknown%s: this binary has %s; another kind is built in with its package, 'xcaddy build --with lamplighter --with <package>'", strconv.Quote(kind), nearest.Hint(kind, kinds...), strings.Join(kinds, ", "))
 }

@@ -1,0 +1,61 @@
+package settings
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/nearest"
+)
+
+// ExplainJSON returns why JSON is not that of a value's type, naming the member: one that
+// there is not, with what may be meant, or one of another kind. nil if nothing is wrong.
+func ExplainJSON(text []byte, of any) error {
+	err := caddy.StrictUnmarshalJSON(text, reflect.New(reflect.TypeOf(of)).Interface())
+	if err == nil {
+		return nil
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) != nil {
+		return err
+	}
+	known := membersOf(reflect.TypeOf(of))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if !slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, name) }) {
+			return fmt.Errorf("there is no %s%s", name, nearest.Hint(name, known...))
+		}
+		one, _ := json.Marshal(map[string]json.RawMessage{name: members[name]}) // of what was JSON
+		if err := caddy.StrictUnmarshalJSON(one, reflect.New(reflect.TypeOf(of)).Interface()); err != nil {
+			return fmt.Errorf("%s: %w", name, inWords(err))
+		}
+	}
+	return err
+}
+
+// inWords leaves types of Go out of an error.
+func inWords(err error) error {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("it is a JSON %s, and cannot be here", kind.Value)
+	}
+	return err
+}
+
+// Names are those of a client's settings, as JSON has them.
+func Names() []string { return membersOf(reflect.TypeFor[Client]()) }
+
+// membersOf are the names of a struct's fields in JSON, those of what it embeds included.
+func membersOf(t reflect.Type) (names []string) {
+	for _, field := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		if name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
