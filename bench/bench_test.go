@@ -17,6 +17,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"lamplighter/bench/load"
+	"lamplighter/module/moduletest/skip"
 )
 
 // The tests' own binary is the load generator too.
@@ -211,27 +212,9 @@ func TestEverythingOnceWithTheRealBinaries(t *testing.T) {
 		t.Skip("it builds Caddy")
 	}
 	if _, _, _, err := machine(); err != nil {
-		missing(t, err)
+		skip.Missing(t, "%v", err)
 	}
 	if err := run(t.Context(), options{root: "..", only: "proxy", quick: true}); err != nil {
 		t.Error(err)
 	}
-}
-
-// missing skips a test for which something is missing here, and tells whoever runs
-// them all.
-func missing(t *testing.T, what error) {
-	t.Helper()
-	if os.Getenv("LAMPLIGHTER_REQUIRE") == "all" {
-		t.Fatalf("LAMPLIGHTER_REQUIRE=all, and yet: %v", what)
-	}
-	if name := os.Getenv("LAMPLIGHTER_SKIPS"); name != "" {
-		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		fmt.Fprintf(f, "%s: %v\n", t.Name(), what)
-	}
-	t.Skip(what)
 }

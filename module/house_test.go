@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "write the rules of the linter anew")
 var arrows = map[string][]string{
 	"proxy":  {".", "cause", "client", "destination", "doctor", "guard", "inject", "internal/keeper", "internal/target", "internal/redact", "keypair", "listen", "observe", "placeholder", "problem", "prover", "replay", "settings", "unavailable"},
 	"prover": {"inject", "internal/dpop", "internal/keeper", "rejection"},
-	"serve":  {".", "cause", "client", "guard", "internal/grant", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
+	"serve":  {".", "cause", "client", "guard", "internal/finding", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
 	"admin":  {".", "adminapi", "client", "internal/redact"},
 	".":      {"adminapi", "client", "doctor", "listen", "login", "observe", "placeholder", "settings"},
 	"doctor": {
@@ -36,8 +36,8 @@ var arrows = map[string][]string{
 	},
 	"listen": nil,
 	"client": {
-		"adminapi", "authserver", "exchange", "inject", "internal/dpop", "internal/grant", "internal/keeper", "internal/panics", "internal/record",
-		"internal/redact", "internal/tokenendpoint", "internal/words", "observe", "placeholder", "records", "rejection", "settings", "tokenfile",
+		"adminapi", "authserver", "exchange", "inject", "internal/dpop", "internal/finding", "internal/grant/step", "internal/keeper", "internal/panics", "internal/record",
+		"internal/redact", "internal/tokenendpoint", "internal/explain", "observe", "placeholder", "records", "rejection", "settings", "tokenfile",
 	},
 	"records": {
 		"adminapi", "internal/carry", "internal/durable", "internal/encryption", "internal/filestore", "internal/keeper", "internal/ledger", "internal/record",
@@ -47,7 +47,7 @@ var arrows = map[string][]string{
 	"command":         {"adminapi", "internal/target", "internal/redact", "placeholder", "settings"}, // see TestCommandsKnowNoSettings
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem", "nearest"},
-	"authserver":      {"cause", "internal/dpop", "internal/grant", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
+	"authserver":      {"cause", "internal/dpop", "internal/finding", "internal/grant/step", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
 	"settings":        {"inject", "internal/dpop", "internal/target", "internal/presets", "internal/record", "internal/tokenendpoint", "internal/tokenendpoint/signing", "placeholder", "rejection", "tokenfile", "nearest"},
 	"tokenfile":       {"adminapi", "cause", "inject", "internal/keeper", "internal/panics", "internal/redact", "tokenformat"},
 	"tokenformat":     nil,
@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"adminapi":        nil,
 	"cause":           nil,
 	"keypair":         {"placeholder"},
-	"observe":         {"adminapi", "cause", "internal/durable", "internal/grant", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/words", "tokenfile"},
+	"observe":         {"adminapi", "cause", "internal/durable", "internal/finding", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/explain", "tokenfile"},
 	"placeholder":     nil,
 	"rejection":       nil,
 	"replay":          {"internal/keeper", "internal/panics"},
@@ -71,6 +71,7 @@ var arrows = map[string][]string{
 	"store/redis":     {"internal/target", "internal/redact", "keypair", "placeholder", "store", "store/guest"},
 	"store/storetest": {"store"},
 	"moduletest":      {"admin", "lamplighter/caddyfile"},
+	"moduletest/skip": nil,
 
 	"store/kubernetes": {"internal/target", "internal/redact", "placeholder", "store", "store/guest"},
 }

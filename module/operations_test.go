@@ -29,7 +29,7 @@ func TestOperatorsFindEveryWord(t *testing.T) {
 		on, as         string
 	}{
 		"state":  {"internal/keeper/status.go", `(?m)^\tState\w+ +State = "(\w+)"`, 7, "troubleshooting.md", "\n### `%s`\n"},
-		"event":  {"internal/words/words.go", `(?m)^\tgrant\.\w+: +"(\w+)"`, 16, "operations.md", "`%s`"},
+		"event":  {"internal/explain/explain.go", `(?m)^\tfinding\.\w+: +"(\w+)"`, 16, "operations.md", "`%s`"},
 		"metric": {"observe/metrics.go", `= desc\("(\w+)"`, 12, "operations.md", "| `caddy_oauth2_client_%s"},
 		"result": {"observe/metrics.go", `(?m)^\ttokenendpoint\.\w+: +"(\w+)",`, 6, "operations.md", "`%s`"},
 	} {

@@ -24,8 +24,7 @@ const (
 // roomier are the packages with bounds of their own. What is to be a smaller room says so
 // here, and what cannot be one says why in its doc comment.
 var roomier = map[string]int{
-	"module/client":         1400, // a request's walk ends here, and what comes finds room
-	"module/internal/grant": 3400, // one pure function, whose parts see the same state; what replicas need is a part of it
+	"module/client": 1400, // a request's walk ends here, and what comes finds room
 }
 
 // TestNoRoomOutgrowsItsReader holds packages, files and functions to sizes in which a

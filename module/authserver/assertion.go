@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/placeholder"
@@ -26,7 +26,7 @@ func readyAssertion(setting string) *tokenendpoint.ReadyAssertion {
 
 // outdated says why nothing is to be asked with what authenticates the client, nil if it
 // may be.
-func (c *Client) outdated(req *tokenendpoint.Request) *grant.Facts {
+func (c *Client) outdated(req *tokenendpoint.Request) *finding.Facts {
 	if req.ReadyAssertion == nil {
 		return nil
 	}
@@ -35,7 +35,7 @@ func (c *Client) outdated(req *tokenendpoint.Request) *grant.Facts {
 	if !ok {
 		return nil
 	}
-	return &grant.Facts{Detail: expired.Error(), Remedy: expired.Row().Remedy}
+	return &finding.Facts{Detail: expired.Error(), Remedy: expired.Row().Remedy}
 }
 
 // lastAssertion is what the server made of the last client assertion that somebody else

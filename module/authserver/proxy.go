@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/target"
 	"lamplighter/module/internal/tokenendpoint/asking"
@@ -28,7 +28,7 @@ func chooseProxy(c *settings.Client, req *http.Request) (*url.URL, error) {
 	var r placeholder.Resolver
 	text := r.Value("proxy", c.Proxy)
 	if r.Err != nil {
-		return nil, &asking.ProxyError{Cause: cause.Of(grant.CauseUnresolved).With(), Err: r.Err}
+		return nil, &asking.ProxyError{Cause: cause.Of(finding.CauseUnresolved).With(), Err: r.Err}
 	}
 	if len(r.Missing) > 0 {
 		return nil, nil

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"unique"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
@@ -128,8 +128,8 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 
 // Inputs are what decisions need of the next token request: seed is the refresh token that
 // was supplied, and seedFault why what was supplied is none.
-func (c *Client) Inputs(req *tokenendpoint.Request, seed, seedFault string) grant.Inputs {
-	return grant.Inputs{
+func (c *Client) Inputs(req *tokenendpoint.Request, seed, seedFault string) step.Inputs {
+	return step.Inputs{
 		Seed: seed, SeedFault: seedFault, Binding: c.Binding(req), Credentials: c.credentials(req), Outdated: c.outdated(req), Proof: c.proof(req),
 	}
 }

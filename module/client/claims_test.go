@@ -3,11 +3,9 @@ package client_test
 import (
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -129,25 +127,7 @@ func TestANewClientWithAnothersOldSeedSpendsNothing(t *testing.T) {
 
 // Fault B12.
 func TestSwappedSeedsThatArePutRightMendByThemselves(t *testing.T) {
-	var requests, spent int
-	var mu sync.Mutex
-	current := map[string]bool{"seed-of-one-0123456789": true, "seed-of-two-0123456789": true}
-	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		requests++
-		token := r.URL.Query().Get("refresh_token")
-		if !current[token] {
-			spent++
-			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprint(w, `{"error":"invalid_request","error_description":"invalid_token"}`)
-			return
-		}
-		delete(current, token)
-		current[token+"+"] = true
-		fmt.Fprintf(w, `{"access_token":"access-%s","refresh_token":"%s+","token_type":"Bearer","expires_in":3600}`, token, token)
-	}))
-	defer as.Close()
+	server, count := twoSeeds(t)
 	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
 	supply := func(one, two string) {
 		for file, seed := range map[string]string{"one": one, "two": two} {
@@ -158,7 +138,7 @@ func TestSwappedSeedsThatArePutRightMendByThemselves(t *testing.T) {
 	}
 	site := func(name, matcher string) string {
 		return fmt.Sprintf("upstream_oauth %s %s {\nclient %s {\nprovider tencent_eiam %s\nclient_id id\nclient_secret {file.%s/secret}\nrefresh_token {file.%[5]s/%[3]s}\n}\n}\n",
-			matcher, s.AS.API.URL, name, as.URL, s.Dir)
+			matcher, s.AS.API.URL, name, server, s.Dir)
 	}
 	_, port, _ := strings.Cut(s.Address, ":")
 	config := func(wait string) string {
@@ -172,9 +152,7 @@ func TestSwappedSeedsThatArePutRightMendByThemselves(t *testing.T) {
 				t.Fatalf("%s: got %d %s", path, res.StatusCode, body)
 			}
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		if requests != 2 || spent != 0 {
+		if requests, spent := count(); requests != 2 || spent != 0 {
 			t.Fatalf("%d token requests, %d with a spent refresh token", requests, spent)
 		}
 	}

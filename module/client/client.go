@@ -17,7 +17,8 @@ import (
 	"lamplighter/module/authserver"
 	"lamplighter/module/exchange"
 	"lamplighter/module/inject"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/observe"
@@ -129,7 +130,7 @@ func (c *Client) Start(maxRequests int) {
 		return // its tokens are obtained when their callers come
 	}
 	c.stopOnce = c.keeper.Start(keeper.Settings{
-		Settings: grant.Settings{
+		Settings: step.Settings{
 			Bound:                 c.server.Bound(),
 			Rotating:              c.cfg.Rotating(),
 			RequireRotation:       c.cfg.Rotating() && c.cfg.Rotation == "required",
@@ -168,7 +169,7 @@ func (c *Client) tell(e keeper.Event) {
 	c.counts.History.Add(told)
 	c.log.Report(told)
 	c.events.Emit(told)
-	if e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored {
+	if e.Kind == finding.TokenObtained || e.Kind == finding.TokenRestored {
 		c.obtained()
 	}
 }

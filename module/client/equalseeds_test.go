@@ -15,9 +15,9 @@ import (
 	"lamplighter/module/moduletest"
 )
 
-// twoClients is a Caddyfile of clients one and two, whose refresh tokens are read from
-// what is told, with a server that rotates them and counts those that were spent.
-func twoClients(t *testing.T) (s *moduletest.Sidecar, config func(one, two string) string, count func() (requests, spent int)) {
+// twoSeeds is a server that rotates the refresh tokens of clients one and two, and counts
+// those that were spent.
+func twoSeeds(t *testing.T) (url string, count func() (requests, spent int)) {
 	var requests, spent int
 	var mu sync.Mutex
 	current := map[string]bool{"seed-of-one-0123456789": true, "seed-of-two-0123456789": true}
@@ -29,6 +29,7 @@ func twoClients(t *testing.T) (s *moduletest.Sidecar, config func(one, two strin
 		if !current[token] {
 			spent++
 			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"invalid_request","error_description":"invalid_token"}`)
 			return
 		}
 		delete(current, token)
@@ -36,21 +37,28 @@ func twoClients(t *testing.T) (s *moduletest.Sidecar, config func(one, two strin
 		fmt.Fprintf(w, `{"access_token":"access-%s","refresh_token":"%s+","token_type":"Bearer","expires_in":3600}`, token, token)
 	}))
 	t.Cleanup(as.Close)
+	return as.URL, func() (int, int) {
+		mu.Lock()
+		defer mu.Unlock()
+		return requests, spent
+	}
+}
+
+// twoClients is a Caddyfile of clients one and two, whose refresh tokens are read from
+// what is told, with a server that rotates them and counts those that were spent.
+func twoClients(t *testing.T) (s *moduletest.Sidecar, config func(one, two string) string, count func() (requests, spent int)) {
+	server, count := twoSeeds(t)
 	s = moduletest.NewSidecar(t, moduletest.NewRotating(t))
 	s.AS.Refuse = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) } // any token will do
 	site := func(name, seed string) string {
 		return fmt.Sprintf("upstream_oauth /%s %s {\nclient %[1]s {\nprovider tencent_eiam %[3]s\nclient_id id\nclient_secret {file.%[4]s/secret}\nrefresh_token %[5]s\n}\n}\n",
-			name, s.AS.API.URL, as.URL, s.Dir, seed)
+			name, s.AS.API.URL, server, s.Dir, seed)
 	}
 	_, port, _ := strings.Cut(s.Address, ":")
 	config = func(one, two string) string {
 		return fmt.Sprintf("{\nadmin off\npersist_config off\nlog {\noutput file %s/log\n}\n}\nhttp://:%s {\nbind 127.0.0.1\n%s%s}", s.Dir, port, site("one", one), site("two", two))
 	}
-	return s, config, func() (int, int) {
-		mu.Lock()
-		defer mu.Unlock()
-		return requests, spent
-	}
+	return s, config, count
 }
 
 // A file that was overwritten kept the whole instance from starting, with grants in it

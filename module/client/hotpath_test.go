@@ -13,7 +13,7 @@ import (
 
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/filestore"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/observe"
@@ -30,7 +30,7 @@ func clientWithToken(tb testing.TB, name string, drain bool) *Client {
 	records := filestore.NewFile(filepath.Join(tb.TempDir(), "records"))
 	c := &Client{name: name, kind: &kind{cfg: new(settings.Client)}, inject: inject.Injector{Injections: in}, keeper: keeper.New(name, records, nil), counts: new(observe.Counts)}
 	stop := c.keeper.Start(keeper.Settings{
-		Settings: grant.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
+		Settings: step.Settings{Drain: drain, RefreshWindowRatio: 1.0 / 3, Timeout: time.Second},
 		Resolve: func() (keeper.Inputs, error) {
 			return keeper.Inputs{Ask: func(_ context.Context, q keeper.Request) tokenendpoint.Answer {
 				if err := q.BeforeSend(); err != nil {

@@ -1,16 +1,16 @@
 package client
 
 import (
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/words"
 	"lamplighter/module/observe"
 	"lamplighter/module/records"
 )
 
 // about is what words about the client need to know of it.
-func (c *Client) about() words.About {
-	about := words.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Former: c.formerly}
+func (c *Client) about() explain.About {
+	about := explain.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Former: c.formerly}
 	if c.set != nil {
 		about.Flags = c.set.flags
 	}
@@ -18,7 +18,7 @@ func (c *Client) about() words.About {
 }
 
 // formerly returns another record that may hold the client's grant, if it has none.
-func (c *Client) formerly() *words.Former {
+func (c *Client) formerly() *explain.Former {
 	req, err := c.server.Resolve(nil)
 	if err != nil || c.set == nil {
 		return nil
@@ -27,12 +27,12 @@ func (c *Client) formerly() *words.Former {
 	if owner == nil {
 		return nil
 	}
-	return &words.Former{Client: owner.Client, Place: owner.Place, Store: owner.Store}
+	return &explain.Former{Client: owner.Client, Place: owner.Place, Store: owner.Store}
 }
 
 // Explain says in a sentence what keeps the client's token from being valid, and in
 // another what to do about it.
-func (c *Client) Explain(t grant.Trouble) (detail, remedy string) { return words.Of(t, c.about()) }
+func (c *Client) Explain(t finding.Trouble) (detail, remedy string) { return explain.Of(t, c.about()) }
 
 // Observed yields the clients as metrics show them.
 func (s *Set) Observed(yield func(observe.Observed) bool) {

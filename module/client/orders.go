@@ -8,7 +8,7 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/dpop"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -35,7 +35,7 @@ func (c *Client) Revoke(ctx context.Context) (*adminapi.OrderResult, error) {
 // Keepable returns an error, fit for people, if a refresh token could not be kept now.
 func (c *Client) Keepable(ctx context.Context) error {
 	t := c.keeper.Keepable(ctx)
-	if t.Condition == grant.Well {
+	if t.Condition == finding.Well {
 		return nil
 	}
 	detail, remedy := c.Explain(t)

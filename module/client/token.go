@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lamplighter/module/exchange"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
@@ -90,7 +90,7 @@ func (c *Client) exchange() exchange.Settings {
 func (c *Client) askFor(ctx context.Context, subject string) tokenendpoint.Answer {
 	req, err := c.server.Resolve(c.TokenOf)
 	if err != nil {
-		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: grant.CauseUnresolved, Detail: redact.Text(err.Error())}
+		return tokenendpoint.Answer{Outcome: tokenendpoint.Misconfigured, Cause: finding.CauseUnresolved, Detail: redact.Text(err.Error())}
 	}
 	req.SubjectToken = subject
 	return c.traced(ctx, req)

@@ -6,8 +6,8 @@ import (
 	"net/url"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/target"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/target"
 	"lamplighter/module/settings"
 )
 

@@ -3,7 +3,7 @@ package observe
 import (
 	"lamplighter/module/adminapi"
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // Show puts what was counted into what operators see of a client. If its token is valid
@@ -17,7 +17,7 @@ func (n *Counts) Show(s *adminapi.ClientStatus) {
 	}
 	switch {
 	case s.StoreUp != nil && !*s.StoreUp:
-		why := cause.Of(grant.CauseStore, "away").With("from", s.Store)
+		why := cause.Of(finding.CauseStore, "away").With("from", s.Store)
 		s.Cause, s.Detail, s.Remedy = why.Name, why.Sentence, why.Remedy
 	case lasting:
 		why := OfRejection(s.Client, last)

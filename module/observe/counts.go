@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -52,11 +52,11 @@ func (n *Counts) Observe(outcome tokenendpoint.Outcome, took time.Duration) {
 
 // Count counts what an event tells.
 func (n *Counts) Count(e keeper.Event) {
-	if e.Kind == grant.StoreRecovered {
+	if e.Kind == finding.StoreRecovered {
 		return
 	}
 	switch e.Trouble.Cause {
-	case grant.CauseStore, grant.CauseStoreRefused, grant.CauseStoreUnsafe, grant.CauseStoreFull:
+	case finding.CauseStore, finding.CauseStoreRefused, finding.CauseStoreUnsafe, finding.CauseStoreFull:
 		n.storeErrors.Add(1)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/panics"
-	"lamplighter/module/internal/words"
 )
 
 // Bounds of the queue of events: of its length, and of the wait for handlers when
@@ -23,14 +23,14 @@ const (
 )
 
 // emitted are the events that handlers of Caddy's app events can subscribe to.
-var emitted = map[grant.Kind]bool{
-	grant.TokenObtained:       true,
-	grant.TokenRefreshFailed:  true,
-	grant.RefreshTokenRotated: true,
-	grant.GrantLost:           true,
-	grant.GrantEnds:           true,
-	grant.SeedRefused:         true,
-	grant.TokenRejected:       true,
+var emitted = map[finding.Kind]bool{
+	finding.TokenObtained:       true,
+	finding.TokenRefreshFailed:  true,
+	finding.RefreshTokenRotated: true,
+	finding.GrantLost:           true,
+	finding.GrantEnds:           true,
+	finding.SeedRefused:         true,
+	finding.TokenRejected:       true,
 }
 
 // Emitter hands events to Caddy's app events, on a goroutine of its own: a
@@ -141,7 +141,7 @@ func (m *Emitter) Stop() {
 
 // Emit queues what happened to a client.
 func (m *Emitter) Emit(e Event) {
-	if name := words.Event(e.Kind); emitted[e.Kind] && m.events.ShouldEmit(name) {
+	if name := explain.Event(e.Kind); emitted[e.Kind] && m.events.ShouldEmit(name) {
 		m.queueUp(named{name, eventData(e)})
 	}
 }
@@ -164,7 +164,7 @@ func (m *Emitter) queueUp(e named) {
 // its value.
 func Contain(logger *zap.Logger, when string, do func()) {
 	if err := panics.Contain(do); err != nil {
-		logger.Error("bug: "+err.Error()+" "+when+"; please report it", zap.String("cause", grant.CauseInternal))
+		logger.Error("bug: "+err.Error()+" "+when+"; please report it", zap.String("cause", finding.CauseInternal))
 	}
 }
 

@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/words"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 )
 
 // keptEvents is how many events of a client are remembered.
@@ -23,13 +23,13 @@ type History struct {
 // past is an event that is remembered. There may be very many clients, and of most
 // events there is nothing to explain.
 type past struct {
-	at         int64          // Unix time in ns
-	trouble    *grant.Trouble // nil if all was well
+	at         int64            // Unix time in ns
+	trouble    *finding.Trouble // nil if all was well
 	generation uint32
 	millis     uint32 // of the duration
 	status     uint16
 	becauseOf  uint16
-	kind       grant.Kind
+	kind       finding.Kind
 }
 
 // Add appends an event, and drops the oldest if there are too many.
@@ -54,7 +54,7 @@ func (h *History) Add(e Event) {
 
 // shared returns the trouble of the last event if this is the same again, as it is
 // in a long outage.
-func (h *History) shared(t *grant.Trouble) *grant.Trouble {
+func (h *History) shared(t *finding.Trouble) *finding.Trouble {
 	if len(h.events) == 0 || h.events[len(h.events)-1].trouble == nil {
 		return t
 	}
@@ -66,18 +66,18 @@ func (h *History) shared(t *grant.Trouble) *grant.Trouble {
 }
 
 // Shown returns them in words, oldest first.
-func (h *History) Shown(about words.About) []adminapi.ClientEvent {
+func (h *History) Shown(about explain.About) []adminapi.ClientEvent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	events := make([]adminapi.ClientEvent, 0, len(h.events))
 	for _, p := range h.events {
 		e := adminapi.ClientEvent{
-			Event: words.Event(p.kind), At: time.Unix(0, p.at), Generation: uint64(p.generation),
+			Event: explain.Event(p.kind), At: time.Unix(0, p.at), Generation: uint64(p.generation),
 			Duration: (time.Duration(p.millis) * time.Millisecond).Seconds(), Status: int(p.status), BecauseOf: int(p.becauseOf),
 		}
 		if p.trouble != nil {
 			e.Cause = p.trouble.Cause
-			e.Detail, e.Remedy = words.OfEvent(p.kind, *p.trouble, about)
+			e.Detail, e.Remedy = explain.OfEvent(p.kind, *p.trouble, about)
 		}
 		events = append(events, e)
 	}

@@ -5,9 +5,9 @@ import (
 	"testing"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/words"
 )
 
 // A history holds causes and facts, and shares those of errors that repeat: there may
@@ -15,20 +15,20 @@ import (
 func TestAHistoryOfAnOutageKeepsItsFactsOnce(t *testing.T) {
 	var h History
 	for i := range 50 {
-		facts := &grant.Facts{Detail: "the server answered 502", Remedy: "wait"}
+		facts := &finding.Facts{Detail: "the server answered 502", Remedy: "wait"}
 		if i >= 40 {
 			facts.Detail = "the server answered 503"
 		}
-		h.Add(Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Trouble: grant.Trouble{Condition: grant.Backoff, Cause: "server_error", Facts: facts, At: int64(i)}}})
+		h.Add(Event{Event: keeper.Event{Kind: finding.TokenRefreshFailed, Trouble: finding.Trouble{Condition: finding.Backoff, Cause: "server_error", Facts: facts, At: int64(i)}}})
 	}
-	kept := make(map[*grant.Trouble]bool)
+	kept := make(map[*finding.Trouble]bool)
 	for _, p := range h.events {
 		kept[p.trouble] = true
 	}
 	if len(kept) != 2 {
 		t.Errorf("%d troubles are kept of two", len(kept))
 	}
-	shown := h.Shown(words.About{Client: "erp"})
+	shown := h.Shown(explain.About{Client: "erp"})
 	if shown[0].Detail != "the server answered 502" || shown[49].Detail != "the server answered 503" || shown[49].Cause != "server_error" || shown[49].Remedy != "wait" {
 		t.Errorf("shows %+v and %+v", shown[0], shown[49])
 	}

@@ -12,7 +12,7 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -133,8 +133,8 @@ func (n *Counts) Rejected(logger *zap.Logger, events *Emitter, client, host stri
 	why := OfRejection(client, &x)
 	e := Event{
 		Event: keeper.Event{
-			Kind: grant.TokenRejected, Client: client, At: x.At, Generation: x.Generation, Status: x.Status,
-			Trouble: grant.Trouble{Cause: causeTokenRejected, Facts: &grant.Facts{Detail: why.Sentence, Remedy: why.Remedy}},
+			Kind: finding.TokenRejected, Client: client, At: x.At, Generation: x.Generation, Status: x.Status,
+			Trouble: finding.Trouble{Cause: causeTokenRejected, Facts: &finding.Facts{Detail: why.Sentence, Remedy: why.Remedy}},
 		},
 		Detail: why.Sentence, Remedy: why.Remedy,
 	}

@@ -7,9 +7,9 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"lamplighter/module/adminapi"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/words"
 )
 
 // messages are the log messages of events, and how loud they are.
@@ -17,24 +17,24 @@ var messages = [...]struct {
 	level   zapcore.Level
 	message string
 }{
-	grant.TokenObtained:       {zapcore.InfoLevel, "token obtained"},
-	grant.RefreshTokenRotated: {zapcore.DebugLevel, "refresh token rotated"},
-	grant.TokenRestored:       {zapcore.InfoLevel, "token restored from its record"},
-	grant.TokenRefreshFailed:  {zapcore.WarnLevel, "token request failed"},
-	grant.GrantLost:           {zapcore.ErrorLevel, "grant lost"},
-	grant.GrantEnds:           {zapcore.WarnLevel, "grant ends soon: a new log-in is needed"},
-	grant.SeedRefused:         {zapcore.ErrorLevel, "new refresh token refused"},
-	grant.RotationMissing:     {zapcore.WarnLevel, "refresh token was not rotated"},
-	grant.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
-	grant.AnswerRemarked:      {zapcore.WarnLevel, "answer is odd, and was kept"},
-	grant.StoreFailed:         {zapcore.ErrorLevel, "record cannot be written"},
-	grant.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
-	grant.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
-	grant.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
-	grant.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
-	grant.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
-	grant.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
-	grant.TokenRejected:       {zapcore.WarnLevel, "an upstream rejects the token"},
+	finding.TokenObtained:       {zapcore.InfoLevel, "token obtained"},
+	finding.RefreshTokenRotated: {zapcore.DebugLevel, "refresh token rotated"},
+	finding.TokenRestored:       {zapcore.InfoLevel, "token restored from its record"},
+	finding.TokenRefreshFailed:  {zapcore.WarnLevel, "token request failed"},
+	finding.GrantLost:           {zapcore.ErrorLevel, "grant lost"},
+	finding.GrantEnds:           {zapcore.WarnLevel, "grant ends soon: a new log-in is needed"},
+	finding.SeedRefused:         {zapcore.ErrorLevel, "new refresh token refused"},
+	finding.RotationMissing:     {zapcore.WarnLevel, "refresh token was not rotated"},
+	finding.LifetimeMissing:     {zapcore.WarnLevel, "token has no usable lifetime"},
+	finding.AnswerRemarked:      {zapcore.WarnLevel, "answer is odd, and was kept"},
+	finding.StoreFailed:         {zapcore.ErrorLevel, "record cannot be written"},
+	finding.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
+	finding.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
+	finding.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
+	finding.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
+	finding.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
+	finding.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},
+	finding.TokenRejected:       {zapcore.WarnLevel, "an upstream rejects the token"},
 }
 
 // Event is what happened to a client, in words.
@@ -50,9 +50,9 @@ type Event struct {
 }
 
 // InWords puts an event into words.
-func InWords(e keeper.Event, about words.About) Event {
+func InWords(e keeper.Event, about explain.About) Event {
 	told := Event{Event: e}
-	told.Detail, told.Remedy = words.OfEvent(e.Kind, e.Trouble, about)
+	told.Detail, told.Remedy = explain.OfEvent(e.Kind, e.Trouble, about)
 	told.Remedy = adminapi.WithFlags(told.Remedy, about.Flags)
 	return told
 }
@@ -89,7 +89,7 @@ type row struct {
 
 // trouble is what makes two errors equal: details may hold times and counters.
 type trouble struct {
-	kind   grant.Kind
+	kind   finding.Kind
 	cause  string
 	status int
 }
@@ -97,13 +97,13 @@ type trouble struct {
 // Report logs an event, unless it repeats an earlier one too soon. It reports
 // whether it did.
 func (r *Reporter) Report(e Event) bool {
-	if r.Attended && e.Kind != grant.StoreFailed {
+	if r.Attended && e.Kind != finding.StoreFailed {
 		return false
 	}
 	switch e.Kind {
-	case grant.TokenRefreshFailed, grant.StoreFailed:
+	case finding.TokenRefreshFailed, finding.StoreFailed:
 		return r.failure(e)
-	case grant.TokenObtained:
+	case finding.TokenObtained:
 		var more []zap.Field
 		if r.failed > 0 {
 			more = []zap.Field{zap.Int("after_failures", r.failed), zap.Duration("failing_for", e.At.Sub(r.began).Round(time.Second))}
@@ -162,7 +162,7 @@ func report(logger *zap.Logger, e Event, more ...zap.Field) {
 	}
 	fields := []zap.Field{
 		zap.String("client", e.Client),
-		zap.String("event", words.Event(e.Kind)),
+		zap.String("event", explain.Event(e.Kind)),
 		zap.Uint64("generation", e.Generation),
 	}
 	add := func(when bool, f zap.Field) {
@@ -170,7 +170,7 @@ func report(logger *zap.Logger, e Event, more ...zap.Field) {
 			fields = append(fields, f)
 		}
 	}
-	working := e.Kind == grant.TokenObtained || e.Kind == grant.TokenRestored
+	working := e.Kind == finding.TokenObtained || e.Kind == finding.TokenRestored
 	add(working, zap.Duration("expires_in", time.Until(e.ExpiresAt).Round(time.Millisecond)))
 	add(working, zap.Duration("next_refresh_in", time.Until(e.NextRefresh).Round(time.Millisecond)))
 	add(e.Duration > 0, zap.Duration("duration", e.Duration))
@@ -179,7 +179,7 @@ func report(logger *zap.Logger, e Event, more ...zap.Field) {
 	add(e.Trouble.Cause != "", zap.String("cause", e.Trouble.Cause))
 	add(e.Detail != "", zap.String("detail", e.Detail))
 	add(e.Remedy != "", zap.String("remedy", e.Remedy))
-	add(e.Kind == grant.GrantEnds, zap.Duration("grant_ends_in", time.Until(e.GrantExpiresAt).Round(time.Second)))
-	add(e.Kind == grant.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
+	add(e.Kind == finding.GrantEnds, zap.Duration("grant_ends_in", time.Until(e.GrantExpiresAt).Round(time.Second)))
+	add(e.Kind == finding.TokenRefreshFailed && e.RetryIn > 0, zap.Duration("retry_in", e.RetryIn.Round(time.Millisecond)))
 	entry.Write(append(fields, more...)...)
 }

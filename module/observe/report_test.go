@@ -7,7 +7,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 )
 
@@ -17,7 +17,7 @@ func TestALongOutageIsNoNoise(t *testing.T) {
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	fail := func(cause string) {
 		at = at.Add(30 * time.Second)
-		r.Report(Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Client: "erp", At: at, Trouble: grant.Trouble{Cause: cause}}, Remedy: "wait"})
+		r.Report(Event{Event: keeper.Event{Kind: finding.TokenRefreshFailed, Client: "erp", At: at, Trouble: finding.Trouble{Cause: cause}}, Remedy: "wait"})
 	}
 	for range 24 * 120 {
 		fail("server_error")
@@ -37,7 +37,7 @@ func TestALongOutageIsNoNoise(t *testing.T) {
 	if got := logs.TakeAll(); len(got) != 1 || got[0].ContextMap()["cause"] != "unreachable" {
 		t.Errorf("another error is logged as %v, want at once", got)
 	}
-	r.Report(Event{Event: keeper.Event{Kind: grant.TokenObtained, Client: "erp", At: at.Add(30 * time.Second), Generation: 2}})
+	r.Report(Event{Event: keeper.Event{Kind: finding.TokenObtained, Client: "erp", At: at.Add(30 * time.Second), Generation: 2}})
 	end := logs.TakeAll()
 	if len(end) != 1 || end[0].Level != zap.InfoLevel || end[0].ContextMap()["after_failures"] != int64(24*120+1) || end[0].ContextMap()["failing_for"] != 24*time.Hour+30*time.Second {
 		t.Fatalf("the end of the outage is logged as %v", end)
@@ -55,7 +55,7 @@ func TestErrorsThatTakeTurnsAreNoNoise(t *testing.T) {
 	for i := range 24 * 120 {
 		at = at.Add(30 * time.Second)
 		// A load balancer in front of servers that are partly down.
-		e := Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, Client: "erp", At: at, Trouble: grant.Trouble{Cause: "server_error"}, Status: 502 + i%2}}
+		e := Event{Event: keeper.Event{Kind: finding.TokenRefreshFailed, Client: "erp", At: at, Trouble: finding.Trouble{Cause: "server_error"}, Status: 502 + i%2}}
 		if i%3 == 0 {
 			e.Trouble.Cause, e.Status = "no_answer", 0
 		}
@@ -80,7 +80,7 @@ func TestAServerThatInventsErrorCodesFillsNoMemory(t *testing.T) {
 	r := &Reporter{Logger: zap.NewNop()}
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 1000 {
-		r.Report(Event{Event: keeper.Event{Kind: grant.TokenRefreshFailed, At: at, Status: i}})
+		r.Report(Event{Event: keeper.Event{Kind: finding.TokenRefreshFailed, At: at, Status: i}})
 		if len(r.rows) > rowsMax {
 			t.Fatalf("%d rows are kept", len(r.rows))
 		}

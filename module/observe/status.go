@@ -5,12 +5,12 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/explain"
 	"lamplighter/module/internal/keeper"
-	"lamplighter/module/internal/words"
 )
 
 // Status is how a client is, as operators see it at a time.
-func Status(st keeper.Status, about words.About, now time.Time) adminapi.ClientStatus {
+func Status(st keeper.Status, about explain.About, now time.Time) adminapi.ClientStatus {
 	s := adminapi.ClientStatus{
 		Client:     st.Client,
 		Token:      st.Token,
@@ -23,7 +23,7 @@ func Status(st keeper.Status, about words.About, now time.Time) adminapi.ClientS
 		Record:     st.Record,
 	}
 	s.GrantExpiresAt = st.GrantExpiresAt
-	s.Detail, s.Remedy = words.Of(st.Trouble, about)
+	s.Detail, s.Remedy = explain.Of(st.Trouble, about)
 	if st.Token == "valid" {
 		s.ExpiresIn = math.Round(st.ExpiresAt.Sub(now).Seconds()*1000) / 1000
 	}

@@ -22,7 +22,7 @@ import (
 	"lamplighter/module/cause"
 	"lamplighter/module/client"
 	"lamplighter/module/guard"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/observe"
@@ -224,7 +224,7 @@ func (t *Token) afterRejection(p *problem.Problem, r *rejected) {
 		return
 	}
 	why := cause.Of("token_rejected")
-	if u.Trouble.Cause == grant.CauseStarting {
+	if u.Trouble.Cause == finding.CauseStarting {
 		p.Cause, p.Detail, p.Remedy = why.Name, why.Sentence, why.Remedy
 		return
 	}

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"lamplighter/module/internal/skip"
+	"lamplighter/module/moduletest/skip"
 )
 
 func TestOnAFullDiskTheOldFileStays(t *testing.T) {

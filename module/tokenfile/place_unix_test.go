@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/skip"
+	"lamplighter/module/moduletest/skip"
 )
 
 func yes() bool { return true }

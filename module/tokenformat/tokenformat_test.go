@@ -9,7 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"lamplighter/module/internal/skip"
+	"lamplighter/module/moduletest/skip"
 	"lamplighter/module/tokenformat"
 )
 

@@ -15,7 +15,7 @@ import (
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/record/recordtest"
 	"lamplighter/module/internal/recordstore"
-	"lamplighter/module/internal/skip"
+	"lamplighter/module/moduletest/skip"
 )
 
 func TestEverythingIsForItsOwnerAlone(t *testing.T) {

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lamplighter/module/internal/skip"
+	"lamplighter/module/moduletest/skip"
 )
 
 func TestNetworkFileSystemIsToldByTheNearestDirectory(t *testing.T) {

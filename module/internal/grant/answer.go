@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
 // answered acts on an answer. Whatever else it says, a new refresh token in it is
 // kept first.
-func (m *machine) answered(a *Answer) {
+func (m *machine) answered(a *step.Answer) {
 	if m.phase == Connecting { // nothing was sent
 		m.plan.answer = a
 		m.giveTurn()
@@ -31,13 +35,13 @@ func (m *machine) answered(a *Answer) {
 	}
 	p.rotated = rotating && a.RefreshToken != "" && a.RefreshToken != p.RefreshToken
 	switch {
-	case a.Outcome == Granted || p.rotated:
+	case a.Outcome == step.Granted || p.rotated:
 		m.keep(a)
-	case a.Outcome == RefusedGrant && p.takeover && !p.beside && !p.revived:
+	case a.Outcome == step.RefusedGrant && p.takeover && !p.Beside && !p.Revived:
 		m.doubtful(a)
-	case a.Outcome == RefusedGrant && p.RefreshToken != "":
+	case a.Outcome == step.RefusedGrant && p.RefreshToken != "":
 		m.refuse(a)
-	case settles(a) && rotating:
+	case a.Settles() && rotating:
 		m.failed(a)
 		m.rest(a)
 		m.settle()
@@ -67,24 +71,12 @@ func (m *machine) keepImport() {
 	m.save()
 }
 
-// settles reports whether an answer tells that it consumed nothing.
-func settles(a *Answer) bool {
-	switch a.Outcome {
-	case NotSent, Misconfigured, RefusedGrant:
-		return true
-	case Unavailable:
-		return a.Status >= 300 && a.Status < 500
-	default:
-		return false
-	}
-}
-
 // keep writes what an answer brought, and publishes it: a grant that rotates after
 // its new refresh token was written, or could not be; any other before, for its
 // record is only a cache.
-func (m *machine) keep(a *Answer) {
+func (m *machine) keep(a *step.Answer) {
 	p := m.plan
-	p.sent = p.sent.seenFrom(m.now)
+	p.sent = p.sent.SeenFrom(m.now)
 	sent := time.Unix(0, p.sent.Wall).UTC()
 	rec, lineage := m.record, record.Fingerprint(0)
 	if p.settings.Rotating {
@@ -101,15 +93,15 @@ func (m *machine) keep(a *Answer) {
 	if !p.settings.Rotating {
 		rec = rec.Hold(p.number, p.Key)
 	}
-	if !p.settings.Rotating && p.revived { // it is the configuration's, and not refused any more
+	if !p.settings.Rotating && p.Revived { // it is the configuration's, and not refused any more
 		given := p.Presented
 		given.Imported = true
 		rec = rec.Withdraw(p.number, given)
 	}
 	former := m.record.Access(m.binding.Request)
 	switch {
-	case a.Outcome == Granted:
-		p.same = former != nil && former.AccessToken == a.Access.AccessToken && !p.revived
+	case a.Outcome == step.Granted:
+		p.same = former != nil && former.AccessToken == a.Access.AccessToken && !p.Revived
 		t := a.Access
 		t.Request, t.Grant, t.Lineage, t.Number = p.Binding.Request, p.Binding.Grant, lineage, p.number
 		t.ObtainedAt, t.ExpiresAt = sent, sent.Add(a.ExpiresIn)
@@ -136,11 +128,11 @@ func (m *machine) keep(a *Answer) {
 // present publishes what an answer brought, and plans what follows.
 func (m *machine) present() {
 	p, a := m.plan, m.plan.answer
-	if a.Outcome != Granted {
+	if a.Outcome != step.Granted {
 		if m.access() == nil {
 			m.live = nil
 		}
-		m.schedule.atOnce() // an access token is still to be had
+		m.schedule.AtOnce() // an access token is still to be had
 		m.failed(a)
 		return
 	}
@@ -157,48 +149,48 @@ func (m *machine) present() {
 		m.publish(t, expires)
 	}
 	set := p.settings
-	m.schedule.succeed(p.sent, lifetime, set, m.now)
+	m.schedule.Succeed(p.sent, lifetime, set.RefreshWindowRatio, set.MinRefreshInterval, m.now)
 	if set.Rotating {
 		m.beforeGrantEnds()
 	}
-	m.trouble, m.accepted = Trouble{}, m.credits
+	m.trouble, m.accepted = finding.Trouble{}, m.credits
 	m.renewed(p.same)
-	m.tell(TokenObtained, Trouble{})
+	m.tell(finding.TokenObtained, finding.Trouble{})
 	if p.rotated {
-		m.tell(RefreshTokenRotated, Trouble{})
+		m.tell(finding.RefreshTokenRotated, finding.Trouble{})
 	}
 	m.complain(a)
 }
 
 // complain tells what is odd about an answer that was kept.
-func (m *machine) complain(a *Answer) {
+func (m *machine) complain(a *step.Answer) {
 	if m.plan.settings.RequireRotation && !m.plan.rotated {
-		m.tell(RotationMissing, Trouble{Cause: CauseRotationMissing})
+		m.tell(finding.RotationMissing, finding.Trouble{Cause: finding.CauseRotationMissing})
 	}
 	if a.ExpiresDefaulted != "" {
-		m.tell(LifetimeMissing, Trouble{Facts: &Facts{Detail: a.ExpiresDefaulted}})
+		m.tell(finding.LifetimeMissing, finding.Trouble{Facts: &finding.Facts{Detail: a.ExpiresDefaulted}})
 	}
 	for _, remark := range a.Remarks {
-		m.tell(AnswerRemarked, Trouble{Facts: remark})
+		m.tell(finding.AnswerRemarked, finding.Trouble{Facts: remark})
 	}
 	if a.Access.Unusable != "" {
-		m.trouble = Trouble{Condition: Misconfiguration, Cause: cmp.Or(a.Cause, CauseUnusable), Facts: &Facts{Detail: a.Access.Unusable}, At: m.now.Wall}
-		m.tell(Troubled, m.trouble)
+		m.trouble = finding.Trouble{Condition: finding.Misconfiguration, Cause: cmp.Or(a.Cause, finding.CauseUnusable), Facts: &finding.Facts{Detail: a.Access.Unusable}, At: m.now.Wall}
+		m.tell(finding.Troubled, m.trouble)
 	}
 }
 
 // failed records what an answer says that brought no access token.
-func (m *machine) failed(a *Answer) {
+func (m *machine) failed(a *step.Answer) {
 	p := m.plan
-	t := Trouble{Condition: Backoff, Cause: a.Cause, Facts: a.Facts}
-	if a.Outcome == Misconfigured || a.Outcome == RefusedGrant {
-		t.Condition = Misconfiguration
+	t := finding.Trouble{Condition: finding.Backoff, Cause: a.Cause, Facts: a.Facts}
+	if a.Outcome == step.Misconfigured || a.Outcome == step.RefusedGrant {
+		t.Condition = finding.Misconfiguration
 	}
-	if p.beside && !p.rotated {
+	if p.Beside && !p.rotated {
 		m.failedBeside(t, a)
 		return
 	}
-	if t.Condition == Misconfiguration {
+	if t.Condition == finding.Misconfiguration {
 		t.Facts = m.suspect(a)
 	}
 	m.fail(t, a.RetryAfter)
@@ -206,7 +198,7 @@ func (m *machine) failed(a *Answer) {
 
 // suspect adds what is known of an answer that blames the settings and rather means
 // the refresh token, if the same settings have worked before.
-func (m *machine) suspect(a *Answer) *Facts {
+func (m *machine) suspect(a *step.Answer) *finding.Facts {
 	p, t := m.plan, m.record.Newest()
 	current := m.record.Current(m.binding.Grant)
 	if a.Facts == nil || a.Facts.DeadGrant == "" {
@@ -223,11 +215,11 @@ func (m *machine) suspect(a *Answer) *Facts {
 
 // failedBeside records that a candidate could not be tried beside a grant that
 // lives.
-func (m *machine) failedBeside(t Trouble, a *Answer) {
+func (m *machine) failedBeside(t finding.Trouble, a *step.Answer) {
 	p, r := m.plan, m.seldom()
-	lo, hi := retryMin, retryMax
-	if t.Condition == Misconfiguration {
-		lo, hi = slowRetryMin, slowRetryMax
+	lo, hi := when.RetryMin, when.RetryMax
+	if t.Condition == finding.Misconfiguration {
+		lo, hi = when.SlowRetryMin, when.SlowRetryMax
 		if p.Imported { // whoever made it has the answer, and may make it again
 			m.record = m.record.Withdraw(max(p.number, m.record.Number), p.Presented)
 		}
@@ -235,52 +227,52 @@ func (m *machine) failedBeside(t Trouble, a *Answer) {
 	if f := record.FingerprintOf(p.RefreshToken); r.trial.token != f {
 		r.trial = trial{token: f}
 	}
-	r.trial.fail(m.now, lo, hi, a.RetryAfter)
-	m.schedule.retryAfter = r.trial.retryAfter // it is the same server
-	facts := Facts{}
+	r.trial.Fail(m.now, lo, hi, a.RetryAfter)
+	m.schedule.RetryAfter = r.trial.RetryAfter // it is the same server
+	facts := finding.Facts{}
 	if a.Facts != nil {
 		facts = *a.Facts
 	}
 	facts.Imported = p.Imported
-	t.Case, t.Facts, t.At, t.beside = caseBeside, &facts, m.now.Wall, true
+	t.Case, t.Facts, t.At, t.Beside = finding.CaseBeside, &facts, m.now.Wall, true
 	m.trouble = t
-	m.tell(TokenRefreshFailed, t)
+	m.tell(finding.TokenRefreshFailed, t)
 }
 
 // refuse notes that the server refused a refresh token: of a candidate beside a
 // grant that lives, and of a token beside which there is a spare, that is all.
-func (m *machine) refuse(a *Answer) {
+func (m *machine) refuse(a *step.Answer) {
 	m.judge(a)
 	m.save()
 }
 
 // judge has a refusal in the record, to be written.
-func (m *machine) judge(a *Answer) {
+func (m *machine) judge(a *step.Answer) {
 	p := m.plan
 	f := record.FingerprintOf(p.RefreshToken)
 	var loss *record.Loss
-	if !p.beside && !p.revived {
+	if !p.Beside && !p.Revived {
 		loss = m.loss(a, m.record.Open(f))
 	}
-	m.record = m.record.Refuse(p.number, p.Presented, !p.beside, loss)
+	m.record = m.record.Refuse(p.number, p.Presented, !p.Beside, loss)
 	p.write = verdict
 }
 
 // loss says how the grant ended, unless a spare is left.
-func (m *machine) loss(a *Answer, open *record.Attempt) *record.Loss {
+func (m *machine) loss(a *step.Answer, open *record.Attempt) *record.Loss {
 	p := m.plan
-	l := &record.Loss{Cause: CauseRefused, At: m.now.Time(), Imported: p.Imported}
+	l := &record.Loss{Cause: finding.CauseRefused, At: m.now.Time(), Imported: p.Imported}
 	if a.Facts != nil {
 		l.Detail = a.Facts.Detail
 	}
 	switch lineage := m.record.Grant(m.binding.Grant); {
 	case !m.pastEnd().IsZero():
-		l.Cause, l.EndedAt = CauseGrantEnds, m.pastEnd()
+		l.Cause, l.EndedAt = finding.CauseGrantEnds, m.pastEnd()
 	case open != nil && !open.Unanswered.IsZero():
-		l.Cause, l.Unanswered, l.UnansweredBy = CauseResponseLost, open.Unanswered, open.UnansweredBy
+		l.Cause, l.Unanswered, l.UnansweredBy = finding.CauseResponseLost, open.Unanswered, open.UnansweredBy
 		l.Imported = false
 	case p.Candidate && !p.Imported && (lineage == nil || lineage.Since == 0):
-		l.Cause = CauseSeedUsed
+		l.Cause = finding.CauseSeedUsed
 	}
 	return l
 }
@@ -289,17 +281,17 @@ func (m *machine) loss(a *Answer, open *record.Attempt) *record.Loss {
 func (m *machine) judged() {
 	p := m.plan
 	switch {
-	case p.beside:
-		p.refused = Trouble{
-			Condition: Misconfiguration, Cause: CauseSeedUsed, Case: caseBeside, At: m.now.Wall,
-			Facts: &Facts{Imported: p.Imported, Detail: p.answer.detail()},
+	case p.Beside:
+		p.refused = finding.Trouble{
+			Condition: finding.Misconfiguration, Cause: finding.CauseSeedUsed, Case: finding.CaseBeside, At: m.now.Wall,
+			Facts: &finding.Facts{Imported: p.Imported, Detail: p.answer.Detail()},
 		}
 		p.judged = true
 		m.again = true
-		m.tell(SeedRefused, p.refused)
+		m.tell(finding.SeedRefused, p.refused)
 	case m.settings != nil && m.settings.Rotating && m.record.Lives(m.binding.Grant):
 		m.again = true // with a spare, or with what another holder obtained
-		m.schedule.atOnce()
+		m.schedule.AtOnce()
 	case m.settings != nil:
 		m.over()
 	}
@@ -311,18 +303,11 @@ func (m *machine) judged() {
 func (m *machine) over() {
 	p := m.plan
 	of := m.record.Lineage(m.record.LineageOf(record.FingerprintOf(p.RefreshToken)))
-	p.refused = lostTrouble(of)
+	p.refused = choice.Lost(of)
 	if lost := m.record.Lost(m.binding.Grant); m.settings.Rotating && lost != nil && lost != of {
 		p.judged = true
-		m.tell(SeedRefused, p.refused)
+		m.tell(finding.SeedRefused, p.refused)
 		of = lost
 	}
-	m.blocked(lostTrouble(of))
-}
-
-func (a *Answer) detail() string {
-	if a.Facts == nil {
-		return ""
-	}
-	return a.Facts.Detail
+	m.blocked(choice.Lost(of))
 }

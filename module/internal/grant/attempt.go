@@ -3,13 +3,16 @@ package grant
 import (
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 )
 
 // proceed decides after a look whether to ask, and goes on to the next step.
 func (m *machine) proceed() {
 	if !m.decide() {
-		if !m.schedule.wanted(m.now) {
+		if !m.schedule.Wanted(m.now) {
 			m.holdsLease, m.putOff = 0, false // another holder did it; else it is tried again
 		}
 		m.finish()
@@ -30,8 +33,8 @@ func (m *machine) proceed() {
 		m.putOff = false
 		p.began, p.connects, p.proves = m.now.Mono, p.RefreshToken, p.Key.ID
 		trial := m.rarely().trial
-		p.first = m.schedule.failures == 0 && (!p.beside || trial.failures == 0)
-		m.await(Connecting, Connect{p.RefreshToken, p.Key})
+		p.first = m.schedule.Failures == 0 && (!p.Beside || trial.Failures == 0)
+		m.await(Connecting, step.Connect{RefreshToken: p.RefreshToken, Key: p.Key})
 	default:
 		known := m.settled
 		m.finish()
@@ -52,29 +55,54 @@ func (m *machine) decide() bool {
 	}
 	p, before := m.plan, m.trouble
 	f := record.FingerprintOf(p.RefreshToken)
-	m.schedule.yields = m.yields(f)
-	m.schedule.pressing = p.Candidate || m.record.Open(f) != nil && !p.resting || m.otherwise()
-	m.schedule.idle = false
-	if m.rarely().trial.token != 0 && !p.Candidate && !p.resting {
+	m.schedule.Yields = m.yields(f)
+	m.schedule.Pressing = p.Candidate || m.record.Open(f) != nil && !p.Resting || m.otherwise()
+	m.schedule.Idle = false
+	if m.rarely().trial.token != 0 && !p.Candidate && !p.Resting {
 		m.seldom().trial = trial{}
-		if m.trouble.beside {
-			m.trouble = Trouble{}
+		if m.trouble.Beside {
+			m.trouble = finding.Trouble{}
 		}
 	}
-	if m.trouble.local || m.trouble.Condition == Backoff && !p.resting && !m.schedule.wanted(m.now) {
-		m.trouble = Trouble{} // mended, or nothing is left to be repeated
-		m.schedule.retryNow()
+	if m.trouble.Local || m.trouble.Condition == finding.Backoff && !p.Resting && !m.schedule.Wanted(m.now) {
+		m.trouble = finding.Trouble{} // mended, or nothing is left to be repeated
+		m.schedule.RetryNow()
 	}
 	m.obeyPause()
-	p.ask = m.schedule.due(m.now)
+	p.ask = m.schedule.Due(m.now)
 	if p.order != nil {
 		m.heed()
 	}
 	if p.ask && p.outdated != nil && (p.order == nil || p.order.Import == "") { // whoever imports has no other copy
 		p.ask, m.trouble = false, before
-		m.blocked(Trouble{Condition: Backoff, Cause: CauseOutdated, Facts: p.outdated})
+		m.blocked(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseOutdated, Facts: p.outdated})
 	}
 	return p.ask
+}
+
+// choose plans what is presented, or says why there is nothing.
+func (m *machine) choose() (trouble finding.Trouble, ok bool) {
+	p := m.plan
+	q := choice.Question{
+		Record: m.record, Binding: m.binding, Rotating: p.settings.Rotating,
+		Seed: p.seed, Fault: p.fault, Denied: m.denied(p.seed), Rests: m.rests,
+	}
+	if p.order != nil {
+		q.Order, q.Revive = &p.order.Order, p.order.revive
+	}
+	p.Choice, trouble, ok = q.Choose()
+	return trouble, ok
+}
+
+// rests reports whether a candidate beside a grant that lives is not tried now,
+// because it was a moment ago, or because an operator wants a token and not an
+// attempt.
+func (m *machine) rests(token record.Fingerprint) bool {
+	trial, o := m.rarely().trial, m.plan.order
+	if trial.token != token || trial.Failures == 0 || o != nil && o.Import != "" {
+		return false
+	}
+	return o != nil || m.now.Mono < trial.NotBefore
 }
 
 // otherwise reports whether the newest access token was asked for with other
@@ -91,12 +119,12 @@ func (m *machine) otherwise() bool {
 // refresh token do so for a few seconds.
 func (m *machine) mayAsk() bool {
 	open := m.record.Open(record.FingerprintOf(m.plan.RefreshToken)) != nil
-	if m.called || m.plan.order != nil || open && m.schedule.failures+m.rarely().trial.failures == 1 {
+	if m.called || m.plan.order != nil || open && m.schedule.Failures+m.rarely().trial.Failures == 1 {
 		return true
 	}
 	if !m.inLine {
 		m.inLine = true
-		m.do(Line{Hurried: open})
+		m.do(step.Line{Hurried: open})
 	}
 	return false
 }
@@ -112,7 +140,7 @@ func (m *machine) connected(key record.Key) {
 	case m.leased: // since an answer that is not written yet
 		m.lookAgain()
 	default:
-		m.await(Leasing, Lease{})
+		m.await(Leasing, step.Lease{})
 	}
 }
 
@@ -120,7 +148,7 @@ func (m *machine) connected(key record.Key) {
 // candidate it finds out whether a record that is missing has spent it, and that before it is
 // journaled: by the journal, the next start would take it for one that was never sent.
 func (m *machine) lookAgain() {
-	l, p := Look{}, m.plan
+	l, p := step.Look{}, m.plan
 	if p.Candidate && (p.order == nil || !p.order.Again) {
 		l.Missing = record.FingerprintOf(p.connects)
 	}
@@ -135,35 +163,35 @@ const (
 )
 
 // gotLease goes on with the lease. If another has it, turn and connection go back.
-func (m *machine) gotLease(e Leased) {
+func (m *machine) gotLease(e step.Leased) {
 	switch {
 	case m.plan.write == keep: // it is to be written all the same
-		m.leased = e.Fault == None
-		m.await(Settling, Look{})
-	case e.Fault == None && (m.settings == nil || m.plan.probes):
+		m.leased = e.Fault == step.None
+		m.await(Settling, step.Look{})
+	case e.Fault == step.None && (m.settings == nil || m.plan.probes):
 		m.leased = true
 		m.finish()
 	case m.plan.probes:
 		m.finish()
-	case e.Fault == None:
+	case e.Fault == step.None:
 		m.leased, m.holdsLease = true, 0
 		m.lookAgain()
 	case !m.plan.settings.Rotating:
 		m.askWithout(e.Fault)
-	case e.Fault == Busy:
+	case e.Fault == step.Busy:
 		if m.holdsLease == 0 {
 			m.holdsLease = m.now.Mono
 		}
 		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+leaseGrace) {
-			m.fail(Trouble{Condition: Backoff, Cause: CauseLeaseHeld}, 0)
+			m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseLeaseHeld}, 0)
 			m.finish()
 			return
 		}
 		m.later(m.leasePause())
-	case e.Fault == RolledBack:
+	case e.Fault == step.RolledBack:
 		m.rolledBack()
 	default:
-		m.fail(StoreTrouble(e.Facts), 0)
+		m.fail(finding.StoreTrouble(e.Facts), 0)
 		m.finish()
 	}
 }
@@ -171,15 +199,15 @@ func (m *machine) gotLease(e Leased) {
 // askWithout goes on with a grant that has no refresh token of its own, and that did not
 // get the lease: it only keeps replicas from asking all at once. Another that asks is
 // given the time for that, unless there is no token meanwhile.
-func (m *machine) askWithout(why Fault) {
+func (m *machine) askWithout(why step.Fault) {
 	switch {
-	case why != Busy:
+	case why != step.Busy:
 		m.claim()
 	case m.urgent():
 		m.later(m.leasePause())
 	default:
 		pause := min(m.settings.Timeout, m.live.urgent().Until(m.now))
-		m.schedule.notBefore = max(m.schedule.notBefore, m.now.Mono+int64(pause))
+		m.schedule.NotBefore = max(m.schedule.NotBefore, m.now.Mono+int64(pause))
 		m.orderBack(m.now.Mono + int64(m.leasePause()))
 		m.finish()
 	}
@@ -193,9 +221,9 @@ func (m *machine) leasePause() time.Duration {
 // what is missing, and is to write that first.
 func (m *machine) rolledBack() {
 	m.holdsLease = 0
-	if m.trouble.Case != caseRollback {
-		m.trouble = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseRollback, At: m.now.Wall}
-		m.tell(Troubled, m.trouble)
+	if m.trouble.Case != finding.CaseRollback {
+		m.trouble = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseStore, Case: finding.CaseRollback, At: m.now.Wall}
+		m.tell(finding.Troubled, m.trouble)
 	}
 	m.later(leaseRetryMax)
 }
@@ -204,7 +232,7 @@ func (m *machine) rolledBack() {
 // after a pause. Its order goes back.
 func (m *machine) later(pause time.Duration) {
 	at := m.now.Mono + int64(pause)
-	m.schedule.notBefore = max(m.schedule.notBefore, at)
+	m.schedule.NotBefore = max(m.schedule.NotBefore, at)
 	m.putOff = m.settings != nil
 	m.orderBack(at)
 	m.finish()
@@ -221,7 +249,7 @@ func (m *machine) late() bool {
 // write succeeds is also the proof that the answer can be kept.
 func (m *machine) journal() {
 	if m.late() {
-		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLate}, 0)
+		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseCanceled, Case: finding.CaseLate}, 0)
 		m.finish()
 		return
 	}
@@ -231,29 +259,29 @@ func (m *machine) journal() {
 	id := m.writeID()
 	p.write, p.writing = journal, m.record.Journal(record.Attempt{Number: p.number, ID: id, At: m.now.Time()}, p.Presented)
 	p.writing.WriteID = id
-	m.await(Journaling, Save{Record: p.writing, IfRevision: m.tag, Journal: true, SetAside: m.aside})
+	m.await(Journaling, step.Save{Record: p.writing, IfRevision: m.tag, Journal: true, SetAside: m.aside})
 }
 
 // journaled goes on once that is written. An answer is owed that the store does not
 // have, as was just seen, and the token is about to expire: then what the store has
 // is consumed anyway, and nothing is lost by going on.
-func (m *machine) journaled(e Saved) {
+func (m *machine) journaled(e step.Saved) {
 	p := m.plan
 	switch {
-	case e.Fault == None:
+	case e.Fault == step.None:
 		m.wrote()
 		if m.settings == nil {
 			m.notSent()
 			return
 		}
 		m.claim()
-	case e.Fault == Conflict:
+	case e.Fault == step.Conflict:
 		m.later(conflictPause + time.Duration(m.now.Draw*float64(conflictPause)))
 	case m.unsaved && p.alone && !p.Candidate && m.leased && m.urgent():
 		m.record = p.writing
 		m.hold()
 	default:
-		m.fail(StoreTrouble(e.Facts), 0)
+		m.fail(finding.StoreTrouble(e.Facts), 0)
 		m.finish()
 	}
 }
@@ -267,24 +295,24 @@ const conflictPause = 100 * time.Millisecond
 func (m *machine) hold() {
 	p := m.plan
 	p.held = p.settings.Drain && p.first && m.live != nil && !m.live.Expires.Reached(m.now)
-	m.await(Holding, Hold{Requests: p.held})
+	m.await(Holding, step.Hold{Requests: p.held})
 }
 
 // drained sends the request, unless that is of no use any more.
-func (m *machine) drained(e Drained) {
+func (m *machine) drained(e step.Drained) {
 	p := m.plan
 	switch {
 	case m.settings == nil, p.calledOff:
 		m.notSent()
 	case e.LeaseLost && p.settings.Rotating:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLease, Facts: e.Facts}, 0)
+		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseCanceled, Case: finding.CaseLease, Facts: e.Facts}, 0)
 		m.notSent()
 	case m.late():
-		m.fail(Trouble{Condition: Backoff, Cause: CauseCanceled, Case: caseLate}, 0)
+		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseCanceled, Case: finding.CaseLate}, 0)
 		m.notSent()
 	default:
 		p.connected, p.sent = false, m.now.At()
-		m.await(Asking, Send{})
+		m.await(Asking, step.Send{})
 	}
 }
 

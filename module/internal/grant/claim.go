@@ -1,6 +1,11 @@
 package grant
 
-import "lamplighter/module/internal/record"
+import (
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/record"
+)
 
 // claim makes a candidate the client's own before it is sent: by a new name, or in
 // another store, a configuration may name what is another record's. It is journaled
@@ -12,22 +17,22 @@ func (m *machine) claim() {
 		m.hold()
 		return
 	}
-	m.await(Claiming, Claim{
+	m.await(Claiming, step.Claim{
 		RefreshToken: p.RefreshToken, Rotating: p.settings.Rotating, Imported: p.Imported,
 		Again: p.order != nil && p.order.Again,
 	})
 }
 
 // claimed goes on once that is known.
-func (m *machine) claimed(e Claimed) {
+func (m *machine) claimed(e step.Claimed) {
 	rotating := m.plan.settings.Rotating
 	switch {
 	case m.settings == nil:
 		m.notSent()
-	case e.Fault == Taken:
+	case e.Fault == step.Taken:
 		m.deny(e.Facts)
-	case e.Fault != None && rotating:
-		m.fail(StoreTrouble(e.Facts), 0)
+	case e.Fault != step.None && rotating:
+		m.fail(finding.StoreTrouble(e.Facts), 0)
 		m.notSent()
 	default: // where nothing rotates, the store is only a cache
 		m.hold()
@@ -36,20 +41,20 @@ func (m *machine) claimed(e Claimed) {
 
 // deny gives up a candidate that is another client's, and was not sent. What is
 // journaled of it is taken back: an attempt before that was not sent either.
-func (m *machine) deny(facts *Facts) {
+func (m *machine) deny(facts *finding.Facts) {
 	p := m.plan
 	f := record.FingerprintOf(p.RefreshToken)
-	t := takenTrouble(facts)
+	t := choice.Taken(facts)
 	t.At = m.now.Wall
-	if p.beside {
-		t.Case = caseBeside
+	if p.Beside {
+		t.Case = finding.CaseBeside
 	}
 	if o := p.order; o != nil && o.Import != "" {
 		p.refused = t
-	} else if p.beside || p.Imported { // no state tells of it
-		m.tell(SeedRefused, t)
+	} else if p.Beside || p.Imported { // no state tells of it
+		m.tell(finding.SeedRefused, t)
 	}
-	if p.refused.Condition == Well {
+	if p.refused.Condition == finding.Well {
 		m.orderBack(m.now.Mono) // it goes on without the candidate
 	}
 	if f == record.FingerprintOf(p.seed) {
@@ -70,7 +75,7 @@ func (m *machine) deny(facts *Facts) {
 
 // recheck takes over whether the configuration's refresh token still is another
 // client's.
-func (m *machine) recheck(taken *Facts) {
+func (m *machine) recheck(taken *finding.Facts) {
 	if m.rarely().denied.token == 0 {
 		return
 	}
@@ -83,12 +88,12 @@ func (m *machine) recheck(taken *Facts) {
 
 // denied returns why a refresh token of the configuration is not tried, nil if it
 // may be. What began a grant of this very record, by now, is no other's.
-func (m *machine) denied(seed string) *Trouble {
+func (m *machine) denied(seed string) *finding.Trouble {
 	d := m.rarely().denied
 	if seed == "" || d.token != record.FingerprintOf(seed) || m.began(d.token) {
 		return nil
 	}
-	t := takenTrouble(d.facts)
+	t := choice.Taken(d.facts)
 	return &t
 }
 
@@ -100,21 +105,14 @@ func (s *State) began(token record.Fingerprint) bool {
 
 // Beside returns trouble about a refresh token of the configuration that is not tried, and
 // that nothing depends on: a grant lives beside it. ok is false if there is none.
-func (s *State) Beside() (t Trouble, ok bool) {
+func (s *State) Beside() (t finding.Trouble, ok bool) {
 	d := s.rarely().denied
 	if d.token == 0 || s.settings == nil || s.began(d.token) || !s.record.Lives(s.binding.Grant) || s.record.Displaced(d.token, s.binding.Grant) {
-		return Trouble{}, false
+		return finding.Trouble{}, false
 	}
-	t = takenTrouble(d.facts)
-	t.Condition, t.Case = Well, caseBeside
+	t = choice.Taken(d.facts)
+	t.Condition, t.Case = finding.Well, finding.CaseBeside
 	return t, true
-}
-
-func takenTrouble(facts *Facts) Trouble {
-	if facts != nil && facts.Kind == KindMissing {
-		return Trouble{Condition: Misconfiguration, Cause: CauseMissing, Facts: facts}
-	}
-	return Trouble{Condition: Misconfiguration, Cause: CauseSeedTaken, Facts: facts}
 }
 
 // carriedOff reports whether the grant was carried over to another record. Then
@@ -125,11 +123,11 @@ func (m *machine) carriedOff(stored *record.Record) bool {
 		return false
 	}
 	m.record, m.tag, m.loaded = new(record.Record), stored.Revision, true
-	m.unsaved, m.aside = false, None
-	facts := &Facts{Owner: to.Client, Place: to.Place, From: to.Store}
+	m.unsaved, m.aside = false, step.None
+	facts := &finding.Facts{Owner: to.Client, Place: to.Place, From: to.Store}
 	if to.Store != "" {
 		facts.Kind = "store"
 	}
-	m.blocked(Trouble{Condition: Misconfiguration, Cause: CauseMoved, Facts: facts})
+	m.blocked(finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseMoved, Facts: facts})
 	return true
 }

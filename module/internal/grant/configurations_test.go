@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/skip"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/moduletest/skip"
 )
 
 // configuration is a world to explore: who is in it, and what may happen.
@@ -24,24 +25,24 @@ type configuration struct {
 	long     bool          // takes more than a few seconds
 	sample   int           // one state in so many goes on without faults
 	within   time.Duration // it is too large to be explored to its end, and is left after that
-	settings *Settings
+	settings *step.Settings
 	draw     float64
 }
 
 // rollbacks reports whether the write before is to be remembered.
 func (c *configuration) rollbacks() bool { return c.allow&rollback != 0 }
 
-var rotating = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+var rotating = &step.Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
 
-var draining = &Settings{Rotating: true, Drain: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+var draining = &step.Settings{Rotating: true, Drain: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
 
-var cached = &Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
+var cached = &step.Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
 
-var sharing = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second}
+var sharing = &step.Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second}
 
-var forgiving = &Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second, ReuseGrace: time.Minute}
+var forgiving = &step.Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second, ReuseGrace: time.Minute}
 
-var sharedCache = &Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second}
+var sharedCache = &step.Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second, Lease: 15 * time.Second}
 
 var configurations = []configuration{
 	{name: "one, strict, store", holders: 1, allow: storeAway | inDoubt | crashes, faults: 2, crashes: 1},
@@ -121,7 +122,7 @@ func (c configuration) rig() *rig {
 	if c.draw == 0 {
 		c.draw = 0.5
 	}
-	return &rig{configuration: c, wrong: func(string) {}, reached: func(Phase, Event, Phase) {}}
+	return &rig{configuration: c, wrong: func(string) {}, reached: func(Phase, step.Event, Phase) {}}
 }
 
 func (c configuration) start(r *rig) *world {

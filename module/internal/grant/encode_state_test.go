@@ -5,6 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/rival"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -43,19 +48,19 @@ func (e *encoder) state(s *State) {
 	r := s.rarely()
 	e.name(uint64(r.trial.token))
 	e.name(uint64(r.denied.token))
-	e.text(r.rival.id)
-	e.flags(r.rival.fresh && s.settings != nil && s.settings.Drain)
-	for _, at := range []int64{r.rival.until, r.rival.look, r.rival.probe, r.doubt.until, s.schedule.yields} {
+	e.text(r.rival.ID)
+	e.flags(r.rival.Fresh && s.settings != nil && s.settings.Drain)
+	for _, at := range []int64{r.rival.Until, r.rival.Look, r.rival.Probe, r.doubt.until, s.schedule.Yields} {
 		e.moment(at)
 	}
 	e.name(uint64(r.doubt.token))
 	e.rank(numbers, int64(r.doubt.number))
-	e.backoff(&r.trial.backoff)
+	e.backoff(&r.trial.Backoff)
 	e.backoff(&r.saving)
-	e.backoff(&r.forced.backoff)
-	e.moment(r.forced.quiet)
-	e.backoff(&r.contest.backoff)
-	e.moment(r.contest.quiet)
+	e.backoff(&r.forced.Backoff)
+	e.moment(r.forced.Quiet)
+	e.backoff(&r.contest.Backoff)
+	e.moment(r.contest.Quiet)
 	e.moment(r.wait)
 	if r.warned != 0 {
 		e.moment(r.warned + int64(endWarnings))
@@ -68,29 +73,29 @@ func (e *encoder) state(s *State) {
 	}
 }
 
-func (e *encoder) schedule(s *schedule) {
-	e.flags(s.planned, s.pressing, s.idle)
-	if s.planned {
-		e.moment(s.refresh.Mono)
+func (e *encoder) schedule(s *when.Schedule) {
+	e.flags(s.Planned, s.Pressing, s.Idle)
+	if s.Planned {
+		e.moment(s.Refresh.Mono)
 	}
-	e.backoff(&s.backoff)
+	e.backoff(&s.Backoff)
 }
 
 // backoff writes that attempts failed once, or more often.
-func (e *encoder) backoff(b *backoff) {
-	e.moment(b.notBefore)
-	e.moment(b.retryAfter)
-	e.byte(min(b.failures, 2))
+func (e *encoder) backoff(b *when.Backoff) {
+	e.moment(b.NotBefore)
+	e.moment(b.RetryAfter)
+	e.byte(min(b.Failures, 2))
 }
 
-func (e *encoder) trouble(t *Trouble) {
+func (e *encoder) trouble(t *finding.Trouble) {
 	e.byte(byte(t.Condition))
-	e.flags(t.beside, t.local)
+	e.flags(t.Beside, t.Local)
 	e.word(t.Cause)
 	e.word(t.Case)
 }
 
-func (e *encoder) order(o *Order, newest uint64) {
+func (e *encoder) order(o *order, newest uint64) {
 	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation, o.Again)
 	e.token(o.Import)
 	e.name(uint64(o.Key.ID))
@@ -105,7 +110,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	}
 	e.flags(p.proof.Wanted, p.proof.Bound, len(p.proof.Algs) > 0)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
-	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.beside, p.resting, p.revived, p.order != nil,
+	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.Beside, p.Resting, p.Revived, p.order != nil,
 		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff, p.outdated != nil)
 	if p.order != nil {
 		e.order(p.order, newest)
@@ -148,7 +153,7 @@ func (e *encoder) record(r *record.Record, revision bool) {
 	if p := r.Paused; p != nil {
 		e.rank(numbers, int64(p.Number))
 		e.byte(min(p.Failures, 2))
-		e.flags(p.Cause == CauseResponseLost)
+		e.flags(p.Cause == finding.CauseResponseLost)
 		e.wall(p.Until)
 		e.wall(p.RetryAfter)
 	}
@@ -209,20 +214,22 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 31},
-		{plan{}, 35},
+		{plan{}, 32},
+		{choice.Choice{}, 4},
 		{rare{}, 10},
 		{denial{}, 2},
-		{rival{}, 5},
+		{rival.Rival{}, 5},
 		{doubt{}, 5},
-		{schedule{}, 6},
-		{backoff{}, 3},
-		{pauses{}, 2},
+		{when.Schedule{}, 6},
+		{when.Backoff{}, 3},
+		{when.Pauses{}, 2},
 		{forced{}, 5},
 		{trial{}, 2},
-		{Order{}, 10},
+		{order{}, 5},
+		{step.Order{}, 6},
 		{Live{}, 3},
-		{Trouble{}, 7},
-		{Answer{}, 11},
+		{finding.Trouble{}, 7},
+		{step.Answer{}, 11},
 		{record.Record{}, 14},
 		{record.Lineage{}, 8},
 		{record.Token{}, 9},

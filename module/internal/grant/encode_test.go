@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 )
 
@@ -244,10 +245,10 @@ func (e *encoder) holder(w *world, i int) {
 		e.byte(byte(h.resolved))
 		e.token(h.journal)
 		e.token(h.claimed)
-		if c, ok := h.under.(Look); ok {
+		if c, ok := h.under.(step.Look); ok {
 			e.flags(c.Config, c.Taken != 0)
 		}
-		if s, ok := h.under.(Save); ok {
+		if s, ok := h.under.(step.Save); ok {
 			e.byte(byte(s.SetAside))
 			e.flags(s.Journal)
 			e.rank(revisions, int64(s.IfRevision))
@@ -273,7 +274,7 @@ func (e *encoder) holder(w *world, i int) {
 	}
 }
 
-func (e *encoder) answer(a *Answer) {
+func (e *encoder) answer(a *step.Answer) {
 	e.byte(byte(a.Outcome), byte(a.Status>>1))
 	e.token(a.RefreshToken)
 	e.text(a.Access.AccessToken)

@@ -3,6 +3,9 @@ package grant
 import (
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -13,7 +16,7 @@ import (
 // endOf is when the grant ends after an answer, zero if it does not, or if nobody
 // knows: as the answer says, as was known of a refresh token that it left as it was,
 // or as the settings say of one that is new.
-func (m *machine) endOf(a *Answer, sent time.Time) time.Time {
+func (m *machine) endOf(a *step.Answer, sent time.Time) time.Time {
 	p := m.plan
 	known := m.record.Current(p.Binding.Grant)
 	switch {
@@ -37,9 +40,9 @@ func (m *machine) beforeGrantEnds() {
 	if t == nil || t.Unmoved() || t.ExpiresAt.IsZero() || t.ObtainedAt.IsZero() {
 		return
 	}
-	share := 2.0/3 - m.now.Draw*scheduleJitter
+	share := 2.0/3 - m.now.Draw*when.Jitter
 	by := t.ObtainedAt.Add(time.Duration(float64(t.ExpiresAt.Sub(t.ObtainedAt)) * share))
-	m.schedule.refresh = m.schedule.refresh.earlier(fromWall(by, m.now))
+	m.schedule.Refresh = m.schedule.Refresh.Earlier(when.FromWall(by, m.now))
 }
 
 // endWarnings is the least time between two warnings of a grant's end.
@@ -48,12 +51,12 @@ const endWarnings = 24 * time.Hour
 // GrantEnds returns when the grant ends by itself, zero if it does not, or if nobody
 // knows. soon says that a tenth of its life remains, and that refreshing does not
 // help: it did not move the end, or fails.
-func (s *State) GrantEnds(now Now) (at time.Time, soon bool) {
+func (s *State) GrantEnds(now when.Now) (at time.Time, soon bool) {
 	t := s.ending()
 	if t == nil {
 		return time.Time{}, false
 	}
-	return t.ExpiresAt, s.stays(t) && now.Wall >= warnFrom(t)
+	return t.ExpiresAt, s.stays(t) && now.Wall >= when.Wall(t.EndsSoon())
 }
 
 // ending returns the refresh token of a grant that ends by itself, nil if it does not.
@@ -69,31 +72,17 @@ func (s *State) ending() *record.Token {
 
 // stays reports whether no refresh moves the end of the grant, as far as is known.
 func (s *State) stays(t *record.Token) bool {
-	return t.Unmoved() || s.schedule.failures > 0 || s.trouble.Blocking() && !s.trouble.beside
-}
-
-// warnFrom is from when on the end of a grant is told of: a tenth of its life before,
-// counted from where it was last moved.
-func warnFrom(t *record.Token) int64 {
-	from := t.MovedAt
-	if from.IsZero() {
-		from = t.ObtainedAt
-	}
-	life := t.ExpiresAt.Sub(from)
-	if from.IsZero() {
-		life = 0 // of a record that does not say
-	}
-	return wallOf(t.ExpiresAt.Add(-life / 10))
+	return t.Unmoved() || s.schedule.Failures > 0 || s.trouble.Blocking() && !s.trouble.Beside
 }
 
 // untilWarning is how long it is until the end of the grant is to be told of, again
 // if it was; ok is false if it is not.
-func (s *State) untilWarning(now Now) (wait time.Duration, ok bool) {
+func (s *State) untilWarning(now when.Now) (wait time.Duration, ok bool) {
 	t := s.ending()
-	if t == nil || !s.stays(t) || wallOf(t.ExpiresAt) <= now.Wall {
+	if t == nil || !s.stays(t) || when.Wall(t.ExpiresAt) <= now.Wall {
 		return 0, false
 	}
-	wait = time.Duration(warnFrom(t) - now.Wall)
+	wait = time.Duration(when.Wall(t.EndsSoon()) - now.Wall)
 	if warned := s.rarely().warned; warned != 0 {
 		wait = max(wait, time.Duration(warned-now.Mono)+endWarnings)
 	}
@@ -109,8 +98,8 @@ func (m *machine) warn() {
 	switch {
 	case ok && wait == 0:
 		m.seldom().warned = m.now.Mono
-		m.do(Tell{Kind: GrantEnds, Trouble: Trouble{Cause: CauseGrantEnds, Facts: &Facts{Ends: m.ending().ExpiresAt}, At: m.now.Wall}})
-	case m.rarely().warned != 0 && (!ok || warnFrom(m.ending()) > m.now.Wall):
+		m.do(step.Tell{Kind: finding.GrantEnds, Trouble: finding.Trouble{Cause: finding.CauseGrantEnds, Facts: &finding.Facts{Ends: m.ending().ExpiresAt}, At: m.now.Wall}})
+	case m.rarely().warned != 0 && (!ok || when.Wall(m.ending().EndsSoon()) > m.now.Wall):
 		m.seldom().warned = 0 // the end has moved
 	}
 }
@@ -119,7 +108,7 @@ func (m *machine) warn() {
 // itself, zero if it did not.
 func (m *machine) pastEnd() time.Time {
 	t := m.record.Current(m.plan.Binding.Grant)
-	if t == nil || t.RefreshToken != m.plan.RefreshToken || t.ExpiresAt.IsZero() || wallOf(t.ExpiresAt) > m.now.Wall {
+	if t == nil || t.RefreshToken != m.plan.RefreshToken || t.ExpiresAt.IsZero() || when.Wall(t.ExpiresAt) > m.now.Wall {
 		return time.Time{}
 	}
 	return t.ExpiresAt

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lamplighter/module/internal/grant/step"
 )
 
 // node is a state of the frontier.
@@ -164,7 +166,7 @@ func history(t *testing.T, name, moves string) *world {
 	var done []string
 	wrong := func(why string) { t.Errorf("%s, after %q", why, done) }
 	r.wrong = func(string) {}
-	r.reached = func(Phase, Event, Phase) {}
+	r.reached = func(Phase, step.Event, Phase) {}
 	w := c.start(r)
 	r.wrong = wrong
 	for line := range strings.Lines(strings.TrimSpace(moves)) {

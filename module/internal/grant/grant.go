@@ -4,14 +4,14 @@
 //
 //	state, effects = Next(state, event, now)
 //
-// Whatever takes time or can fail is an [Effect], which is performed outside, and
-// whose outcome comes back as an [Event]. At most one effect with an outcome is
+// Whatever takes time or can fail is an [step.Effect], which is performed outside, and
+// whose outcome comes back as an [step.Event]. At most one effect with an outcome is
 // under way, and each has exactly one outcome. What is published, the timer, the
 // hold of requests and the status are no effects: they are read from the state.
 //
 // It knows records, moments and causes. It must not know clocks, locks,
-// goroutines, contexts, random numbers, files, HTTP or words for people. It is larger than
-// other packages, because each step may look at, and change, all of one state.
+// goroutines, contexts, random numbers, files, HTTP or words for people. Its vocabulary is
+// package step's, its moments are those of package when.
 //
 // The phases of an attempt, what each awaits, and what follows:
 //
@@ -37,11 +37,15 @@ package grant
 import (
 	"fmt"
 	"time"
+
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 )
 
 // Next returns what an event makes of a grant, and what is to be done about it. It
 // writes to nothing that s refers to.
-func Next(s State, e Event, now Now) (State, []Effect) {
+func Next(s State, e step.Event, now when.Now) (State, []step.Effect) {
 	m := machine{State: s, now: now}
 	if s.plan != nil {
 		p := *s.plan
@@ -64,14 +68,14 @@ func Next(s State, e Event, now Now) (State, []Effect) {
 // machine is one step.
 type machine struct {
 	State
-	now     Now
-	effects []Effect
+	now     when.Now
+	effects []step.Effect
 }
 
-func (m *machine) do(e Effect) { m.effects = append(m.effects, e) }
+func (m *machine) do(e step.Effect) { m.effects = append(m.effects, e) }
 
 // await begins a phase with the effect whose outcome it awaits.
-func (m *machine) await(p Phase, e Effect) {
+func (m *machine) await(p Phase, e step.Effect) {
 	m.phase = p
 	m.do(e)
 }
@@ -92,78 +96,78 @@ func (s *State) rarely() rare {
 	return *s.rare
 }
 
-func (m *machine) handle(e Event) {
+func (m *machine) handle(e step.Event) {
 	switch e := e.(type) {
-	case Started:
+	case step.Started:
 		m.start(e)
-	case Stopped:
+	case step.Stopped:
 		m.stop()
-	case Abandoned:
+	case step.Abandoned:
 		m.abandon()
-	case Poked:
+	case step.Poked:
 		m.again = m.settings != nil
-	case Called:
+	case step.Called:
 		m.turn()
-	case Ordered:
+	case step.Ordered:
 		m.order(e.Order)
-	case OrderGone:
+	case step.OrderGone:
 		m.orderGone(e.ID)
-	case Unauthorized:
+	case step.Unauthorized:
 		m.unauthorized(e.Generation)
-	case Accepted:
+	case step.Accepted:
 		if m.forced.unconfirmed == e.Generation {
 			m.forced.unconfirmed = 0
 		}
-	case Looked:
+	case step.Looked:
 		m.looked(e)
-	case Connected:
+	case step.Connected:
 		if m.phase == Connecting {
 			m.connected(e.Key)
 		}
-	case Leased:
+	case step.Leased:
 		if m.phase == Leasing {
 			m.gotLease(e)
 		}
-	case Saved:
+	case step.Saved:
 		if m.phase == Journaling || m.phase == Saving {
 			m.saved(e)
 		}
-	case Claimed:
+	case step.Claimed:
 		if m.phase == Claiming {
 			m.claimed(e)
 		}
-	case Drained:
+	case step.Drained:
 		if m.phase == Holding {
 			m.drained(e)
 		}
-	case Answered:
+	case step.Answered:
 		m.answered(&e.Answer)
-	case Revoked:
+	case step.Revoked:
 		if m.phase == Revoking {
 			m.revokedAt(e)
 		}
-	case Panicked:
+	case step.Panicked:
 		m.panicked(e)
 	}
 }
 
 // start obeys a configuration. What was wrong with the former one may be mended. It
 // costs no token request unless one is due.
-func (m *machine) start(e Started) {
+func (m *machine) start(e step.Started) {
 	if m.settings == nil || m.settings.Bound != e.Settings.Bound {
 		m.unbound, m.live = true, nil
 	}
 	m.settings, m.givenUp = e.Settings, false
 	if m.inLine && e.OtherLine {
 		m.inLine = false
-		m.do(Leave{})
+		m.do(step.Leave{})
 	}
 	if m.trouble.Blocking() {
-		m.schedule.retryNow()
+		m.schedule.RetryNow()
 		m.settled = false
 	}
 	if m.unsaved {
-		m.seldom().saving.retryNow()
+		m.seldom().saving.RetryNow()
 	}
 	m.again = true
 }
@@ -174,21 +178,21 @@ func (m *machine) stop() {
 	m.settings, m.again, m.putOff, m.forced.waits = nil, false, false, false
 	if m.inLine {
 		m.inLine = false
-		m.do(Leave{})
+		m.do(step.Leave{})
 	}
 	r := m.rarely()
 	for i := range r.orders {
-		m.do(Reply{ID: r.orders[i].ID, Trouble: Trouble{Cause: CauseStopped}})
+		m.do(step.Reply{ID: r.orders[i].ID, Trouble: finding.Trouble{Cause: finding.CauseStopped}})
 	}
 	if len(r.orders) > 0 {
 		m.seldom().orders = nil
 	}
 	if m.phase == Connecting || m.phase == Holding {
 		m.plan.calledOff = true
-		m.do(CallOff{}) // their outcomes follow at once
+		m.do(step.CallOff{}) // their outcomes follow at once
 	}
 	if m.unsaved {
-		m.seldom().saving.retryNow() // the last chance
+		m.seldom().saving.RetryNow() // the last chance
 	}
 }
 
@@ -196,18 +200,18 @@ func (m *machine) stop() {
 func (m *machine) abandon() {
 	m.givenUp = m.settings == nil
 	if m.settings == nil && m.unsaved {
-		m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "stopped", Facts: m.trouble.Facts})
+		m.tell(finding.StoreFailed, finding.Trouble{Cause: finding.CauseStore, Case: "stopped", Facts: m.trouble.Facts})
 	}
 	if m.settings == nil && m.leased && m.phase == Idle {
 		m.leased = false
-		m.do(Release{})
+		m.do(step.Release{})
 	}
 }
 
 // turn begins an attempt: the turn to ask was given.
 func (m *machine) turn() {
 	if !m.inLine {
-		m.do(Leave{})
+		m.do(step.Leave{})
 		return
 	}
 	m.inLine, m.called, m.again = false, true, true
@@ -218,7 +222,7 @@ func (m *machine) goOn() {
 	for m.phase == Idle {
 		waiting := m.ordersWait()
 		switch {
-		case m.unsaved && !m.givenUp && m.now.Mono >= m.rarely().saving.notBefore:
+		case m.unsaved && !m.givenUp && m.now.Mono >= m.rarely().saving.NotBefore:
 			m.repay()
 		case m.settings == nil:
 			return
@@ -234,7 +238,7 @@ func (m *machine) goOn() {
 			}
 			m.plan = &plan{settings: m.settings}
 			m.takeOrder()
-			m.plan.refused = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseUnsaved}
+			m.plan.refused = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseStore, Case: finding.CaseUnsaved}
 			m.finish()
 		case m.again || waiting:
 			m.begin()
@@ -249,17 +253,17 @@ func (m *machine) goOn() {
 func (m *machine) repay() {
 	m.plan = &plan{write: keep}
 	if m.leased {
-		m.await(Settling, Look{})
+		m.await(Settling, step.Look{})
 		return
 	}
-	m.await(Leasing, Lease{})
+	m.await(Leasing, step.Lease{})
 }
 
 // urgent reports whether the access token is about to expire, or there is none.
 func (m *machine) urgent() bool { return m.live == nil || m.live.urgent().Reached(m.now) }
 
 // urgent is when the token is about to expire: a tenth of its life before.
-func (l *Live) urgent() Instant {
+func (l *Live) urgent() when.Instant {
 	return l.Expires.Add(-l.Token.ExpiresAt.Sub(l.Token.ObtainedAt) / 10)
 }
 
@@ -267,19 +271,19 @@ func (l *Live) urgent() Instant {
 func (m *machine) begin() {
 	m.again = false
 	m.glanced()
-	if m.rarely().rival.look != 0 {
-		m.seldom().rival.looked(m.now)
+	if m.rarely().rival.Look != 0 {
+		m.seldom().rival.Looked(m.now)
 	}
 	m.plan = &plan{settings: m.settings}
 	m.takeOrder()
-	m.await(Looking, Look{Config: true, Taken: m.rarely().denied.token})
+	m.await(Looking, step.Look{Config: true, Taken: m.rarely().denied.token})
 }
 
 // finish ends what is under way, and gives back what it had.
 func (m *machine) finish() {
 	if m.plan != nil {
 		if m.plan.connected {
-			m.do(CallOff{})
+			m.do(step.CallOff{})
 		}
 		m.answerOrder()
 	}
@@ -292,7 +296,7 @@ func (m *machine) finish() {
 func (m *machine) giveTurn() {
 	if m.called {
 		m.called = false
-		m.do(Leave{})
+		m.do(step.Leave{})
 	}
 }
 
@@ -301,16 +305,16 @@ func (m *machine) giveTurn() {
 func (m *machine) giveLease() {
 	if m.leased && (!m.unsaved || m.givenUp) {
 		m.leased = false
-		m.do(Release{})
+		m.do(step.Release{})
 	}
 }
 
 // tell tells what happened, with the present trouble if it is about that.
-func (m *machine) tell(k Kind, t Trouble) {
-	e := Tell{Kind: k, Trouble: t}
+func (m *machine) tell(k finding.Kind, t finding.Trouble) {
+	e := step.Tell{Kind: k, Trouble: t}
 	if m.plan != nil {
 		e.Answered = m.plan.answer
-		if k == TokenRefreshFailed || k == GrantLost || k == Troubled {
+		if k == finding.TokenRefreshFailed || k == finding.GrantLost || k == finding.Troubled {
 			m.plan.told = true
 		}
 	}
@@ -328,26 +332,26 @@ func (m *machine) writer() string { return fmt.Sprintf("%s.%d-", m.process, m.ke
 
 // panicked ends what a bug of ours has ended: like an answer that was lost, if
 // something was sent, but for a refresh token that is known to have come.
-func (m *machine) panicked(e Panicked) {
+func (m *machine) panicked(e step.Panicked) {
 	switch m.phase {
 	case Idle:
 		return
 	case Asking, Connecting:
-		a := &Answer{Outcome: Unanswered, Cause: CauseInternal, Facts: e.Facts}
+		a := &step.Answer{Outcome: step.Unanswered, Cause: finding.CauseInternal, Facts: e.Facts}
 		if e.Answer != nil { // all else in it may be what the bug met
 			a.RefreshToken = e.Answer.RefreshToken
 		}
 		m.answered(a)
 	case Saving, Journaling:
-		m.saved(Saved{Fault: Away, Facts: e.Facts})
+		m.saved(step.Saved{Fault: step.Away, Facts: e.Facts})
 	case Settling:
 		m.notWritten(e.Facts)
 	default:
 		if m.plan.write == keep { // in leasing
-			m.gotLease(Leased{Fault: Away})
+			m.gotLease(step.Leased{Fault: step.Away})
 			return
 		}
-		m.fail(Trouble{Condition: Backoff, Cause: CauseInternal, Facts: e.Facts}, 0)
+		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseInternal, Facts: e.Facts}, 0)
 		if m.phase == Holding {
 			m.notSent()
 			return
@@ -358,51 +362,51 @@ func (m *machine) panicked(e Panicked) {
 
 // fail records a failed attempt and plans the next: soon if it may pass by
 // itself, slowly if somebody has to change the configuration.
-func (m *machine) fail(t Trouble, retryAfter time.Duration) {
+func (m *machine) fail(t finding.Trouble, retryAfter time.Duration) {
 	if m.settings == nil {
 		return // called off, not failed
 	}
-	lo, hi := retryMin, retryMax
-	if t.Condition == Misconfiguration {
-		lo, hi = slowRetryMin, slowRetryMax
+	lo, hi := when.RetryMin, when.RetryMax
+	if t.Condition == finding.Misconfiguration {
+		lo, hi = when.SlowRetryMin, when.SlowRetryMax
 	}
 	if m.trouble.Condition != t.Condition {
-		m.schedule.failures = 0
+		m.schedule.Failures = 0
 	}
-	m.schedule.idle, m.putOff, m.holdsLease = false, false, 0
-	m.schedule.fail(m.now, lo, hi, retryAfter)
+	m.schedule.Idle, m.putOff, m.holdsLease = false, false, 0
+	m.schedule.Fail(m.now, lo, hi, retryAfter)
 	t.At = m.now.Wall
 	m.trouble = t
-	m.tell(TokenRefreshFailed, t)
+	m.tell(finding.TokenRefreshFailed, t)
 }
 
 // blocked records trouble that no time heals by itself: nothing more is asked
 // until something changes. It is looked at again now and then all the same,
 // because files change without notice.
-func (m *machine) blocked(t Trouble) {
-	known := m.trouble.Condition == t.Condition && m.trouble.Cause == t.Cause && m.trouble.Facts.same(t.Facts)
+func (m *machine) blocked(t finding.Trouble) {
+	known := m.trouble.Condition == t.Condition && m.trouble.Cause == t.Cause && m.trouble.Facts.Same(t.Facts)
 	if t.At == 0 {
 		t.At = m.now.Wall
 		if known {
 			t.At = m.trouble.At
 		}
 	}
-	t.local = true
+	t.Local = true
 	m.trouble, m.putOff, m.holdsLease = t, false, 0
-	m.schedule.idle = t.NeedsGrant() // a look now and then finds a new seed
+	m.schedule.Idle = t.NeedsGrant() // a look now and then finds a new seed
 	switch {
-	case m.schedule.idle:
-	case t.Condition == Backoff: // somebody renews it, at any moment
-		m.schedule.notBefore = m.now.Mono + int64(retryMin)
+	case m.schedule.Idle:
+	case t.Condition == finding.Backoff: // somebody renews it, at any moment
+		m.schedule.NotBefore = m.now.Mono + int64(when.RetryMin)
 	default:
-		m.schedule.fail(m.now, slowRetryMin, slowRetryMax, 0)
+		m.schedule.Fail(m.now, when.SlowRetryMin, when.SlowRetryMax, 0)
 	}
 	if known {
 		return
 	}
-	kind := Troubled
-	if t.Condition == Lost {
-		kind = GrantLost
+	kind := finding.Troubled
+	if t.Condition == finding.Lost {
+		kind = finding.GrantLost
 	}
 	m.tell(kind, t)
 }

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -80,7 +83,7 @@ func (w *world) sent(i int) {
 	// (f) One request a token that somebody waits for.
 	for j := range w.h {
 		o := &w.h[j]
-		if _, ok := o.under.(Send); ok && j != i && o.conn.token == token && !w.past.overrun {
+		if _, ok := o.under.(step.Send); ok && j != i && o.conn.token == token && !w.past.overrun {
 			w.wrong(fmt.Sprintf("(f) holders %d and %d present %s", j, i, token))
 		}
 	}
@@ -186,7 +189,7 @@ func (w *world) checkHolder(i int, s *State) {
 	if owed := w.h[i].owed; owed != "" && s.phase == Idle && !s.unsaved && w.server.honours(owed, w.now) {
 		w.wrong(fmt.Sprintf("holder %d forgets that it owes %s to the store", i, owed))
 	}
-	if s.trouble.Condition == Lost && now.Mono < w.h[i].doubts {
+	if s.trouble.Condition == finding.Lost && now.Mono < w.h[i].doubts {
 		w.wrong(fmt.Sprintf("(l) holder %d believes at once that what another replica presented is dead", i))
 	}
 	if s.phase != Idle || s.settings == nil {
@@ -195,15 +198,15 @@ func (w *world) checkHolder(i int, s *State) {
 	// Nothing spins, and nothing stands still for ever.
 	wait, ok := s.Wake(now)
 	if ok && wait == 0 {
-		after, effects := Next(*s, Poked{}, now)
+		after, effects := Next(*s, step.Poked{}, now)
 		if again, still := after.Wake(now); len(effects) == 0 && after.phase == Idle && still && again == 0 {
 			w.wrong(fmt.Sprintf("holder %d spins", i))
 		}
 	}
-	if h := &w.h[i]; h.line && ok && wait == 0 && !s.unsaved && len(h.orders) == 0 && s.rarely().rival.look == 0 {
+	if h := &w.h[i]; h.line && ok && wait == 0 && !s.unsaved && len(h.orders) == 0 && s.rarely().rival.Look == 0 {
 		w.wrong(fmt.Sprintf("holder %d looks again and again while it stands in line", i))
 	}
-	if s.unsaved && (!ok || wait > retryMax*2) {
+	if s.unsaved && (!ok || wait > when.RetryMax*2) {
 		w.wrong(fmt.Sprintf("holder %d does not try to write what it owes", i))
 	}
 	if !ok && !s.inLine && !s.Overdue(now) {

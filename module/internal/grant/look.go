@@ -4,11 +4,14 @@ import (
 	"strings"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
 // looked goes on with what was read.
-func (m *machine) looked(e Looked) {
+func (m *machine) looked(e step.Looked) {
 	switch {
 	case m.phase == Settling:
 		m.settling(e)
@@ -23,7 +26,7 @@ func (m *machine) looked(e Looked) {
 		m.finish()
 		return
 	}
-	m.plan.alone = e.Store == Missing || e.Store == Damaged || e.Store == None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
+	m.plan.alone = e.Store == step.Missing || e.Store == step.Damaged || e.Store == step.None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
 	m.loaded = true
 	if m.phase == Looking {
 		m.recheck(e.Taken)
@@ -40,9 +43,9 @@ func (m *machine) looked(e Looked) {
 }
 
 // resolved takes over what the settings resolve to, or says why they do not.
-func (m *machine) resolved(e Looked) bool {
+func (m *machine) resolved(e step.Looked) bool {
 	switch e.Config {
-	case None:
+	case step.None:
 		m.plan.seed, m.plan.fault, m.plan.outdated, m.plan.proof = e.Inputs.Seed, e.Inputs.SeedFault, e.Inputs.Outdated, e.Inputs.Proof
 		if d := m.rarely().denied.token; d != 0 && d != record.FingerprintOf(e.Inputs.Seed) {
 			m.seldom().denied = denial{} // it was taken back
@@ -53,24 +56,24 @@ func (m *machine) resolved(e Looked) bool {
 			m.restore() // whatever becomes of the store
 		}
 		return true
-	case NotYet:
-		m.fail(Trouble{Condition: Backoff, Cause: CauseNotYet, Facts: e.Facts, local: true}, 0)
+	case step.NotYet:
+		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseNotYet, Facts: e.Facts, Local: true}, 0)
 	default:
-		m.blocked(Trouble{Condition: Misconfiguration, Cause: CauseUnresolved, Facts: e.Facts})
+		m.blocked(finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseUnresolved, Facts: e.Facts})
 	}
 	return false
 }
 
 // read takes over what the store has. It reports whether one can go on.
-func (m *machine) read(e Looked) bool {
+func (m *machine) read(e step.Looked) bool {
 	switch e.Store {
-	case None:
+	case step.None:
 		if m.carriedOff(e.Stored) {
 			return false
 		}
 		m.adopt(e.Stored)
 		return true
-	case Missing: // a record that was there before is not forgotten because its file went
+	case step.Missing: // a record that was there before is not forgotten because its file went
 		m.adopt(new(record.Record))
 		return true
 	default: // it cannot be read
@@ -80,7 +83,7 @@ func (m *machine) read(e Looked) bool {
 	case !m.settings.Rotating: // a cache that cannot be read is an empty one
 		m.adopt(new(record.Record))
 		return true
-	case e.Store == Damaged && holds: // it was ours, and what was in it is in memory
+	case e.Store == step.Damaged && holds: // it was ours, and what was in it is in memory
 		m.damaged(e.Facts)
 		if m.unsaved { // it could not be written over
 			return true
@@ -89,15 +92,15 @@ func (m *machine) read(e Looked) bool {
 		return false
 	case m.unsaved:
 		return true // what we hold is newer than what cannot be read
-	case e.Store == Damaged, e.Store == Foreign:
-		t := Trouble{Condition: Misconfiguration, Cause: CauseRecord, Facts: e.Facts}
+	case e.Store == step.Damaged, e.Store == step.Foreign:
+		t := finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRecord, Facts: e.Facts}
 		if holds {
-			t.Case = caseKnown
+			t.Case = finding.CaseKnown
 		}
 		m.blocked(t)
 	default:
-		t := StoreTrouble(e.Facts)
-		t.local = true
+		t := finding.StoreTrouble(e.Facts)
+		t.Local = true
 		m.fail(t, 0)
 	}
 	return false
@@ -116,19 +119,19 @@ func (m *machine) adopt(stored *record.Record) {
 
 // join is the one rule for two versions of the record, whoever wrote them.
 func (m *machine) join(stored *record.Record) {
-	m.tag, m.aside = stored.Revision, None
+	m.tag, m.aside = stored.Revision, step.None
 	if m.loaded && stored.WriteID != "" && stored.WriteID == m.record.WriteID {
 		return // our own write
 	}
-	if m.foreign(stored) {
-		m.aside = Foreign
+	if m.loaded && record.Foreign(m.record, stored, m.binding.Grant) {
+		m.aside = step.Foreign
 		if !m.unsaved { // whoever put it there may do so again
 			m.owe()
 			r := m.seldom()
-			r.contest.next(m.now, retryMin, slowRetryMax)
-			r.saving.notBefore = r.contest.notBefore
+			r.contest.Next(m.now, when.RetryMin, when.SlowRetryMax)
+			r.saving.NotBefore = r.contest.NotBefore
 		}
-		m.tell(Troubled, Trouble{Condition: Backoff, Cause: CauseContested, Case: caseForeign, At: m.now.Wall})
+		m.tell(finding.Troubled, finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseForeign, At: m.now.Wall})
 		return
 	}
 	ours := m.record
@@ -141,20 +144,11 @@ func (m *machine) join(stored *record.Record) {
 	}
 }
 
-// foreign reports whether a record was put there by somebody who does not share its
-// past: it does not know of the grant that lives here, but of another one.
-func (m *machine) foreign(stored *record.Record) bool {
-	ours := m.record.Grant(m.binding.Grant)
-	theirs := stored.Grant(m.binding.Grant)
-	return m.loaded && ours != nil && ours.Current() != nil && theirs != nil && theirs.Current() != nil &&
-		!stored.Knows(ours.ID) && !m.record.Knows(theirs.ID)
-}
-
 // owe notes that memory has what the store has not.
 func (m *machine) owe() {
 	if !m.unsaved {
 		m.unsaved, m.again = true, true
-		m.seldom().saving.retryNow()
+		m.seldom().saving.RetryNow()
 	}
 }
 
@@ -169,7 +163,7 @@ func (m *machine) restore() {
 	t := m.access()
 	if t == nil {
 		if m.live != nil && m.revoked() {
-			m.schedule.atOnce()
+			m.schedule.AtOnce()
 		}
 		m.live = nil // its grant was ended, or it is not what is asked for now
 		return
@@ -185,16 +179,16 @@ func (m *machine) restore() {
 		return
 	}
 	m.seen = sight
-	if !m.sendable(t) || t.ObtainedAt.After(m.now.Time().Add(clockTolerance)) || wallOf(t.ExpiresAt) <= m.now.Wall {
+	if !m.sendable(t) || t.ObtainedAt.After(m.now.Time().Add(clockTolerance)) || when.Wall(t.ExpiresAt) <= m.now.Wall {
 		return
 	}
-	m.publish(t, fromWall(t.ExpiresAt, m.now))
+	m.publish(t, when.FromWall(t.ExpiresAt, m.now))
 	lifetime := t.ExpiresAt.Sub(t.ObtainedAt)
-	m.schedule.succeed(m.live.Expires.Add(-lifetime), lifetime, m.settings, m.now)
-	m.schedule.notBefore = 0
+	m.schedule.Succeed(m.live.Expires.Add(-lifetime), lifetime, m.settings.RefreshWindowRatio, m.settings.MinRefreshInterval, m.now)
+	m.schedule.NotBefore = 0
 	m.beforeGrantEnds()
-	m.trouble = Trouble{}
-	m.tell(TokenRestored, Trouble{})
+	m.trouble = finding.Trouble{}
+	m.tell(finding.TokenRestored, finding.Trouble{})
 }
 
 // access returns the record's access token for what is asked for now, of the
@@ -220,11 +214,11 @@ func (m *machine) contested(t *record.AccessToken) bool {
 	}
 	m.live = nil
 	r := m.seldom()
-	r.contest.next(m.now, retryMin, slowRetryMax)
-	m.schedule.atOnce()
-	m.schedule.notBefore = r.contest.notBefore
-	m.trouble = Trouble{Condition: Backoff, Cause: CauseContested, At: m.now.Wall}
-	m.tell(Troubled, m.trouble)
+	r.contest.Next(m.now, when.RetryMin, when.SlowRetryMax)
+	m.schedule.AtOnce()
+	m.schedule.NotBefore = r.contest.NotBefore
+	m.trouble = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, At: m.now.Wall}
+	m.tell(finding.Troubled, m.trouble)
 	return true
 }
 
@@ -235,7 +229,7 @@ func (m *machine) revoked() bool {
 }
 
 // publish makes a token the one that is injected, with a generation of its own.
-func (m *machine) publish(t *record.AccessToken, expires Instant) {
+func (m *machine) publish(t *record.AccessToken, expires when.Instant) {
 	l := &Live{Token: t, Generation: m.record.Generation, Expires: expires}
 	if before := m.live; before != nil && before.Token.AccessToken != t.AccessToken {
 		l.Generation = max(l.Generation, before.Generation+1)

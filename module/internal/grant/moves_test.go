@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 )
 
@@ -91,7 +93,7 @@ func (m *mover) all() {
 			continue
 		}
 		if h.line {
-			m.try(i, "called", func(v *world) { v.h[i].line, v.h[i].turn = false, true; v.step(i, Called{}) })
+			m.try(i, "called", func(v *world) { v.h[i].line, v.h[i].turn = false, true; v.step(i, step.Called{}) })
 		}
 		m.outcomes(i)
 		m.operator(i)
@@ -116,7 +118,7 @@ func (m *mover) time() {
 		m.try(who, "time", func(v *world) {
 			v.past.waited = v.past.waited || v.h[who].line && soonest > 0
 			v.now += int64(soonest)
-			v.step(who, Poked{})
+			v.step(who, step.Poked{})
 		})
 	}
 }
@@ -125,7 +127,7 @@ func (m *mover) time() {
 func (m *mover) ticks() {
 	for i := range m.w.holders {
 		if h := &m.w.h[i]; h.state != nil && h.state.settings != nil && h.state.trouble.NeedsGrant() && h.state.Overdue(m.w.clock()) {
-			m.try(i, "tick", func(v *world) { v.now += int64(5 * time.Second); v.step(i, Poked{}) })
+			m.try(i, "tick", func(v *world) { v.now += int64(5 * time.Second); v.step(i, step.Poked{}) })
 		}
 	}
 }
@@ -137,7 +139,7 @@ func (m *mover) others() {
 		if r.token != "" {
 			m.try(9, [...]string{"late 0", "late 1"}[n], func(v *world) {
 				v.net[n] = request{}
-				if a := v.process(r); a.Outcome == Granted { // what was heard before may be dead by that
+				if a := v.process(r); a.Outcome == step.Granted { // what was heard before may be dead by that
 					v.past.unheard, v.past.killed = true, true
 				}
 			})
@@ -196,81 +198,89 @@ func (m *mover) outcomes(i int) {
 	h := &m.w.h[i]
 	if h.under != nil {
 		m.fault(panics, i, "panic", func(v *world) {
-			if _, ok := h.under.(Send); ok {
+			if _, ok := h.under.(step.Send); ok {
 				v.past.unheard = true
 				v.h[i].answer = nil
 			}
-			v.outcome(i, Panicked{})
+			v.outcome(i, step.Panicked{})
 		})
 	}
 	if h.cut && m.cutOff(i) {
 		return
 	}
 	switch e := h.under.(type) {
-	case Look:
+	case step.Look:
 		m.try(i, "look", func(v *world) { v.look(i, e) })
 		m.fault(storeAway, i, "look away", func(v *world) {
-			l := Looked{Store: Away}
+			l := step.Looked{Store: step.Away}
 			if e.Config {
 				v.h[i].resolved = h.binding
 				l.Inputs = v.inputs(h)
 			}
 			v.outcome(i, l)
 		})
-	case Lease:
+	case step.Lease:
 		m.try(i, "lease", func(v *world) {
 			if v.unreadBySome() {
-				v.outcome(i, Leased{Fault: RolledBack})
+				v.outcome(i, step.Leased{Fault: step.RolledBack})
 				return
 			}
 			if v.store.lease != 0 && v.store.lease != int8(i+1) {
-				v.outcome(i, Leased{Fault: Busy})
+				v.outcome(i, step.Leased{Fault: step.Busy})
 				return
 			}
 			v.store.lease, v.h[i].without = int8(i+1), false
-			v.outcome(i, Leased{})
+			v.outcome(i, step.Leased{})
 		})
-		m.fault(storeAway, i, "lease away", func(v *world) { v.h[i].without = true; v.outcome(i, Leased{Fault: Away}) })
-	case Save:
+		m.fault(storeAway, i, "lease away", func(v *world) { v.h[i].without = true; v.outcome(i, step.Leased{Fault: step.Away}) })
+	case step.Save:
 		m.try(i, "save", func(v *world) { v.saved(i, e) })
-		m.fault(storeAway, i, "save away", func(v *world) { v.outcome(i, Saved{Fault: Away}) })
-		m.fault(inDoubt, i, "save unacknowledged", func(v *world) { v.write(i, e); v.outcome(i, Saved{Fault: Away}) })
-	case Claim:
+		m.fault(storeAway, i, "save away", func(v *world) { v.outcome(i, step.Saved{Fault: step.Away}) })
+		m.fault(inDoubt, i, "save unacknowledged", func(v *world) { v.write(i, e); v.outcome(i, step.Saved{Fault: step.Away}) })
+	case step.Claim:
 		m.try(i, "claim", func(v *world) { v.claim(i, e) })
-		m.fault(storeAway, i, "claim away", func(v *world) { v.outcome(i, Claimed{Fault: Away}) })
-	case Connect:
+		m.fault(storeAway, i, "claim away", func(v *world) { v.outcome(i, step.Claimed{Fault: step.Away}) })
+	case step.Connect:
 		if h.conn.calledOff {
-			m.try(i, "called off", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: CauseCanceled}}) })
+			m.try(i, "called off", func(v *world) {
+				v.outcome(i, step.Answered{Answer: step.Answer{Outcome: step.NotSent, Cause: finding.CauseCanceled}})
+			})
 		}
-		m.try(i, "connect", func(v *world) { v.outcome(i, Connected{}) })
-		m.fault(unsent, i, "no connection", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: "connection_failed"}}) })
-		m.fault(slowly, i, "connect slowly", func(v *world) { v.now += int64(slow); v.outcome(i, Connected{}) })
-	case Hold:
-		m.try(i, "hold", func(v *world) { v.outcome(i, Drained{LeaseLost: v.settings.Rotating && v.store.lease != int8(i+1)}) })
+		m.try(i, "connect", func(v *world) { v.outcome(i, step.Connected{}) })
+		m.fault(unsent, i, "no connection", func(v *world) {
+			v.outcome(i, step.Answered{Answer: step.Answer{Outcome: step.NotSent, Cause: "connection_failed"}})
+		})
+		m.fault(slowly, i, "connect slowly", func(v *world) { v.now += int64(slow); v.outcome(i, step.Connected{}) })
+	case step.Hold:
+		m.try(i, "hold", func(v *world) {
+			v.outcome(i, step.Drained{LeaseLost: v.settings.Rotating && v.store.lease != int8(i+1)})
+		})
 		m.fault(slowly, i, "hold slowly", func(v *world) {
 			v.now += int64(slow)
-			v.outcome(i, Drained{LeaseLost: v.settings.Rotating && v.store.lease != int8(i+1)})
+			v.outcome(i, step.Drained{LeaseLost: v.settings.Rotating && v.store.lease != int8(i+1)})
 		})
-	case Send:
+	case step.Send:
 		m.send(i)
-	case Revoke:
+	case step.Revoke:
 		end := func(v *world) {
 			if l := v.server.login(e.RefreshToken); l != nil && l.binding == h.resolved {
 				l.dead, v.past.revoked = true, true
 			}
 		}
-		m.try(i, "revoke", func(v *world) { end(v); v.outcome(i, Revoked{OK: true}) })
-		m.fault(unavailable, i, "revoke fails", func(v *world) { v.outcome(i, Revoked{}) })
+		m.try(i, "revoke", func(v *world) { end(v); v.outcome(i, step.Revoked{OK: true}) })
+		m.fault(unavailable, i, "revoke fails", func(v *world) { v.outcome(i, step.Revoked{}) })
 	}
 }
 
 // send is what becomes of a request.
 func (m *mover) send(i int) {
 	h := &m.w.h[i]
-	unanswered := Answered{Answer{Outcome: Unanswered, Cause: "timeout"}}
+	unanswered := step.Answered{Answer: step.Answer{Outcome: step.Unanswered, Cause: "timeout"}}
 	switch {
 	case h.conn.calledOff:
-		m.try(i, "called off", func(v *world) { v.outcome(i, Answered{Answer{Outcome: NotSent, Cause: CauseCanceled}}) })
+		m.try(i, "called off", func(v *world) {
+			v.outcome(i, step.Answered{Answer: step.Answer{Outcome: step.NotSent, Cause: finding.CauseCanceled}})
+		})
 	case h.answer != nil:
 		m.try(i, "answer", func(v *world) { v.hear(i, *h.answer) })
 		m.fault(slowly, i, "answer slowly", func(v *world) { v.now += int64(slow); v.hear(i, *h.answer) })
@@ -284,13 +294,13 @@ func (m *mover) send(i int) {
 		m.fault(late, i, "request late", func(v *world) { v.past.unheard = true; v.late(h.conn); v.outcome(i, unanswered) })
 		m.fault(unavailable, i, "unavailable", func(v *world) {
 			v.past.unheard = true // it may have consumed the token all the same
-			v.outcome(i, Answered{Answer{Outcome: Unavailable, Status: 503, Cause: "unavailable"}})
+			v.outcome(i, step.Answered{Answer: step.Answer{Outcome: step.Unavailable, Status: 503, Cause: "unavailable"}})
 		})
 		m.fault(unavailable, i, "too many", func(v *world) {
-			v.outcome(i, Answered{Answer{Outcome: Unavailable, Status: 429, Cause: "too_many", RetryAfter: time.Minute}})
+			v.outcome(i, step.Answered{Answer: step.Answer{Outcome: step.Unavailable, Status: 429, Cause: "too_many", RetryAfter: time.Minute}})
 		})
 		m.fault(unavailable, i, "misconfigured", func(v *world) {
-			v.outcome(i, Answered{Answer{Outcome: Misconfigured, Status: 401, Cause: "invalid_client"}})
+			v.outcome(i, step.Answered{Answer: step.Answer{Outcome: step.Misconfigured, Status: 401, Cause: "invalid_client"}})
 		})
 	}
 }
@@ -301,9 +311,9 @@ func (m *mover) ends(i int) {
 	if w.allow&crashes != 0 && w.crashes > 0 && (h.under != nil || h.state.unsaved) {
 		m.try(i, "crash", func(v *world) { v.crashes--; v.crash(i) })
 		switch e := h.under.(type) {
-		case Save:
+		case step.Save:
 			m.try(i, "crash after the write", func(v *world) { v.crashes--; v.write(i, e); v.crash(i) })
-		case Revoke:
+		case step.Revoke:
 			m.try(i, "crash after the revocation", func(v *world) {
 				v.crashes--
 				if l := v.server.login(e.RefreshToken); l != nil {
@@ -326,10 +336,10 @@ func (m *mover) ends(i int) {
 		if !h.state.givenUp && (h.state.unsaved || h.under != nil) {
 			m.try(i, "abandon", func(v *world) {
 				v.past.overrun = true // it gives the lease back, whatever it owes
-				v.step(i, Abandoned{})
+				v.step(i, step.Abandoned{})
 			})
 		}
-		m.order(stops, i, "start again", func(v *world) { v.step(i, Started{Settings: v.settings}) })
+		m.order(stops, i, "start again", func(v *world) { v.step(i, step.Started{Settings: v.settings}) })
 	}
 }
 
@@ -339,66 +349,66 @@ func (m *mover) operator(i int) {
 	if h.state.settings == nil {
 		return
 	}
-	give := func(o Order) func(v *world) {
+	give := func(o step.Order) func(v *world) {
 		return func(v *world) {
 			v.serial++
 			o.ID = uint32(v.serial)
 			h := &v.h[i]
 			h.orders = append(slices.Clone(h.orders), o.ID)
 			h.refresh = h.refresh || o.Import == "" && !o.Revoke || o.Again
-			v.step(i, Ordered{o})
+			v.step(i, step.Ordered{Order: o})
 		}
 	}
-	m.order(refreshes, i, "refresh", give(Order{}))
-	m.order(refreshes, i, "refresh --force", give(Order{Force: true}))
-	m.order(revokes, i, "revoke order", give(Order{Revoke: true}))
+	m.order(refreshes, i, "refresh", give(step.Order{}))
+	m.order(refreshes, i, "refresh --force", give(step.Order{Force: true}))
+	m.order(revokes, i, "revoke order", give(step.Order{Revoke: true}))
 	if l := &w.server.families[1]; w.allow&imports != 0 {
 		m.order(imports, i, "import", func(v *world) {
 			if !l.there {
 				v.server.families[1] = login{there: true, binding: h.binding, current: "B0"}
 			}
-			give(Order{Import: "B0"})(v)
+			give(step.Order{Import: "B0"})(v)
 		})
 		m.order(imports, i, "import nonsense", func(v *world) {
 			v.past.nonsense = true
-			give(Order{Import: "C0"})(v)
+			give(step.Order{Import: "C0"})(v)
 		})
 	}
 	m.order(repeats, i, "import again", func(v *world) {
 		v.past.nonsense = true // it may have been spent by then
-		give(Order{Import: "A0", Again: true})(v)
+		give(step.Order{Import: "A0", Again: true})(v)
 	})
 	m.order(repeats, i, "import nonsense again", func(v *world) {
 		v.past.nonsense, v.h[i].wished = true, "C0"
-		give(Order{Import: "C0", Again: true})(v)
+		give(step.Order{Import: "C0", Again: true})(v)
 	})
 	if len(h.orders) > 0 {
 		m.order(goes, i, "order gone", func(v *world) {
 			id := h.orders[0]
-			v.step(i, OrderGone{id})
+			v.step(i, step.OrderGone{ID: id})
 		})
 	}
-	m.order(reloads, i, "reload", func(v *world) { v.step(i, Started{Settings: v.settings}) })
-	m.order(reloads, i, "reload, other line", func(v *world) { v.step(i, Started{Settings: v.settings, OtherLine: true}) })
+	m.order(reloads, i, "reload", func(v *world) { v.step(i, step.Started{Settings: v.settings}) })
+	m.order(reloads, i, "reload, other line", func(v *world) { v.step(i, step.Started{Settings: v.settings, OtherLine: true}) })
 	if h.under != nil {
-		m.order(reloads, i, "poke", func(v *world) { v.step(i, Poked{}) })
+		m.order(reloads, i, "poke", func(v *world) { v.step(i, step.Poked{}) })
 	}
-	m.order(goes, i, "no order gone", func(v *world) { v.step(i, OrderGone{}) })
-	m.order(stops, i, "stop", func(v *world) { v.step(i, Stopped{}) })
+	m.order(goes, i, "no order gone", func(v *world) { v.step(i, step.OrderGone{}) })
+	m.order(stops, i, "stop", func(v *world) { v.step(i, step.Stopped{}) })
 	m.order(rebinds, i, "rebind", func(v *world) {
 		v.h[i].binding = 1 - h.binding
 		v.past.elsewhere = true
-		v.step(i, Started{Settings: v.settings})
+		v.step(i, step.Started{Settings: v.settings})
 	})
 	m.order(rerequests, i, "another scope", func(v *world) {
 		v.h[i].request = 1 - h.request
-		v.step(i, Started{Settings: v.settings})
+		v.step(i, step.Started{Settings: v.settings})
 	})
 	if l := h.state.live; l != nil {
-		m.order(refusals, i, "401", func(v *world) { v.h[i].refused = true; v.step(i, Unauthorized{l.Generation}) })
-		m.order(refusals, i, "accepted", func(v *world) { v.step(i, Accepted{l.Generation}) })
+		m.order(refusals, i, "401", func(v *world) { v.h[i].refused = true; v.step(i, step.Unauthorized{Generation: l.Generation}) })
+		m.order(refusals, i, "accepted", func(v *world) { v.step(i, step.Accepted{Generation: l.Generation}) })
 	}
 	if w.allow&watched != 0 && !h.cut && h.under == nil && !h.state.again && h.state.tag != w.revision() {
-		m.try(i, "watch", func(v *world) { v.step(i, Poked{}) })
+		m.try(i, "watch", func(v *world) { v.step(i, step.Poked{}) })
 	}
 }

@@ -4,23 +4,27 @@ import (
 	"slices"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/rival"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 )
 
 // order takes an order in. It waits in the state until an attempt takes it up:
 // through lease and journal, and never beside another request.
-func (m *machine) order(o Order) {
+func (m *machine) order(given step.Order) {
 	if m.settings == nil {
-		m.do(Reply{ID: o.ID, Trouble: Trouble{Cause: CauseStopped}})
+		m.do(step.Reply{ID: given.ID, Trouble: finding.Trouble{Cause: finding.CauseStopped}})
 		return
 	}
+	o := order{Order: given}
 	if m.loaded {
 		o.generation, o.counted = m.record.Generation, true
 		o.revive = o.Import == "" && !o.Revoke && m.lost()
 	}
 	r := m.seldom()
 	r.orders = append(slices.Clone(r.orders), o)
-	r.saving.retryNow()
+	r.saving.RetryNow()
 	if m.trouble.Blocking() {
 		m.settled = false // whoever needs a token waits for the outcome
 	}
@@ -29,7 +33,7 @@ func (m *machine) order(o Order) {
 // lost reports whether the grant is known to be lost.
 func (m *machine) lost() bool {
 	l := m.record.Grant(m.binding.Grant)
-	return m.trouble.Condition == Lost || m.phase == Idle && l != nil && l.Current() == nil
+	return m.trouble.Condition == finding.Lost || m.phase == Idle && l != nil && l.Current() == nil
 }
 
 // orderGone forgets an order that nobody waits for and that has not begun.
@@ -38,7 +42,7 @@ func (m *machine) orderGone(id uint32) {
 		return
 	}
 	r := m.seldom()
-	r.orders = slices.DeleteFunc(slices.Clone(r.orders), func(o Order) bool { return o.ID == id })
+	r.orders = slices.DeleteFunc(slices.Clone(r.orders), func(o order) bool { return o.ID == id })
 }
 
 // ordersWait reports whether an order may be taken up.
@@ -58,14 +62,14 @@ func (m *machine) takeOrder() {
 	if o.told {
 		return
 	}
-	kind := RefreshOrdered
+	kind := finding.RefreshOrdered
 	switch {
 	case o.Import != "":
-		kind = ImportOrdered
+		kind = finding.ImportOrdered
 	case o.Revoke:
-		kind = RevokeOrdered
+		kind = finding.RevokeOrdered
 	}
-	m.tell(kind, Trouble{})
+	m.tell(kind, finding.Trouble{})
 }
 
 // orderBack lets the plan's order wait for another attempt, from a moment on.
@@ -76,7 +80,7 @@ func (m *machine) orderBack(at int64) {
 	}
 	r := m.seldom()
 	o.told = true
-	r.orders = append([]Order{*o}, r.orders...)
+	r.orders = append([]order{*o}, r.orders...)
 	r.wait, m.plan.order = at, nil
 }
 
@@ -89,18 +93,18 @@ func (m *machine) heed() {
 	p.ask = false
 	switch f := record.FingerprintOf(o.Import); {
 	case o.Import != "" && !p.settings.Rotating:
-		p.refused = Trouble{Condition: Misconfiguration, Cause: CauseNotRotating}
+		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNotRotating}
 	case o.Import != "" && p.RefreshToken != o.Import && m.record.Of(f) != record.Unknown:
-		p.refused = Trouble{Condition: Misconfiguration, Cause: CauseSeedUsed, Case: caseKnown}
+		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseSeedUsed, Case: finding.CaseKnown}
 	case o.Import == "" && m.record.Generation > o.generation && m.live != nil:
 		p.fulfilled = true
-	case !o.Force && m.now.Mono < m.schedule.retryAfter:
-		wait := time.Duration(m.schedule.retryAfter - m.now.Mono)
-		p.refused = Trouble{Condition: Backoff, Cause: CauseRetryAfter, Facts: &Facts{Wait: wait}}
-	case m.now.Mono < m.rarely().rival.until:
-		m.orderBack(m.now.Mono + int64(lookPause))
+	case !o.Force && m.now.Mono < m.schedule.RetryAfter:
+		wait := time.Duration(m.schedule.RetryAfter - m.now.Mono)
+		p.refused = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseRetryAfter, Facts: &finding.Facts{Wait: wait}}
+	case m.now.Mono < m.rarely().rival.Until:
+		m.orderBack(m.now.Mono + int64(rival.LookPause))
 	default:
-		p.ask, m.schedule.pressing = true, true
+		p.ask, m.schedule.Pressing = true, true
 	}
 }
 
@@ -110,14 +114,14 @@ func (m *machine) answerOrder() {
 	if p.order == nil {
 		return
 	}
-	r := Reply{ID: p.order.ID, Trouble: m.trouble}
-	granted := p.answer != nil && p.answer.Outcome == Granted
+	r := step.Reply{ID: p.order.ID, Trouble: m.trouble}
+	granted := p.answer != nil && p.answer.Outcome == step.Granted
 	switch {
 	case p.revoked:
-		r.Outcome = WasRevoked
+		r.Outcome = step.WasRevoked
 	case p.fulfilled || granted:
-		if m.trouble.Condition == Well {
-			r.Outcome = Obtained
+		if m.trouble.Condition == finding.Well {
+			r.Outcome = step.Obtained
 		}
 	case !m.orderFailed(&r):
 		m.orderBack(m.now.Mono + int64(leaseRetryMax))
@@ -129,20 +133,20 @@ func (m *machine) answerOrder() {
 
 // orderFailed says why there is nothing, false if there is no reason: then the order is
 // still to be obeyed.
-func (m *machine) orderFailed(r *Reply) bool {
+func (m *machine) orderFailed(r *step.Reply) bool {
 	p := m.plan
 	switch {
-	case p.refused.Condition != Well:
+	case p.refused.Condition != finding.Well:
 		r.Trouble = p.refused
-	case r.Trouble.Condition != Well:
+	case r.Trouble.Condition != finding.Well:
 	case m.unsaved:
-		r.Trouble = Trouble{Condition: Backoff, Cause: CauseStore, Case: caseUnsaved}
-	case p.answer != nil && p.answer.Outcome == RefusedGrant:
-		r.Trouble = Trouble{Condition: Backoff, Cause: CauseContested, Case: caseOvertaken}
+		r.Trouble = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseStore, Case: finding.CaseUnsaved}
+	case p.answer != nil && p.answer.Outcome == step.RefusedGrant:
+		r.Trouble = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseOvertaken}
 	case m.settings != nil:
 		return false
 	default:
-		r.Trouble = Trouble{Cause: CauseStopped}
+		r.Trouble = finding.Trouble{Cause: finding.CauseStopped}
 	}
 	if p.judged || p.told {
 		return true
@@ -150,9 +154,9 @@ func (m *machine) orderFailed(r *Reply) bool {
 	if r.Trouble.At == 0 {
 		r.Trouble.At = m.now.Wall
 	}
-	kind := OrderRefused
+	kind := finding.OrderRefused
 	if p.answer != nil {
-		kind = TokenRefreshFailed
+		kind = finding.TokenRefreshFailed
 	}
 	m.tell(kind, r.Trouble)
 	return true

@@ -4,13 +4,16 @@ import (
 	"testing"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
 var testBinding = record.Binding{Grant: 1, Request: 2}
 
 // started returns a client that obeys settings, and has that record.
-func started(set Settings, r *record.Record) State {
+func started(set step.Settings, r *record.Record) State {
 	set.Timeout, set.RefreshWindowRatio = time.Minute, 0.5
 	s := New("process", 1)
 	s.settings, s.record, s.loaded, s.binding = &set, r, true, testBinding
@@ -18,9 +21,9 @@ func started(set Settings, r *record.Record) State {
 }
 
 // after returns what events make of a state, and all that was to be done.
-func after(s State, events ...Event) (_ State, all []Effect) {
+func after(s State, events ...step.Event) (_ State, all []step.Effect) {
 	for _, e := range events {
-		next, effects := Next(s, e, Now{Mono: 1, Wall: epoch})
+		next, effects := Next(s, e, when.Now{Mono: 1, Wall: epoch})
 		s, all = next, append(all, effects...)
 	}
 	return s, all
@@ -31,15 +34,15 @@ func after(s State, events ...Event) (_ State, all []Effect) {
 func TestAnOrderGoesOnWithWhatAnotherHolderLeft(t *testing.T) {
 	seed := record.Presented{RefreshToken: "seed", Candidate: true, Binding: testBinding}
 	lives := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
-	in := Inputs{Seed: "seed", Binding: testBinding}
-	s, effects := after(started(Settings{Rotating: true}, lives), Ordered{Order{ID: 1}}, Looked{Inputs: in, Stored: lives}, Connected{}, Leased{},
-		Looked{Stored: lives.Refuse(2, seed, false, nil)})
+	in := step.Inputs{Seed: "seed", Binding: testBinding}
+	s, effects := after(started(step.Settings{Rotating: true}, lives), step.Ordered{Order: step.Order{ID: 1}}, step.Looked{Inputs: in, Stored: lives}, step.Connected{}, step.Leased{},
+		step.Looked{Stored: lives.Refuse(2, seed, false, nil)})
 	for _, e := range effects {
-		if r, ok := e.(Reply); ok {
+		if r, ok := e.(step.Reply); ok {
 			t.Errorf("answered %+v", r)
 		}
 	}
-	if _, effects = after(s, Looked{Inputs: in, Stored: s.record}); effects[len(effects)-1] != (Connect{RefreshToken: "current"}) {
+	if _, effects = after(s, step.Looked{Inputs: in, Stored: s.record}); effects[len(effects)-1] != (step.Connect{RefreshToken: "current"}) {
 		t.Errorf("it goes on with %+v", effects)
 	}
 }
@@ -47,22 +50,22 @@ func TestAnOrderGoesOnWithWhatAnotherHolderLeft(t *testing.T) {
 // A fixed refresh token that was accepted when an operator had it presented once more
 // was taken for refused with the next look.
 func TestAFixedRefreshTokenThatIsAcceptedOnceMoreIsPresentedAgain(t *testing.T) {
-	in := Inputs{Seed: "seed", Binding: testBinding}
-	refused := Answer{Outcome: RefusedGrant, Status: 400}
-	granted := Answer{Outcome: Granted, Status: 200, ExpiresIn: time.Hour, Access: record.AccessToken{AccessToken: "access"}}
-	ask := func(s State, a Answer) State {
-		s, _ = after(s, Called{}, Looked{Inputs: in, Store: Missing}, Connected{}, Claimed{}, Drained{}, Answered{a}, Saved{})
+	in := step.Inputs{Seed: "seed", Binding: testBinding}
+	refused := step.Answer{Outcome: step.RefusedGrant, Status: 400}
+	granted := step.Answer{Outcome: step.Granted, Status: 200, ExpiresIn: time.Hour, Access: record.AccessToken{AccessToken: "access"}}
+	ask := func(s State, a step.Answer) State {
+		s, _ = after(s, step.Called{}, step.Looked{Inputs: in, Store: step.Missing}, step.Connected{}, step.Claimed{}, step.Drained{}, step.Answered{Answer: a}, step.Saved{})
 		return s
 	}
-	s, _ := after(started(Settings{}, new(record.Record)), Poked{}, Looked{Inputs: in, Store: Missing})
-	if s = ask(s, refused); s.trouble.Condition != Lost {
+	s, _ := after(started(step.Settings{}, new(record.Record)), step.Poked{}, step.Looked{Inputs: in, Store: step.Missing})
+	if s = ask(s, refused); s.trouble.Condition != finding.Lost {
 		t.Fatalf("got %+v", s.trouble)
 	}
-	s, _ = after(s, Ordered{Order{ID: 1}}, Looked{Inputs: in, Stored: s.record}, Connected{}, Claimed{}, Drained{}, Answered{granted}, Saved{})
+	s, _ = after(s, step.Ordered{Order: step.Order{ID: 1}}, step.Looked{Inputs: in, Stored: s.record}, step.Connected{}, step.Claimed{}, step.Drained{}, step.Answered{Answer: granted}, step.Saved{})
 	if s.live == nil {
 		t.Fatalf("got %+v", s.trouble)
 	}
-	if s, _ = after(s, Poked{}, Looked{Inputs: in, Stored: s.record}); s.trouble.Condition != Well {
+	if s, _ = after(s, step.Poked{}, step.Looked{Inputs: in, Stored: s.record}); s.trouble.Condition != finding.Well {
 		t.Errorf("after a look: %+v", s.trouble)
 	}
 }
@@ -70,9 +73,9 @@ func TestAFixedRefreshTokenThatIsAcceptedOnceMoreIsPresentedAgain(t *testing.T) 
 // A fixed refresh token that the wrong server refused was never shown to the right one.
 func TestAFixedRefreshTokenThatTheWrongServerRefusedIsPresentedToTheRightOne(t *testing.T) {
 	wrong := record.Presented{RefreshToken: "seed", Binding: record.Binding{Grant: 9, Request: 2}}
-	refused := new(record.Record).Refuse(1, wrong, true, &record.Loss{Cause: CauseRefused})
-	s, _ := after(started(Settings{}, refused), Poked{}, Looked{Inputs: Inputs{Seed: "seed", Binding: testBinding}, Stored: refused})
-	if s.trouble.Condition != Well || !s.inLine {
+	refused := new(record.Record).Refuse(1, wrong, true, &record.Loss{Cause: finding.CauseRefused})
+	s, _ := after(started(step.Settings{}, refused), step.Poked{}, step.Looked{Inputs: step.Inputs{Seed: "seed", Binding: testBinding}, Stored: refused})
+	if s.trouble.Condition != finding.Well || !s.inLine {
 		t.Errorf("got %+v", s.trouble)
 	}
 }
@@ -80,12 +83,12 @@ func TestAFixedRefreshTokenThatTheWrongServerRefusedIsPresentedToTheRightOne(t *
 // … and when that refuses it too, it is shown to neither again.
 func TestAFixedRefreshTokenThatBothServersRefusedIsPresentedToNeither(t *testing.T) {
 	wrong := record.Presented{RefreshToken: "seed", Binding: record.Binding{Grant: 9, Request: 2}}
-	refused := new(record.Record).Refuse(1, wrong, true, &record.Loss{Cause: CauseRefused})
-	in := Inputs{Seed: "seed", Binding: testBinding}
-	s, _ := after(started(Settings{}, refused), Poked{}, Looked{Inputs: in, Stored: refused}, Called{}, Looked{Inputs: in, Stored: refused},
-		Connected{}, Claimed{}, Drained{}, Answered{Answer{Outcome: RefusedGrant, Status: 400}}, Saved{})
-	s, _ = after(s, Poked{}, Looked{Inputs: in, Stored: s.record})
-	if s.trouble.Condition != Lost || s.inLine {
+	refused := new(record.Record).Refuse(1, wrong, true, &record.Loss{Cause: finding.CauseRefused})
+	in := step.Inputs{Seed: "seed", Binding: testBinding}
+	s, _ := after(started(step.Settings{}, refused), step.Poked{}, step.Looked{Inputs: in, Stored: refused}, step.Called{}, step.Looked{Inputs: in, Stored: refused},
+		step.Connected{}, step.Claimed{}, step.Drained{}, step.Answered{Answer: step.Answer{Outcome: step.RefusedGrant, Status: 400}}, step.Saved{})
+	s, _ = after(s, step.Poked{}, step.Looked{Inputs: in, Stored: s.record})
+	if s.trouble.Condition != finding.Lost || s.inLine {
 		t.Errorf("got %+v", s.trouble)
 	}
 }
@@ -94,10 +97,10 @@ func TestAFixedRefreshTokenThatBothServersRefusedIsPresentedToNeither(t *testing
 // never presented again, and requests failed although nothing was to be lost.
 func TestADamagedRecordThatCannotBeMendedDoesNotStopTheGrant(t *testing.T) {
 	lives := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
-	look := Looked{Inputs: Inputs{Binding: testBinding}, Store: Damaged}
-	s, effects := after(started(Settings{Rotating: true}, lives), Poked{}, look, Leased{}, look, Saved{Fault: Away},
-		Poked{}, look, Called{}, look, Connected{}, look, Saved{Fault: Away}, Drained{})
-	if _, ok := effects[len(effects)-1].(Send); !ok || s.record.Open(record.FingerprintOf("current")) == nil {
+	look := step.Looked{Inputs: step.Inputs{Binding: testBinding}, Store: step.Damaged}
+	s, effects := after(started(step.Settings{Rotating: true}, lives), step.Poked{}, look, step.Leased{}, look, step.Saved{Fault: step.Away},
+		step.Poked{}, look, step.Called{}, look, step.Connected{}, look, step.Saved{Fault: step.Away}, step.Drained{})
+	if _, ok := effects[len(effects)-1].(step.Send); !ok || s.record.Open(record.FingerprintOf("current")) == nil {
 		t.Errorf("got %+v", effects)
 	}
 }
@@ -107,15 +110,15 @@ func TestADamagedRecordThatCannotBeMendedDoesNotStopTheGrant(t *testing.T) {
 func TestTwoWhoTakeEachOthersRecordForForeignTakeTurnsSlowly(t *testing.T) {
 	ours := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
 	theirs := new(record.Record).Answered(1, record.Presented{RefreshToken: "other", Binding: testBinding}, record.Token{RefreshToken: "living"})
-	s := started(Settings{Rotating: true}, ours)
-	in := Inputs{Binding: testBinding}
+	s := started(step.Settings{Rotating: true}, ours)
+	in := step.Inputs{Binding: testBinding}
 	now, writes := int64(1), 0
 	for range 30 {
-		for _, e := range []Event{Poked{}, Looked{Inputs: in, Stored: theirs}, Leased{}, Looked{Stored: theirs}, Saved{}} {
-			next, effects := Next(s, e, Now{Mono: now, Wall: epoch + now})
+		for _, e := range []step.Event{step.Poked{}, step.Looked{Inputs: in, Stored: theirs}, step.Leased{}, step.Looked{Stored: theirs}, step.Saved{}} {
+			next, effects := Next(s, e, when.Now{Mono: now, Wall: epoch + now})
 			s = next
 			for _, effect := range effects {
-				if save, ok := effect.(Save); ok {
+				if save, ok := effect.(step.Save); ok {
 					writes++
 					other := *theirs
 					other.Revision = save.IfRevision + 2 // and written over at once
@@ -136,24 +139,24 @@ func TestAnOrderGoesOnWithTheGrantWhenItsCandidateIsAnotherClients(t *testing.T)
 	current := record.Presented{RefreshToken: "old", Binding: testBinding}
 	lives := new(record.Record).Answered(1, current, record.Token{RefreshToken: "current"})
 	for name, stored := range map[string]*record.Record{"a grant lives": lives, "none does": new(record.Record)} {
-		in := Inputs{Seed: "taken", Binding: testBinding}
-		taken := &Facts{Owner: "other"}
-		s, effects := after(started(Settings{Rotating: true}, stored), Ordered{Order{ID: 1}}, Looked{Inputs: in, Stored: stored}, Connected{}, Leased{},
-			Looked{Stored: stored}, Saved{}, Claimed{Fault: Taken, Facts: taken}, Saved{})
+		in := step.Inputs{Seed: "taken", Binding: testBinding}
+		taken := &finding.Facts{Owner: "other"}
+		s, effects := after(started(step.Settings{Rotating: true}, stored), step.Ordered{Order: step.Order{ID: 1}}, step.Looked{Inputs: in, Stored: stored}, step.Connected{}, step.Leased{},
+			step.Looked{Stored: stored}, step.Saved{}, step.Claimed{Fault: step.Taken, Facts: taken}, step.Saved{})
 		for _, e := range effects {
-			if r, ok := e.(Reply); ok {
+			if r, ok := e.(step.Reply); ok {
 				t.Errorf("%s: answered %+v", name, r)
 			}
 		}
-		_, effects = after(s, Looked{Inputs: in, Stored: s.record, Taken: taken})
-		var reply Reply
+		_, effects = after(s, step.Looked{Inputs: in, Stored: s.record, Taken: taken})
+		var reply step.Reply
 		for _, e := range effects {
-			if r, ok := e.(Reply); ok {
+			if r, ok := e.(step.Reply); ok {
 				reply = r
 			}
 		}
 		last := effects[len(effects)-1]
-		if stored == lives && last != (Connect{RefreshToken: "current"}) || stored != lives && reply.Trouble.Cause != CauseSeedTaken {
+		if stored == lives && last != (step.Connect{RefreshToken: "current"}) || stored != lives && reply.Trouble.Cause != finding.CauseSeedTaken {
 			t.Errorf("%s: it goes on with %+v", name, effects)
 		}
 	}
@@ -162,28 +165,28 @@ func TestAnOrderGoesOnWithTheGrantWhenItsCandidateIsAnotherClients(t *testing.T)
 // A reload may stop a client and start it again before what was called off has ended.
 func TestWhatAStopCalledOffIsNoTroubleOfTheStartThatFollows(t *testing.T) {
 	lives := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
-	in := Inputs{Binding: testBinding}
-	looked := Looked{Inputs: in, Stored: lives}
-	canceled := Answered{Answer{Outcome: NotSent, Cause: CauseCanceled, Facts: new(Facts)}}
-	connecting := []Event{Poked{}, looked, Called{}, looked}
-	for name, c := range map[string]struct{ before, then []Event }{
-		"while it connects":           {connecting, []Event{canceled}},
-		"when it has just connected":  {connecting, []Event{Connected{}}},
-		"while requests are answered": {append(connecting, Connected{}, Leased{}, looked, Saved{}), []Event{Drained{}, Saved{}}},
+	in := step.Inputs{Binding: testBinding}
+	looked := step.Looked{Inputs: in, Stored: lives}
+	canceled := step.Answered{Answer: step.Answer{Outcome: step.NotSent, Cause: finding.CauseCanceled, Facts: new(finding.Facts)}}
+	connecting := []step.Event{step.Poked{}, looked, step.Called{}, looked}
+	for name, c := range map[string]struct{ before, then []step.Event }{
+		"while it connects":           {connecting, []step.Event{canceled}},
+		"when it has just connected":  {connecting, []step.Event{step.Connected{}}},
+		"while requests are answered": {append(connecting, step.Connected{}, step.Leased{}, looked, step.Saved{}), []step.Event{step.Drained{}, step.Saved{}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, effects := after(started(Settings{Rotating: true}, lives), c.before...)
+			s, effects := after(started(step.Settings{Rotating: true}, lives), c.before...)
 			set := s.settings
-			s, more := after(s, append([]Event{Stopped{}, Started{Settings: set}}, c.then...)...)
+			s, more := after(s, append([]step.Event{step.Stopped{}, step.Started{Settings: set}}, c.then...)...)
 			for _, e := range append(effects, more...) {
 				switch e := e.(type) {
-				case Tell:
+				case step.Tell:
 					t.Errorf("told %+v", e)
-				case Send:
+				case step.Send:
 					t.Error("what was called off is sent")
 				}
 			}
-			if last, ok := more[len(more)-1].(Look); !ok || !last.Config || s.trouble.Condition != Well {
+			if last, ok := more[len(more)-1].(step.Look); !ok || !last.Config || s.trouble.Condition != finding.Well {
 				t.Errorf("it goes on with %+v, and has the trouble %+v", more[len(more)-1], s.trouble)
 			}
 		})

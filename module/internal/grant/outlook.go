@@ -3,6 +3,8 @@ package grant
 import (
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -32,7 +34,7 @@ func (s *State) Unsaved() bool {
 }
 
 // Trouble is why the client is not well.
-func (s *State) Trouble() Trouble { return s.trouble }
+func (s *State) Trouble() finding.Trouble { return s.trouble }
 
 // Live is the access token to inject, which may have expired; nil if there is none.
 func (s *State) Live() *Live { return s.live }
@@ -47,7 +49,7 @@ func (s *State) Process() string { return s.process }
 // a token whose predecessor dies that moment.
 func (s *State) GivesWay() bool {
 	r := s.rarely().rival
-	return r.fresh && r.look != 0 && s.live != nil && s.settings != nil && s.settings.Drain
+	return r.Fresh && r.Look != 0 && s.live != nil && s.settings != nil && s.settings.Drain
 }
 
 // Holding reports whether requests are to be held back for an attempt of this process.
@@ -58,7 +60,7 @@ func (s *State) Holding() bool {
 // Busy reports whether something is under way, or about to be, that may bring a
 // token.
 func (s *State) Busy() bool {
-	return s.phase != Idle || s.inLine || s.called || s.putOff || s.forced.waits || s.rarely().rival.look != 0
+	return s.phase != Idle || s.inLine || s.called || s.putOff || s.forced.waits || s.rarely().rival.Look != 0
 }
 
 // Done reports whether nothing more is to be done for a client that is stopped.
@@ -66,21 +68,21 @@ func (s *State) Done() bool { return s.phase == Idle && !s.unsaved }
 
 // Planned is how long it is until the next token request is due; ok is false if
 // none is.
-func (s *State) Planned(now Now) (wait time.Duration, ok bool) {
-	wait, ok = s.schedule.next(now)
+func (s *State) Planned(now when.Now) (wait time.Duration, ok bool) {
+	wait, ok = s.schedule.Next(now)
 	return wait, ok && s.settings != nil
 }
 
 // Hopeless reports whether waiting for a token until the deadline, which is
 // monotonic, is of no use.
-func (s *State) Hopeless(now Now, deadline int64) bool {
+func (s *State) Hopeless(now when.Now, deadline int64) bool {
 	if s.settings == nil {
 		return false
 	}
-	if s.trouble.Blocking() && s.settled && !s.trouble.beside {
+	if s.trouble.Blocking() && s.settled && !s.trouble.Beside {
 		return true
 	}
-	wait, ok := s.schedule.next(now)
+	wait, ok := s.schedule.Next(now)
 	return !s.Busy() && (!ok || now.Mono+int64(wait) > deadline)
 }
 
@@ -100,30 +102,30 @@ func (s *State) Unconfirmed() uint64 { return s.forced.unconfirmed }
 
 // Overdue reports whether a look may be of use that no timer brings about: of a
 // refresh that is due by either clock, or of a grant that somebody may have renewed.
-func (s *State) Overdue(now Now) bool {
-	return s.phase == Idle && (s.trouble.NeedsGrant() || s.schedule.due(now) && !s.inLine)
+func (s *State) Overdue(now when.Now) bool {
+	return s.phase == Idle && (s.trouble.NeedsGrant() || s.schedule.Due(now) && !s.inLine)
 }
 
 // Wanted reports whether a request that finds no token brings about an attempt.
-func (s *State) Wanted(now Now) bool {
-	return s.settings != nil && !s.trouble.Blocking() && s.phase == Idle && !s.inLine && s.schedule.due(now)
+func (s *State) Wanted(now when.Now) bool {
+	return s.settings != nil && !s.trouble.Blocking() && s.phase == Idle && !s.inLine && s.schedule.Due(now)
 }
 
 // Wake is how long it is until something is to be done that no event brings about;
 // ok is false if there is nothing.
-func (s *State) Wake(now Now) (wait time.Duration, ok bool) {
+func (s *State) Wake(now when.Now) (wait time.Duration, ok bool) {
 	if s.phase != Idle {
 		return 0, false
 	}
 	r := s.rarely()
-	save := time.Duration(max(0, r.saving.notBefore-now.Mono))
+	save := time.Duration(max(0, r.saving.NotBefore-now.Mono))
 	if s.settings == nil {
 		return save, s.unsaved && !s.givenUp
 	}
-	wait, ok = s.schedule.next(now)
+	wait, ok = s.schedule.Next(now)
 	ok = ok && !s.inLine // then it is called
-	if ok && s.trouble.local {
-		wait = time.Duration(max(0, s.schedule.notBefore-now.Mono)) // only a look, unless a request is due
+	if ok && s.trouble.Local {
+		wait = time.Duration(max(0, s.schedule.NotBefore-now.Mono)) // only a look, unless a request is due
 	}
 	sooner := func(d time.Duration) {
 		if !ok || d < wait {
@@ -139,7 +141,7 @@ func (s *State) Wake(now Now) (wait time.Duration, ok bool) {
 	if r.doubt.token != 0 {
 		sooner(time.Duration(r.doubt.until - now.Mono))
 	}
-	if try := r.trial.notBefore - now.Mono; try > 0 {
+	if try := r.trial.NotBefore - now.Mono; try > 0 {
 		sooner(time.Duration(try))
 	}
 	if s.unsaved {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"lamplighter/module/internal/grant/step"
 )
 
 var phaseNames = [...]string{
@@ -20,41 +22,41 @@ var eventNames = [...]string{
 
 const outcomesFrom = 10 // of eventNames
 
-func eventNumber(e Event) int {
+func eventNumber(e step.Event) int {
 	switch e.(type) {
-	case Started:
+	case step.Started:
 		return 0
-	case Stopped:
+	case step.Stopped:
 		return 1
-	case Abandoned:
+	case step.Abandoned:
 		return 2
-	case Poked:
+	case step.Poked:
 		return 3
-	case Called:
+	case step.Called:
 		return 4
-	case Ordered:
+	case step.Ordered:
 		return 5
-	case OrderGone:
+	case step.OrderGone:
 		return 6
-	case Unauthorized:
+	case step.Unauthorized:
 		return 7
-	case Accepted:
+	case step.Accepted:
 		return 8
-	case Panicked:
+	case step.Panicked:
 		return 9
-	case Looked:
+	case step.Looked:
 		return 10
-	case Connected:
+	case step.Connected:
 		return 11
-	case Leased:
+	case step.Leased:
 		return 12
-	case Saved:
+	case step.Saved:
 		return 13
-	case Drained:
+	case step.Drained:
 		return 14
-	case Answered:
+	case step.Answered:
 		return 15
-	case Revoked:
+	case step.Revoked:
 		return 16
 	}
 	return 17
@@ -65,7 +67,7 @@ type transitions [len(phaseNames)][len(eventNames)][len(phaseNames)]atomic.Int64
 
 var reached transitions
 
-func (t *transitions) note(before Phase, e Event, after Phase) {
+func (t *transitions) note(before Phase, e step.Event, after Phase) {
 	t[before][eventNumber(e)][after].Add(1)
 }
 

@@ -3,6 +3,9 @@ package grant
 import (
 	"fmt"
 	"time"
+
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 )
 
 // progress lets a world in which nothing more goes wrong go on, each holder in its
@@ -50,9 +53,9 @@ func (w world) spins(i int) bool {
 	if !due() {
 		return false
 	}
-	w.step(i, Poked{})
+	w.step(i, step.Poked{})
 	for range 8 {
-		look, ok := w.h[i].under.(Look)
+		look, ok := w.h[i].under.(step.Look)
 		if !ok {
 			return due()
 		}
@@ -200,25 +203,25 @@ func (w *world) explained() string {
 func (p past) explains(cause string) string {
 	ok := false
 	switch cause {
-	case CauseResponseLost:
+	case finding.CauseResponseLost:
 		ok = p.unheard || p.rolledBack || p.overrun
-	case CauseRefused:
+	case finding.CauseRefused:
 		ok = p.killed || p.rolledBack || p.overrun || p.nonsense || p.elsewhere
-	case CauseGrantEnds:
+	case finding.CauseGrantEnds:
 		ok = p.ended
-	case CauseSeedUsed:
+	case finding.CauseSeedUsed:
 		ok = p.killed || p.rolledBack || p.overrun || p.elsewhere
-	case CauseRevoked:
+	case finding.CauseRevoked:
 		ok = p.revoked
-	case CauseRebound, CauseNoGrant:
+	case finding.CauseRebound, finding.CauseNoGrant:
 		ok = p.elsewhere
-	case CauseRecord:
+	case finding.CauseRecord:
 		ok = p.rolledBack
-	case CauseSeedTaken:
+	case finding.CauseSeedTaken:
 		ok = p.taken
-	case CauseMissing:
+	case finding.CauseMissing:
 		ok = p.rolledBack
-	case CauseMoved:
+	case finding.CauseMoved:
 		ok = p.moved
 	}
 	if ok {

@@ -1,6 +1,9 @@
 package grant
 
-import "lamplighter/module/internal/record"
+import (
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/record"
+)
 
 // replicas is what happens to those who share a store.
 func (m *mover) replicas() {
@@ -33,21 +36,21 @@ func (m *mover) replicas() {
 func (m *mover) cutOff(i int) bool {
 	h := &m.w.h[i]
 	switch e := h.under.(type) {
-	case Look:
+	case step.Look:
 		m.try(i, "look away", func(v *world) {
-			l := Looked{Store: Away}
+			l := step.Looked{Store: step.Away}
 			if e.Config {
 				v.h[i].resolved = h.binding
 				l.Inputs = v.inputs(h)
 			}
 			v.outcome(i, l)
 		})
-	case Lease:
-		m.try(i, "lease away", func(v *world) { v.h[i].without = true; v.outcome(i, Leased{Fault: Away}) })
-	case Save:
-		m.try(i, "save away", func(v *world) { v.outcome(i, Saved{Fault: Away}) })
-	case Claim:
-		m.try(i, "claim away", func(v *world) { v.outcome(i, Claimed{Fault: Away}) })
+	case step.Lease:
+		m.try(i, "lease away", func(v *world) { v.h[i].without = true; v.outcome(i, step.Leased{Fault: step.Away}) })
+	case step.Save:
+		m.try(i, "save away", func(v *world) { v.outcome(i, step.Saved{Fault: step.Away}) })
+	case step.Claim:
+		m.try(i, "claim away", func(v *world) { v.outcome(i, step.Claimed{Fault: step.Away}) })
 	default:
 		return false
 	}

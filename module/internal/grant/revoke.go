@@ -1,6 +1,11 @@
 package grant
 
-import "lamplighter/module/internal/record"
+import (
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/record"
+)
 
 // planRevocation obeys the order to end the grant, under the lease: nobody may be
 // exchanging the refresh token meanwhile.
@@ -9,17 +14,17 @@ func (m *machine) planRevocation() {
 	current := m.record.Current(m.binding.Grant)
 	switch {
 	case !p.settings.Rotating:
-		p.refused = Trouble{Condition: Misconfiguration, Cause: CauseNotRotating, Case: "revoke"}
+		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNotRotating, Case: "revoke"}
 	case !m.revokes:
-		p.refused = Trouble{Condition: Misconfiguration, Cause: CauseNoRevocation, Case: "no endpoint"}
+		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNoRevocation, Case: "no endpoint"}
 	case current == nil:
 		p.refused = m.nothingToRevoke()
 	case m.phase == Looking && !m.leased:
-		m.await(Leasing, Lease{})
+		m.await(Leasing, step.Lease{})
 		return
 	default:
 		p.RefreshToken, p.Binding = current.RefreshToken, m.binding
-		m.await(Revoking, Revoke{current.RefreshToken})
+		m.await(Revoking, step.Revoke{RefreshToken: current.RefreshToken})
 		return
 	}
 	m.again = true // this look decided nothing
@@ -27,29 +32,29 @@ func (m *machine) planRevocation() {
 }
 
 // nothingToRevoke says why there is no grant to end.
-func (m *machine) nothingToRevoke() Trouble {
+func (m *machine) nothingToRevoke() finding.Trouble {
 	if l := m.record.Lost(m.binding.Grant); l != nil {
-		return lostTrouble(l)
+		return choice.Lost(l)
 	}
 	if l := m.record.Elsewhere(m.binding.Grant); l != nil {
-		return Trouble{Condition: Misconfiguration, Cause: CauseRebound, Facts: &Facts{Endpoint: l.TokenEndpoint}}
+		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRebound, Facts: &finding.Facts{Endpoint: l.TokenEndpoint}}
 	}
-	return Trouble{Condition: AwaitingGrant, Cause: CauseNoGrant}
+	return finding.Trouble{Condition: finding.AwaitingGrant, Cause: finding.CauseNoGrant}
 }
 
 // revoked writes that the grant is over. If the server did not end it, nothing
 // changes.
-func (m *machine) revokedAt(e Revoked) {
+func (m *machine) revokedAt(e step.Revoked) {
 	p := m.plan
 	if !e.OK {
-		p.refused = Trouble{Condition: Backoff, Cause: CauseNoRevocation, Facts: e.Facts}
+		p.refused = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseNoRevocation, Facts: e.Facts}
 		m.again = true
 		m.finish()
 		return
 	}
 	p.number = m.record.Number + 1
 	lineage := m.record.LineageOf(record.FingerprintOf(p.RefreshToken))
-	m.record = m.record.Revoke(p.number, lineage, record.Loss{Cause: CauseRevoked, At: m.now.Time()})
+	m.record = m.record.Revoke(p.number, lineage, record.Loss{Cause: finding.CauseRevoked, At: m.now.Time()})
 	m.live = nil
 	m.unsaved, p.revoked, p.write = true, true, keep
 	m.save()
@@ -58,8 +63,8 @@ func (m *machine) revokedAt(e Revoked) {
 // ended says that the grant is over.
 func (m *machine) ended() {
 	m.live = nil
-	m.schedule.atOnce()
+	m.schedule.AtOnce()
 	if m.settings != nil {
-		m.blocked(lostTrouble(m.record.Grant(m.binding.Grant)))
+		m.blocked(choice.Lost(m.record.Grant(m.binding.Grant)))
 	}
 }

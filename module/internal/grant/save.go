@@ -3,6 +3,9 @@ package grant
 import (
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -11,7 +14,7 @@ func (m *machine) save() {
 	rec := *m.record
 	rec.WriteID = m.writeID()
 	m.plan.writing = &rec
-	m.await(Saving, Save{Record: &rec, IfRevision: m.tag, SetAside: m.aside})
+	m.await(Saving, step.Save{Record: &rec, IfRevision: m.tag, SetAside: m.aside})
 }
 
 // settle notes that the request consumed nothing.
@@ -27,18 +30,18 @@ const maxTries = 4
 // saved goes on after a write. One that gives way is given up when it fails. What
 // only we have is owed: a conflict, or a write in doubt, is settled by reading. So is
 // one that met a damaged record, which is written over.
-func (m *machine) saved(e Saved) {
+func (m *machine) saved(e step.Saved) {
 	p := m.plan
 	if p.write == journal {
 		m.journaled(e)
 		return
 	}
 	switch {
-	case e.Fault == None:
+	case e.Fault == step.None:
 		m.written()
-	case (e.Fault == Conflict || e.Fault == Damaged) && p.tries < maxTries:
+	case (e.Fault == step.Conflict || e.Fault == step.Damaged) && p.tries < maxTries:
 		p.tries++
-		m.await(Settling, Look{})
+		m.await(Settling, step.Look{})
 	default:
 		m.notWritten(e.Facts)
 	}
@@ -47,13 +50,13 @@ func (m *machine) saved(e Saved) {
 // wrote takes over a record that was written.
 func (m *machine) wrote() {
 	if m.unsaved && m.plan.answer == nil && !m.plan.revoked || m.cacheFailed {
-		m.tell(StoreRecovered, Trouble{Cause: CauseStore})
+		m.tell(finding.StoreRecovered, finding.Trouble{Cause: finding.CauseStore})
 	}
 	m.record = m.plan.writing
 	m.tag++
-	m.unsaved, m.aside, m.cacheFailed = false, None, false
+	m.unsaved, m.aside, m.cacheFailed = false, step.None, false
 	if m.rare != nil {
-		m.seldom().saving.retryNow()
+		m.seldom().saving.RetryNow()
 	}
 }
 
@@ -79,26 +82,26 @@ func (m *machine) after() {
 }
 
 // notWritten keeps what the store refused in memory, if only we have it.
-func (m *machine) notWritten(facts *Facts) {
+func (m *machine) notWritten(facts *finding.Facts) {
 	p := m.plan
 	switch {
 	case p.write != keep && p.write != verdict:
 	case p.settings != nil && !p.settings.Rotating:
 		// Only a cache: the token is used, and the next answer tries again.
 		if !m.cacheFailed {
-			m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "cache", Facts: facts})
+			m.tell(finding.StoreFailed, finding.Trouble{Cause: finding.CauseStore, Case: "cache", Facts: facts})
 		}
 		m.cacheFailed = true
 	default:
 		m.unsaved = true
 		r := m.seldom()
 		if p.answer != nil || p.revoked { // it was not owed before
-			r.saving.retryNow()
-			m.tell(StoreFailed, Trouble{Cause: CauseStore, Case: "unsaved", Facts: facts})
+			r.saving.RetryNow()
+			m.tell(finding.StoreFailed, finding.Trouble{Cause: finding.CauseStore, Case: "unsaved", Facts: facts})
 		}
-		r.saving.fail(m.now, retryMin, m.saveRetryMax(), 0)
+		r.saving.Fail(m.now, when.RetryMin, m.saveRetryMax(), 0)
 		if m.settings == nil {
-			r.saving.notBefore = m.now.Mono + int64(lastChancePause)
+			r.saving.NotBefore = m.now.Mono + int64(lastChancePause)
 		}
 	}
 	m.after()
@@ -108,9 +111,9 @@ func (m *machine) notWritten(facts *Facts) {
 // ends while its holder lives, others present what the store has, soon.
 func (m *machine) saveRetryMax() time.Duration {
 	if m.settings != nil && m.settings.Lease > 0 {
-		return retryMin
+		return when.RetryMin
 	}
-	return retryMax
+	return when.RetryMax
 }
 
 // lastChancePause is the pause between the attempts to write what is only in
@@ -118,18 +121,18 @@ func (m *machine) saveRetryMax() time.Duration {
 const lastChancePause = 500 * time.Millisecond
 
 // damaged notes that what is stored is to be written over, and tells of it once.
-func (m *machine) damaged(facts *Facts) {
-	if m.aside != Damaged {
-		m.tell(StoreFailed, Trouble{Cause: CauseRecord, Case: "damaged", Facts: facts})
+func (m *machine) damaged(facts *finding.Facts) {
+	if m.aside != step.Damaged {
+		m.tell(finding.StoreFailed, finding.Trouble{Cause: finding.CauseRecord, Case: "damaged", Facts: facts})
 	}
-	m.aside = Damaged
+	m.aside = step.Damaged
 }
 
 // settling reads, joins, and writes.
-func (m *machine) settling(e Looked) {
+func (m *machine) settling(e step.Looked) {
 	p := m.plan
 	switch e.Store {
-	case None:
+	case step.None:
 		if m.carriedOff(e.Stored) {
 			m.finish()
 			return
@@ -139,9 +142,9 @@ func (m *machine) settling(e Looked) {
 			m.after()
 			return
 		}
-	case Missing:
+	case step.Missing:
 		m.tag = 0
-	case Damaged:
+	case step.Damaged:
 		if !m.loaded {
 			m.notWritten(e.Facts)
 			return

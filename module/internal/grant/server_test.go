@@ -4,6 +4,9 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 )
 
 // rules say how an authorization server treats refresh tokens.
@@ -69,9 +72,9 @@ func (s *server) honours(token string, now int64) bool {
 func (s *server) over(l *login, now int64) bool { return s.ends && l.ends != 0 && now >= l.ends }
 
 // process answers a request.
-func (s *server) process(token string, binding int8, now int64) *Answer {
+func (s *server) process(token string, binding int8, now int64) *step.Answer {
 	l := s.login(token)
-	refused := &Answer{Outcome: RefusedGrant, Status: 400, Cause: CauseRefused}
+	refused := &step.Answer{Outcome: step.RefusedGrant, Status: 400, Cause: finding.CauseRefused}
 	if l == nil || l.binding != binding || l.dead || s.over(l, now) {
 		return refused
 	}
@@ -102,7 +105,7 @@ func (s *server) process(token string, binding int8, now int64) *Answer {
 	default:
 		return refused
 	}
-	a := &Answer{Outcome: Granted, Status: 200, RefreshToken: fresh, ExpiresIn: tokenLife}
+	a := &step.Answer{Outcome: step.Granted, Status: 200, RefreshToken: fresh, ExpiresIn: tokenLife}
 	a.Access.AccessToken = "a" + serial + " " + strconv.FormatInt(now+int64(tokenLife), 10)
 	if l.since == 0 {
 		l.since = s.serial

@@ -1,6 +1,11 @@
 package grant
 
-import "time"
+import (
+	"time"
+
+	"lamplighter/module/internal/grant/rival"
+	"lamplighter/module/internal/grant/when"
+)
 
 // forced bounds refreshes that upstreams ask for by answering 401: one per
 // generation, none for a generation that was obtained that way until some
@@ -14,14 +19,10 @@ type forced struct {
 	look        int64  // from when on a 401 that forces nothing may bring about a look at the record; monotonic
 }
 
-// lookPause is the least time between two looks that 401s bring about while no
-// request may be made.
-const lookPause = time.Second
-
 // underWay reports whether a token request is made, or about to be, that no 401
 // brought about.
 func (m *machine) underWay() bool {
-	return m.Refreshing() || m.inLine || m.called || m.phase != Idle && m.schedule.wanted(m.now)
+	return m.Refreshing() || m.inLine || m.called || m.phase != Idle && m.schedule.Wanted(m.now)
 }
 
 // unauthorized acts on the 401 that an upstream answered to a token.
@@ -34,14 +35,14 @@ func (m *machine) unauthorized(generation uint64) {
 		if m.settings.Lease > 0 {
 			m.glance()
 		}
-	case m.trouble.Blocking() && !m.trouble.beside:
-	case m.now.Mono < m.rarely().forced.notBefore || !m.soon():
+	case m.trouble.Blocking() && !m.trouble.Beside:
+	case m.now.Mono < m.rarely().forced.NotBefore || !m.soon():
 		m.glance()
 	default: // which looks before anything else
 		m.forced.asked = generation
-		m.forced.look = m.now.Mono + int64(lookPause)
-		m.putOff = m.now.Mono < m.schedule.notBefore
-		m.schedule.atOnce()
+		m.forced.look = m.now.Mono + int64(rival.LookPause)
+		m.putOff = m.now.Mono < m.schedule.NotBefore
+		m.schedule.AtOnce()
 		m.again = true
 	}
 }
@@ -51,7 +52,7 @@ func (m *machine) unauthorized(generation uint64) {
 func (m *machine) glance() {
 	switch {
 	case m.now.Mono >= m.forced.look:
-		m.forced.look = m.now.Mono + int64(lookPause)
+		m.forced.look = m.now.Mono + int64(rival.LookPause)
 		m.again = true
 	case m.settings.Lease > 0:
 		m.forced.waits = true
@@ -61,15 +62,15 @@ func (m *machine) glance() {
 // glanced notes a look that somebody waits for.
 func (m *machine) glanced() {
 	if m.forced.waits {
-		m.forced.waits, m.forced.look = false, m.now.Mono+int64(lookPause)
+		m.forced.waits, m.forced.look = false, m.now.Mono+int64(rival.LookPause)
 	}
 }
 
 // soon reports whether a request may be made, or may be in a moment: whoever got a 401
 // waits for the end of the least interval, and not for that of a backoff.
 func (m *machine) soon() bool {
-	wait := time.Duration(m.schedule.notBefore - m.now.Mono)
-	return wait <= 0 || wait <= retryMin && m.schedule.failures == 0
+	wait := time.Duration(m.schedule.NotBefore - m.now.Mono)
+	return wait <= 0 || wait <= when.RetryMin && m.schedule.Failures == 0
 }
 
 // renewed notes what a token request of ours brought. One that another holder of
@@ -88,5 +89,5 @@ func (m *machine) renewed(same bool) {
 	default:
 		return
 	}
-	m.seldom().forced.next(m.now, max(retryMin, m.plan.settings.MinRefreshInterval), slowRetryMax)
+	m.seldom().forced.Next(m.now, max(when.RetryMin, m.plan.settings.MinRefreshInterval), when.SlowRetryMax)
 }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -32,7 +35,7 @@ type world struct {
 type rig struct {
 	configuration
 	wrong   func(why string)
-	reached func(before Phase, e Event, after Phase)
+	reached func(before Phase, e step.Event, after Phase)
 	show    func(step int, w *world) // how progress goes on
 }
 
@@ -76,13 +79,13 @@ func (r request) place() string { return r.token + [...]string{"", "@"}[r.bindin
 
 // holder is one process.
 type holder struct {
-	state    *State // nil if it does not run
-	under    Effect // with an outcome, under way
+	state    *State      // nil if it does not run
+	under    step.Effect // with an outcome, under way
 	conn     request
-	answer   *Answer // the server's, on its way
-	line     bool    // stands in line
-	turn     bool    // has the turn
-	binding  int8    // of its configuration
+	answer   *step.Answer // the server's, on its way
+	line     bool         // stands in line
+	turn     bool         // has the turn
+	binding  int8         // of its configuration
 	request  int8
 	seed     string
 	resolved int8 // the binding that its last look resolved
@@ -108,7 +111,7 @@ type holder struct {
 
 const epoch = int64(1_700_000_000_000_000_000)
 
-func (w *world) clock() Now { return Now{Mono: w.now, Wall: epoch + w.now, Draw: w.draw} }
+func (w *world) clock() when.Now { return when.Now{Mono: w.now, Wall: epoch + w.now, Draw: w.draw} }
 
 // boot starts a process.
 func (w *world) boot(i int) {
@@ -116,36 +119,36 @@ func (w *world) boot(i int) {
 	s := New("h"+strconv.Itoa(i), uint32(w.serial))
 	h := &w.h[i]
 	*h = holder{state: &s, binding: h.binding, request: h.request, seed: h.seed}
-	w.step(i, Started{Settings: w.settings})
+	w.step(i, step.Started{Settings: w.settings})
 }
 
 // awaited is the effect of each phase.
-func awaited(p Phase, e Effect) bool {
+func awaited(p Phase, e step.Effect) bool {
 	ok := e == nil
 	switch p {
 	case Idle:
 	case Looking, LookingAgain, Settling:
-		_, ok = e.(Look)
+		_, ok = e.(step.Look)
 	case Connecting:
-		_, ok = e.(Connect)
+		_, ok = e.(step.Connect)
 	case Leasing:
-		_, ok = e.(Lease)
+		_, ok = e.(step.Lease)
 	case Journaling, Saving:
-		_, ok = e.(Save)
+		_, ok = e.(step.Save)
 	case Claiming:
-		_, ok = e.(Claim)
+		_, ok = e.(step.Claim)
 	case Holding:
-		_, ok = e.(Hold)
+		_, ok = e.(step.Hold)
 	case Asking:
-		_, ok = e.(Send)
+		_, ok = e.(step.Send)
 	case Revoking:
-		_, ok = e.(Revoke)
+		_, ok = e.(step.Revoke)
 	}
 	return ok
 }
 
 // step gives an event to a holder, and performs what has no outcome.
-func (w *world) step(i int, e Event) {
+func (w *world) step(i int, e step.Event) {
 	h := &w.h[i]
 	before := h.state.phase
 	s, effects := Next(*h.state, e, w.clock())
@@ -157,37 +160,37 @@ func (w *world) step(i int, e Event) {
 	if !awaited(s.phase, h.under) {
 		w.wrong(fmt.Sprintf("holder %d: %T under way in phase %d", i, h.under, s.phase))
 	}
-	if _, ok := h.under.(Send); ok && before == Holding {
+	if _, ok := h.under.(step.Send); ok && before == Holding {
 		w.sent(i)
 	}
 }
 
-func (w *world) perform(i int, effect Effect) {
+func (w *world) perform(i int, effect step.Effect) {
 	h := &w.h[i]
 	switch e := effect.(type) {
-	case Release:
+	case step.Release:
 		if w.store.lease == int8(i+1) {
 			w.store.lease = 0
 		}
-	case Line:
+	case step.Line:
 		h.line = true
-	case Leave:
+	case step.Leave:
 		h.line, h.turn = false, false
-	case Tell:
-	case Reply:
+	case step.Tell:
+	case step.Reply:
 		if !slices.Contains(h.orders, e.ID) {
 			w.wrong("an order is answered that nobody gave, or twice")
 		}
 		h.orders = without(h.orders, func(id uint32) bool { return id != e.ID })
 		h.refresh = h.refresh && len(h.orders) > 0
-	case CallOff:
+	case step.CallOff:
 		h.conn.calledOff = true
 	default:
 		if h.under != nil {
 			w.wrong(fmt.Sprintf("holder %d: %T and %T at a time", i, h.under, effect))
 		}
 		h.under = effect
-		if c, ok := effect.(Connect); ok {
+		if c, ok := effect.(step.Connect); ok {
 			h.conn, h.journal, h.claimed = request{token: c.RefreshToken, binding: h.resolved}, "", ""
 		}
 	}
@@ -203,21 +206,21 @@ func without(ids []uint32, keep func(uint32) bool) (kept []uint32) {
 }
 
 // outcome ends what is under way.
-func (w *world) outcome(i int, e Event) {
+func (w *world) outcome(i int, e step.Event) {
 	w.h[i].under = nil
 	w.step(i, e)
 }
 
 // look reads the store.
-func (w *world) look(i int, l Look) {
+func (w *world) look(i int, l step.Look) {
 	h := &w.h[i]
-	e := Looked{Store: Missing}
+	e := step.Looked{Store: step.Missing}
 	h.unread = false
 	switch {
 	case w.store.damaged:
-		e.Store = Damaged
+		e.Store = step.Damaged
 	case w.store.rec != nil:
-		e.Store, e.Stored = None, w.store.rec
+		e.Store, e.Stored = step.None, w.store.rec
 		w.joined(h.state.record, w.store.rec)
 	}
 	if l.Config {
@@ -225,16 +228,16 @@ func (w *world) look(i int, l Look) {
 		e.Inputs = w.inputs(h)
 	}
 	if f := slices.Index(firstOf[:], l.Taken); f >= 0 && w.claims[f] == theirs {
-		e.Taken = &Facts{Owner: "another"}
+		e.Taken = &finding.Facts{Owner: "another"}
 	}
 	if f := slices.Index(firstOf[:], l.Missing); f >= 0 && w.claims[f] == ours && h.state.record.Of(l.Missing) == record.Unknown && (e.Stored == nil || e.Stored.Of(l.Missing) == record.Unknown) {
-		e.Taken = &Facts{Kind: KindMissing}
+		e.Taken = &finding.Facts{Kind: finding.KindMissing}
 	}
 	w.outcome(i, e)
 }
 
-func (w *world) inputs(h *holder) Inputs {
-	return Inputs{
+func (w *world) inputs(h *holder) step.Inputs {
+	return step.Inputs{
 		Seed: h.seed, Credentials: 1, Revocable: true,
 		Binding: record.Binding{Grant: record.Fingerprint(h.binding + 1), Request: record.Fingerprint(h.request + 1)},
 	}
@@ -248,12 +251,12 @@ func (w *world) revision() uint64 {
 }
 
 // write is what a store does with a Save: nothing, if somebody else has written.
-func (w *world) write(i int, s Save) Fault {
+func (w *world) write(i int, s step.Save) step.Fault {
 	switch {
-	case w.store.damaged && s.SetAside == None:
-		return Damaged
-	case !w.store.damaged && (w.revision() != s.IfRevision || s.SetAside == Damaged):
-		return Conflict // also of what another holder has mended
+	case w.store.damaged && s.SetAside == step.None:
+		return step.Damaged
+	case !w.store.damaged && (w.revision() != s.IfRevision || s.SetAside == step.Damaged):
+		return step.Conflict // also of what another holder has mended
 	}
 	if w.store.rec != nil && w.store.rec.Moved != nil {
 		w.wrong(fmt.Sprintf("holder %d writes over a tombstone", i))
@@ -262,7 +265,7 @@ func (w *world) write(i int, s Save) Fault {
 	rec.Revision = s.IfRevision + 1
 	if s.Journal {
 		h.base = w.store.rec
-		if s.SetAside != None {
+		if s.SetAside != step.None {
 			h.base = nil
 		}
 	}
@@ -270,19 +273,19 @@ func (w *world) write(i int, s Save) Fault {
 		w.store.old = w.store.rec
 	}
 	w.store.rec, w.store.damaged = &rec, false
-	return None
+	return step.None
 }
 
 // saved acknowledges a write.
-func (w *world) saved(i int, s Save) {
+func (w *world) saved(i int, s step.Save) {
 	f := w.write(i, s)
-	if f == None {
+	if f == step.None {
 		w.acknowledge(i, s)
 	}
-	w.outcome(i, Saved{Fault: f})
+	w.outcome(i, step.Saved{Fault: f})
 }
 
-func (w *world) acknowledge(i int, s Save) {
+func (w *world) acknowledge(i int, s step.Save) {
 	h := &w.h[i]
 	if s.Journal {
 		h.journal = named(s.Record, h.conn.token)
@@ -304,16 +307,16 @@ const (
 )
 
 // claim makes a token the holders' client's, unless it is another's.
-func (w *world) claim(i int, c Claim) {
-	h, e := &w.h[i], Claimed{}
+func (w *world) claim(i int, c step.Claim) {
+	h, e := &w.h[i], step.Claimed{}
 	if f := slices.Index(firstOf[:], record.FingerprintOf(c.RefreshToken)); f >= 0 {
 		if w.claims[f] == theirs {
-			e = Claimed{Fault: Taken, Facts: &Facts{Owner: "another"}}
+			e = step.Claimed{Fault: step.Taken, Facts: &finding.Facts{Owner: "another"}}
 		} else if c.Rotating {
 			w.claims[f] = ours
 		}
 	}
-	if e.Fault == None {
+	if e.Fault == step.None {
 		h.claimed = c.RefreshToken
 	}
 	w.outcome(i, e)
@@ -331,7 +334,7 @@ func named(r *record.Record, token string) string {
 }
 
 // process lets the server have a request.
-func (w *world) process(r request) *Answer {
+func (w *world) process(r request) *step.Answer {
 	was := w.server.families
 	if l := w.server.login(r.token); l != nil && (w.server.stays || w.past.waited) && w.server.over(l, w.now) {
 		w.past.ended = true
@@ -344,7 +347,7 @@ func (w *world) process(r request) *Answer {
 }
 
 // hear gives a holder its answer.
-func (w *world) hear(i int, a Answer) {
+func (w *world) hear(i int, a step.Answer) {
 	h := &w.h[i]
 	if w.settings.Rotating {
 		switch {
@@ -352,23 +355,23 @@ func (w *world) hear(i int, a Answer) {
 			h.heard = append(slices.Clone(h.heard), a.RefreshToken)
 			h.dead = append(slices.Clone(h.dead), h.conn.place())
 			h.owed = a.RefreshToken
-		case a.Outcome == RefusedGrant:
+		case a.Outcome == step.RefusedGrant:
 			// Between two servers that both refuse it, a record remembers the last.
 			elsewhere := request{token: h.conn.token, binding: 1 - h.conn.binding}.place()
 			h.dead = append(fitting(slices.Clone(h.dead), func(t string) bool { return t != elsewhere }), h.conn.place())
 		}
 	}
-	if a.Outcome == RefusedGrant && w.foreign(i) != nil && !h.refresh {
+	if a.Outcome == step.RefusedGrant && w.foreign(i) != nil && !h.refresh {
 		h.doubts = w.now + int64(w.settings.Lease)
 	}
-	if a.Outcome == Granted {
+	if a.Outcome == step.Granted {
 		h.refused = false
 	}
-	if a.Outcome == Granted && h.conn.token == "B0" && h.seed != "B0" {
+	if a.Outcome == step.Granted && h.conn.token == "B0" && h.seed != "B0" {
 		w.past.imported = h.conn.binding + 1
 	}
 	h.answer = nil
-	w.outcome(i, Answered{a})
+	w.outcome(i, step.Answered{Answer: a})
 }
 
 // foreign is the attempt of another holder with the same token that the store had when a
@@ -382,7 +385,7 @@ func (w *world) foreign(i int) *record.Attempt {
 	if a == nil || strings.HasPrefix(a.ID, (&machine{State: *h.state}).writer()) {
 		return nil
 	}
-	if p := h.base.Paused; p != nil && p.Number == a.Number && p.Cause != CauseResponseLost {
+	if p := h.base.Paused; p != nil && p.Number == a.Number && p.Cause != finding.CauseResponseLost {
 		return nil
 	}
 	return a
@@ -392,7 +395,7 @@ func (w *world) foreign(i int) *record.Attempt {
 func (w *world) crash(i int) {
 	h := &w.h[i]
 	w.unheld(i)
-	if _, ok := h.under.(Send); ok && !h.conn.calledOff {
+	if _, ok := h.under.(step.Send); ok && !h.conn.calledOff {
 		w.past.unheard = true
 		if h.answer == nil {
 			w.late(h.conn)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // pauses are the times between requests, answers excluded.
@@ -80,9 +80,9 @@ func TestOnlyARefusalEndsAnAmbiguousAttempt(t *testing.T) {
 				p := r.boot()
 				p.tick(2 * time.Hour)
 				r.wantRequests(4)
-				r.wantState(p, StateGrantLost, grant.CauseResponseLost)
-				e := p.toldOnce(grant.GrantLost)
-				if e.Trouble.Cause != grant.CauseResponseLost || !strings.Contains(p.saidOf(e).Detail, "lost") || p.saidOf(e).Remedy == "" {
+				r.wantState(p, StateGrantLost, finding.CauseResponseLost)
+				e := p.toldOnce(finding.GrantLost)
+				if e.Trouble.Cause != finding.CauseResponseLost || !strings.Contains(p.saidOf(e).Detail, "lost") || p.saidOf(e).Remedy == "" {
 					t.Errorf("event %+v", e)
 				}
 			})
@@ -96,7 +96,7 @@ func TestA5xxLeavesTheAttemptOpen(t *testing.T) {
 		p := r.boot()
 		time.Sleep(time.Minute)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+		r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 	})
 }
 
@@ -163,6 +163,6 @@ func TestWhatWasNotSentDoesNotHideAnOpenAttempt(t *testing.T) {
 		r.server.script(dropAfter(), notSent(), misconfigured(), unavailable(429, time.Second))
 		p := r.boot()
 		p.tick(10 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+		r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 	})
 }

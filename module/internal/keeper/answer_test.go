@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestATokenThatCannotBeInjectedIsKeptAndNotServed(t *testing.T) {
@@ -12,7 +12,7 @@ func TestATokenThatCannotBeInjectedIsKeptAndNotServed(t *testing.T) {
 		r.server.always(fault{tamper: func(a *answer) { a.TokenType, a.Unusable = "mac", "token_type mac" }})
 		p := r.boot()
 		time.Sleep(time.Second)
-		if u := p.unavailableAtOnce(); u.Trouble.Cause != grant.CauseUnusable || p.said(u.Trouble).Remedy == "" {
+		if u := p.unavailableAtOnce(); u.Trouble.Cause != finding.CauseUnusable || p.said(u.Trouble).Remedy == "" {
 			t.Errorf("got %+v", u)
 		}
 		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || rec.Generation != 1 {
@@ -35,7 +35,7 @@ func TestAMissingLifetimeIsReported(t *testing.T) {
 		r.server.always(fault{tamper: func(a *answer) { a.ExpiresDefaulted = "expires_in is missing" }})
 		p := r.boot()
 		p.token()
-		if e := p.toldOnce(grant.LifetimeMissing); p.saidOf(e).Detail == "" || p.saidOf(e).Remedy == "" {
+		if e := p.toldOnce(finding.LifetimeMissing); p.saidOf(e).Detail == "" || p.saidOf(e).Remedy == "" {
 			t.Errorf("event %+v", e)
 		}
 		time.Sleep(41 * time.Minute)
@@ -84,7 +84,7 @@ func TestNoEventHoldsASecret(t *testing.T) {
 				if _, err := p.acquire(); err != nil {
 					noSecret(t, err.Error())
 				}
-				if len(p.told(grant.TokenObtained))+len(p.told(grant.GrantLost)) == 0 {
+				if len(p.told(finding.TokenObtained))+len(p.told(finding.GrantLost)) == 0 {
 					t.Error("nothing was told")
 				}
 			})

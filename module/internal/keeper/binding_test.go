@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestAnotherTokenEndpointIsSentNothing(t *testing.T) {
@@ -19,7 +19,7 @@ func TestAnotherTokenEndpointIsSentNothing(t *testing.T) {
 		p = r.boot()
 		p.tick(3 * time.Hour)
 		r.wantRequests(1)
-		st := r.wantState(p, StateMisconfigured, grant.CauseRebound)
+		st := r.wantState(p, StateMisconfigured, finding.CauseRebound)
 		for _, said := range []string{p.store.Describe("erp"), former.TokenEndpoint} {
 			if !strings.Contains(p.said(st.Trouble).Detail, said) {
 				t.Errorf("%q does not name %q", p.said(st.Trouble).Detail, said)
@@ -123,7 +123,7 @@ func TestATokenOfAnotherAuthorizationServerIsNotUsed(t *testing.T) {
 				}
 				stop := p.start(func(s *Settings) { s.Bound = 2 })
 				p.unavailable()
-				r.wantState(p, StateMisconfigured, grant.CauseRebound)
+				r.wantState(p, StateMisconfigured, finding.CauseRebound)
 				p.unavailableAtOnce()
 
 				r.change(func() { r.binding = former })

@@ -6,7 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/tokenendpoint"
@@ -22,7 +23,7 @@ func TestABugInWhatCountsAnswersCostsNoToken(t *testing.T) {
 		p.tick(5 * time.Hour)
 		r.wantState(p, StateOK, "")
 		r.wantUse(p)
-		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || len(p.told(grant.TokenRefreshFailed)) > 0 {
+		if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) || len(p.told(finding.TokenRefreshFailed)) > 0 {
 			t.Errorf("record %+v", rec)
 		}
 	})
@@ -37,7 +38,7 @@ func TestABugInWhoeverIsToldEndsNothing(t *testing.T) {
 		p.tick(5 * time.Hour)
 		r.wantState(p, StateOK, "")
 		r.wantUse(p)
-		if n := len(p.told(grant.TokenRefreshFailed)); n > 0 {
+		if n := len(p.told(finding.TokenRefreshFailed)); n > 0 {
 			t.Errorf("%d token requests failed", n)
 		}
 	})
@@ -54,7 +55,7 @@ func TestABugInTheSettingsKeepsNobodyFromLooking(t *testing.T) {
 			p.keeper.Recheck()
 			synctest.Wait()
 		}
-		r.wantState(p, StateBackoff, grant.CauseInternal)
+		r.wantState(p, StateBackoff, finding.CauseInternal)
 		if looks.taken != 0 {
 			t.Errorf("%d looks are still going on", looks.taken)
 		}
@@ -65,7 +66,7 @@ func TestABugInTheSettingsKeepsNobodyFromLooking(t *testing.T) {
 func TestARequestThatWasCalledOffIsNotWaitedFor(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		k := r.newProcess().keeper
-		k.request = newRequest(grant.Connect{}, &Settings{})
+		k.request = newRequest(step.Connect{}, &Settings{})
 		k.request.callOff(errStopping)
 		k.request.answer <- answerNotSent(tokenendpoint.CauseCanceled)
 		sent := make(chan struct{})
@@ -102,7 +103,7 @@ func TestAnOrderThatTriesForALeaseIsAnsweredAtTheStop(t *testing.T) {
 		synctest.Wait()
 		select {
 		case res := <-results:
-			if res.Obtained || res.Trouble.Cause != grant.CauseStopped {
+			if res.Obtained || res.Trouble.Cause != finding.CauseStopped {
 				t.Errorf("result %+v", res)
 			}
 		default:
@@ -199,7 +200,7 @@ func TestSettingsThatHangHoldUpNeitherStateNorStop(t *testing.T) {
 			}
 		})
 		time.Sleep(time.Minute)
-		r.wantState(p, StateMisconfigured, grant.CauseUnresolved)
+		r.wantState(p, StateMisconfigured, finding.CauseUnresolved)
 		stopped := make(chan struct{})
 		go func() {
 			stop()

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestGrantsWithoutARefreshTokenNeedNoStore(t *testing.T) {
@@ -17,7 +17,7 @@ func TestGrantsWithoutARefreshTokenNeedNoStore(t *testing.T) {
 		p.token()
 		time.Sleep(3 * time.Hour)
 		p.token()
-		p.toldOnce(grant.StoreFailed)
+		p.toldOnce(finding.StoreFailed)
 		if st := p.keeper.Status(); st.Unsaved || st.State != StateOK {
 			t.Errorf("status %+v, want ok", st)
 		}
@@ -25,10 +25,10 @@ func TestGrantsWithoutARefreshTokenNeedNoStore(t *testing.T) {
 		r.disk.faults(func() { r.disk.leaseErr = nil })
 		r.disk.acceptSaves()
 		time.Sleep(time.Hour)
-		p.toldOnce(grant.StoreRecovered)
+		p.toldOnce(finding.StoreRecovered)
 		r.disk.refuseSaves(errReadOnly, anything)
 		time.Sleep(time.Hour)
-		if found := p.told(grant.StoreFailed); len(found) != 2 {
+		if found := p.told(finding.StoreFailed); len(found) != 2 {
 			t.Errorf("told %d failures, want the second one too", len(found))
 		}
 	})
@@ -66,7 +66,7 @@ func TestARefreshTokenThatIsNotReplacedIsPresentedEachTime(t *testing.T) {
 		r.wantState(p, StateOK, "")
 		r.server.revoke(r.seed)
 		p.tick(time.Hour)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		before := r.server.count()
 		p.tick(5 * time.Hour)
 		r.wantRequests(before)

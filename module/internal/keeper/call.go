@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/recordstore"
 )
@@ -73,7 +73,7 @@ func call[T any](k *Keeper, stuck *bool, work func(ctx context.Context) (T, erro
 }
 
 // bug is the error of a call that one of ours ended.
-type bug struct{ facts *grant.Facts }
+type bug struct{ facts *finding.Facts }
 
 func (b *bug) Error() string { return b.facts.Detail }
 

@@ -5,7 +5,8 @@ import (
 	"errors"
 
 	"lamplighter/module/internal/failpoint"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
@@ -22,7 +23,7 @@ type Owner struct {
 // claim is the one rule for whether a refresh token that no answer has judged may be
 // sent: not if it is, or was, another client's. It is asked directly before the
 // request is written.
-func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
+func (k *Keeper) claim(c step.Claim) (e step.Claimed) {
 	f := record.FingerprintOf(c.RefreshToken)
 	failpoint.At("before-claim")
 	defer failpoint.At("after-claim")
@@ -34,11 +35,11 @@ func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 			k.note(f, k.inputs.Binding.Grant, ledger.Free, false)
 			return e
 		}
-		e.Fault, e.Facts = grant.Away, &grant.Facts{Detail: err.Error()}
+		e.Fault, e.Facts = step.Away, &finding.Facts{Detail: err.Error()}
 		return e
 	}
 	if !c.Rotating { // nothing is journaled
-		if e.Facts, e.Fault = k.spent(f, nil); e.Fault != grant.None {
+		if e.Facts, e.Fault = k.spent(f, nil); e.Fault != step.None {
 			return e
 		}
 	}
@@ -52,8 +53,8 @@ func (k *Keeper) claim(c grant.Claim) (e grant.Claimed) {
 }
 
 // taken returns why a refresh token that was not sent still may not be, nil if it may.
-func (k *Keeper) taken(f record.Fingerprint, stored *record.Record) (*grant.Facts, grant.Fault) {
-	if facts, fault := k.spent(f, stored); fault != grant.None {
+func (k *Keeper) taken(f record.Fingerprint, stored *record.Record) (*finding.Facts, step.Fault) {
+	if facts, fault := k.spent(f, stored); fault != step.None {
 		return facts, fault
 	}
 	return k.ownerOf(f, false, func(ctx context.Context, free frees) (string, error) { return k.claimed(ctx, f, free) })
@@ -77,31 +78,31 @@ func (k *Keeper) claimed(ctx context.Context, f record.Fingerprint, free frees) 
 // spent reports a refresh token that this client's record has spent when it was another
 // one than what was read, if anything, or is in memory: the ledger says so, or the client
 // has claimed a token that the record does not know. A claim follows its journal.
-func (k *Keeper) spent(f record.Fingerprint, stored *record.Record) (*grant.Facts, grant.Fault) {
+func (k *Keeper) spent(f record.Fingerprint, stored *record.Record) (*finding.Facts, step.Fault) {
 	known := k.remembered().Of(f)
 	if stored != nil {
 		known = max(known, stored.Of(f))
 	}
 	if known > record.Unjudged {
-		return nil, grant.None
+		return nil, step.None
 	}
-	missing := &grant.Facts{Kind: grant.KindMissing, Place: k.store.Describe(k.name)}
+	missing := &finding.Facts{Kind: finding.KindMissing, Place: k.store.Describe(k.name)}
 	switch owner, err := k.elsewhere(f, false); {
 	case err != nil:
-		return &grant.Facts{Detail: err.Error()}, grant.Away
+		return &finding.Facts{Detail: err.Error()}, step.Away
 	case owner != nil && owner.Own:
-		return missing, grant.Taken
+		return missing, step.Taken
 	case known == record.Unjudged || !k.obeyed().Rotating:
-		return nil, grant.None
+		return nil, step.None
 	}
 	owner, err := call(k, &k.stuck, func(ctx context.Context) (string, error) { return k.store.Claimed(ctx, f) })
 	switch {
 	case err != nil:
-		return &grant.Facts{Detail: err.Error()}, grant.Away
+		return &finding.Facts{Detail: err.Error()}, step.Away
 	case owner == k.name:
-		return missing, grant.Taken
+		return missing, step.Taken
 	}
-	return nil, grant.None
+	return nil, step.None
 }
 
 // elsewhere returns whose a refresh token is outside of the store, nil if that is nobody.
@@ -121,13 +122,13 @@ func (k *Keeper) remembered() *record.Record {
 }
 
 // ownerOf finds out whose a refresh token is. Facts are nil if it is nobody's else.
-func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.Context, frees) (string, error)) (*grant.Facts, grant.Fault) {
+func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.Context, frees) (string, error)) (*finding.Facts, step.Fault) {
 	binding := k.inputs.Binding.Grant
 	switch owner, err := k.elsewhere(f, imported); {
 	case err != nil:
-		return &grant.Facts{Detail: err.Error()}, grant.Away
+		return &finding.Facts{Detail: err.Error()}, step.Away
 	case owner != nil && !owner.Own:
-		return k.ownedBy(*owner), grant.Taken
+		return k.ownedBy(*owner), step.Taken
 	}
 	name, err := call(k, &k.stuck, func(ctx context.Context) (string, error) {
 		return ask(ctx, func(owner string) (bool, error) {
@@ -144,17 +145,17 @@ func (k *Keeper) ownerOf(f record.Fingerprint, imported bool, ask func(context.C
 		})
 	})
 	if err != nil {
-		return &grant.Facts{Detail: err.Error()}, grant.Away
+		return &finding.Facts{Detail: err.Error()}, step.Away
 	}
 	if name == k.name {
-		return nil, grant.None
+		return nil, step.None
 	}
-	return k.ownedBy(Owner{Client: name, Place: k.store.Describe(name)}), grant.Taken
+	return k.ownedBy(Owner{Client: name, Place: k.store.Describe(name)}), step.Taken
 }
 
 // ownedBy are the facts about whose a refresh token is.
-func (k *Keeper) ownedBy(o Owner) *grant.Facts {
-	facts := &grant.Facts{Owner: o.Client, Place: o.Place, From: o.Store}
+func (k *Keeper) ownedBy(o Owner) *finding.Facts {
+	facts := &finding.Facts{Owner: o.Client, Place: o.Place, From: o.Store}
 	declared := k.obeyed().Declared
 	switch {
 	case declared != nil && declared(o.Client):

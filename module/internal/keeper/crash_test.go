@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -49,7 +49,7 @@ func TestAKillAtAnyPointIsSafe(t *testing.T) {
 					r.wantState(p, StateOK, "")
 					return
 				}
-				st := r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+				st := r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 				if !strings.Contains(p.said(st.Trouble).Detail, "crash") {
 					t.Errorf("the crash is not named: %q", p.said(st.Trouble).Detail)
 				}
@@ -72,7 +72,7 @@ func TestAJournalWithoutAnAnswerIsReplayedOnceAfterACrash(t *testing.T) {
 		p := r.boot()
 		p.tick(2 * time.Hour)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+		r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 	})
 }
 
@@ -88,6 +88,6 @@ func TestARecordFromABackupIsReplayedOnce(t *testing.T) {
 		p = r.boot()
 		p.tick(10 * time.Hour)
 		r.wantRequests(before + 1)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 	})
 }

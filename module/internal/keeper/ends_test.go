@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -32,22 +32,22 @@ func TestAnEndThatDoesNotMoveIsToldOfInTimeAndOnceADay(t *testing.T) {
 		p.token()
 		time.Sleep(27*day - time.Second)
 		r.wantState(p, StateOK, "")
-		if n := len(p.told(grant.GrantEnds)); n != 0 {
+		if n := len(p.told(finding.GrantEnds)); n != 0 {
 			t.Fatalf("told %d times, when a tenth of its life has not begun", n)
 		}
 		time.Sleep(2 * time.Second)
-		e := p.toldOnce(grant.GrantEnds)
-		if !e.GrantExpiresAt.Equal(r.disk.stored().RefreshTokenExpiresAt) || e.Trouble.Cause != grant.CauseGrantEnds ||
+		e := p.toldOnce(finding.GrantEnds)
+		if !e.GrantExpiresAt.Equal(r.disk.stored().RefreshTokenExpiresAt) || e.Trouble.Cause != finding.CauseGrantEnds ||
 			!strings.Contains(p.saidOf(e).Detail, "ends by itself at ") || !strings.Contains(p.saidOf(e).Remedy, "lamplighter tokens login erp") {
 			t.Errorf("told %+v", e)
 		}
-		st := r.wantState(p, StateOK, grant.CauseGrantEnds)
+		st := r.wantState(p, StateOK, finding.CauseGrantEnds)
 		if st.Token != "valid" || st.GrantExpiresAt.Sub(end).Abs() > time.Second || p.said(st.Trouble) != p.saidOf(e) {
 			t.Errorf("status %+v", st)
 		}
 		p.token()
 		time.Sleep(2 * day)
-		if n := len(p.told(grant.GrantEnds)); n != 3 {
+		if n := len(p.told(finding.GrantEnds)); n != 3 {
 			t.Errorf("told %d times in two days and a bit, want 3", n)
 		}
 	})
@@ -59,23 +59,23 @@ func TestAGrantThatReachedItsEndIsLostBecauseOfThat(t *testing.T) {
 		p := r.boot()
 		p.token()
 		time.Sleep(10*time.Hour - time.Minute)
-		if n := len(p.told(grant.GrantEnds)); n != 1 {
+		if n := len(p.told(finding.GrantEnds)); n != 1 {
 			t.Errorf("told %d times", n)
 		}
 		p.token()
 		time.Sleep(2 * time.Hour)
-		st := r.wantState(p, StateGrantLost, grant.CauseGrantEnds)
+		st := r.wantState(p, StateGrantLost, finding.CauseGrantEnds)
 		if want := "the grant ended by itself at " + end.Add(-time.Second).UTC().Format("2006-01-02T15:04"); !strings.Contains(p.said(st.Trouble).Detail, want) || !strings.Contains(p.said(st.Trouble).Detail, "invalid_grant") {
 			t.Errorf("detail %q, want %q", p.said(st.Trouble).Detail, want)
 		}
-		if u := p.unavailableAtOnce(); u.Trouble.Cause != grant.CauseGrantEnds || !strings.Contains(p.said(u.Trouble).Remedy, "tokens login erp") {
+		if u := p.unavailableAtOnce(); u.Trouble.Cause != finding.CauseGrantEnds || !strings.Contains(p.said(u.Trouble).Remedy, "tokens login erp") {
 			t.Errorf("unavailable: %+v", u.Trouble)
 		}
-		if n := len(p.told(grant.GrantEnds)); n != 1 {
+		if n := len(p.told(finding.GrantEnds)); n != 1 {
 			t.Errorf("told %d times of an end that has passed", n)
 		}
 		p.halt()
-		r.wantState(r.boot(), StateGrantLost, grant.CauseGrantEnds)
+		r.wantState(r.boot(), StateGrantLost, finding.CauseGrantEnds)
 	})
 }
 
@@ -89,7 +89,7 @@ func TestAnEndThatMovesIsNotToldOf(t *testing.T) {
 		if st := r.wantState(p, StateOK, ""); time.Until(st.GrantExpiresAt) <= 0 {
 			t.Errorf("the grant ended at %v, and goes on", st.GrantExpiresAt)
 		}
-		if told := p.told(grant.GrantEnds); len(told) != 0 {
+		if told := p.told(finding.GrantEnds); len(told) != 0 {
 			t.Errorf("told %+v", told)
 		}
 	})
@@ -103,18 +103,18 @@ func TestAnEndThatNoRefreshMovesBecauseTheyFailIsToldOf(t *testing.T) {
 		p.token()
 		r.server.always(notSent())
 		time.Sleep(26 * time.Minute)
-		if told := p.told(grant.GrantEnds); len(told) != 0 {
+		if told := p.told(finding.GrantEnds); len(told) != 0 {
 			t.Errorf("told too early: %+v", told)
 		}
 		time.Sleep(2 * time.Minute)
-		p.toldOnce(grant.GrantEnds)
-		if st := p.keeper.Status(); st.State != StateBackoff || st.Trouble.Cause == grant.CauseGrantEnds {
+		p.toldOnce(finding.GrantEnds)
+		if st := p.keeper.Status(); st.State != StateBackoff || st.Trouble.Cause == finding.CauseGrantEnds {
 			t.Errorf("what fails is not told first: %+v", st)
 		}
 		r.server.always(fault{tamper: func(a *answer) { a.RefreshTokenExpiresIn = 30 * time.Minute }})
 		time.Sleep(time.Minute)
 		r.wantState(p, StateOK, "")
-		p.toldOnce(grant.GrantEnds)
+		p.toldOnce(finding.GrantEnds)
 	})
 }
 
@@ -147,10 +147,10 @@ func TestTheSettingSaysWhenAGrantEndsWhoseAnswersDoNot(t *testing.T) {
 				began := time.Now()
 				time.Sleep(9*day + time.Hour)
 				st := p.keeper.Status()
-				if ends := st.GrantExpiresAt.Sub(began).Round(time.Minute); omits != (ends == 10*day) || omits != (st.Trouble.Cause == grant.CauseGrantEnds) {
+				if ends := st.GrantExpiresAt.Sub(began).Round(time.Minute); omits != (ends == 10*day) || omits != (st.Trouble.Cause == finding.CauseGrantEnds) {
 					t.Errorf("the grant ends %v after it began, %+v", ends, st.Trouble)
 				}
-				if n := len(p.told(grant.GrantEnds)); omits != (n == 1) {
+				if n := len(p.told(finding.GrantEnds)); omits != (n == 1) {
 					t.Errorf("told %d times", n)
 				}
 			})
@@ -164,19 +164,19 @@ func TestTheEndIsKnownAfterARestartAndAReload(t *testing.T) {
 		p := r.boot()
 		p.token()
 		time.Sleep(27*day + time.Hour)
-		p.toldOnce(grant.GrantEnds)
+		p.toldOnce(finding.GrantEnds)
 		p.start()
 		time.Sleep(time.Minute)
-		p.toldOnce(grant.GrantEnds) // a reload is no reason
+		p.toldOnce(finding.GrantEnds) // a reload is no reason
 		before := p.keeper.Status().GrantExpiresAt
 		p.halt()
 		requests := r.server.count()
 		p = r.boot()
-		st := r.wantState(p, StateOK, grant.CauseGrantEnds)
+		st := r.wantState(p, StateOK, finding.CauseGrantEnds)
 		if !st.GrantExpiresAt.Equal(before) {
 			t.Errorf("the grant ends at %v, and before the restart at %v", st.GrantExpiresAt, before)
 		}
-		p.toldOnce(grant.GrantEnds)
+		p.toldOnce(finding.GrantEnds)
 		r.wantRequests(requests)
 	})
 }
@@ -192,7 +192,7 @@ func TestAnEndIsNotToldOfBeforeARefreshHadItsChanceToMoveIt(t *testing.T) {
 		p = r.boot()
 		time.Sleep(time.Minute)
 		r.wantState(p, StateOK, "")
-		if told := p.told(grant.GrantEnds); len(told) != 0 {
+		if told := p.told(finding.GrantEnds); len(told) != 0 {
 			t.Errorf("told %+v", told)
 		}
 	})
@@ -204,15 +204,15 @@ func TestANewLogInEndsTheWarning(t *testing.T) {
 		p := r.boot()
 		p.token()
 		time.Sleep(27*day + time.Hour)
-		r.wantState(p, StateOK, grant.CauseGrantEnds)
+		r.wantState(p, StateOK, finding.CauseGrantEnds)
 		r.endsIn(30 * day)
 		if res, err := p.keeper.Import(t.Context(), r.server.login(), false); err != nil || !res.Obtained || res.Trouble.Cause != "" {
 			t.Fatalf("%v %+v", err, res)
 		}
 		r.wantState(p, StateOK, "")
-		p.toldOnce(grant.GrantEnds)
+		p.toldOnce(finding.GrantEnds)
 		time.Sleep(27*day + time.Hour)
-		if n := len(p.told(grant.GrantEnds)); n != 2 {
+		if n := len(p.told(finding.GrantEnds)); n != 2 {
 			t.Errorf("told %d times of two grants", n)
 		}
 	})
@@ -229,7 +229,7 @@ func TestAMissingTokenIsNotPutDownToAnEndThatIsToCome(t *testing.T) {
 		p.halt()
 		time.Sleep(2 * time.Hour)
 		p = r.boot()
-		if u := p.unavailable(); u.Trouble.Cause == grant.CauseGrantEnds {
+		if u := p.unavailable(); u.Trouble.Cause == finding.CauseGrantEnds {
 			t.Errorf("unavailable: %+v", u.Trouble)
 		}
 	})

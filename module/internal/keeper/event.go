@@ -3,12 +3,13 @@ package keeper
 import (
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 )
 
 // Event tells what happened to a client. It holds no secret.
 type Event struct {
-	Kind       grant.Kind
+	Kind       finding.Kind
 	Client     string
 	At         time.Time
 	Generation uint64
@@ -31,14 +32,14 @@ type Event struct {
 	Forced bool
 
 	// Trouble is what it is about, if it is no good news.
-	Trouble grant.Trouble
+	Trouble finding.Trouble
 
 	// RetryIn is when the next attempt is due, 0 if none is planned.
 	RetryIn time.Duration
 }
 
 // eventOf puts into an event what the machine tells. Called with k.mu held.
-func (k *Keeper) eventOf(t grant.Tell) Event {
+func (k *Keeper) eventOf(t step.Tell) Event {
 	now := k.now()
 	rec := k.state.Record()
 	e := Event{Kind: t.Kind, Client: k.name, At: now.Time(), Generation: rec.Generation, Trouble: t.Trouble}
@@ -58,11 +59,11 @@ func (k *Keeper) eventOf(t grant.Tell) Event {
 
 // forced reports whether what is told of a token request came about because an upstream
 // had rejected the token. Called with k.mu held.
-func (k *Keeper) forced(kind grant.Kind, generation uint64) bool {
+func (k *Keeper) forced(kind finding.Kind, generation uint64) bool {
 	switch kind {
-	case grant.TokenObtained:
+	case finding.TokenObtained:
 		return generation > 0 && k.state.Forced(generation-1)
-	case grant.TokenRefreshFailed, grant.GrantLost:
+	case finding.TokenRefreshFailed, finding.GrantLost:
 		return k.state.Demanded(generation)
 	}
 	return false

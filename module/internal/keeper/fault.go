@@ -3,44 +3,45 @@ package keeper
 import (
 	"errors"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/store"
 )
 
 // faultOf sorts an error of the store.
-func faultOf(err error) (grant.Fault, *grant.Facts) {
+func faultOf(err error) (step.Fault, *finding.Facts) {
 	if err == nil {
-		return grant.None, nil
+		return step.None, nil
 	}
 	switch { // these are no trouble, and nobody prints them
 	case errors.Is(err, recordstore.ErrNotFound):
-		return grant.Missing, nil
+		return step.Missing, nil
 	case errors.Is(err, recordstore.ErrConflict):
-		return grant.Conflict, nil
+		return step.Conflict, nil
 	case errors.Is(err, recordstore.ErrBusy):
-		return grant.Busy, nil
+		return step.Busy, nil
 	case errors.Is(err, recordstore.ErrRolledBack):
-		return grant.RolledBack, nil
+		return step.RolledBack, nil
 	}
-	facts := &grant.Facts{Detail: err.Error()}
+	facts := &finding.Facts{Detail: err.Error()}
 	switch {
 	case errors.Is(err, recordstore.ErrNewer):
 		facts.Kind = "newer"
-		return grant.Foreign, facts
+		return step.Foreign, facts
 	case errors.Is(err, recordstore.ErrExposed):
 		facts.Kind = "exposed"
-		return grant.Foreign, facts
+		return step.Foreign, facts
 	case errors.Is(err, recordstore.ErrForeign):
-		return grant.Foreign, facts
+		return step.Foreign, facts
 	case errors.Is(err, recordstore.ErrUnreadable):
-		return grant.Damaged, facts
+		return step.Damaged, facts
 	case errors.Is(err, store.ErrRefused):
-		facts.Kind = grant.KindRefused
+		facts.Kind = finding.KindRefused
 	case errors.Is(err, store.ErrUnsafe):
-		facts.Kind = grant.KindUnsafe
+		facts.Kind = finding.KindUnsafe
 	case errors.Is(err, store.ErrFull):
-		facts.Kind = grant.KindFull
+		facts.Kind = finding.KindFull
 	}
-	return grant.Away, facts
+	return step.Away, facts
 }

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // unauthorized says that an upstream answered 401.
@@ -166,7 +166,7 @@ func TestALostGrantIsNotForced(t *testing.T) {
 		token := p.token()
 		r.server.revoke(r.seed)
 		time.Sleep(45 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		if v := p.unauthorized(token); v != Final {
 			t.Errorf("verdict %v, want Final", v)
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -29,8 +29,8 @@ func TestAForeignSeedBesideALivingGrantIsShownUntilItIsPutRight(t *testing.T) {
 		r.supply("another's")
 		p.keeper.Recheck()
 		p.tick(time.Minute)
-		told := p.saidOf(p.toldOnce(grant.SeedRefused))
-		st := r.wantState(p, StateOK, grant.CauseSeedTaken)
+		told := p.saidOf(p.toldOnce(finding.SeedRefused))
+		st := r.wantState(p, StateOK, finding.CauseSeedTaken)
 		if said := p.said(st.Trouble); said != told || !strings.Contains(said.Detail, "/elsewhere/crm.json") || strings.Contains(said.Remedy, "tokens rename") {
 			t.Errorf("shown: %+v, told: %+v", said, told)
 		}
@@ -39,12 +39,12 @@ func TestAForeignSeedBesideALivingGrantIsShownUntilItIsPutRight(t *testing.T) {
 		}
 		r.server.always(notSent())
 		p.tick(2 * time.Hour)
-		if u := p.unavailable(); u.Trouble.Cause == grant.CauseSeedTaken {
+		if u := p.unavailable(); u.Trouble.Cause == finding.CauseSeedTaken {
 			t.Errorf("it is not why there is no token: %+v", u.Trouble)
 		}
 		r.server.heal()
 		p.tick(time.Minute)
-		r.wantState(p, StateOK, grant.CauseSeedTaken)
+		r.wantState(p, StateOK, finding.CauseSeedTaken)
 		r.supply(own)
 		p.keeper.Recheck()
 		r.wantState(p, StateOK, "")
@@ -58,7 +58,7 @@ func TestAForeignSeedThatAnImportDisplacedIsNotShown(t *testing.T) {
 		r.supply("another's")
 		p.keeper.Recheck()
 		p.tick(time.Minute)
-		r.wantState(p, StateOK, grant.CauseSeedTaken)
+		r.wantState(p, StateOK, finding.CauseSeedTaken)
 		if res := p.imports(r.server.login()); !res.Obtained || res.Trouble.Cause != "" {
 			t.Errorf("%+v", res)
 		}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // Handed says that somebody was given the current token, and sends requests with it of which
@@ -91,7 +91,7 @@ func (k *Keeper) Refused(ctx context.Context, t *Token, wait time.Duration) (ret
 		return 0, err
 	}
 	k.mu.Lock()
-	busy, well := k.state.Busy(), k.state.Trouble().Condition == grant.Well
+	busy, well := k.state.Busy(), k.state.Trouble().Condition == finding.Well
 	planned, _ := k.state.Planned(k.now())
 	k.mu.Unlock()
 	if busy || !well && retry == 0 {

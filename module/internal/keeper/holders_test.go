@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -31,7 +31,7 @@ func TestOneOfTwoProcessesRefreshesAndTheOtherFollows(t *testing.T) {
 		if r.server.busiest > 1 {
 			t.Errorf("%d requests at once", r.server.busiest)
 		}
-		if failures := append(first.told(grant.TokenRefreshFailed), second.told(grant.TokenRefreshFailed)...); len(failures) > 0 {
+		if failures := append(first.told(finding.TokenRefreshFailed), second.told(finding.TokenRefreshFailed)...); len(failures) > 0 {
 			t.Errorf("failures although nothing was wrong: %+v", failures)
 		}
 	})
@@ -87,7 +87,7 @@ func TestAFollowerWaitsForARequestThatIsSlow(t *testing.T) {
 		first.token()
 		second.token()
 		r.wantRequests(1)
-		if failures := second.told(grant.TokenRefreshFailed); len(failures) > 0 {
+		if failures := second.told(finding.TokenRefreshFailed); len(failures) > 0 {
 			t.Errorf("waiting is no failure: %+v", failures)
 		}
 	})
@@ -102,7 +102,7 @@ func TestALeaseThatIsHeldForeverIsNamed(t *testing.T) {
 		}
 		p := r.boot()
 		time.Sleep(37 * time.Second)
-		if e := p.toldOnce(grant.TokenRefreshFailed); e.Trouble.Cause != grant.CauseLeaseHeld || p.saidOf(e).Remedy == "" {
+		if e := p.toldOnce(finding.TokenRefreshFailed); e.Trouble.Cause != finding.CauseLeaseHeld || p.saidOf(e).Remedy == "" {
 			t.Errorf("event %+v", e)
 		}
 		r.wantRequests(0)
@@ -166,8 +166,8 @@ func TestALossIsSharedAndSoIsItsEnd(t *testing.T) {
 		first, second := r.boot(), r.boot()
 		r.lose(first)
 		second.tick(time.Minute)
-		r.wantState(first, StateGrantLost, grant.CauseRefused)
-		r.wantState(second, StateGrantLost, grant.CauseRefused)
+		r.wantState(first, StateGrantLost, finding.CauseRefused)
+		r.wantState(second, StateGrantLost, finding.CauseRefused)
 		r.wantRequests(2)
 		r.supply(r.server.login())
 		first.tick(30 * time.Second)
@@ -240,7 +240,7 @@ func TestTwoProcessesThatAskForDifferentScopesEachKeepTheirToken(t *testing.T) {
 		if n := r.server.count(); n > 8 {
 			t.Errorf("%d requests in two hours", n)
 		}
-		if told := append(first.told(grant.Troubled), second.told(grant.Troubled)...); len(told) > 0 {
+		if told := append(first.told(finding.Troubled), second.told(finding.Troubled)...); len(told) > 0 {
 			t.Errorf("told %+v", told)
 		}
 	})
@@ -261,7 +261,7 @@ func TestTwoProcessesWhoseScopesEndEachOthersTokensAreNoStorm(t *testing.T) {
 		if n := r.server.count(); n < 4 || n > 50 {
 			t.Errorf("%d requests", n)
 		}
-		if told := append(first.told(grant.Troubled), second.told(grant.Troubled)...); len(told) == 0 || told[0].Trouble.Cause != grant.CauseContested || first.saidOf(told[0]).Remedy == "" {
+		if told := append(first.told(finding.Troubled), second.told(finding.Troubled)...); len(told) == 0 || told[0].Trouble.Cause != finding.CauseContested || first.saidOf(told[0]).Remedy == "" {
 			t.Errorf("told %+v", told)
 		}
 
@@ -312,7 +312,7 @@ func TestWhoeverWaitsForAnotherProcessIsToldSo(t *testing.T) {
 		release := r.holdLease() // by a process that hangs
 		p := r.boot()
 		u := p.unavailable()
-		if u.Trouble.Cause != grant.CauseLeaseHeld || u.State != StateRefreshing {
+		if u.Trouble.Cause != finding.CauseLeaseHeld || u.State != StateRefreshing {
 			t.Errorf("got %+v", u)
 		}
 		release()

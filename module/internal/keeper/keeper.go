@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
@@ -28,7 +29,7 @@ import (
 
 // Settings are what a keeper obeys: one client of one started configuration.
 type Settings struct {
-	grant.Settings
+	step.Settings
 
 	// Quiesce bounds the wait for requests already sent. Only with Drain.
 	Quiesce time.Duration
@@ -89,7 +90,7 @@ func (e *NotYet) Error() string { return e.Detail }
 // Inputs are the resolved values of one token request. Of those of package grant,
 // Revocable follows from Revoke.
 type Inputs struct {
-	grant.Inputs
+	step.Inputs
 
 	// Revoke ends the grant of a refresh token at the server (RFC 7009). Nil if
 	// the client has no revocation endpoint.
@@ -163,28 +164,6 @@ var Process = rand.Text()[:10]
 // made counts the keepers of this process.
 var made atomic.Uint32
 
-// momentOf is that of an event. Only those whose number is always the same are drawn
-// for, so that a simulation repeats itself.
-func (k *Keeper) momentOf(e grant.Event) grant.Now {
-	switch e.(type) {
-	case grant.Started, grant.Answered, grant.Saved, grant.Leased:
-		k.drawn = k.draw()
-	}
-	now := k.now()
-	now.Draw = k.drawn
-	return now
-}
-
-// now tells the time twice.
-func (k *Keeper) now() grant.Now {
-	mono := time.Now()
-	wall := mono
-	if k.wall != nil {
-		wall = k.wall()
-	}
-	return grant.Now{Mono: int64(mono.Sub(k.began)) + 1, Wall: wall.UnixNano()}
-}
-
 // Start makes the keeper obey s until stop is called, and what it obeyed before
 // after that: Caddy starts a new configuration before it stops the old one, and
 // may give the new one up again.
@@ -212,7 +191,7 @@ func (k *Keeper) obey(s *Settings) {
 	if !other {
 		k.turn.allow(s.MaxRequests)
 	}
-	k.next(grant.Started{Settings: &s.Settings, OtherLine: other})
+	k.next(step.Started{Settings: &s.Settings, OtherLine: other})
 }
 
 func (k *Keeper) stop(own *Settings) {
@@ -232,7 +211,7 @@ func (k *Keeper) stop(own *Settings) {
 	}
 	unwatch := k.unwatch
 	k.unwatch = nil
-	k.next(grant.Stopped{})
+	k.next(step.Stopped{})
 	if k.look.leave() {
 		go k.run() // it never began, and does not look now
 	}
@@ -268,7 +247,7 @@ func (k *Keeper) awaitEnd() {
 		case <-changed:
 		case <-over:
 			abandoned = true
-			k.step(grant.Abandoned{})
+			k.step(step.Abandoned{})
 		}
 	}
 }
@@ -276,7 +255,7 @@ func (k *Keeper) awaitEnd() {
 // Recheck looks at the record, the seed and the clocks again. It is called when
 // the record was changed by another holder, and every few seconds for all
 // keepers, because timers stand still while a machine is suspended.
-func (k *Keeper) Recheck() { k.step(grant.Poked{}) }
+func (k *Keeper) Recheck() { k.step(step.Poked{}) }
 
 // Tick is Recheck for keepers that have a reason: a refresh that is overdue by
 // either clock, or a grant that somebody may have renewed. It is cheap for all
@@ -286,12 +265,12 @@ func (k *Keeper) Tick() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if len(k.settings) > 0 && k.state.Overdue(now) {
-		k.next(grant.Poked{})
+		k.next(step.Poked{})
 	}
 }
 
 // step hands an event to the machine.
-func (k *Keeper) step(e grant.Event) {
+func (k *Keeper) step(e step.Event) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.next(e)
@@ -300,16 +279,16 @@ func (k *Keeper) step(e grant.Event) {
 // next hands an event to the machine and takes over what comes of it: what is
 // published, held and planned follows from the state, and the effects are
 // performed by one goroutine, in their order. Called with k.mu held.
-func (k *Keeper) next(e grant.Event) {
+func (k *Keeper) next(e step.Event) {
 	effects := k.decide(e)
 	for _, effect := range effects {
 		switch effect := effect.(type) {
-		case grant.CallOff:
+		case step.CallOff:
 			k.request.callOff(errStopping)
 			continue
-		case grant.Connect:
+		case step.Connect:
 			k.request = newRequest(effect, k.told)
-		case grant.Tell:
+		case step.Tell:
 			k.queue = append(k.queue, k.eventOf(effect))
 			continue
 		}
@@ -331,15 +310,15 @@ func (k *Keeper) next(e grant.Event) {
 
 // decide is Next. A bug in it leaves the state as it was, and ends what is under
 // way.
-func (k *Keeper) decide(e grant.Event) (effects []grant.Effect) {
+func (k *Keeper) decide(e step.Event) (effects []step.Effect) {
 	defer func() {
 		if r := recover(); r != nil {
 			effects = nil
-			met := grant.Panicked{Facts: panicked(r)}
+			met := step.Panicked{Facts: panicked(r)}
 			switch e := e.(type) {
-			case grant.Panicked:
+			case step.Panicked:
 				return
-			case grant.Answered:
+			case step.Answered:
 				met.Answer = &e.Answer
 			}
 			effects = k.decide(met)
@@ -355,7 +334,7 @@ func (k *Keeper) decide(e grant.Event) (effects []grant.Effect) {
 // a goroutine, since there may be very many. Called with k.mu held.
 func (k *Keeper) begin() {
 	k.running = true
-	if look, ok := k.queue[0].(grant.Look); !ok || !look.Config || len(k.settings) == 0 {
+	if look, ok := k.queue[0].(step.Look); !ok || !look.Config || len(k.settings) == 0 {
 		go k.run()
 		return
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"lamplighter/module/internal/dpop"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 )
@@ -42,7 +42,7 @@ func (k *Keeper) ImportBound(ctx context.Context, refreshToken string, key *dpop
 	if key != nil {
 		r.keyed(key)
 	}
-	return k.order(ctx, grant.Order{Import: refreshToken, Force: force, Key: r.key})
+	return k.order(ctx, step.Order{Import: refreshToken, Force: force, Key: r.key})
 }
 
 // idOf is how a record names a key, 0 for none.

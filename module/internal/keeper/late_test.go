@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestNothingIsSentThatLeavesTooLittleTimeForItsAnswer(t *testing.T) {
@@ -19,7 +19,7 @@ func TestNothingIsSentThatLeavesTooLittleTimeForItsAnswer(t *testing.T) {
 				r.server.edit(func(s *server) { s.strict = true; slow(s) })
 				time.Sleep(41 * time.Minute)
 				r.wantRequests(1)
-				if got := p.told(grant.TokenRefreshFailed); len(got) == 0 {
+				if got := p.told(finding.TokenRefreshFailed); len(got) == 0 {
 					t.Error("nothing is said of it")
 				}
 				r.server.edit(func(s *server) { s.dialing, s.latency = 10*time.Millisecond, 50*time.Millisecond })
@@ -56,7 +56,7 @@ func TestAHoldThatEndedIsNotWaitedFor(t *testing.T) {
 		}
 		defer p.keeper.Answered(pass)
 		p.tick(41 * time.Minute)
-		obtained := p.told(grant.TokenObtained)
+		obtained := p.told(finding.TokenObtained)
 		if last := obtained[len(obtained)-1]; len(obtained) != 2 || last.Duration > maxHold+time.Second {
 			t.Errorf("the refresh took %v, and held requests for %v of it", last.Duration, maxHold)
 		}

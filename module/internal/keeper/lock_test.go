@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // holdLease lets another process have the lease for as long as it likes.
@@ -22,7 +22,7 @@ func TestACacheThatSomebodyLockedHoldsUpNoToken(t *testing.T) {
 		p := r.boot(cacheOnly)
 		p.token()
 		time.Sleep(storeWait)
-		p.toldOnce(grant.StoreFailed)
+		p.toldOnce(finding.StoreFailed)
 	})
 }
 
@@ -37,7 +37,7 @@ func TestAnAnswerIsServedThoughSomebodyTookTheLockMeanwhile(t *testing.T) {
 		}
 		p := r.boot()
 		p.token()
-		p.toldOnce(grant.StoreFailed)
+		p.toldOnce(finding.StoreFailed)
 		began := time.Now()
 		p.halt()
 		if took := time.Since(began); took > time.Minute {

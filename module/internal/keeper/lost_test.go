@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -25,13 +25,13 @@ func TestARefusedGrantIsLostForGood(t *testing.T) {
 		presented := r.disk.stored().RefreshToken
 		r.lose(p)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		rec := r.disk.stored()
-		if l := rec.Lost; l == nil || l.Cause != grant.CauseRefused || l.At.IsZero() || l.Detail == "" ||
+		if l := rec.Lost; l == nil || l.Cause != finding.CauseRefused || l.At.IsZero() || l.Detail == "" ||
 			l.RefreshToken != record.FingerprintOf(presented) || rec.Attempt != nil {
 			t.Errorf("record %+v", rec)
 		}
-		p.toldOnce(grant.GrantLost)
+		p.toldOnce(finding.GrantLost)
 		p.tick(time.Hour)
 		r.wantRequests(2)
 
@@ -39,11 +39,11 @@ func TestARefusedGrantIsLostForGood(t *testing.T) {
 		p = r.boot()
 		p.tick(time.Hour)
 		r.wantRequests(2)
-		st := r.wantState(p, StateGrantLost, grant.CauseRefused)
+		st := r.wantState(p, StateGrantLost, finding.CauseRefused)
 		if st.Trouble.At != rec.Lost.At.UnixNano() || p.said(st.Trouble).Remedy == "" || st.Planned {
 			t.Errorf("status %+v", st)
 		}
-		p.toldOnce(grant.GrantLost)
+		p.toldOnce(finding.GrantLost)
 	})
 }
 
@@ -59,7 +59,7 @@ func TestTheRemedyOfALossIsOneThatWorks(t *testing.T) {
 		bubble(t, func(t *testing.T, r *rig) {
 			p := r.boot(tt.edits...)
 			r.lose(p)
-			st := r.wantState(p, StateGrantLost, grant.CauseRefused)
+			st := r.wantState(p, StateGrantLost, finding.CauseRefused)
 			if remedy := p.said(st.Trouble).Remedy; !strings.Contains(remedy, tt.says) || strings.Contains(remedy, tt.not) {
 				t.Errorf("the remedy is %q", remedy)
 			}
@@ -71,7 +71,7 @@ func TestALostGrantIsAnsweredAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		r.lose(p)
-		if u := p.unavailableAtOnce(); u.Trouble.Cause != grant.CauseRefused || u.RetryAfter < time.Second {
+		if u := p.unavailableAtOnce(); u.Trouble.Cause != finding.CauseRefused || u.RetryAfter < time.Second {
 			t.Errorf("got %+v", u)
 		}
 	})
@@ -107,12 +107,12 @@ func TestAValidTokenOutlivesItsGrant(t *testing.T) {
 		p.token()
 		r.server.revoke(r.server.current(r.seed))
 		time.Sleep(50 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		p.token()
 		p.kill()
 		p = r.boot()
 		p.token()
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		time.Sleep(11 * time.Minute)
 		p.unavailableAtOnce()
 	})
@@ -148,8 +148,8 @@ func TestALossThatCannotBeWrittenIsNotForgotten(t *testing.T) {
 		r.lose(p)
 		p.tick(2 * time.Hour)
 		r.wantRequests(2)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
-		p.toldOnce(grant.StoreFailed)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
+		p.toldOnce(finding.StoreFailed)
 		r.disk.acceptSaves()
 		p.tick(time.Minute)
 		synctest.Wait()

@@ -10,9 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/tokenendpoint"
-	"lamplighter/module/internal/words"
 )
 
 // machine is a process with a keeper.
@@ -70,7 +72,7 @@ func (r *rig) boot(edits ...func(*Settings)) *machine {
 // start starts a further configuration.
 func (p *machine) start(edits ...func(*Settings)) (stop func()) {
 	s := Settings{
-		Settings: grant.Settings{
+		Settings: step.Settings{
 			Rotating: true, RequireRotation: true,
 			RefreshWindowRatio: 1.0 / 3, MinRefreshInterval: time.Second, Timeout: 30 * time.Second,
 		},
@@ -101,7 +103,7 @@ func (p *machine) resolve() (Inputs, error) {
 		return Inputs{}, p.rig.resolveErr
 	}
 	return Inputs{
-		Inputs: grant.Inputs{Seed: p.rig.seed, Binding: p.rig.binding, Outdated: p.rig.outdated},
+		Inputs: step.Inputs{Seed: p.rig.seed, Binding: p.rig.binding, Outdated: p.rig.outdated},
 		Ask: func(ctx context.Context, q Request) tokenendpoint.Answer {
 			return p.rig.server.ask(ctx, p, q.RefreshToken, q.BeforeSend)
 		},
@@ -221,7 +223,7 @@ func (p *machine) unavailableAtOnce() *Unavailable {
 	return u
 }
 
-func (p *machine) told(kind grant.Kind) []Event {
+func (p *machine) told(kind finding.Kind) []Event {
 	synctest.Wait()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -235,11 +237,11 @@ func (p *machine) told(kind grant.Kind) []Event {
 }
 
 // toldOnce returns the one event of a kind.
-func (p *machine) toldOnce(kind grant.Kind) Event {
+func (p *machine) toldOnce(kind finding.Kind) Event {
 	p.rig.Helper()
 	found := p.told(kind)
 	if len(found) != 1 {
-		p.rig.Fatalf("%d events %s, want one: %+v", len(found), words.Event(kind), found)
+		p.rig.Fatalf("%d events %s, want one: %+v", len(found), explain.Event(kind), found)
 	}
 	return found[0]
 }
@@ -256,16 +258,16 @@ func (p *machine) tick(d time.Duration) {
 // said are the words for something.
 type said struct{ Detail, Remedy string }
 
-func (p *machine) about() words.About {
-	return words.About{Client: "erp", Place: p.store.Describe("erp"), Process: p.name(), Rotating: p.keeper.obeyed().Rotating}
+func (p *machine) about() explain.About {
+	return explain.About{Client: "erp", Place: p.store.Describe("erp"), Process: p.name(), Rotating: p.keeper.obeyed().Rotating}
 }
 
-func (p *machine) said(t grant.Trouble) (s said) {
-	s.Detail, s.Remedy = words.Of(t, p.about())
+func (p *machine) said(t finding.Trouble) (s said) {
+	s.Detail, s.Remedy = explain.Of(t, p.about())
 	return s
 }
 
 func (p *machine) saidOf(e Event) (s said) {
-	s.Detail, s.Remedy = words.OfEvent(e.Kind, e.Trouble, p.about())
+	s.Detail, s.Remedy = explain.OfEvent(e.Kind, e.Trouble, p.about())
 	return s
 }

@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -44,7 +44,7 @@ func TestAKillWhileARecordIsMissingSpendsNothing(t *testing.T) {
 					r.killAt("")
 					p = r.boot(edit)
 					p.tick(10 * time.Minute)
-					r.wantState(p, StateMisconfigured, grant.CauseMissing)
+					r.wantState(p, StateMisconfigured, finding.CauseMissing)
 					r.wantRequests(1)
 
 					r.disk.replace(func(rec *stored) { *rec = kept })
@@ -82,7 +82,7 @@ func TestARecordThatIsOlderThanItsFirstAnswerSpendsNothing(t *testing.T) {
 			}
 			p = r.boot(remembering(r.seed))
 			p.tick(time.Minute)
-			r.wantState(p, StateMisconfigured, grant.CauseMissing)
+			r.wantState(p, StateMisconfigured, finding.CauseMissing)
 			r.wantRequests(requests)
 		})
 	}

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // TestAClientThatNeedsAnothersTokenSpendsNothingUntilItIsThere waits long enough
@@ -15,7 +15,7 @@ func TestAClientThatNeedsAnothersTokenSpendsNothingUntilItIsThere(t *testing.T) 
 		p := r.boot()
 		time.Sleep(10 * time.Minute)
 		r.wantRequests(0)
-		r.wantState(p, StateBackoff, grant.CauseNotYet)
+		r.wantState(p, StateBackoff, finding.CauseNotYet)
 
 		// Told that it is there, it asks at once, whatever pause there is.
 		r.change(func() { r.resolveErr = nil })
@@ -33,7 +33,7 @@ func TestATokenIsUsedOnWhileWhatItsRefreshNeedsIsNotThere(t *testing.T) {
 		p.token()
 		r.change(func() { r.resolveErr = &NotYet{Detail: "client platform has no token yet"} })
 		time.Sleep(50 * time.Minute) // the refresh is overdue
-		r.wantState(p, StateBackoff, grant.CauseNotYet)
+		r.wantState(p, StateBackoff, finding.CauseNotYet)
 		p.token()
 		r.wantRequests(1)
 

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -32,8 +32,8 @@ func TestTheFirstTokenComesFromTheSeed(t *testing.T) {
 		if fp := record.FingerprintOf(r.seed); !rec.KnowsSeed(fp) || !slices.Contains(rec.Spent, fp) {
 			t.Errorf("the seed is neither known nor spent: %+v", rec)
 		}
-		p.toldOnce(grant.TokenObtained)
-		p.toldOnce(grant.RefreshTokenRotated)
+		p.toldOnce(finding.TokenObtained)
+		p.toldOnce(finding.RefreshTokenRotated)
 		r.wantState(p, StateOK, "")
 	})
 }
@@ -51,7 +51,7 @@ func TestARestartUsesTheRecordAndNotTheSeed(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		r.wantRequests(1)
-		p.toldOnce(grant.TokenRestored)
+		p.toldOnce(finding.TokenRestored)
 
 		time.Sleep(11 * time.Minute) // two thirds of the hour are over
 		r.wantRequests(2)
@@ -210,7 +210,7 @@ func TestAnEmptyRefreshTokenReplacesNothing(t *testing.T) {
 		if rec.RefreshToken != r.seed || rec.Generation != 1 || rec.Attempt != nil {
 			t.Errorf("record %+v, want the seed kept", rec)
 		}
-		e := p.toldOnce(grant.RotationMissing)
+		e := p.toldOnce(finding.RotationMissing)
 		if e.Trouble.Cause == "" || p.saidOf(e).Remedy == "" {
 			t.Errorf("the alarm explains nothing: %+v", e)
 		}
@@ -227,10 +227,10 @@ func TestOptionalRotationRaisesNoAlarm(t *testing.T) {
 		r.server.reuses = true
 		p := r.boot(func(s *Settings) { s.RequireRotation = false })
 		p.token()
-		if found := p.told(grant.RotationMissing); len(found) != 0 {
+		if found := p.told(finding.RotationMissing); len(found) != 0 {
 			t.Errorf("alarm %+v", found)
 		}
-		if found := p.told(grant.RefreshTokenRotated); len(found) != 0 {
+		if found := p.told(finding.RefreshTokenRotated); len(found) != 0 {
 			t.Errorf("told %+v", found)
 		}
 	})

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/recordstore"
 )
 
@@ -17,7 +18,7 @@ type Result struct {
 	Revoked bool
 
 	// Trouble is why there is none.
-	Trouble grant.Trouble
+	Trouble finding.Trouble
 
 	// Status is the client's status afterwards.
 	Status Status
@@ -31,30 +32,30 @@ type Result struct {
 // It returns when the outcome is known. An error is that of ctx; a request that
 // was begun goes on.
 func (k *Keeper) Refresh(ctx context.Context, force bool) (Result, error) {
-	return k.order(ctx, grant.Order{Force: force})
+	return k.order(ctx, step.Order{Force: force})
 }
 
 // Import presents a new refresh token, and makes it the client's if the server
 // accepts it. As with a new seed, a grant that lives stays if it is refused.
 // From the journal on the token is in the record, so that no crash forgets it.
 func (k *Keeper) Import(ctx context.Context, refreshToken string, force bool) (Result, error) {
-	return k.order(ctx, grant.Order{Import: refreshToken, Force: force})
+	return k.order(ctx, step.Order{Import: refreshToken, Force: force})
 }
 
 // ImportAgain is Import of a refresh token that may have been refused, or may be or
 // have been another client's.
 func (k *Keeper) ImportAgain(ctx context.Context, refreshToken string, force bool) (Result, error) {
-	return k.order(ctx, grant.Order{Import: refreshToken, Force: force, Again: true})
+	return k.order(ctx, step.Order{Import: refreshToken, Force: force, Again: true})
 }
 
 // Revoke ends the grant at the server (RFC 7009) and forgets its access token.
 // The client stays in grant_lost, also after a restart, until it is given
 // another refresh token. If the server does not revoke it, nothing changes.
 func (k *Keeper) Revoke(ctx context.Context) (Result, error) {
-	return k.order(ctx, grant.Order{Revoke: true})
+	return k.order(ctx, step.Order{Revoke: true})
 }
 
-func (k *Keeper) order(ctx context.Context, o grant.Order) (Result, error) {
+func (k *Keeper) order(ctx context.Context, o step.Order) (Result, error) {
 	done := make(chan Result, 1)
 	k.mu.Lock()
 	k.serial++
@@ -63,7 +64,7 @@ func (k *Keeper) order(ctx context.Context, o grant.Order) (Result, error) {
 		k.orders = make(map[uint32]chan Result)
 	}
 	k.orders[o.ID] = done
-	k.next(grant.Ordered{Order: o})
+	k.next(step.Ordered{Order: o})
 	k.mu.Unlock()
 	select {
 	case r := <-done:
@@ -71,21 +72,21 @@ func (k *Keeper) order(ctx context.Context, o grant.Order) (Result, error) {
 	case <-ctx.Done():
 		k.mu.Lock()
 		delete(k.orders, o.ID)
-		k.next(grant.OrderGone{ID: o.ID})
+		k.next(step.OrderGone{ID: o.ID})
 		k.mu.Unlock()
 		return Result{Status: k.Status()}, ctx.Err()
 	}
 }
 
 // reply answers an order.
-func (k *Keeper) reply(r grant.Reply) {
+func (k *Keeper) reply(r step.Reply) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	done := k.orders[r.ID]
 	delete(k.orders, r.ID)
 	if done != nil {
 		done <- Result{
-			Obtained: r.Outcome == grant.Obtained, Revoked: r.Outcome == grant.WasRevoked,
+			Obtained: r.Outcome == step.Obtained, Revoked: r.Outcome == step.WasRevoked,
 			Trouble: r.Trouble, Status: k.status(),
 		}
 	}
@@ -94,16 +95,16 @@ func (k *Keeper) reply(r grant.Reply) {
 // Keepable says why a new refresh token could not be kept, as far as that can be
 // told without writing; the zero value if nothing speaks against it. Whoever
 // spends something to obtain one asks before.
-func (k *Keeper) Keepable(ctx context.Context) grant.Trouble {
+func (k *Keeper) Keepable(ctx context.Context) finding.Trouble {
 	err := k.store.Open(ctx)
 	if err == nil {
 		if _, err = k.store.Load(ctx, k.name); err == nil || errors.Is(err, recordstore.ErrNotFound) {
-			return grant.Trouble{}
+			return finding.Trouble{}
 		}
 	}
 	fault, facts := faultOf(err)
-	if fault == grant.Damaged || fault == grant.Foreign {
-		return grant.Trouble{Condition: grant.Misconfiguration, Cause: grant.CauseRecord, Facts: facts}
+	if fault == step.Damaged || fault == step.Foreign {
+		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRecord, Facts: facts}
 	}
-	return grant.StoreTrouble(facts)
+	return finding.StoreTrouble(facts)
 }

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -78,7 +78,7 @@ func TestAnOrderedRefreshHonoursRetryAfterUnlessForced(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		res := p.refresh(false)
-		r.wantRefused(res, grant.CauseRetryAfter)
+		r.wantRefused(res, finding.CauseRetryAfter)
 		if !strings.Contains(p.said(res.Trouble).Detail, "59m0s") {
 			t.Errorf("the detail %q does not say how long", p.said(res.Trouble).Detail)
 		}
@@ -135,18 +135,18 @@ func TestALostGrantIsPresentedOnceMoreWhenOrdered(t *testing.T) {
 		p.token()
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		lost := r.wantState(p, StateGrantLost, grant.CauseRefused)
+		lost := r.wantState(p, StateGrantLost, finding.CauseRefused)
 		r.wantRequests(2)
 
 		r.server.script(refuses())
-		r.wantRefused(p.refresh(false), grant.CauseRefused)
+		r.wantRefused(p.refresh(false), finding.CauseRefused)
 		r.wantRequests(3)
 		p.tick(2 * time.Hour)
 		r.wantRequests(3)
-		if st := r.wantState(p, StateGrantLost, grant.CauseRefused); st.Trouble.At != lost.Trouble.At {
+		if st := r.wantState(p, StateGrantLost, finding.CauseRefused); st.Trouble.At != lost.Trouble.At {
 			t.Errorf("lost at %v, want still %v", st.Trouble.At, lost.Trouble.At)
 		}
-		if got := len(p.told(grant.GrantLost)); got != 2 {
+		if got := len(p.told(finding.GrantLost)); got != 2 {
 			t.Errorf("%d events tell that the grant is lost, want one for each refusal", got)
 		}
 
@@ -170,8 +170,8 @@ func TestARevivedGrantIsSeenByOtherHolders(t *testing.T) {
 		r.server.script(refuses())
 		one.tick(2 * time.Hour)
 		two.keeper.Recheck()
-		r.wantState(one, StateGrantLost, grant.CauseRefused)
-		r.wantState(two, StateGrantLost, grant.CauseRefused)
+		r.wantState(one, StateGrantLost, finding.CauseRefused)
+		r.wantState(two, StateGrantLost, finding.CauseRefused)
 		r.wantObtained(one.refresh(false))
 		two.keeper.Recheck()
 		r.wantState(two, StateOK, "")
@@ -191,16 +191,16 @@ func TestALostGrantIsPresentedOnlyOnceWhateverTheAnswer(t *testing.T) {
 				r.server.script(refuses())
 				p.tick(2 * time.Hour)
 				r.server.script(f)
-				if res := p.refresh(false); res.Obtained || res.Trouble.Condition != grant.Backoff {
+				if res := p.refresh(false); res.Obtained || res.Trouble.Condition != finding.Backoff {
 					t.Fatalf("result %+v", res)
 				}
 				before := r.server.count()
 				p.tick(2 * time.Hour)
 				r.wantRequests(before)
-				r.wantState(p, StateGrantLost, grant.CauseRefused)
+				r.wantState(p, StateGrantLost, finding.CauseRefused)
 				p.kill()
 				p = r.boot()
-				r.wantState(p, StateGrantLost, grant.CauseRefused)
+				r.wantState(p, StateGrantLost, finding.CauseRefused)
 				r.wantRequests(before)
 			})
 		})
@@ -214,7 +214,7 @@ func TestALostGrantIsNotPresentedToAnotherServer(t *testing.T) {
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
 		r.change(func() { r.binding.Grant = 77 })
-		r.wantRefused(p.refresh(true), grant.CauseRebound)
+		r.wantRefused(p.refresh(true), finding.CauseRebound)
 		r.wantRequests(2)
 	})
 }
@@ -225,7 +225,7 @@ func TestAnImportCuresALostGrantWithoutARestart(t *testing.T) {
 		p.token()
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		fresh := r.server.login()
 		r.wantObtained(p.imports(fresh))
 		r.wantRequests(3)
@@ -251,8 +251,8 @@ func TestAnImportFillsAClientThatHasNoGrant(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		fresh := r.supply("")
 		p := r.boot()
-		r.wantState(p, StateAwaitingGrant, grant.CauseNoGrant)
-		r.wantRefused(p.refresh(false), grant.CauseNoGrant)
+		r.wantState(p, StateAwaitingGrant, finding.CauseNoGrant)
+		r.wantRefused(p.refresh(false), finding.CauseNoGrant)
 		r.wantObtained(p.imports(fresh))
 		r.wantRequests(1)
 	})
@@ -263,7 +263,7 @@ func TestARefusedImportLeavesTheLivingGrant(t *testing.T) {
 		p := r.boot()
 		p.token()
 		held := r.disk.stored().RefreshToken
-		r.wantRefused(p.imports("secret-forged"), grant.CauseSeedUsed)
+		r.wantRefused(p.imports("secret-forged"), finding.CauseSeedUsed)
 		r.wantState(p, StateOK, "")
 		if got := r.disk.stored(); got.RefreshToken != held || got.Imported != "" {
 			t.Errorf("the record is %+v", got)
@@ -272,7 +272,7 @@ func TestARefusedImportLeavesTheLivingGrant(t *testing.T) {
 		if got := r.server.requests()[2].token; got != held {
 			t.Errorf("presented %q, want the token held before", got)
 		}
-		p.toldOnce(grant.SeedRefused)
+		p.toldOnce(finding.SeedRefused)
 	})
 }
 
@@ -280,7 +280,7 @@ func TestAnImportOfAUsedTokenIsNotSent(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.token()
-		r.wantRefused(p.imports(r.seed), grant.CauseSeedUsed)
+		r.wantRefused(p.imports(r.seed), finding.CauseSeedUsed)
 		r.wantRequests(1)
 		r.wantState(p, StateOK, "")
 	})
@@ -342,7 +342,7 @@ func TestNothingIsImportedThatCannotBeKept(t *testing.T) {
 		p.token()
 		r.disk.refuseSaves(errors.New("disk full"), func(*record.Record) bool { return true })
 		fresh := r.server.login()
-		r.wantRefused(p.imports(fresh), grant.CauseStore)
+		r.wantRefused(p.imports(fresh), finding.CauseStore)
 		r.wantRequests(1)
 	})
 }
@@ -352,7 +352,7 @@ func TestAClientWithoutRotationTakesNoImport(t *testing.T) {
 		r.supply("")
 		p := r.boot(cacheOnly)
 		p.token()
-		r.wantRefused(p.imports("secret-refresh"), grant.CauseNotRotating)
+		r.wantRefused(p.imports("secret-refresh"), finding.CauseNotRotating)
 		r.wantRequests(1)
 		r.wantObtained(p.refresh(false))
 		r.wantRequests(2)
@@ -371,9 +371,9 @@ func TestAnOrderToAStoppedKeeperIsAnswered(t *testing.T) {
 		synctest.Wait()
 		p.halt()
 		for range 2 {
-			r.wantRefused(<-results, grant.CauseStopped)
+			r.wantRefused(<-results, finding.CauseStopped)
 		}
-		r.wantRefused(p.refresh(false), grant.CauseStopped)
+		r.wantRefused(p.refresh(false), finding.CauseStopped)
 		r.wantRequests(1)
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestAnOutageBeforeTheExpiryIsNotNoticed(t *testing.T) {
@@ -130,11 +130,11 @@ func TestASettingThatCannotBeResolvedSendsNothing(t *testing.T) {
 		p := r.boot()
 		p.tick(10 * time.Minute)
 		r.wantRequests(0)
-		st := r.wantState(p, StateMisconfigured, grant.CauseUnresolved)
+		st := r.wantState(p, StateMisconfigured, finding.CauseUnresolved)
 		if p.said(st.Trouble).Detail != r.resolveErr.Error() || p.said(st.Trouble).Remedy == "" {
 			t.Errorf("trouble %+v", st.Trouble)
 		}
-		p.toldOnce(grant.Troubled)
+		p.toldOnce(finding.Troubled)
 		p.unavailableAtOnce()
 		r.change(func() { r.resolveErr = nil })
 		time.Sleep(6 * time.Minute) // without a restart
@@ -149,7 +149,7 @@ func TestASettingThatIsMissingForAWhileHarmsNoValidToken(t *testing.T) {
 		r.change(func() { r.resolveErr = errors.New("client_secret: file is empty") })
 		p.keeper.Recheck()
 		synctest.Wait()
-		r.wantState(p, StateMisconfigured, grant.CauseUnresolved)
+		r.wantState(p, StateMisconfigured, finding.CauseUnresolved)
 		p.token()
 		r.change(func() { r.resolveErr = nil })
 		time.Sleep(6 * time.Minute)
@@ -183,8 +183,8 @@ func TestAPanicDoesNotEndTheRefreshing(t *testing.T) {
 		p := r.boot()
 		p.token()
 		r.wantRequests(2)
-		e := p.toldOnce(grant.TokenRefreshFailed)
-		if e.Trouble.Cause != grant.CauseInternal || p.saidOf(e).Detail != "a string panic while refreshing" {
+		e := p.toldOnce(finding.TokenRefreshFailed)
+		if e.Trouble.Cause != finding.CauseInternal || p.saidOf(e).Detail != "a string panic while refreshing" {
 			t.Errorf("event %+v", e)
 		}
 		r.wantState(p, StateOK, "")

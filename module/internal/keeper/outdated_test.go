@@ -4,12 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func expiredAssertion(r *rig) {
 	r.change(func() {
-		r.outdated = &grant.Facts{Detail: "the client assertion in /run/token expired at 2026-11-30T12:00:00Z", Remedy: "renew it"}
+		r.outdated = &finding.Facts{Detail: "the client assertion in /run/token expired at 2026-11-30T12:00:00Z", Remedy: "renew it"}
 	})
 }
 
@@ -19,7 +19,7 @@ func TestNothingIsSentWithAnExpiredAssertionAndASecondAfterItsRenewalAllGoesOn(t
 		p := r.boot()
 		time.Sleep(10 * time.Minute)
 		r.wantRequests(0)
-		st := r.wantState(p, StateBackoff, grant.CauseOutdated)
+		st := r.wantState(p, StateBackoff, finding.CauseOutdated)
 		if st.Trouble.Facts.Detail == "" || st.Trouble.Facts.Remedy == "" {
 			t.Errorf("it does not explain itself: %+v", st.Trouble.Facts)
 		}
@@ -40,9 +40,9 @@ func TestAnExpiredAssertionIsToldOfOnceAndTheTokenUsedOn(t *testing.T) {
 		r.wantState(p, StateOK, "")
 		time.Sleep(40 * time.Minute) // the refresh is overdue
 		r.wantRequests(1)
-		r.wantState(p, StateBackoff, grant.CauseOutdated)
+		r.wantState(p, StateBackoff, finding.CauseOutdated)
 		p.token()
-		if e := p.toldOnce(grant.Troubled); e.Trouble.Cause != grant.CauseOutdated {
+		if e := p.toldOnce(finding.Troubled); e.Trouble.Cause != finding.CauseOutdated {
 			t.Errorf("told %+v", e)
 		}
 		r.change(func() { r.outdated = nil })
@@ -73,7 +73,7 @@ func TestARefreshThatIsOrderedIsRefusedAtOnceWhileTheAssertionIsExpired(t *testi
 		expiredAssertion(r)
 		for range 2 {
 			result, err := p.keeper.Refresh(t.Context(), false)
-			if err != nil || result.Obtained || result.Trouble.Cause != grant.CauseOutdated {
+			if err != nil || result.Obtained || result.Trouble.Cause != finding.CauseOutdated {
 				t.Errorf("%+v, %v", result, err)
 			}
 		}

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"lamplighter/module/internal/failpoint"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
@@ -35,7 +37,7 @@ func (k *Keeper) perform(effect any) {
 	if k.idle() {
 		_ = panics.Contain(k.list)
 	}
-	if _, ok := e.(grant.Answered); ok {
+	if _, ok := e.(step.Answered); ok {
 		_ = panics.Contain(k.observe) // after its refresh token is on the way to the disk
 	}
 }
@@ -59,37 +61,37 @@ func (k *Keeper) observe() {
 
 // outcome carries out an effect and returns what comes of it, nil if that is of no
 // interest.
-func (k *Keeper) outcome(effect any) (e grant.Event) {
+func (k *Keeper) outcome(effect any) (e step.Event) {
 	defer func() {
 		if r := recover(); r != nil {
-			e = grant.Panicked{Facts: panicked(r)}
+			e = step.Panicked{Facts: panicked(r)}
 		}
 	}()
 	switch effect := effect.(type) {
-	case grant.Look:
+	case step.Look:
 		defer k.endLook()
 		return k.read(effect)
-	case grant.Connect:
+	case step.Connect:
 		return k.connect()
-	case grant.Lease:
+	case step.Lease:
 		return k.takeLease()
-	case grant.Save:
+	case step.Save:
 		return k.save(effect)
-	case grant.Claim:
+	case step.Claim:
 		return k.claim(effect)
-	case grant.Hold:
+	case step.Hold:
 		return k.hold(effect)
-	case grant.Send:
+	case step.Send:
 		return k.send()
-	case grant.Revoke:
+	case step.Revoke:
 		return k.revoke(effect)
-	case grant.Reply:
+	case step.Reply:
 		k.reply(effect)
-	case grant.Line:
+	case step.Line:
 		k.standInLine(effect.Hurried)
-	case grant.Leave:
+	case step.Leave:
 		k.leaveLine()
-	case grant.Release:
+	case step.Release:
 		k.release()
 	}
 	return nil
@@ -103,25 +105,25 @@ func (k *Keeper) obeyed() *Settings {
 }
 
 // panicked is what may be told of a bug. The value may quote an answer.
-func panicked(value any) *grant.Facts {
-	return &grant.Facts{Detail: fmt.Sprintf("a %T panic while refreshing", value)}
+func panicked(value any) *finding.Facts {
+	return &finding.Facts{Detail: fmt.Sprintf("a %T panic while refreshing", value)}
 }
 
 // read resolves the settings, if that is wanted, and reads the record. A file that a
 // setting names may hang like the store.
-func (k *Keeper) read(look grant.Look) grant.Event {
-	var e grant.Looked
+func (k *Keeper) read(look step.Look) step.Event {
+	var e step.Looked
 	if look.Config {
 		resolve := k.obeyed().Resolve
 		in, err := call(k, &k.unread, func(context.Context) (Inputs, error) { return resolve() })
 		if b, ok := errors.AsType[*bug](err); ok {
-			return grant.Panicked{Facts: b.facts}
+			return step.Panicked{Facts: b.facts}
 		}
 		if err != nil {
-			e.Config, e.Facts = grant.Unresolved, &grant.Facts{Detail: err.Error()}
+			e.Config, e.Facts = step.Unresolved, &finding.Facts{Detail: err.Error()}
 			switch _, notYet := errors.AsType[*NotYet](err); {
 			case notYet:
-				e.Config = grant.NotYet
+				e.Config = step.NotYet
 			case errors.Is(err, errStuck), errors.Is(err, context.DeadlineExceeded):
 				e.Facts.Detail = "a file or directory that the settings name hangs: " + err.Error()
 			}
@@ -137,23 +139,23 @@ func (k *Keeper) read(look grant.Look) grant.Event {
 	}
 	e.Stored = stored
 	e.Store, e.Facts = faultOf(err)
-	if e.Store == grant.None || e.Store == grant.Missing {
+	if e.Store == step.None || e.Store == step.Missing {
 		k.lookAtToken(look, &e)
 	}
 	return e
 }
 
 // lookAtToken finds out about the refresh token that a look asks for, if it does.
-func (k *Keeper) lookAtToken(look grant.Look, e *grant.Looked) {
-	var facts *grant.Facts
-	var fault grant.Fault
+func (k *Keeper) lookAtToken(look step.Look, e *step.Looked) {
+	var facts *finding.Facts
+	var fault step.Fault
 	switch {
 	case look.Taken != 0:
 		facts, fault = k.taken(look.Taken, e.Stored)
 	case look.Missing != 0:
 		facts, fault = k.spent(look.Missing, e.Stored)
 	}
-	if fault == grant.Away {
+	if fault == step.Away {
 		e.Store, e.Facts, e.Stored = fault, facts, nil
 		return
 	}
@@ -172,15 +174,15 @@ func (k *Keeper) followed(stored *record.Record) (*record.Record, error) {
 }
 
 // save writes the record.
-func (k *Keeper) save(s grant.Save) grant.Saved {
+func (k *Keeper) save(s step.Save) step.Saved {
 	if s.Journal {
 		failpoint.At("before-journal")
 	}
 	_, err := call(k, &k.stuck, func(ctx context.Context) (struct{}, error) {
 		switch s.SetAside {
-		case grant.Damaged:
+		case step.Damaged:
 			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, 0)
-		case grant.Foreign:
+		case step.Foreign:
 			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, s.IfRevision)
 		default:
 			return struct{}{}, k.store.Save(ctx, k.name, s.Record, s.IfRevision)
@@ -191,13 +193,13 @@ func (k *Keeper) save(s grant.Save) grant.Saved {
 	} else {
 		failpoint.At("before-publish")
 	}
-	var e grant.Saved
+	var e step.Saved
 	e.Fault, e.Facts = faultOf(err)
 	return e
 }
 
 // takeLease tries once.
-func (k *Keeper) takeLease() (e grant.Leased) {
+func (k *Keeper) takeLease() (e step.Leased) {
 	lease, err := call(k, &k.stuck, func(ctx context.Context) (recordstore.Lease, error) { return k.store.Lease(ctx, k.name) })
 	if err == nil {
 		k.lease = lease
@@ -226,7 +228,7 @@ type tokenRequest struct {
 	certificate *tls.Certificate
 }
 
-func newRequest(c grant.Connect, s *Settings) *tokenRequest {
+func newRequest(c step.Connect, s *Settings) *tokenRequest {
 	r := &tokenRequest{
 		refreshToken: c.RefreshToken, key: c.Key, timeout: s.Timeout,
 		up: make(chan struct{}), proceed: make(chan error, 1), answer: make(chan tokenendpoint.Answer, 1),
@@ -249,7 +251,7 @@ func (r *tokenRequest) callOff(because error) {
 
 // connect prepares the request, and returns when it could be written, or will not
 // be.
-func (k *Keeper) connect() grant.Event {
+func (k *Keeper) connect() step.Event {
 	k.mu.Lock()
 	r := k.request
 	k.mu.Unlock()
@@ -259,7 +261,7 @@ func (k *Keeper) connect() grant.Event {
 	failpoint.At("before-send")
 	go func() {
 		defer cancel()
-		a := tokenendpoint.Answer{Outcome: tokenendpoint.Unanswered, Cause: grant.CauseInternal}
+		a := tokenendpoint.Answer{Outcome: tokenendpoint.Unanswered, Cause: finding.CauseInternal}
 		defer func() {
 			if v := recover(); v != nil {
 				a.Detail = panicked(v).Detail
@@ -281,14 +283,14 @@ func (k *Keeper) connect() grant.Event {
 	}()
 	select {
 	case <-r.up:
-		return grant.Connected{Key: r.key}
+		return step.Connected{Key: r.key}
 	case a := <-r.answer:
 		return k.answered(r, a)
 	}
 }
 
 // send lets the request be written, and returns its answer.
-func (k *Keeper) send() grant.Event {
+func (k *Keeper) send() step.Event {
 	k.mu.Lock()
 	r := k.request
 	k.mu.Unlock()
@@ -301,14 +303,14 @@ func (k *Keeper) send() grant.Event {
 	return k.answered(r, a)
 }
 
-func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
+func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) step.Event {
 	end := time.Now()
 	k.mu.Lock()
 	r.took, r.outcome = end.Sub(r.asked), a.Outcome
 	r.access, r.certificate = a.AccessToken, a.Certificate
 	k.mu.Unlock()
-	g := grant.Answer{
-		Outcome: grant.Outcome(a.Outcome), Status: a.Status, //nolint:gosec // it is one of six
+	g := step.Answer{
+		Outcome: step.Outcome(a.Outcome), Status: a.Status, //nolint:gosec // it is one of six
 		RefreshToken: a.RefreshToken, RefreshExpiresIn: a.RefreshTokenExpiresIn,
 		Access: record.AccessToken{
 			AccessToken: a.AccessToken, IDToken: a.IDToken, TokenType: a.TokenType, Scope: a.Scope,
@@ -318,12 +320,12 @@ func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) grant.Event {
 		RetryAfter: a.RetryAfter, Cause: a.Cause,
 	}
 	for _, remark := range a.Remarks {
-		g.Remarks = append(g.Remarks, &grant.Facts{Detail: remark.Detail, Remedy: remark.Remedy})
+		g.Remarks = append(g.Remarks, &finding.Facts{Detail: remark.Detail, Remedy: remark.Remedy})
 	}
 	if a.Outcome != tokenendpoint.Granted {
-		g.Facts = &grant.Facts{Detail: a.Detail, Remedy: a.Remedy, DeadGrant: a.DeadGrant}
+		g.Facts = &finding.Facts{Detail: a.Detail, Remedy: a.Remedy, DeadGrant: a.DeadGrant}
 	}
-	return grant.Answered{Answer: g}
+	return step.Answered{Answer: g}
 }
 
 // othersNotice is what other replicas are given to notice an attempt, and to hold their
@@ -332,7 +334,7 @@ const othersNotice = 100 * time.Millisecond
 
 // hold holds requests back until those that were sent are answered, and looks
 // whether the lease is still held.
-func (k *Keeper) hold(h grant.Hold) (e grant.Drained) {
+func (k *Keeper) hold(h step.Hold) (e step.Drained) {
 	if h.Requests {
 		k.mu.Lock()
 		r, told := k.request, k.told
@@ -355,18 +357,18 @@ func (k *Keeper) hold(h grant.Hold) (e grant.Drained) {
 	}
 	if lease := k.lease; lease != nil {
 		if _, err := call(k, &k.stuck, func(context.Context) (struct{}, error) { return struct{}{}, lease.Lost() }); err != nil {
-			e.LeaseLost, e.Facts = true, &grant.Facts{Detail: err.Error()}
+			e.LeaseLost, e.Facts = true, &finding.Facts{Detail: err.Error()}
 		}
 	}
 	return e
 }
 
 // revoke ends the grant at the server.
-func (k *Keeper) revoke(r grant.Revoke) (e grant.Revoked) {
+func (k *Keeper) revoke(r step.Revoke) (e step.Revoked) {
 	ctx, cancel := context.WithTimeout(context.Background(), k.obeyed().Timeout)
 	defer cancel()
 	if err := k.inputs.Revoke(ctx, r.RefreshToken); err != nil {
-		e.Facts = &grant.Facts{Detail: err.Error()}
+		e.Facts = &finding.Facts{Detail: err.Error()}
 		return e
 	}
 	e.OK = true
@@ -384,7 +386,7 @@ func (k *Keeper) standInLine(hurried bool) {
 	own, taken := s.Requests.take(s.MaxRequests, hurried || k.waiting.Load() > 0, k.myTurn)
 	k.turn = own
 	if taken {
-		k.next(grant.Called{})
+		k.next(step.Called{})
 	}
 	k.mu.Unlock()
 }
@@ -397,7 +399,7 @@ func (k *Keeper) myTurn(t *turn) {
 		t.end()
 		return
 	}
-	k.next(grant.Called{})
+	k.next(step.Called{})
 	k.look.hurry()
 	k.mu.Unlock()
 }

@@ -8,7 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
 )
@@ -131,14 +131,14 @@ func TestAForeignRecordIsNotOverwrittenWithoutAWord(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.tick(5 * time.Hour)
-		before := len(p.told(grant.Troubled)) + len(p.told(grant.SeedRefused))
+		before := len(p.told(finding.Troubled)) + len(p.told(finding.SeedRefused))
 		r.disk.replace(func(rec *stored) {
 			*rec = stored{
 				Client: "erp", Revision: rec.Revision, Generation: 1, Binding: rec.Binding, RefreshToken: "secret-foreign",
 			}
 		})
 		p.tick(3 * time.Hour)
-		if n := len(p.told(grant.Troubled)) + len(p.told(grant.SeedRefused)); n == before {
+		if n := len(p.told(finding.Troubled)) + len(p.told(finding.SeedRefused)); n == before {
 			t.Error("a record of another lineage was overwritten, and nobody was told")
 		}
 	})
@@ -179,7 +179,7 @@ func TestAStoreThatHangsIsNamed(t *testing.T) {
 		defer close(release)
 		p.keepAt(hangingStore{p.store, release})
 		p.tick(2 * time.Hour)
-		r.wantState(p, StateBackoff, grant.CauseStore)
+		r.wantState(p, StateBackoff, finding.CauseStore)
 	})
 }
 
@@ -252,10 +252,10 @@ func TestADamagedRecordIsMendedFromMemory(t *testing.T) {
 		r.disk.refuseLoads(recordstore.ErrUnreadable)
 		p.keeper.Recheck()
 		p.tick(30 * time.Second)
-		if e := p.toldOnce(grant.StoreFailed); e.Trouble.Cause != grant.CauseRecord || p.saidOf(e).Detail == "" || p.saidOf(e).Remedy == "" {
+		if e := p.toldOnce(finding.StoreFailed); e.Trouble.Cause != finding.CauseRecord || p.saidOf(e).Detail == "" || p.saidOf(e).Remedy == "" {
 			t.Errorf("told %+v", e)
 		}
-		p.toldOnce(grant.StoreRecovered)
+		p.toldOnce(finding.StoreRecovered)
 		if len(r.disk.aside) != 1 {
 			t.Errorf("%d records were set aside, want the damaged one", len(r.disk.aside))
 		}
@@ -343,8 +343,8 @@ func TestALateAnswerDoesNotBringARevokedGrantBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		first.tick(3 * time.Hour)
 		second.tick(3 * time.Hour)
-		r.wantState(first, StateGrantLost, grant.CauseRevoked)
-		r.wantState(second, StateGrantLost, grant.CauseRevoked)
+		r.wantState(first, StateGrantLost, finding.CauseRevoked)
+		r.wantState(second, StateGrantLost, finding.CauseRevoked)
 	})
 }
 
@@ -392,7 +392,7 @@ func TestAStoreThatIgnoresItsContextIsNamedAndAskedOnce(t *testing.T) {
 		deaf := &deafStore{memoryStore: p.store, release: make(chan struct{})}
 		p.keepAt(deaf)
 		p.tick(2 * time.Hour)
-		r.wantState(p, StateBackoff, grant.CauseStore)
+		r.wantState(p, StateBackoff, finding.CauseStore)
 		if n := deaf.calls.Load(); n != 1 {
 			t.Errorf("%d calls hang", n)
 		}
@@ -413,7 +413,7 @@ func TestALeaseThatComesTooLateIsGivenBack(t *testing.T) {
 		p.keepAt(slow)
 		time.Sleep(41 * time.Minute)
 		synctest.Wait()
-		r.wantState(p, StateBackoff, grant.CauseStore)
+		r.wantState(p, StateBackoff, finding.CauseStore)
 		slow.takes.Store(0)
 		p.tick(10 * time.Minute)
 		r.wantState(p, StateOK, "")

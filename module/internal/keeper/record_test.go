@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
 )
@@ -24,11 +24,11 @@ func TestARecordThatCannotBeReadBlocksAndIsNoReasonForTheSeed(t *testing.T) {
 				p.start()
 				p.tick(5 * time.Hour)
 				r.wantRequests(1)
-				st := r.wantState(p, StateMisconfigured, grant.CauseRecord)
+				st := r.wantState(p, StateMisconfigured, finding.CauseRecord)
 				if !strings.Contains(p.said(st.Trouble).Detail, place) || !strings.Contains(p.said(st.Trouble).Remedy, place) {
 					t.Errorf("the file is not named: %+v", st.Trouble)
 				}
-				p.toldOnce(grant.Troubled)
+				p.toldOnce(finding.Troubled)
 				p.unavailableAtOnce()
 				r.disk.refuseLoads(nil) // restored
 				p.tick(6 * time.Minute)
@@ -67,12 +67,12 @@ func TestALostGrantThatCouldNotBeReadOnceStillTakesANewSeed(t *testing.T) {
 		p.token()
 		r.server.revoke(r.server.current(r.seed))
 		time.Sleep(41 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		r.disk.refuseLoads(errBroken)
 		p.tick(time.Minute)
 		r.disk.refuseLoads(nil)
 		p.tick(time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		r.supply(r.server.login())
 		p.tick(time.Minute)
 		r.wantState(p, StateOK, "")
@@ -148,7 +148,7 @@ func TestARecordOfALostGrantThatIsRemovedStaysAway(t *testing.T) {
 		p.token()
 		r.server.always(refuses())
 		time.Sleep(41 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseRefused)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
 		r.disk.remove()
 		p.tick(20 * time.Minute)
 		if r.disk.exists {

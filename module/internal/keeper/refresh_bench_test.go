@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/filestore"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -29,9 +29,9 @@ func BenchmarkRefresh(b *testing.B) {
 	}
 	k := New("erp", filestore.NewFile(filepath.Join(b.TempDir(), "records")), nil)
 	stop := k.Start(Settings{
-		Settings: grant.Settings{Rotating: true, RefreshWindowRatio: 1.0 / 3, Timeout: 30 * time.Second},
+		Settings: step.Settings{Rotating: true, RefreshWindowRatio: 1.0 / 3, Timeout: 30 * time.Second},
 		Resolve: func() (Inputs, error) {
-			return Inputs{Inputs: grant.Inputs{Seed: "seed", Binding: record.Binding{Grant: 1, Request: 2}}, Ask: ask}, nil
+			return Inputs{Inputs: step.Inputs{Seed: "seed", Binding: record.Binding{Grant: 1, Request: 2}}, Ask: ask}, nil
 		},
 	})
 	defer stop()

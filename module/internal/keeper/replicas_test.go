@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/store"
 )
@@ -29,8 +29,8 @@ func TestNothingIsSpentWhileAStoreThatLostWritesIsReadByAll(t *testing.T) {
 		r.disk.faults(func() { r.disk.leaseErr = recordstore.ErrRolledBack })
 		time.Sleep(10 * time.Minute)
 		r.wantRequests(1)
-		r.wantState(p, StateBackoff, grant.CauseStore)
-		if said := p.saidOf(p.toldOnce(grant.Troubled)); said.Remedy == "" || said.Detail == "" {
+		r.wantState(p, StateBackoff, finding.CauseStore)
+		if said := p.saidOf(p.toldOnce(finding.Troubled)); said.Remedy == "" || said.Detail == "" {
 			t.Errorf("told %+v", said)
 		}
 		p.token() // which is served from memory
@@ -49,10 +49,10 @@ func TestWhatIsWrongWithTheStoreIsTold(t *testing.T) {
 		state State
 		cause string
 	}{
-		{store.ErrUnavailable, StateBackoff, grant.CauseStore},
-		{store.ErrRefused, StateMisconfigured, grant.CauseStoreRefused},
-		{store.ErrUnsafe, StateMisconfigured, grant.CauseStoreUnsafe},
-		{store.ErrFull, StateBackoff, grant.CauseStoreFull},
+		{store.ErrUnavailable, StateBackoff, finding.CauseStore},
+		{store.ErrRefused, StateMisconfigured, finding.CauseStoreRefused},
+		{store.ErrUnsafe, StateMisconfigured, finding.CauseStoreUnsafe},
+		{store.ErrFull, StateBackoff, finding.CauseStoreFull},
 	} {
 		t.Run(test.cause, func(t *testing.T) {
 			shared(t, func(t *testing.T, r *rig) {
@@ -202,7 +202,7 @@ func TestTheTimeThatAServerAsksToWaitBindsAllReplicas(t *testing.T) {
 		all[1].refresh(false)
 		time.Sleep(time.Second)
 		res := all[2].refresh(false)
-		if res.Trouble.Cause != grant.CauseRetryAfter {
+		if res.Trouble.Cause != finding.CauseRetryAfter {
 			t.Errorf("got %+v", res)
 		}
 		r.wantRequests(2)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -42,7 +42,7 @@ func TestANewSeedWaitsForAStoreThatIsFull(t *testing.T) {
 		r.change(func() { r.seed = r.server.login() })
 		p.keeper.Recheck()
 		time.Sleep(time.Minute)
-		r.wantState(p, StateBackoff, grant.CauseStore)
+		r.wantState(p, StateBackoff, finding.CauseStore)
 		r.wantRequests(1)
 		r.disk.acceptSaves()
 		time.Sleep(time.Minute)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestARevocationReachesEveryProcessThatSharesTheRecord(t *testing.T) {
@@ -18,7 +18,7 @@ func TestARevocationReachesEveryProcessThatSharesTheRecord(t *testing.T) {
 			t.Fatalf("result %+v", res)
 		}
 		other.tick(time.Minute)
-		r.wantState(other, StateGrantLost, grant.CauseRevoked)
+		r.wantState(other, StateGrantLost, finding.CauseRevoked)
 		other.unavailableAtOnce()
 	})
 }

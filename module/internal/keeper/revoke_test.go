@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // revokes gives a process's configuration a revocation endpoint.
@@ -43,7 +43,7 @@ func TestARevokedGrantStaysRevoked(t *testing.T) {
 		p.token()
 		asked := p.revokes(nil)
 		held := r.disk.stored().RefreshToken
-		if res := p.revoke(); !res.Revoked || res.Obtained || res.Trouble.Cause != grant.CauseRevoked || res.Status.Token != "none" {
+		if res := p.revoke(); !res.Revoked || res.Obtained || res.Trouble.Cause != finding.CauseRevoked || res.Status.Token != "none" {
 			t.Fatalf("result %+v", res)
 		}
 		if len(*asked) != 1 || (*asked)[0] != held {
@@ -51,10 +51,10 @@ func TestARevokedGrantStaysRevoked(t *testing.T) {
 		}
 		p.unavailableAtOnce()
 		p.tick(2 * time.Hour)
-		r.wantState(p, StateGrantLost, grant.CauseRevoked)
+		r.wantState(p, StateGrantLost, finding.CauseRevoked)
 		p.kill()
 		p = r.boot()
-		r.wantState(p, StateGrantLost, grant.CauseRevoked)
+		r.wantState(p, StateGrantLost, finding.CauseRevoked)
 		p.unavailableAtOnce()
 		r.wantRequests(1)
 		r.wantObtained(p.imports(r.server.login()))
@@ -85,7 +85,7 @@ func TestAGrantThatTheServerDoesNotRevokeGoesOn(t *testing.T) {
 		p := r.boot()
 		p.token()
 		p.revokes(errors.New("status 503"))
-		r.wantRefused(p.revoke(), grant.CauseNoRevocation)
+		r.wantRefused(p.revoke(), finding.CauseNoRevocation)
 		r.wantState(p, StateOK, "")
 		if p.token().Generation != 1 {
 			t.Error("the token is not used any more")
@@ -99,14 +99,14 @@ func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()
 		p.token()
-		r.wantRefused(p.revoke(), grant.CauseNoRevocation) // no endpoint
+		r.wantRefused(p.revoke(), finding.CauseNoRevocation) // no endpoint
 		asked := p.revokes(nil)
 		r.server.script(refuses())
 		p.tick(2 * time.Hour)
-		r.wantRefused(p.revoke(), grant.CauseRefused) // nothing left
+		r.wantRefused(p.revoke(), finding.CauseRefused) // nothing left
 		r.supply("")
 		other := r.boot(cacheOnly)
-		r.wantRefused(other.revoke(), grant.CauseNotRotating)
+		r.wantRefused(other.revoke(), finding.CauseNotRotating)
 		if len(*asked) != 0 {
 			t.Errorf("%d revocations were sent", len(*asked))
 		}
@@ -127,6 +127,6 @@ func TestARevocationLeavesTheAttemptWithANewSeedOpen(t *testing.T) {
 			t.Fatalf("result %+v", res)
 		}
 		p.tick(10 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+		r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 	})
 }

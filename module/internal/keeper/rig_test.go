@@ -10,7 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -34,8 +34,8 @@ type rig struct {
 	seed       string
 	binding    record.Binding
 	resolveErr error
-	outdated   *grant.Facts  // what authenticates the client
-	skew       time.Duration // of the wall clock
+	outdated   *finding.Facts // what authenticates the client
+	skew       time.Duration  // of the wall clock
 	processes  []*machine
 	random     func() float64 // the jitter of keepers, if not the usual one
 }

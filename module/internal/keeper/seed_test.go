@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -96,7 +96,7 @@ func TestAMistypedSeedLeavesTheLivingGrantAlone(t *testing.T) {
 		p.keeper.Recheck()
 		p.tick(30 * time.Second)
 		r.wantRequests(2)
-		e := p.toldOnce(grant.SeedRefused)
+		e := p.toldOnce(finding.SeedRefused)
 		if p.saidOf(e).Remedy == "" || strings.Contains(p.saidOf(e).Detail+p.saidOf(e).Remedy, "secret-") {
 			t.Errorf("event %+v", e)
 		}
@@ -111,7 +111,7 @@ func TestAMistypedSeedLeavesTheLivingGrantAlone(t *testing.T) {
 		r.wantRequests(2)
 		p.tick(10 * time.Hour)
 		r.wantState(p, StateOK, "")
-		if found := p.told(grant.SeedRefused); len(found) > 0 {
+		if found := p.told(finding.SeedRefused); len(found) > 0 {
 			t.Errorf("told again: %+v", found)
 		}
 	})
@@ -128,7 +128,7 @@ func TestALostStateWithAUsedSeedIsNamed(t *testing.T) {
 		p = r.boot()
 		p.tick(5 * time.Hour)
 		r.wantRequests(before + 1)
-		st := r.wantState(p, StateGrantLost, grant.CauseSeedUsed)
+		st := r.wantState(p, StateGrantLost, finding.CauseSeedUsed)
 		for _, said := range []string{"used before", "state", p.store.Describe("erp")} {
 			if !strings.Contains(p.said(st.Trouble).Detail, said) {
 				t.Errorf("%q does not say %q", p.said(st.Trouble).Detail, said)
@@ -143,11 +143,11 @@ func TestNoSeedAndNoRecordAwaitsAGrant(t *testing.T) {
 		p := r.boot()
 		p.tick(time.Hour)
 		r.wantRequests(0)
-		st := r.wantState(p, StateAwaitingGrant, grant.CauseNoGrant)
+		st := r.wantState(p, StateAwaitingGrant, finding.CauseNoGrant)
 		if !strings.Contains(p.said(st.Trouble).Detail, p.store.Describe("erp")) || p.said(st.Trouble).Remedy == "" {
 			t.Errorf("trouble %+v", st.Trouble)
 		}
-		p.toldOnce(grant.Troubled)
+		p.toldOnce(finding.Troubled)
 		p.unavailableAtOnce()
 		r.supply(seed)
 		p.tick(15 * time.Second)
@@ -272,7 +272,7 @@ func TestANewSeedThatNobodyJudgesDoesNotStarveTheLivingGrant(t *testing.T) {
 				if tried < 5*60/6 || tried > 5*60*3 {
 					t.Errorf("the new seed was tried %d times in 5 hours", tried)
 				}
-				failed := p.told(grant.TokenRefreshFailed)
+				failed := p.told(finding.TokenRefreshFailed)
 				if last := failed[len(failed)-1]; !strings.Contains(p.saidOf(last).Detail, "new refresh token of the configuration") {
 					t.Errorf("event %+v", last)
 				}

@@ -4,9 +4,9 @@ import (
 	"strings"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
-	"lamplighter/module/internal/words"
 )
 
 // check checks what must hold at any moment. It is called at every step of a
@@ -87,11 +87,11 @@ func (s *simulation) checkToken(p *machine, t *Token) {
 
 // hear checks an event.
 func (s *simulation) hear(p *machine, e Event) {
-	s.note("%s tells %s %s, generation %d", p.name(), words.Event(e.Kind), e.Trouble.Cause, e.Generation)
+	s.note("%s tells %s %s, generation %d", p.name(), explain.Event(e.Kind), e.Trouble.Cause, e.Generation)
 	if strings.Contains(e.Trouble.Cause+p.saidOf(e).Detail+p.saidOf(e).Remedy, "secret-") {
 		s.wrong("event with a secret: %+v", e)
 	}
-	if e.Kind == grant.GrantLost || e.Kind == grant.SeedRefused {
+	if e.Kind == finding.GrantLost || e.Kind == finding.SeedRefused {
 		s.checkLoss(p, e)
 	}
 }
@@ -103,7 +103,7 @@ func (s *simulation) checkLoss(p *machine, e Event) {
 	p.keeper.mu.Unlock()
 	token, g, heardBy := s.server.trace(refused)
 	s.note("%s was refused; the server has %s, dead %v", token, g.current, g.dead)
-	if e.Kind == grant.GrantLost && s.server.exchanged(token) && !g.unclear && e.Trouble.Cause != grant.CauseResponseLost && e.Trouble.Cause != grant.CauseRevoked {
+	if e.Kind == finding.GrantLost && s.server.exchanged(token) && !g.unclear && e.Trouble.Cause != finding.CauseResponseLost && e.Trouble.Cause != finding.CauseRevoked {
 		s.wrong("%s does not know that an answer was lost: %+v", p.name(), e)
 	}
 	switch {

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // revocable gives a configuration a revocation endpoint.
@@ -90,7 +90,7 @@ func (s *simulation) checkRevoked(p *machine, r Result) {
 	if p.dead.Load() {
 		return
 	}
-	if r.Obtained || r.Status.State != StateGrantLost || r.Trouble.Cause != grant.CauseRevoked || r.Status.Token != "none" {
+	if r.Obtained || r.Status.State != StateGrantLost || r.Trouble.Cause != finding.CauseRevoked || r.Status.Token != "none" {
 		s.wrong("%s reports that the grant is revoked, and goes on: %+v", p.name(), r)
 	}
 	stored := s.disk.stored()

@@ -3,7 +3,7 @@ package keeper
 import (
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // State is the second of the two facts about a client; the first is whether it
@@ -25,9 +25,9 @@ const (
 var States = []State{StateStarting, StateOK, StateRefreshing, StateBackoff, StateAwaitingGrant, StateGrantLost, StateMisconfigured}
 
 // conditions are the states that trouble brings about.
-var conditions = map[grant.Condition]State{
-	grant.Backoff: StateBackoff, grant.AwaitingGrant: StateAwaitingGrant, grant.Lost: StateGrantLost,
-	grant.Misconfiguration: StateMisconfigured,
+var conditions = map[finding.Condition]State{
+	finding.Backoff: StateBackoff, finding.AwaitingGrant: StateAwaitingGrant, finding.Lost: StateGrantLost,
+	finding.Misconfiguration: StateMisconfigured,
 }
 
 // Status is what operators see of a client. It holds no secret.
@@ -53,7 +53,7 @@ type Status struct {
 
 	// Trouble is why State is not ok; it may stand beside a valid token, and beside
 	// StateOK if somebody has to do something all the same.
-	Trouble grant.Trouble
+	Trouble finding.Trouble
 
 	// beside says that Trouble is not why there is no token, if there is none.
 	beside bool
@@ -94,11 +94,11 @@ func (k *Keeper) status() Status {
 		st.Token = "valid"
 	}
 	if st.Unsaved && st.Trouble.Cause == "" {
-		st.Trouble = grant.Trouble{Cause: grant.CauseStore, Case: "memory"}
+		st.Trouble = finding.Trouble{Cause: finding.CauseStore, Case: "memory"}
 	}
 	var soon bool
 	if st.GrantExpiresAt, soon = k.state.GrantEnds(now); soon && st.Trouble.Cause == "" {
-		st.Trouble, st.beside = grant.Trouble{Cause: grant.CauseGrantEnds, Facts: &grant.Facts{Ends: st.GrantExpiresAt}}, true
+		st.Trouble, st.beside = finding.Trouble{Cause: finding.CauseGrantEnds, Facts: &finding.Facts{Ends: st.GrantExpiresAt}}, true
 	}
 	if st.Trouble.Cause == "" {
 		st.Trouble, st.beside = k.state.Beside()
@@ -113,7 +113,7 @@ func (k *Keeper) condition() State {
 	switch {
 	case k.state.Refreshing():
 		return StateRefreshing
-	case trouble.Condition != grant.Well:
+	case trouble.Condition != finding.Well:
 		return conditions[trouble.Condition]
 	case k.state.InLine(), k.state.Leasing():
 		return StateRefreshing

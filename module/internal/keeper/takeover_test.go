@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 // left returns the process that lives on.
@@ -92,17 +92,17 @@ func TestARefusalAfterATakeoverIsBelievedOnlyAfterTheLengthOfALease(t *testing.T
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		r.wantState(p, StateBackoff, grant.CauseResponseLost)
-		if said := p.saidOf(p.toldOnce(grant.TokenRefreshFailed)); said.Remedy == "" || said.Detail == "" {
+		r.wantState(p, StateBackoff, finding.CauseResponseLost)
+		if said := p.saidOf(p.toldOnce(finding.TokenRefreshFailed)); said.Remedy == "" || said.Detail == "" {
 			t.Errorf("told %+v", said)
 		}
 		p.token() // which lives
 		time.Sleep(12 * time.Second)
-		r.wantState(p, StateBackoff, grant.CauseResponseLost)
+		r.wantState(p, StateBackoff, finding.CauseResponseLost)
 		time.Sleep(3 * time.Second)
-		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+		r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 		r.wantRequests(3)
-		p.toldOnce(grant.GrantLost)
+		p.toldOnce(finding.GrantLost)
 	})
 }
 
@@ -120,14 +120,14 @@ func TestTheAnswerOfTheFormerHolderEndsTheDoubt(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		time.Sleep(time.Second)
-		r.wantState(other, StateBackoff, grant.CauseResponseLost)
+		r.wantState(other, StateBackoff, finding.CauseResponseLost)
 		r.wantUse(cut) // which goes on from memory
 		cut.store.heal()
 		time.Sleep(2 * time.Second)
 		r.wantState(other, StateOK, "")
 		r.wantState(cut, StateOK, "")
 		r.wantUse(other)
-		if told := append(first.told(grant.GrantLost), second.told(grant.GrantLost)...); len(told) > 0 {
+		if told := append(first.told(finding.GrantLost), second.told(finding.GrantLost)...); len(told) > 0 {
 			t.Errorf("told %+v", told)
 		}
 		other.tick(3 * time.Hour)
@@ -215,7 +215,7 @@ func TestNoReplicaPresentsWhatAnotherOneDoubts(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		r.wantRequests(3)
 		for _, p := range left {
-			r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+			r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"lamplighter/module/internal/dpop"
 	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -39,7 +40,7 @@ type Token struct {
 	// ObtainedAt is when it was asked for, by the wall clock.
 	ObtainedAt time.Time
 
-	expires grant.Instant
+	expires when.Instant
 }
 
 // tokenOf returns the token that is injected, nil if the record has not the key that it is bound
@@ -68,4 +69,4 @@ func tokenOf(l *grant.Live, rec *record.Record) *Token {
 }
 
 // valid reports whether the token may be sent now.
-func (t *Token) valid(now grant.Now) bool { return t != nil && !t.expires.Reached(now) }
+func (t *Token) valid(now when.Now) bool { return t != nil && !t.expires.Reached(now) }

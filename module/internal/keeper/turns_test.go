@@ -11,7 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/tokenendpoint"
 )
 
@@ -141,7 +141,7 @@ func TestARequestWaitsNoLongerInLineThanItMay(t *testing.T) {
 		begin := time.Now()
 		_, err := c.members[1].keeper.Acquire(t.Context(), 10*time.Second, true)
 		var u *Unavailable
-		if !errors.As(err, &u) || u.Trouble.Cause != grant.CauseQueued || time.Since(begin) != 10*time.Second {
+		if !errors.As(err, &u) || u.Trouble.Cause != finding.CauseQueued || time.Since(begin) != 10*time.Second {
 			t.Errorf("after %s: %v", time.Since(begin), err)
 		}
 	})

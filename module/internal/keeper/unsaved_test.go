@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 )
 
 func TestAStoreThatCannotBeWrittenCostsNoRefreshToken(t *testing.T) {
@@ -21,7 +21,7 @@ func TestAStoreThatCannotBeWrittenCostsNoRefreshToken(t *testing.T) {
 				p := r.boot()
 				p.tick(10 * time.Minute)
 				r.wantRequests(0)
-				st := r.wantState(p, StateBackoff, grant.CauseStore)
+				st := r.wantState(p, StateBackoff, finding.CauseStore)
 				if p.said(st.Trouble).Remedy == "" {
 					t.Errorf("no remedy: %+v", st)
 				}
@@ -46,10 +46,10 @@ func TestAnAnswerThatCannotBeWrittenIsServedFromMemory(t *testing.T) {
 		if token := p.token(); token.Generation != 2 || !r.server.accepts(token.AccessToken) {
 			t.Errorf("got %+v, want the new token", token)
 		}
-		if st := p.keeper.Status(); !st.Unsaved || st.Trouble.Cause != grant.CauseStore || p.said(st.Trouble).Remedy == "" {
+		if st := p.keeper.Status(); !st.Unsaved || st.Trouble.Cause != finding.CauseStore || p.said(st.Trouble).Remedy == "" {
 			t.Errorf("the status does not say that it is unsaved: %+v", st)
 		}
-		if e := p.toldOnce(grant.StoreFailed); e.Trouble.Cause != grant.CauseStore || p.saidOf(e).Remedy == "" {
+		if e := p.toldOnce(finding.StoreFailed); e.Trouble.Cause != finding.CauseStore || p.saidOf(e).Remedy == "" {
 			t.Errorf("event %+v", e)
 		}
 		p.tick(30 * time.Minute)
@@ -61,7 +61,7 @@ func TestAnAnswerThatCannotBeWrittenIsServedFromMemory(t *testing.T) {
 		if rec.Generation != 2 || rec.RefreshToken != r.server.current(r.seed) || rec.Attempt != nil {
 			t.Errorf("record %+v, want the second answer", rec)
 		}
-		p.toldOnce(grant.StoreRecovered)
+		p.toldOnce(finding.StoreRecovered)
 		if p.keeper.Status().Unsaved || r.disk.leased() {
 			t.Error("still unsaved, or the lease kept")
 		}
@@ -93,7 +93,7 @@ func TestAnUnsavedAnswerIsReplacedOnlyShortlyBeforeItsExpiry(t *testing.T) {
 		if r.disk.stored().RefreshToken != r.server.current(r.seed) {
 			t.Error("the newest refresh token was not written")
 		}
-		p.toldOnce(grant.StoreRecovered)
+		p.toldOnce(finding.StoreRecovered)
 	})
 }
 
@@ -106,7 +106,7 @@ func TestTheStoreRecoversWithTheNextAnswer(t *testing.T) {
 		time.Sleep(41 * time.Minute)
 		r.server.always(fault{during: r.disk.acceptSaves})
 		p.tick(70 * time.Minute)
-		p.toldOnce(grant.StoreRecovered)
+		p.toldOnce(finding.StoreRecovered)
 		if p.keeper.Status().Unsaved || r.disk.leased() {
 			t.Error("still unsaved, or the lease kept")
 		}
@@ -229,7 +229,7 @@ func TestARefusalWhileUnsavedKnowsOfTheLostAnswer(t *testing.T) {
 		r.disk.refuseSaves(errFull, anything)
 		r.server.script(dropAfter())
 		p.tick(30 * time.Minute)
-		r.wantState(p, StateGrantLost, grant.CauseResponseLost)
+		r.wantState(p, StateGrantLost, finding.CauseResponseLost)
 	})
 }
 
@@ -265,7 +265,7 @@ func TestAnAnswerThatIsLostWithTheProcessIsReported(t *testing.T) {
 		if took := time.Since(began); took < lastChance || took > lastChance+time.Second {
 			t.Errorf("the stop took %v, want %v for the disk to be writable again", took, lastChance)
 		}
-		failed := p.told(grant.StoreFailed)
+		failed := p.told(finding.StoreFailed)
 		if last := failed[len(failed)-1]; len(failed) != 2 || p.saidOf(last).Remedy == p.saidOf(failed[0]).Remedy {
 			t.Errorf("events %+v, want one that says what is lost", failed)
 		}

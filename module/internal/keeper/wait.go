@@ -5,7 +5,9 @@ import (
 	"context"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 )
 
 // Pass is the permission to send one request with a token.
@@ -29,7 +31,7 @@ type Unavailable struct {
 
 // Error names the client and the cause, and no secret.
 func (u *Unavailable) Error() string {
-	return "client " + u.Client + " has no valid access token: " + cmp.Or(u.Trouble.Cause, grant.CauseExpired)
+	return "client " + u.Client + " has no valid access token: " + cmp.Or(u.Trouble.Cause, finding.CauseExpired)
 }
 
 // Acquire returns a valid token, waiting for one if an attempt runs or is due
@@ -107,7 +109,7 @@ func (k *Keeper) await(ctx context.Context, deadline int64) error {
 		return nil
 	}
 	if k.state.Wanted(now) {
-		k.next(grant.Poked{})
+		k.next(step.Poked{})
 	}
 	k.hurry()
 	hopeless := k.state.Hopeless(now, deadline)
@@ -143,20 +145,20 @@ func (k *Keeper) unavailable() error {
 	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing()
 	k.mu.Unlock()
 	if st.beside {
-		st.Trouble = grant.Trouble{}
+		st.Trouble = finding.Trouble{}
 	}
 	u := &Unavailable{Status: st, RetryAfter: max(time.Second, st.NextAttempt)}
 	if st.Trouble.NeedsGrant() || !st.Planned {
-		u.RetryAfter = grant.SlowRetry
+		u.RetryAfter = when.SlowRetryMin
 	}
 	switch {
 	case u.Trouble.Cause != "":
 	case leasing:
-		u.Trouble.Cause = grant.CauseLeaseHeld
+		u.Trouble.Cause = finding.CauseLeaseHeld
 	case inLine:
-		u.Trouble.Cause = grant.CauseQueued
+		u.Trouble.Cause = finding.CauseQueued
 	default:
-		u.Trouble.Cause = grant.CauseStarting
+		u.Trouble.Cause = finding.CauseStarting
 	}
 	return u
 }
@@ -180,7 +182,7 @@ const (
 // Accepted says that an upstream answered a token with something else than 401.
 func (k *Keeper) Accepted(t *Token) {
 	if k.unconfirmed.Load() == t.Generation {
-		k.step(grant.Accepted{Generation: t.Generation})
+		k.step(step.Accepted{Generation: t.Generation})
 	}
 }
 
@@ -191,7 +193,7 @@ func (k *Keeper) Unauthorized(ctx context.Context, used *Token, wait time.Durati
 		return Stale
 	}
 	k.mu.Lock()
-	k.next(grant.Unauthorized{Generation: used.Generation})
+	k.next(step.Unauthorized{Generation: used.Generation})
 	k.hurry()
 	k.mu.Unlock()
 

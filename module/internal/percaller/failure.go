@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/grant"
-	"lamplighter/module/internal/words"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 )
 
 // Failure says why there is no token. It holds no secret.
@@ -35,20 +35,20 @@ func (f *Failure) Remedy() string {
 		return cause.Code("exchange configuration").Remedy
 	}
 	switch f.Cause {
-	case grant.CauseInternal, causeSlow, causeTooMany, causeExpired:
+	case finding.CauseInternal, causeSlow, causeTooMany, causeExpired:
 		return cause.Of(f.Cause).Remedy
 	}
 	return cause.Code("exchange").Remedy
 }
 
 // Trouble is the failure as that of the client.
-func (f *Failure) Trouble() grant.Trouble {
-	t := grant.Trouble{
-		Condition: grant.Backoff, Cause: f.Cause, Case: words.CaseSaid,
-		Facts: &grant.Facts{Detail: f.Detail, Remedy: f.Remedy()}, At: f.At.UnixNano(),
+func (f *Failure) Trouble() finding.Trouble {
+	t := finding.Trouble{
+		Condition: finding.Backoff, Cause: f.Cause, Case: explain.CaseSaid,
+		Facts: &finding.Facts{Detail: f.Detail, Remedy: f.Remedy()}, At: f.At.UnixNano(),
 	}
 	if f.Misconfigured {
-		t.Condition = grant.Misconfiguration
+		t.Condition = finding.Misconfiguration
 	}
 	return t
 }
@@ -91,7 +91,7 @@ func tooMany(now time.Time) *Failure {
 // internal is why an exchange that ended in a panic brought nothing.
 func internal(err error, now time.Time) *Failure {
 	return &Failure{
-		Cause: grant.CauseInternal, Detail: "the exchange ended in " + err.Error(),
+		Cause: finding.CauseInternal, Detail: "the exchange ended in " + err.Error(),
 		At: now.Round(0), RetryAfter: time.Second,
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/dpop"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -101,7 +101,7 @@ func failureOf(a *tokenendpoint.Answer, now time.Time) *Failure {
 	f := &Failure{Cause: a.Cause, Detail: a.Detail, At: now.Round(0)}
 	switch {
 	case a.Outcome == tokenendpoint.Granted:
-		f.Misconfigured, f.Cause, f.Detail = true, cmp.Or(a.Cause, grant.CauseUnusable), "the access token cannot be injected: "+a.Unusable
+		f.Misconfigured, f.Cause, f.Detail = true, cmp.Or(a.Cause, finding.CauseUnusable), "the access token cannot be injected: "+a.Unusable
 	case refusesSubject(a):
 		f.Refused = true
 	case a.Outcome == tokenendpoint.Misconfigured:

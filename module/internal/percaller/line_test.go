@@ -12,7 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -163,7 +163,7 @@ func TestAPanicEndsOneExchangeOnly(t *testing.T) {
 		for range 10 {
 			callers.Go(func() {
 				f := s.failure(t, c, "bad")
-				if f.Cause != grant.CauseInternal || f.Refused || f.RetryAfter <= 0 || f.Remedy() == "" {
+				if f.Cause != finding.CauseInternal || f.Refused || f.RetryAfter <= 0 || f.Remedy() == "" {
 					t.Errorf("%+v", f)
 				}
 				if text := f.Detail + f.Error(); len(text) < 30 || strings.Contains(text, "s3cret") || !strings.Contains(text, "line_test.go:") {

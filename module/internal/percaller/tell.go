@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/panics"
 	"lamplighter/module/internal/tokenendpoint"
@@ -35,7 +35,7 @@ func (c *Cache) tellFailed(x *Exchange, a *tokenendpoint.Answer, f *Failure, ask
 	now := time.Now()
 	c.news.failedAt = now
 	x.tell(keeper.Event{
-		Kind: grant.TokenRefreshFailed, At: now.Round(0), Status: a.Status, Duration: now.Sub(asked),
+		Kind: finding.TokenRefreshFailed, At: now.Round(0), Status: a.Status, Duration: now.Sub(asked),
 		Trouble: f.Trouble(), RetryIn: f.RetryAfter,
 	})
 }
@@ -66,7 +66,7 @@ func (c *Cache) tellGranted(x *Exchange, a *tokenendpoint.Answer, e *entry, now 
 	}
 	c.news.failedAt = time.Time{}
 	x.tell(keeper.Event{
-		Kind: grant.TokenObtained, At: now.Round(0), Status: a.Status,
+		Kind: finding.TokenObtained, At: now.Round(0), Status: a.Status,
 		ExpiresAt: e.token.ExpiresAt, NextRefresh: e.renewAt.Round(0),
 	})
 }

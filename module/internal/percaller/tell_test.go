@@ -5,7 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/tokenendpoint"
 )
@@ -26,7 +26,7 @@ func TestARowOfFailuresIsToldAndSoIsItsEnd(t *testing.T) {
 		exchange := s.listening(&told)
 		granted := s.answer
 		ask := func(subject string) { _, _ = c.Token(t.Context(), wait, exchange(subject)) }
-		wantTold := func(kinds ...grant.Kind) {
+		wantTold := func(kinds ...finding.Kind) {
 			t.Helper()
 			synctest.Wait()
 			if len(told) != len(kinds) {
@@ -49,9 +49,9 @@ func TestARowOfFailuresIsToldAndSoIsItsEnd(t *testing.T) {
 		if len(told) == 1 && (told[0].Trouble.Cause != tokenendpoint.CauseServerError || told[0].Status != 502 || told[0].Trouble.Facts.Remedy == "" || told[0].Duration != s.latency) {
 			t.Errorf("told %+v", told[0])
 		}
-		wantTold(grant.TokenRefreshFailed)
+		wantTold(finding.TokenRefreshFailed)
 		ask("moritz")
-		wantTold(grant.TokenRefreshFailed)
+		wantTold(finding.TokenRefreshFailed)
 
 		s.answer = granted // of some of the servers behind a load balancer
 		ask("anna")
@@ -61,7 +61,7 @@ func TestARowOfFailuresIsToldAndSoIsItsEnd(t *testing.T) {
 		if len(told) == 1 && (told[0].ExpiresAt.IsZero() || told[0].NextRefresh.IsZero()) {
 			t.Errorf("told %+v", told[0])
 		}
-		wantTold(grant.TokenObtained)
+		wantTold(finding.TokenObtained)
 		ask("emil")
 		wantTold()
 	})

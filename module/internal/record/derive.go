@@ -1,6 +1,9 @@
 package record
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Lives reports whether the record has a grant of that binding that holds a
 // refresh token.
@@ -81,6 +84,20 @@ func (l *Lineage) Current() *Token {
 // Unmoved reports whether the answer that brought the token, or left it as it was, did
 // not move the end of the grant.
 func (t *Token) Unmoved() bool { return !t.ExpiresAt.IsZero() && t.MovedAt.Before(t.ObtainedAt) }
+
+// EndsSoon is from when on people are told that the grant of the token ends by itself: a
+// tenth of its life before, counted from where the end was last moved, and the end itself of
+// a record that does not say.
+func (t *Token) EndsSoon() time.Time {
+	from := t.MovedAt
+	if from.IsZero() {
+		from = t.ObtainedAt
+	}
+	if from.IsZero() {
+		return t.ExpiresAt
+	}
+	return t.ExpiresAt.Add(-t.ExpiresAt.Sub(from) / 10)
+}
 
 // LastRefused returns the refused token of a lost lineage whose secret is kept: an
 // operator may have it presented once more.

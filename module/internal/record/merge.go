@@ -257,3 +257,10 @@ func Holds(stored, ours *Record) bool {
 
 // rounded is a time as a record keeps it, and can write it.
 func rounded(t time.Time) time.Time { return storable(t).Round(0) }
+
+// Foreign reports whether a record was put there by somebody who does not share the past of
+// ours: it does not know of the grant of a binding that lives in ours, but of another one.
+func Foreign(ours, stored *Record, binding Fingerprint) bool {
+	here, there := ours.Grant(binding), stored.Grant(binding)
+	return here != nil && here.Current() != nil && there != nil && there.Current() != nil && !stored.Knows(here.ID) && !ours.Knows(there.ID)
+}

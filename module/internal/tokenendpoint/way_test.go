@@ -23,9 +23,9 @@ import (
 	"testing"
 	"time"
 
-	"lamplighter/module/internal/skip"
 	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/internal/tokenendpoint/discovery"
+	"lamplighter/module/moduletest/skip"
 )
 
 // authority signs certificates for tests.

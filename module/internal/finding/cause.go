@@ -1,4 +1,4 @@
-package grant
+package finding
 
 // Causes of trouble that are found here. Others come with an answer. Their words
 // stand in the table of package cause.
@@ -69,15 +69,15 @@ func StoreTrouble(facts *Facts) Trouble {
 
 // Cases of causes that have several rows in the table.
 const (
-	caseUnsaved   = "order unsaved" // an order that waits for a write
-	caseKnown     = "known"         // a refresh token that this client has, or had
-	caseOvertaken = "overtaken"     // another holder was faster
-	caseBeside    = "beside"        // a candidate beside a grant that lives
-	caseForeign   = "foreign"       // a record of another lineage
-	caseUsed      = "used"          // a refresh token that an answer consumed
-	caseOver      = "over"          // a grant that ended by itself
-	caseLate      = "late"          // too little time was left for an answer
-	caseLease     = "lease lost"    // the lease was lost before the request was sent
-	caseDoubtful  = "doubtful"      // a refusal of what another holder had presented
-	caseRollback  = "rolled back"   // a store that lost writes, until all have read it
+	CaseUnsaved   = "order unsaved" // an order that waits for a write
+	CaseKnown     = "known"         // a refresh token that this client has, or had
+	CaseOvertaken = "overtaken"     // another holder was faster
+	CaseBeside    = "beside"        // a candidate beside a grant that lives
+	CaseForeign   = "foreign"       // a record of another lineage
+	CaseUsed      = "used"          // a refresh token that an answer consumed
+	CaseOver      = "over"          // a grant that ended by itself
+	CaseLate      = "late"          // too little time was left for an answer
+	CaseLease     = "lease lost"    // the lease was lost before the request was sent
+	CaseDoubtful  = "doubtful"      // a refusal of what another holder had presented
+	CaseRollback  = "rolled back"   // a store that lost writes, until all have read it
 )

@@ -1,8 +1,14 @@
-package grant
+// Package step has what a step of a grant begins with and what it ends with: an [Event] that
+// happened, and the [Effect]s that are to be done about it.
+//
+// It knows their names and facts. It must not know what follows from an event, which is
+// package grant's to say, nor how an effect is performed, which is the keeper's.
+package step
 
 import (
 	"time"
 
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 )
 
@@ -49,8 +55,8 @@ type (
 		Inputs Inputs
 		Store  Fault          // None, Missing, Damaged, Foreign or Away
 		Stored *record.Record // with None
-		Facts  *Facts         // of a fault
-		Taken  *Facts         // why the token that was asked about is not to be sent, nil if it may be
+		Facts  *finding.Facts // of a fault
+		Taken  *finding.Facts // why the token that was asked about is not to be sent, nil if it may be
 	}
 
 	// Connected is an outcome of Connect: the request may be written.
@@ -61,25 +67,25 @@ type (
 	// Leased is the outcome of Lease.
 	Leased struct {
 		Fault Fault // None, Busy, RolledBack or Away
-		Facts *Facts
+		Facts *finding.Facts
 	}
 
 	// Saved is the outcome of Save.
 	Saved struct {
 		Fault Fault // None, Conflict or Away
-		Facts *Facts
+		Facts *finding.Facts
 	}
 
 	// Claimed is the outcome of Claim.
 	Claimed struct {
-		Fault Fault  // None, Taken or Away
-		Facts *Facts // whose it is, or what is wrong with the store
+		Fault Fault          // None, Taken or Away
+		Facts *finding.Facts // whose it is, or what is wrong with the store
 	}
 
 	// Drained is the outcome of Hold.
 	Drained struct {
 		LeaseLost bool // somebody else may have it by now
-		Facts     *Facts
+		Facts     *finding.Facts
 	}
 
 	// Answered is the outcome of Send, and of a Connect that failed.
@@ -88,12 +94,12 @@ type (
 	// Revoked is the outcome of Revoke.
 	Revoked struct {
 		OK    bool
-		Facts *Facts
+		Facts *finding.Facts
 	}
 
 	// Panicked is the outcome of an effect that a bug of ours ended.
 	Panicked struct {
-		Facts  *Facts
+		Facts  *finding.Facts
 		Answer *Answer // that was met with it, nil if none was
 	}
 )
@@ -123,8 +129,8 @@ type Inputs struct {
 	Binding     record.Binding
 	Credentials uint64 // what the request is made of, the refresh token apart: those that worked before are not to blame; 0 if nobody knows
 	Revocable   bool   // there is a revocation endpoint
-	Outdated    *Facts // why nothing is to be asked with what authenticates the client, nil if it may be
 	Proof       record.Proof
+	Outdated    *finding.Facts // why nothing is to be asked with what authenticates the client, nil if it may be
 }
 
 // Outcome sorts what a token request came to by what may be done next.
@@ -151,128 +157,32 @@ type Answer struct {
 	Access           record.AccessToken // the access token and what came with it
 	ExpiresIn        time.Duration
 	ExpiresDefaulted string
-	Remarks          []*Facts
+	Remarks          []*finding.Facts
 
 	RetryAfter time.Duration
 	Cause      string
-	Facts      *Facts
+	Facts      *finding.Facts
 }
 
-// Effect is something to be done outside. Those with an outcome bring about one
-// event each, and at most one of them is under way.
-type Effect interface{ effect() }
-
-// What is to be done. The outcome is named behind it.
-type (
-	// Look reads the record, and before it the settings if Config is set. It finds out
-	// whether a refresh token still is another client's, unless Taken is 0, and whether
-	// one was spent by a record that is missing, or was newer, unless Missing is 0 → Looked
-	Look struct {
-		Config  bool
-		Taken   record.Fingerprint
-		Missing record.Fingerprint
+// Settles reports whether an answer tells that it consumed nothing.
+func (a *Answer) Settles() bool {
+	switch a.Outcome {
+	case NotSent, Misconfigured, RefusedGrant:
+		return true
+	case Unavailable:
+		return a.Status >= 300 && a.Status < 500
+	default:
+		return false
 	}
+}
 
-	// Connect prepares a token request with that refresh token and, if one is wanted, a proof by
-	// that key: of the settings without Private, a new one without ID → Connected, or Answered
-	Connect struct {
-		RefreshToken string
-		Key          record.Key
+// Detail is what is known of an answer that brought nothing, "" if nothing is.
+func (a *Answer) Detail() string {
+	if a.Facts == nil {
+		return ""
 	}
-
-	// Lease tries once for the sole right to spend the refresh token → Leased
-	Lease struct{}
-
-	// Save writes the record if the stored one has that revision → Saved
-	Save struct {
-		Record     *record.Record
-		IfRevision uint64
-		Journal    bool  // of a request that is about to be sent
-		SetAside   Fault // None, or what is stored: Damaged, or of that revision and Foreign
-	}
-
-	// Claim makes a refresh token that no answer has judged the client's, unless it is
-	// another's and Again is not set. Of a grant that does not rotate it only finds
-	// out → Claimed
-	Claim struct {
-		RefreshToken string
-		Rotating     bool
-		Imported     bool
-		Again        bool
-	}
-
-	// Hold looks whether the lease is still held. Before that it holds requests back,
-	// and waits for those that were sent, if Requests is set → Drained
-	Hold struct{ Requests bool }
-
-	// Send lets the prepared request be written → Answered
-	Send struct{}
-
-	// Revoke ends the grant of a refresh token at the server → Revoked
-	Revoke struct{ RefreshToken string }
-
-	// CallOff ends a prepared request that was not written. If its Connect has no
-	// outcome yet, that is Answered, soon.
-	CallOff struct{}
-
-	// Line stands in line for the authorization server; Called says when.
-	Line struct{ Hurried bool }
-
-	// Leave gives the turn, or the place in line, to the next.
-	Leave struct{}
-
-	// Release gives the lease back.
-	Release struct{}
-
-	// Tell tells what happened.
-	Tell struct {
-		Kind     Kind
-		Trouble  Trouble
-		Answered *Answer // whose answer it is about
-	}
-
-	// Reply answers an order.
-	Reply struct {
-		ID      uint32
-		Outcome OrderOutcome
-		Trouble Trouble
-	}
-)
-
-// Kind says what is told.
-type Kind uint8
-
-// The kinds.
-const (
-	TokenObtained Kind = iota + 1
-	TokenRefreshFailed
-	RefreshTokenRotated
-	GrantLost
-	SeedRefused
-	TokenRestored   // a token was found in the record: at start, or because another holder obtained it
-	RotationMissing // a success brought no refresh token though rotation is required; it is used, and the old one kept
-	LifetimeMissing // an answer named no sane lifetime; the default holds
-	AnswerRemarked  // an answer was kept, and something in it is odd
-	StoreFailed     // an answer could not be written; the token is used from memory
-	StoreRecovered  // it is written now
-	RefreshOrdered  // an operator asked for a token request; what becomes of it follows
-	ImportOrdered   // an operator supplied a refresh token; what becomes of it follows
-	RevokeOrdered   // an operator ends the grant
-	OrderRefused    // what an operator asked for was not even tried
-	GrantEnds       // the grant ends by itself soon, and no refresh moves that
-	Troubled        // something stops the client that no token request brought up
-	TokenRejected   // an upstream rejects the token; told by whoever sends requests
-)
-
-// OrderOutcome is what became of an order.
-type OrderOutcome uint8
-
-// The outcomes of orders.
-const (
-	NotDone OrderOutcome = iota
-	Obtained
-	WasRevoked
-)
+	return a.Facts.Detail
+}
 
 func (Started) event()      {}
 func (Stopped) event()      {}
@@ -292,18 +202,3 @@ func (Drained) event()      {}
 func (Answered) event()     {}
 func (Revoked) event()      {}
 func (Panicked) event()     {}
-
-func (Look) effect()    {}
-func (Connect) effect() {}
-func (Lease) effect()   {}
-func (Save) effect()    {}
-func (Claim) effect()   {}
-func (Hold) effect()    {}
-func (Send) effect()    {}
-func (Revoke) effect()  {}
-func (CallOff) effect() {}
-func (Line) effect()    {}
-func (Leave) effect()   {}
-func (Release) effect() {}
-func (Tell) effect()    {}
-func (Reply) effect()   {}

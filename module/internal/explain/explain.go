@@ -1,7 +1,7 @@
-// Package words answers which row of the table of causes trouble has that package grant
+// Package explain answers which row of the table of causes trouble has that package grant
 // found, and with which facts: one sentence and one instruction. All sentences stand in
 // that table; what a server, a file or an error says comes with the facts.
-package words
+package explain
 
 import (
 	"cmp"
@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lamplighter/module/cause"
-	"lamplighter/module/internal/grant"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/redact"
 )
@@ -38,43 +38,43 @@ type Former struct {
 
 // events are the names of what is told.
 var events = [...]string{
-	grant.TokenObtained:       "token_obtained",
-	grant.TokenRefreshFailed:  "token_refresh_failed",
-	grant.RefreshTokenRotated: "refresh_token_rotated",
-	grant.GrantLost:           "grant_lost",
-	grant.SeedRefused:         "seed_refused",
-	grant.TokenRestored:       "token_restored",
-	grant.RotationMissing:     "rotation_missing",
-	grant.LifetimeMissing:     "lifetime_missing",
-	grant.AnswerRemarked:      "answer_remarked",
-	grant.StoreFailed:         "store_failed",
-	grant.StoreRecovered:      "store_recovered",
-	grant.RefreshOrdered:      "refresh_ordered",
-	grant.ImportOrdered:       "import_ordered",
-	grant.RevokeOrdered:       "revoke_ordered",
-	grant.OrderRefused:        "order_refused",
-	grant.Troubled:            "troubled",
-	grant.GrantEnds:           "grant_ends",
-	grant.TokenRejected:       "token_rejected",
+	finding.TokenObtained:       "token_obtained",
+	finding.TokenRefreshFailed:  "token_refresh_failed",
+	finding.RefreshTokenRotated: "refresh_token_rotated",
+	finding.GrantLost:           "grant_lost",
+	finding.SeedRefused:         "seed_refused",
+	finding.TokenRestored:       "token_restored",
+	finding.RotationMissing:     "rotation_missing",
+	finding.LifetimeMissing:     "lifetime_missing",
+	finding.AnswerRemarked:      "answer_remarked",
+	finding.StoreFailed:         "store_failed",
+	finding.StoreRecovered:      "store_recovered",
+	finding.RefreshOrdered:      "refresh_ordered",
+	finding.ImportOrdered:       "import_ordered",
+	finding.RevokeOrdered:       "revoke_ordered",
+	finding.OrderRefused:        "order_refused",
+	finding.Troubled:            "troubled",
+	finding.TokenRejected:       "token_rejected",
+	finding.GrantEnds:           "grant_ends",
 }
 
 // Event is the name of an event in logs, in the admin API and for Caddy's handlers.
-func Event(k grant.Kind) string { return events[k] }
+func Event(k finding.Kind) string { return events[k] }
 
 // OfEvent returns what is to be said of an event, "" where its kind says it all.
-func OfEvent(k grant.Kind, t grant.Trouble, a About) (detail, remedy string) {
+func OfEvent(k finding.Kind, t finding.Trouble, a About) (detail, remedy string) {
 	said, remedy := "", ""
 	if t.Facts != nil {
 		said, remedy = t.Facts.Detail, t.Facts.Remedy
 	}
 	switch k {
-	case grant.LifetimeMissing:
+	case finding.LifetimeMissing:
 		return said, "set default_expires_in to the lifetime that the server grants"
-	case grant.AnswerRemarked, grant.TokenRejected:
+	case finding.AnswerRemarked, finding.TokenRejected:
 		return said, remedy
-	case grant.StoreRecovered:
+	case finding.StoreRecovered:
 		return "", ""
-	case grant.StoreFailed:
+	case finding.StoreFailed:
 		return said, cause.Of(t.Cause, t.Case).With("place", a.Place).Remedy
 	default:
 		return Of(t, a)
@@ -84,49 +84,46 @@ func OfEvent(k grant.Kind, t grant.Trouble, a About) (detail, remedy string) {
 // CaseSaid is the case of trouble whose facts hold both sentence and instruction.
 const CaseSaid = "said"
 
-// caseBeside is that of a candidate beside a grant that lives.
-const caseBeside = "beside"
-
 // Of returns what is to be said of trouble, "" if there is none.
-func Of(t grant.Trouble, a About) (detail, remedy string) {
+func Of(t finding.Trouble, a About) (detail, remedy string) {
 	f := t.Facts
 	if f == nil {
-		f = new(grant.Facts)
+		f = new(finding.Facts)
 	}
-	if t.Cause == "" && t.Condition == grant.Well || t.Case == CaseSaid {
+	if t.Cause == "" && t.Condition == finding.Well || t.Case == CaseSaid {
 		return f.Detail, f.Remedy
 	}
 	row := rowOf(t, f)
-	if t.Cause == grant.CauseMoved && f.Kind != "" && f.Owner != a.Client {
+	if t.Cause == finding.CauseMoved && f.Kind != "" && f.Owner != a.Client {
 		row = []string{"name and store"}
 	}
-	if t.Cause == grant.CauseLeaseHeld && t.Condition != grant.Well { // it is more than a request that waits
+	if t.Cause == finding.CauseLeaseHeld && t.Condition != finding.Well { // it is more than a request that waits
 		row = []string{"too long"}
 	}
 	why := cause.Of(t.Cause, row...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", redact.Quoted(f.From), "end", stamp(f.Ends),
 		"endpoint", f.Endpoint, "wait", f.Wait.Round(time.Second).String(), "supplied", supplied(f))
 	detail, remedy = why.Sentence, why.Remedy
 	switch t.Cause {
-	case grant.CauseUnresolved, grant.CauseNotYet, grant.CauseRecord:
+	case finding.CauseUnresolved, finding.CauseNotYet, finding.CauseRecord:
 		detail = f.Detail
-	case grant.CauseInternal:
+	case finding.CauseInternal:
 		detail = cmp.Or(f.Detail, detail)
-	case grant.CauseStore:
+	case finding.CauseStore:
 		switch t.Case {
 		case "":
 			detail += ": " + f.Detail
-		case "order unsaved", "memory":
+		case finding.CaseUnsaved, "memory":
 		default:
 			detail = cmp.Or(f.Detail, detail)
 		}
-	case grant.CauseStoreRefused, grant.CauseStoreUnsafe, grant.CauseStoreFull, grant.CauseUnusable:
+	case finding.CauseStoreRefused, finding.CauseStoreUnsafe, finding.CauseStoreFull, finding.CauseUnusable:
 		detail += ": " + f.Detail
-	case grant.CauseNoRevocation:
+	case finding.CauseNoRevocation:
 		if t.Case == "" {
 			detail += ": " + f.Detail
 		}
-	case grant.CauseRebound, grant.CauseLeaseHeld, grant.CauseRetryAfter, grant.CauseContested, grant.CauseNotRotating, grant.CauseStopped, grant.CauseRotationMissing,
-		grant.CauseStarting, grant.CauseQueued, grant.CauseSeedTaken, grant.CauseMissing, grant.CauseMoved:
+	case finding.CauseRebound, finding.CauseLeaseHeld, finding.CauseRetryAfter, finding.CauseContested, finding.CauseNotRotating, finding.CauseStopped, finding.CauseRotationMissing,
+		finding.CauseStarting, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved:
 	default:
 		return grantWords(t, f, why, a)
 	}
@@ -134,25 +131,25 @@ func Of(t grant.Trouble, a About) (detail, remedy string) {
 }
 
 // grantWords are those of a grant, and of answers.
-func grantWords(t grant.Trouble, f *grant.Facts, why cause.Cause, a About) (detail, remedy string) {
+func grantWords(t finding.Trouble, f *finding.Facts, why cause.Cause, a About) (detail, remedy string) {
 	switch {
-	case t.Cause == grant.CauseNoGrant && a.Former != nil:
+	case t.Cause == finding.CauseNoGrant && a.Former != nil:
 		if former := a.Former(); former != nil {
 			return formerWords(former, a)
 		}
 		return why.Sentence, why.Remedy
 	case t.NeedsGrant():
 		if !a.Rotating {
-			why = cause.Of(grant.CauseRefused, "without rotation")
+			why = cause.Of(finding.CauseRefused, "without rotation")
 		}
 		return lossWords(t, f, a), why.Remedy
-	case t.Cause == grant.CauseSeedUsed && t.Case == caseBeside:
+	case t.Cause == finding.CauseSeedUsed && t.Case == finding.CaseBeside:
 		return why.Sentence + ": " + f.Detail, why.Remedy
-	case t.Case == caseBeside:
+	case t.Case == finding.CaseBeside:
 		return besideWords(f)
-	case t.Cause == grant.CauseCanceled && t.Case != "" && f.Detail != "":
+	case t.Cause == finding.CauseCanceled && t.Case != "" && f.Detail != "":
 		return why.Sentence + ": " + f.Detail, why.Remedy
-	case t.Case != "", t.Cause == grant.CauseGrantEnds:
+	case t.Case != "", t.Cause == finding.CauseGrantEnds:
 		return why.Sentence, why.Remedy
 	}
 	return answerWords(a.Client, t, f)
@@ -165,13 +162,13 @@ func formerWords(f *Former, a About) (detail, remedy string) {
 	if f.Store != "" {
 		row = "store"
 	}
-	why := cause.Of(grant.CauseNoGrant, row).With("client", a.Client, "place", f.Place, "owner", f.Client, "from", redact.Quoted(f.Store))
+	why := cause.Of(finding.CauseNoGrant, row).With("client", a.Client, "place", f.Place, "owner", f.Client, "from", redact.Quoted(f.Store))
 	return why.Sentence, why.Remedy
 }
 
 // rowOf is the row of the table that trouble has among those of its cause.
-func rowOf(t grant.Trouble, f *grant.Facts) []string {
-	if f.Kind != "" && t.Case != caseBeside {
+func rowOf(t finding.Trouble, f *finding.Facts) []string {
+	if f.Kind != "" && t.Case != finding.CaseBeside {
 		return []string{f.Kind}
 	}
 	if t.Case != "" {
@@ -189,7 +186,7 @@ func stamp(t time.Time) string {
 }
 
 // supplied is where a candidate is from.
-func supplied(f *grant.Facts) string {
+func supplied(f *finding.Facts) string {
 	if f.Imported {
 		return "that was imported"
 	}
@@ -198,7 +195,7 @@ func supplied(f *grant.Facts) string {
 
 // besideWords are those of a candidate that could not be tried beside a grant that
 // lives.
-func besideWords(f *grant.Facts) (detail, remedy string) {
+func besideWords(f *finding.Facts) (detail, remedy string) {
 	row := "beside"
 	if f.Imported {
 		row = "beside, imported"
@@ -212,15 +209,15 @@ func besideWords(f *grant.Facts) (detail, remedy string) {
 }
 
 // answerWords are those of an answer that brought no token.
-func answerWords(client string, t grant.Trouble, f *grant.Facts) (detail, remedy string) {
+func answerWords(client string, t finding.Trouble, f *finding.Facts) (detail, remedy string) {
 	detail, remedy = cmp.Or(f.Detail, cause.Code("of another replica").Sentence), f.Remedy
 	if remedy == "" {
 		remedy = cause.Code("transient").Remedy
-		if t.Condition == grant.Misconfiguration {
+		if t.Condition == finding.Misconfiguration {
 			remedy = cause.Code("configuration").Remedy
 		}
 	}
-	if f.DeadGrant == "" || t.Condition != grant.Misconfiguration || f.Since.IsZero() {
+	if f.DeadGrant == "" || t.Condition != finding.Misconfiguration || f.Since.IsZero() {
 		return detail, remedy
 	}
 	kind := "perhaps a dead grant"
@@ -232,7 +229,7 @@ func answerWords(client string, t grant.Trouble, f *grant.Facts) (detail, remedy
 }
 
 // lossWords say how a grant ended, or that there is none.
-func lossWords(t grant.Trouble, f *grant.Facts, a About) string {
+func lossWords(t finding.Trouble, f *finding.Facts, a About) string {
 	l := f.Loss
 	switch {
 	case l == nil:
@@ -241,7 +238,7 @@ func lossWords(t grant.Trouble, f *grant.Facts, a About) string {
 		return l.Sentence
 	}
 	why := cause.Of(l.Cause, lossRow(l, a)...).With("place", a.Place, "when", stamp(l.Unanswered), "end", stamp(l.EndedAt))
-	if l.Cause == grant.CauseRevoked {
+	if l.Cause == finding.CauseRevoked {
 		return why.Sentence
 	}
 	return why.Sentence + ": " + l.Detail
@@ -250,11 +247,11 @@ func lossWords(t grant.Trouble, f *grant.Facts, a About) string {
 // lossRow is the row of the table that the end of a grant has among those of its cause.
 func lossRow(l *record.Loss, a About) []string {
 	switch {
-	case l.Cause == grant.CauseResponseLost && !strings.HasPrefix(l.UnansweredBy, a.Process+"."):
+	case l.Cause == finding.CauseResponseLost && !strings.HasPrefix(l.UnansweredBy, a.Process+"."):
 		return []string{"crash"}
 	case !l.EndedAt.IsZero():
-		return []string{"over"}
-	case l.Cause == grant.CauseRefused && l.Imported:
+		return []string{finding.CaseOver}
+	case l.Cause == finding.CauseRefused && l.Imported:
 		return []string{"imported"}
 	}
 	return nil

@@ -1,4 +1,8 @@
-package grant
+// Package when answers when something is due: moments on two clocks, the schedule of token
+// requests, and the pauses after failures.
+//
+// It knows moments, and no grant. It must not know clocks: who asks says what time it is.
+package when
 
 import "time"
 
@@ -13,6 +17,9 @@ type Now struct {
 
 // Time returns the wall clock's reading.
 func (n Now) Time() time.Time { return time.Unix(0, n.Wall).UTC() }
+
+// Later returns what the wall clock tells at a monotonic moment.
+func (n Now) Later(mono int64) time.Time { return n.Time().Add(time.Duration(mono - n.Mono)) }
 
 // Instant is a moment on both clocks: it has come when either says so.
 type Instant struct{ Mono, Wall int64 }
@@ -34,20 +41,20 @@ func (i Instant) Add(d time.Duration) Instant {
 }
 
 // Earlier returns the one that comes first on each clock.
-func (i Instant) earlier(other Instant) Instant {
+func (i Instant) Earlier(other Instant) Instant {
 	return Instant{min(i.Mono, other.Mono), min(i.Wall, other.Wall)}
 }
 
-// seenFrom returns a moment as it looks from a later one: if the wall clock was set
+// SeenFrom returns a moment as it looks from a later one: if the wall clock was set
 // back in between, it was earlier by that clock than it seemed. What is counted
 // from it must not last longer for whoever has the wall clock only.
-func (i Instant) seenFrom(n Now) Instant {
+func (i Instant) SeenFrom(n Now) Instant {
 	i.Wall = min(i.Wall, n.Wall-(n.Mono-i.Mono))
 	return i
 }
 
-// wallOf returns the Unix time of a moment in ns, of absurd ones the nearest.
-func wallOf(t time.Time) int64 {
+// Wall returns the Unix time of a moment in ns, of absurd ones the nearest.
+func Wall(t time.Time) int64 {
 	const year = int64(365 * 24 * time.Hour)
 	switch s := t.Unix(); {
 	case s > 200*(year/int64(time.Second)):
@@ -58,8 +65,8 @@ func wallOf(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// fromWall returns the moment at which the wall clock tells t.
-func fromWall(t time.Time, n Now) Instant {
-	wall := wallOf(t)
+// FromWall returns the moment at which the wall clock tells t.
+func FromWall(t time.Time, n Now) Instant {
+	wall := Wall(t)
 	return Instant{n.Mono + (wall - n.Wall), wall}
 }
