@@ -111,6 +111,7 @@ func TestServeTokenThatCannotWorkIsRefusedByValidate(t *testing.T) {
 	const exchange = "each caller has its own"
 	for name, tc := range map[string]struct{ settings, block, word string }{
 		"a value that no answer holds":            {"inject query key {response.key}", "", "{response.…}"},
+		"a token that needs proofs":               {"dpop", "", "proof"},
 		"a cache that hands out dead tokens":      {"", "cache", "feedback"},
 		"a cache for less than caches count":      {overlapping, "cache 500ms", "whole seconds"},
 		"forwarded, from whom ever":               {"", "forwarded", "caller_secret"},
