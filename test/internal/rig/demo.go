@@ -27,13 +27,17 @@ type DemoStats struct {
 	Spent           int `json:"spent_refresh_tokens"`
 	APIUnauthorized int `json:"api_unauthorized"`
 	Generation      int `json:"generation"`
+	Proofs          int `json:"proofs"`
+	ReplayedProofs  int `json:"replayed_proofs"`
+	NoncesDemanded  int `json:"nonces_demanded"`
 }
 
-// StartDemo starts them, with access tokens of a lifetime. They end with the test.
-func StartDemo(t *testing.T, lifetime string) *Demo {
+// StartDemo starts them, with access tokens of a lifetime and further flags. They end with the
+// test.
+func StartDemo(t *testing.T, lifetime string, flags ...string) *Demo {
 	t.Helper()
-	p := Start(t, Home(t), "demo", "--server-only", "--json", "--lifetime", lifetime,
-		"--authorization-server", "127.0.0.1:0", "--api", "127.0.0.1:0")
+	p := Start(t, Home(t), append([]string{"demo", "--server-only", "--json", "--lifetime", lifetime,
+		"--authorization-server", "127.0.0.1:0", "--api", "127.0.0.1:0"}, flags...)...)
 	d := &Demo{T: t}
 	Eventually(t, "the servers listen", func() bool {
 		lines := bufio.NewScanner(strings.NewReader(p.Output.String()))
