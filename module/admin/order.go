@@ -28,13 +28,17 @@ func (a adminAPI) refresh(w http.ResponseWriter, r *http.Request, c *client.Clie
 // imports takes a new refresh token, and answers with what the server says to
 // it. Neither body nor token is part of any message.
 func (a adminAPI) imports(w http.ResponseWriter, r *http.Request, c *client.Client) error {
-	token, err := importedToken(r)
+	body, err := imported(r)
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("client %s: %w", c.Name(), err)}
 	}
-	redact.Remember(token)
+	redact.Remember(body.RefreshToken, body.DPoPKey)
+	key, err := c.ImportedKey(body.DPoPKey)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("client %s: %w", c.Name(), err)}
+	}
 	q := r.URL.Query()
-	res, err := c.Import(r.Context(), token, q.Get("force") == "true", q.Get("again") == "true")
+	res, err := c.Import(r.Context(), body.RefreshToken, key, q.Get("force") == "true", q.Get("again") == "true")
 	if err != nil {
 		return err
 	}
@@ -50,22 +54,22 @@ func (a adminAPI) revoke(w http.ResponseWriter, r *http.Request, c *client.Clien
 	return writeJSON(w, http.StatusOK, res)
 }
 
-func importedToken(r *http.Request) (string, error) {
+func imported(r *http.Request) (body adminapi.ImportRequest, err error) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
-		return "", errors.New(`send the refresh token as application/json: {"refresh_token": "…"}`)
+		return body, errors.New(`send the refresh token as application/json: {"refresh_token": "…"}`)
 	}
 	b, err := io.ReadAll(io.LimitReader(r.Body, adminapi.MaxBody+1))
 	if err != nil {
-		return "", errors.New("the body could not be read")
+		return body, errors.New("the body could not be read")
 	}
 	if len(b) > adminapi.MaxBody {
-		return "", errors.New("the body is longer than any refresh token")
+		return body, errors.New("the body is longer than any refresh token")
 	}
-	var body adminapi.ImportRequest
 	if json.Unmarshal(b, &body) != nil { // its error may quote the token
-		return "", errors.New(`the body is not of the form {"refresh_token": "…"}`)
+		return body, errors.New(`the body is not of the form {"refresh_token": "…"}`)
 	}
-	return adminapi.CheckToken(body.RefreshToken)
+	body.RefreshToken, err = adminapi.CheckToken(body.RefreshToken)
+	return body, err
 }
 
 func (a adminAPI) login(w http.ResponseWriter, r *http.Request, c *client.Client) error {

@@ -38,6 +38,10 @@ type OrderResult struct {
 type ImportRequest struct {
 	// RefreshToken is the new refresh token.
 	RefreshToken string `json:"refresh_token"`
+
+	// DPoPKey is the private key that it is bound to (RFC 9449 section 5), PEM or a JWK; ""
+	// if it is bound to none, or to that of the client.
+	DPoPKey string `json:"dpop_key,omitempty"`
 }
 
 // TokenError is the error of what can be no refresh token.

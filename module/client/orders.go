@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,13 +19,29 @@ func (c *Client) Refresh(ctx context.Context, force bool) (*adminapi.OrderResult
 	return c.result(c.keeper.Refresh(ctx, force))
 }
 
-// Import tries a new refresh token, with force although another one lives, and with again
-// although it was spent.
-func (c *Client) Import(ctx context.Context, token string, force, again bool) (*adminapi.OrderResult, error) {
-	if again {
-		return c.result(c.keeper.ImportAgain(ctx, token, force))
+// Import tries a new refresh token, bound to a key unless that is nil, with force although
+// another one lives, and with again although it was spent.
+func (c *Client) Import(ctx context.Context, token string, key *dpop.Key, force, again bool) (*adminapi.OrderResult, error) {
+	return c.result(c.keeper.ImportBound(ctx, token, key, force, again))
+}
+
+// ImportedKey reads the key that a refresh token is bound to which is to be imported, nil if that
+// is "". It must be that of the settings if they name one.
+func (c *Client) ImportedKey(text string) (*dpop.Key, error) {
+	if text == "" {
+		return nil, nil //nolint:nilnil // as said
 	}
-	return c.result(c.keeper.Import(ctx, token, force))
+	if c.cfg.DPoP == nil {
+		return nil, errors.New("the client makes no proofs, so that a key is of no use: add 'dpop' to its settings")
+	}
+	key, err := dpop.Parse(text, "")
+	if err != nil {
+		return nil, fmt.Errorf("the key of DPoP: %w", err)
+	}
+	if c.cfg.DPoP.Key != "" {
+		return nil, errors.New("the settings name the key of dpop: let them name this one, and import the refresh token without it")
+	}
+	return key, nil
 }
 
 // Revoke ends the client's grant at the authorization server (RFC 7009).
@@ -45,7 +62,7 @@ func (c *Client) Keepable(ctx context.Context) error {
 // Keep imports what a log-in yields, with the key that it proved, nil without one, and returns
 // what the server says to it.
 func (c *Client) Keep(ctx context.Context, refreshToken string, key *dpop.Key) (*adminapi.OrderResult, error) {
-	return c.result(c.keeper.ImportBound(ctx, refreshToken, key, true))
+	return c.result(c.keeper.ImportBound(ctx, refreshToken, key, true, false))
 }
 
 func (c *Client) result(r keeper.Result, err error) (*adminapi.OrderResult, error) {

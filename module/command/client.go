@@ -71,6 +71,9 @@ refused: a server may end the whole grant when it sees a spent one, and another
 client would lose its grant. --again presents it all the same, after a question. What
 this client has exchanged for another one is presented by nothing.
 
+The refresh token of a public client with dpop is bound to a key: --dpop-key names
+the file with it, PEM or a JWK. It is kept with the grant then.
+
 A refresh token is never an argument: other users can read those. If standard
 input is a terminal, the token is asked for and not shown.
 
@@ -88,10 +91,15 @@ reached.`,
 					return tokenMissing, err
 				}
 			}
-			return order(fl, "import", adminapi.ImportRequest{RefreshToken: token})
+			key, err := readKey(fl.String("dpop-key"))
+			if err != nil {
+				return tokenMissing, err
+			}
+			return order(fl, "import", adminapi.ImportRequest{RefreshToken: token, DPoPKey: key})
 		}),
 	}
 	cmd.Flags().StringP("file", "f", "", "read the refresh token from this file")
+	cmd.Flags().String("dpop-key", "", "read the private key that the refresh token is bound to from this file")
 	cmd.Flags().Bool("again", false, "present a refresh token that was refused, or is another client's")
 	cmd.Flags().BoolP("yes", "y", false, "do not ask, with --again")
 	cmd.Flags().Bool("force", false, "ask although the server said to wait")
@@ -101,6 +109,18 @@ reached.`,
 // importCost is what is asked before a refresh token is presented that something
 // speaks against.
 const importCost = "Present this refresh token for client %s although it was refused, or is another client's? If it was spent, the server may end the whole grant, and whoever has it logs in again; if it is another client's, that one loses it. [y/N] "
+
+// readKey reads a private key from a file, "" if none is named.
+func readKey(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("--dpop-key: %w", err)
+	}
+	return string(b), nil
+}
 
 // readToken reads a refresh token from a file or standard input.
 func readToken(file string) (string, error) {

@@ -36,13 +36,13 @@ func (r *tokenRequest) keyed(k *dpop.Key) {
 }
 
 // ImportBound is Import of a refresh token that was obtained with proofs of a key, nil if it was
-// not: that of a public client is bound to it.
-func (k *Keeper) ImportBound(ctx context.Context, refreshToken string, key *dpop.Key, force bool) (Result, error) {
+// not: that of a public client is bound to it. With again it is ImportAgain.
+func (k *Keeper) ImportBound(ctx context.Context, refreshToken string, key *dpop.Key, force, again bool) (Result, error) {
 	r := new(tokenRequest)
 	if key != nil {
 		r.keyed(key)
 	}
-	return k.order(ctx, step.Order{Import: refreshToken, Force: force, Key: r.key})
+	return k.order(ctx, step.Order{Import: refreshToken, Force: force, Again: again, Key: r.key})
 }
 
 // idOf is how a record names a key, 0 for none.
