@@ -229,7 +229,7 @@ func (e *encoder) marks(r *record.Record) {
 func (e *encoder) request(r request) {
 	e.token(r.token)
 	e.byte(byte(r.binding))
-	e.flags(r.calledOff)
+	e.flags(r.calledOff, r.written)
 }
 
 func (e *encoder) holder(w *world, i int) {

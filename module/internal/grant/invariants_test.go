@@ -41,6 +41,15 @@ func listed(r *record.Record, f, binding record.Fingerprint) (consumed, refused 
 	return consumed, refused
 }
 
+// written judges that a request is to be written: what it has signed is good for one writing.
+func (w *world) written(i int) {
+	c := &w.h[i].conn
+	if c.written && !c.calledOff {
+		w.wrong(fmt.Sprintf("(j) holder %d writes a request with %s again, and its proof", i, c.token))
+	}
+	c.written = true
+}
+
 // sent judges a request at the moment when it is written.
 func (w *world) sent(i int) {
 	h := &w.h[i]

@@ -72,6 +72,7 @@ type request struct {
 	token     string
 	binding   int8
 	calledOff bool
+	written   bool
 }
 
 // place is who was told a token.
@@ -190,6 +191,9 @@ func (w *world) perform(i int, effect step.Effect) {
 			w.wrong(fmt.Sprintf("holder %d: %T and %T at a time", i, h.under, effect))
 		}
 		h.under = effect
+		if _, ok := effect.(step.Send); ok {
+			w.written(i)
+		}
 		if c, ok := effect.(step.Connect); ok {
 			h.conn, h.journal, h.claimed = request{token: c.RefreshToken, binding: h.resolved}, "", ""
 		}
