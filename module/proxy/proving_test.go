@@ -274,11 +274,37 @@ func TestAnUpgradeProvesTheKey(t *testing.T) {
 	}
 }
 
+func TestAHealthCheckProvesTheKey(t *testing.T) {
+	s := newProving(t, nil)
+	box, checked := s.Server.API(), make(chan int, 100)
+	s.as.Refuse = func(w http.ResponseWriter, r *http.Request) {
+		judged := httptest.NewRecorder()
+		box.ServeHTTP(judged, r)
+		for name, values := range judged.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(judged.Code)
+		if r.URL.Path == "/health" {
+			checked <- judged.Code
+		}
+	}
+	s.Load(s.Config("dpop", "health_uri /health\nhealth_interval 100ms"))
+	for status := range checked { // the first demands a nonce
+		if status == http.StatusOK {
+			break
+		}
+	}
+	if st := s.Stats(); st.APIUnauthorized != 0 || st.ReplayedProofs != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestWhatCannotGoWithProofsIsFoundByValidate(t *testing.T) {
 	s := newProving(t, nil)
 	upstream := strings.TrimPrefix(s.as.API.URL, "http://")
 	for want, config := range map[string]string{
-		"only 'upstream_oauth' and 'transport oauth2' can make": s.Site("dpop", "inject_token erp\nreverse_proxy "+upstream),
+		"only 'upstream_oauth' and 'transport oauth2' can make":                       s.Site("dpop", "inject_token erp\nreverse_proxy "+upstream),
+		"{oauth2_client.erp.access_token}: client erp: its tokens are bound to a key": strings.Replace(s.Site("dpop", "respond ok"), "admin off", "admin off\noauth2_client other {\ntoken_endpoint https://login.example.com/token\nclient_id other\nclient_secret x\nparam token {oauth2_client.erp.access_token}\n}", 1),
 		"leave 3 out": s.Upstreams("https://127.0.0.1", "dpop", "transport http {\nversions 3\n}"),
 	} {
 		if err := moduletest.Validate(t, config); err == nil || !strings.Contains(err.Error(), want) {
