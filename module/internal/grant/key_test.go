@@ -28,7 +28,7 @@ func TestAPublicClientsRefreshTokenIsNotSentWithAnotherKey(t *testing.T) {
 		"no proofs any more":      {record.Proof{Bound: true}, false},
 		"a confidential client":   {record.Proof{Wanted: true, Key: 8}, true},
 	} {
-		s, effects := after(started(step.Settings{Rotating: true}, stored), step.Ordered{step.Order{ID: 1}}, step.Looked{Inputs: step.Inputs{Binding: testBinding, Proof: c.want}, Stored: stored})
+		s, effects := after(started(step.Settings{Rotating: true}, stored), step.Ordered{Order: step.Order{ID: 1}}, step.Looked{Inputs: step.Inputs{Binding: testBinding, Proof: c.want}, Stored: stored})
 		connect, sent := step.Connect{}, false
 		for _, e := range effects {
 			if connects, ok := e.(step.Connect); ok {
@@ -49,12 +49,12 @@ func TestAKeyThatIsMadeIsJournaledBeforeItsFirstProof(t *testing.T) {
 	made := record.Key{ID: 7, Alg: "ES256", Private: "a key"}
 	in := step.Inputs{Seed: "seed", Binding: testBinding, Proof: record.Proof{Wanted: true, Bound: true}}
 	look := step.Looked{Inputs: in, Store: step.Missing}
-	s, effects := after(started(step.Settings{Rotating: true}, new(record.Record)), step.Ordered{step.Order{ID: 1}}, look, step.Connected{Key: made}, step.Leased{}, look)
+	s, effects := after(started(step.Settings{Rotating: true}, new(record.Record)), step.Ordered{Order: step.Order{ID: 1}}, look, step.Connected{Key: made}, step.Leased{}, look)
 	save, ok := effects[len(effects)-1].(step.Save)
 	if !ok || !save.Journal || save.Record.Key(7) == nil || save.Record.KeyOf(record.FingerprintOf("seed")) != 7 {
 		t.Fatalf("%+v", effects[len(effects)-1])
 	}
-	s, _ = after(s, step.Saved{}, step.Claimed{}, step.Drained{}, step.Answered{step.Answer{
+	s, _ = after(s, step.Saved{}, step.Claimed{}, step.Drained{}, step.Answered{Answer: step.Answer{
 		Outcome: step.Granted, RefreshToken: "next", ExpiresIn: 1e12, Access: record.AccessToken{AccessToken: "access", Key: 7},
 	}}, step.Saved{})
 	if s.live == nil || s.record.KeyOf(record.FingerprintOf("next")) != 7 || s.record.Key(7) == nil {
@@ -66,7 +66,7 @@ func TestAKeyThatIsMadeIsJournaledBeforeItsFirstProof(t *testing.T) {
 func TestARequestThatWasPreparedWithAnotherKeyIsPreparedAnew(t *testing.T) {
 	in := step.Inputs{Seed: "seed", Binding: testBinding, Proof: record.Proof{Wanted: true, Bound: true}}
 	theirs := new(record.Record).Supply(1, record.Presented{RefreshToken: "seed", Binding: testBinding, Key: record.Key{ID: 8, Alg: "ES256", Private: "theirs"}})
-	_, effects := after(started(step.Settings{Rotating: true}, new(record.Record)), step.Ordered{step.Order{ID: 1}}, step.Looked{Inputs: in, Store: step.Missing},
+	_, effects := after(started(step.Settings{Rotating: true}, new(record.Record)), step.Ordered{Order: step.Order{ID: 1}}, step.Looked{Inputs: in, Store: step.Missing},
 		step.Connected{Key: record.Key{ID: 7, Alg: "ES256", Private: "ours"}}, step.Leased{}, step.Looked{Stored: theirs})
 	for _, e := range effects {
 		if s, ok := e.(step.Save); ok && s.Journal {
