@@ -99,9 +99,10 @@ func TestStorageIsExportedWhileAnInstanceRuns(t *testing.T) {
 	}
 }
 
-// mostBytes is how large the binary may be. Raise it with a reason: 67, since map, intercept
-// and others of Caddy's modules are there.
-const mostBytes = 67_000_000
+// mostBytes is how large the binary may be. Raise it with a reason: 68, since map, intercept
+// and others of Caddy's modules are there (0.1 MB), what hands tokens out to proxies and
+// programs, proofs of possession, the doctor and the status page (0.8 MB).
+const mostBytes = 68_000_000
 
 func TestTheBinaryStaysWithinItsSize(t *testing.T) {
 	if os.Getenv("LAMPLIGHTER_BINARY") == "" {
