@@ -101,6 +101,28 @@ func TestAnUpstreamThatAlwaysRejectsTheTokenIsSeen(t *testing.T) {
 	}
 }
 
+// Many servers repeat a token while it lives: then the rejected one comes again.
+func TestATokenRequestSaysWhyItWasMadeThoughItsAnswerRepeatsTheToken(t *testing.T) {
+	as := moduletest.NewRotating(t)
+	as.Answer = func(w http.ResponseWriter) bool {
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "the-same-token-as-before", "expires_in": 3600, "token_type": "Bearer"})
+		return true
+	}
+	s := moduletest.NewSidecar(t, as)
+	s.Load(s.Config("min_refresh_interval 10ms", ""))
+	moduletest.Eventually(t, "the first token", func() bool { return len(logLines(t, s, "token_obtained")) == 1 })
+	time.Sleep(20 * time.Millisecond) // a forced refresh obeys min_refresh_interval
+	if res, _ := s.Do("GET", "/", ""); res.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("got %d", res.StatusCode)
+	}
+	moduletest.Eventually(t, "the second answer", func() bool { return len(logLines(t, s, "token_obtained")) == 2 })
+	for i, line := range logLines(t, s, "token_obtained") {
+		if because := line["because_of"]; (because == 401.0) != (i == 1) || line["generation"] != 1.0 {
+			t.Errorf("token request %d: generation %v, because of %v", i, line["generation"], because)
+		}
+	}
+}
+
 // A remedy that asks another instance is none.
 func TestTheLogsRemediesReachThisVeryInstance(t *testing.T) {
 	for name, admin := range map[string]string{"the usual one": "", "an address": "localhost:0", "a socket": "unix/DIR/my admin.sock|0600"} {

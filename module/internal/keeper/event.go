@@ -62,7 +62,7 @@ func (k *Keeper) eventOf(t step.Tell) Event {
 func (k *Keeper) forced(kind finding.Kind, generation uint64) bool {
 	switch kind {
 	case finding.TokenObtained:
-		return generation > 0 && k.state.Forced(generation-1)
+		return generation > 0 && k.state.Forced(generation-1) || k.state.Demanded(generation) // which an answer may repeat
 	case finding.TokenRefreshFailed, finding.GrantLost:
 		return k.state.Demanded(generation)
 	}
