@@ -53,9 +53,19 @@ scrape_configs:
 		if run.Ended() {
 			t.Fatalf("Prometheus ended: %v", run.Err)
 		}
-		return rig.Listens(address) && len(p.query(`up == 1`)) == 1
+		return p.ready() && len(p.query(`up == 1`)) == 1
 	})
 	return p
+}
+
+// ready reports whether it answers queries by now.
+func (p *prometheus) ready() bool {
+	res, err := http.Get(p.origin + "/-/ready")
+	if err != nil {
+		return false
+	}
+	defer res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }
 
 // ask asks its API, and decodes the data of the answer.
@@ -131,7 +141,9 @@ func TestARealPrometheusEvaluatesTheDashboardAndTheAlerts(t *testing.T) {
 	}
 
 	var rules struct {
-		Groups []struct{ Rules []struct{ Name, Health, LastError string } }
+		Groups []struct {
+			Rules []struct{ Name, Health, LastError string }
+		}
 	}
 	rig.Eventually(t, "all rules are evaluated", func() bool {
 		if err := p.ask("/api/v1/rules", &rules); err != nil {
