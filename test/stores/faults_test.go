@@ -251,3 +251,38 @@ func TestPostgresRestartsAndFailsOver(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestAnOldPrimaryIsNoStore: the replaced primary comes back, is there, takes writes, and
+// knows nothing of the one that took its place.
+func TestAnOldPrimaryIsNoStore(t *testing.T) {
+	old := rig.StartPostgres(t)
+	standby := old.Standby(t, "hot_standby=on")
+	e := opened(t, postgresEngine(t, dsn(old), "durability local"))
+	tag, err := e.Put(t.Context(), "erp", []byte("one"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rig.Eventually(t, "the standby has what was written", func() bool {
+		o, err := readOnly(t, dsn(standby), nameSpace(t))
+		return err == nil && o == string(tag)
+	})
+	sql(t, dsn(standby), "SELECT pg_promote()") // the old one runs on
+	after := opened(t, postgresEngine(t, dsn(standby), "durability local"))
+	two, err := after.Put(t.Context(), "erp", []byte("two"), tag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Put(t.Context(), "erp", []byte("stale"), tag); !errors.Is(err, store.ErrUnsafe) {
+		t.Errorf("a connection from before writes to the old primary: %v", err)
+	}
+	if _, _, err := e.Acquire(t.Context(), "erp", "somebody", ""); !errors.Is(err, store.ErrUnsafe) {
+		t.Errorf("the old primary gives a lease: %v", err)
+	}
+	refuses(t, postgresEngine(t, dsn(old), "durability local"), store.ErrUnsafe, "timeline 1", "timeline 2", "stop it")
+	_, first, _ := strings.Cut(old.Address, ":")
+	_, second, _ := strings.Cut(standby.Address, ":")
+	both := fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%s,%s user=postgres dbname=postgres password='%s'", first, second, rig.PostgresPassword)
+	if o := now(t, opened(t, postgresEngine(t, both, "durability local")), "erp"); o.Tag != two {
+		t.Errorf("of both servers the old one was chosen, with version %s", o.Tag)
+	}
+}

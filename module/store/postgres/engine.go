@@ -103,6 +103,11 @@ func (e *Engine) on(ctx context.Context, state int, call func(context.Context, *
 		return e.fault(err, notSent)
 	}
 	defer conn.Release()
+	if err := stillCurrent(conn.Conn().PgConn()); err != nil {
+		_ = conn.Conn().Close(ctx)
+		pool.Reset()
+		return err
+	}
 	if err := call(ctx, conn.Conn()); err != nil {
 		if demoted(err) {
 			_ = conn.Conn().Close(ctx)
@@ -140,15 +145,21 @@ func (e *Engine) Open(ctx context.Context) error {
 func (e *Engine) findEpoch(ctx context.Context, conn *pgx.Conn) error {
 	var epoch string
 	err := conn.QueryRow(ctx, "SELECT "+whole).Scan(&epoch)
-	switch code(err) {
-	case "":
-		if err != nil {
-			return err
-		}
+	switch {
+	case err == nil:
 		e.tell(&e.era, whole)
-	case "42501", "42883", "0A000", "42704":
+	case hidden(err):
 		e.tell(&e.era, none)
 	default:
+		return err
+	}
+	return e.met(epoch)
+}
+
+// met takes note of the epoch that an answer brings: behind a pooler, a connection may lead
+// to another server than it did.
+func (e *Engine) met(epoch string) error {
+	if err := met.meet(epoch); err != nil {
 		return err
 	}
 	e.tell(&e.epoch, epoch)

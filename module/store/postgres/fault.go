@@ -84,6 +84,9 @@ func tidy(err, known error) error {
 	if wrapped := new(pgconn.ConnectError); !errors.As(err, &wrapped) {
 		return err
 	}
+	if stale := new(staleError); errors.As(err, &stale) {
+		return stale
+	}
 	for _, ours := range []error{errStandby, errReadOnly} {
 		if errors.Is(err, ours) {
 			return ours

@@ -34,7 +34,9 @@ func (e *Engine) Get(ctx context.Context, name string) (store.Object, error) {
 		if err := conn.QueryRow(ctx, sql, key).Scan(&o.Data, &found, &microseconds, &epoch); err != nil {
 			return err
 		}
-		e.tell(&e.epoch, epoch)
+		if err := e.met(epoch); err != nil {
+			return err
+		}
 		if found == nil {
 			return fmt.Errorf("%s: %w", e.Describe(name), store.ErrNotFound)
 		}
@@ -78,7 +80,9 @@ func (e *Engine) Put(ctx context.Context, name string, data []byte, ifTag store.
 		if err := conn.QueryRow(ctx, sql, key, data, tag, string(ifTag)).Scan(&written, nil, &epoch); err != nil {
 			return err
 		}
-		e.tell(&e.epoch, epoch)
+		if err := e.met(epoch); err != nil {
+			return fmt.Errorf("%w: %s", store.ErrUnknown, err.Error()) // it was written there, and is lost
+		}
 		if written == 0 {
 			return fmt.Errorf("%s: %w", e.Describe(name), store.ErrConflict)
 		}

@@ -94,7 +94,7 @@ func (s *source) config() (*pgxpool.Config, error) {
 		return nil, err
 	}
 	c := config.ConnConfig
-	c.ValidateConnect = writable
+	c.ValidateConnect = current
 	c.OnNotice = noticed
 	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // no prepared statements, which poolers may not have
 	if c.ConnectTimeout == 0 || c.ConnectTimeout > connectTimeout {
