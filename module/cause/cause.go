@@ -143,6 +143,7 @@ var unknown = map[string]string{
 	"changed":  changed,
 	"end":      "the time that the server named",
 	"place":    "the client's record",
+	"kind":     "file",
 	"owner":    "<other>",
 	"from":     "<store>",
 	"file":     "the file of client_assertion",

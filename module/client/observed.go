@@ -11,6 +11,9 @@ import (
 // about is what words about the client need to know of it.
 func (c *Client) about() explain.About {
 	about := explain.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Former: c.formerly}
+	if c.record != nil {
+		about.Store = c.record.Use.Kind()
+	}
 	if c.set != nil {
 		about.Flags = c.set.flags
 	}

@@ -92,7 +92,7 @@ func (e *examination) record(r *records.Record, seeded bool) {
 	defer cancel()
 	rec, err := r.Load(ctx)
 	failed := func(name, which, detail string) {
-		why := cause.Of(name, which).With("client", e.name, "place", r.Describe())
+		why := cause.Of(name, which).With("client", e.name, "place", r.Describe(), "kind", r.Use.Kind())
 		if detail == "" {
 			detail = why.Sentence
 		}
@@ -109,6 +109,10 @@ func (e *examination) record(r *records.Record, seeded bool) {
 		failed("record_unreadable", "newer", err.Error())
 	case errors.Is(err, recordstore.ErrExposed):
 		failed("record_unreadable", "exposed", err.Error())
+	case errors.Is(err, recordstore.ErrSealed):
+		failed("record_unreadable", "sealed", err.Error())
+	case errors.Is(err, recordstore.ErrUnreadable) && r.Use.Kind() != "":
+		failed("record_unreadable", "shared", err.Error())
 	case errors.Is(err, recordstore.ErrUnreadable):
 		failed("record_unreadable", "", err.Error())
 	case err != nil:

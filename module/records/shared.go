@@ -87,6 +87,15 @@ func (u *Use) Shared() (command string, up, shared bool) {
 	return u.command, st.Status().Up, true
 }
 
+// Kind is the kind of the store if it is one that replicas share, "" if it is a directory.
+func (u *Use) Kind() string {
+	if u.durable() == nil {
+		return ""
+	}
+	kind, _, _ := strings.Cut(u.id, ":")
+	return kind
+}
+
 // durable returns the store if it is a shared one, else nil.
 func (u *Use) durable() *durable.Store {
 	st, _ := u.store.(printableStore).Store.(*durable.Store)

@@ -102,7 +102,7 @@ func (k *Keys) Seal(record []byte) (json.RawMessage, error) {
 // Unseal decrypts a record.
 func Unseal(sealed json.RawMessage, identities []age.Identity) (json.RawMessage, error) {
 	if len(identities) == 0 {
-		return nil, fmt.Errorf("%w: add the key that it was written with, 'store file { encryption_key <file> }'", ErrSealed)
+		return nil, fmt.Errorf("%w: add the key that it was written with to encryption_key", ErrSealed)
 	}
 	var text string
 	if err := record.Parse(sealed, &text); err != nil {

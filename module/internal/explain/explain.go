@@ -19,6 +19,7 @@ type About struct {
 	Client  string
 	Place   string // of its record
 	Process string // this one, as records name it
+	Store   string // the kind of the store that replicas share, "" for files
 	Flags   string // with which commands find it; for the log, which everybody reads
 
 	// Rotating says that it presents a refresh token of its own.
@@ -93,7 +94,7 @@ func Of(t finding.Trouble, a About) (detail, remedy string) {
 	if t.Cause == "" && t.Condition == finding.Well || t.Case == CaseSaid {
 		return f.Detail, f.Remedy
 	}
-	row := rowOf(t, f)
+	row := rowOf(t, f, a)
 	if t.Cause == finding.CauseMoved && f.Kind != "" && f.Owner != a.Client {
 		row = []string{"name and store"}
 	}
@@ -101,7 +102,7 @@ func Of(t finding.Trouble, a About) (detail, remedy string) {
 		row = []string{"too long"}
 	}
 	why := cause.Of(t.Cause, row...).With("client", a.Client, "place", cmp.Or(f.Place, a.Place), "owner", f.Owner, "from", redact.Quoted(f.From), "end", stamp(f.Ends),
-		"endpoint", f.Endpoint, "wait", f.Wait.Round(time.Second).String(), "supplied", supplied(f))
+		"endpoint", f.Endpoint, "wait", f.Wait.Round(time.Second).String(), "supplied", supplied(f), "kind", a.Store)
 	detail, remedy = why.Sentence, why.Remedy
 	switch t.Cause {
 	case finding.CauseUnresolved, finding.CauseNotYet, finding.CauseRecord:
@@ -167,9 +168,12 @@ func formerWords(f *Former, a About) (detail, remedy string) {
 }
 
 // rowOf is the row of the table that trouble has among those of its cause.
-func rowOf(t finding.Trouble, f *finding.Facts) []string {
+func rowOf(t finding.Trouble, f *finding.Facts, a About) []string {
 	if f.Kind != "" && t.Case != finding.CaseBeside {
 		return []string{f.Kind}
+	}
+	if a.Store != "" && t.Cause == finding.CauseRecord && t.Case != "damaged" {
+		return []string{"shared"} // what is in memory may be older than it
 	}
 	if t.Case != "" {
 		return []string{t.Case}

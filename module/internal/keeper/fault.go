@@ -32,6 +32,9 @@ func faultOf(err error) (step.Fault, *finding.Facts) {
 	case errors.Is(err, recordstore.ErrExposed):
 		facts.Kind = "exposed"
 		return step.Foreign, facts
+	case errors.Is(err, recordstore.ErrSealed):
+		facts.Kind = "sealed"
+		return step.Foreign, facts
 	case errors.Is(err, recordstore.ErrForeign):
 		return step.Foreign, facts
 	case errors.Is(err, recordstore.ErrUnreadable):

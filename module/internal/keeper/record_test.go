@@ -156,3 +156,33 @@ func TestARecordOfALostGrantThatIsRemovedStaysAway(t *testing.T) {
 		}
 	})
 }
+
+// A record that is encrypted for another key is whole, and may be newer than what is in
+// memory.
+func TestARecordWithoutItsKeyWaitsForTheKey(t *testing.T) {
+	for name, running := range map[string]bool{"running": true, "freshly started": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				p := r.boot()
+				p.token()
+				if !running {
+					p.kill()
+					p = r.newProcess()
+				}
+				r.disk.refuseLoads(fmt.Errorf("%w: %w", recordstore.ErrUnreadable, recordstore.Foreign(recordstore.ErrSealed)))
+				if !running {
+					p.start()
+				}
+				p.tick(5 * time.Hour)
+				r.wantRequests(1)
+				st := r.wantState(p, StateMisconfigured, finding.CauseRecord)
+				if remedy := p.said(st.Trouble).Remedy; !strings.Contains(remedy, "encryption_key") || strings.Contains(remedy, "memory") || strings.Contains(remedy, "supply") {
+					t.Errorf("remedy: %s", remedy)
+				}
+				r.disk.refuseLoads(nil)
+				p.tick(6 * time.Minute)
+				p.token()
+			})
+		})
+	}
+}

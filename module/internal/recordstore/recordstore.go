@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"time"
 
+	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/record"
 )
 
@@ -42,6 +43,10 @@ var (
 	// ErrForeign says of an unreadable record that it is encrypted for another key, or
 	// another client's: it is whole, and not to be written over.
 	ErrForeign = errors.New("it is somebody else's")
+
+	// ErrSealed says of an unreadable record that it is encrypted for keys that are not
+	// here. It is ErrForeign, too.
+	ErrSealed = encryption.ErrSealed
 
 	// ErrBusy says that another holder has the lease.
 	ErrBusy = errors.New("another holder has the lease")
