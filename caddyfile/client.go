@@ -100,6 +100,7 @@ import (
 //	        mode   <mode>
 //	        group  <group>
 //	    }
+//	    allow_print
 //	    allow                      <origins...>
 //	    allow_http
 //	    proxy                      <url>|none|from_environment
@@ -202,15 +203,16 @@ func (p *clientParser) setting() error {
 		return p.tokenFile()
 	case "allow":
 		return p.list(&c.Allow)
-	case "allow_http":
-		c.AllowHTTP = true
-		return p.end()
 	}
 	if block, ok := map[string]func() error{"dpop": p.dpop, "store": p.store, "tls": p.tls}[setting]; ok {
 		return block()
 	}
 	if field, ok := p.texts()[setting]; ok {
 		return p.text(field)
+	}
+	if field, ok := p.flags()[setting]; ok {
+		*field = true
+		return p.end()
 	}
 	if field, ok := p.durations()[setting]; ok {
 		return p.duration(field)
@@ -278,6 +280,11 @@ func (p *clientParser) durations() map[string]*caddy.Duration {
 		"timeout":                  &c.Timeout,
 		"wait":                     &c.Wait,
 	}
+}
+
+// flags are set by their names alone.
+func (p *clientParser) flags() map[string]*bool {
+	return map[string]*bool{"allow_http": &p.client.AllowHTTP, "allow_print": &p.client.AllowPrint}
 }
 
 // end makes sure that the line holds nothing more.

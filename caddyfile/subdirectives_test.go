@@ -23,6 +23,7 @@ func TestEverySubdirectiveIsExplained(t *testing.T) {
 		{"clientParser.setting", 18, "clients.md"},
 		{"clientParser.texts", 30, "clients.md"},
 		{"clientParser.durations", 5, "clients.md"},
+		{"clientParser.flags", 2, "clients.md"},
 		{"FileStore.unmarshalOption", 2, "clients.md"},
 		{"tokenFileOption", 3, "serving.md"},
 		{"upstream.read", 11, "caddyfile.md"},

@@ -28,7 +28,7 @@ var arrows = map[string][]string{
 	"proxy":  {".", "cause", "client", "destination", "doctor", "guard", "inject", "internal/keeper", "internal/target", "internal/redact", "keypair", "listen", "observe", "placeholder", "problem", "prover", "replay", "settings", "unavailable"},
 	"prover": {"inject", "internal/dpop", "internal/keeper", "rejection"},
 	"serve":  {".", "cause", "client", "guard", "internal/finding", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
-	"admin":  {".", "adminapi", "client", "internal/redact"},
+	"admin":  {".", "adminapi", "client", "internal/redact", "internal/keeper", "unavailable"},
 	".":      {"adminapi", "client", "doctor", "listen", "login", "observe", "placeholder", "settings"},
 	"doctor": {
 		"adminapi", "authserver", "cause", "client", "internal/record", "internal/recordstore", "internal/redact", "internal/tokenendpoint",
@@ -44,7 +44,7 @@ var arrows = map[string][]string{
 		"internal/recordstore", "internal/redact", "placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
-	"command":         {"adminapi", "internal/target", "internal/redact", "placeholder", "settings"}, // see TestCommandsKnowNoSettings
+	"command":         {"adminapi", "internal/target", "internal/redact", "placeholder", "settings", "tokenformat"}, // see TestCommandsKnowNoSettings
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem", "nearest"},
 	"authserver":      {"cause", "internal/dpop", "internal/finding", "internal/grant/step", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},

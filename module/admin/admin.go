@@ -38,11 +38,14 @@ func init() {
 //	                                      AdoptRequest
 //	POST /oauth2_client/doctor            examines all clients, or one: see
 //	                                      DoctorRequest
+//	POST …/clients/<client>/token         the access token itself, for clients with
+//	                                      allow_print, over a unix socket of mode
+//	                                      0600 alone: see TokenRequest
 //	GET /oauth2_client/live               200 while the process works
 //	GET /oauth2_client/ready              200 when every client has a valid token;
 //	                                      ?client=<name>, repeatable, for some
 //
-// No answer holds a secret.
+// No answer but that of token holds a secret.
 type adminAPI struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -126,6 +129,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client.Client, 
 		"revoke":  a.revoke,
 		"login":   a.login,
 		"adopt":   a.adopt,
+		"token":   a.token,
 	}
 	if action == "" {
 		s := c.Status()
@@ -150,7 +154,7 @@ func (a adminAPI) one(w http.ResponseWriter, r *http.Request, c *client.Client, 
 
 var errNothingHere = caddy.APIError{
 	HTTPStatus: http.StatusNotFound,
-	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke, /login and /adopt, doctor, ready and live"),
+	Err:        errors.New("nothing is served here; there are clients, clients/<client>, clients/<client>/refresh, /import, /revoke, /login, /adopt and /token, doctor, ready and live"),
 }
 
 func notAllowed(method string) error {

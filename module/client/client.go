@@ -142,7 +142,7 @@ func (c *Client) Start(maxRequests int) {
 			RefreshTokenExpiresIn: time.Duration(c.cfg.RefreshTokenExpiresIn),
 		},
 		Quiesce:     time.Duration(c.cfg.Quiesce),
-		HandsOut:    c.handsOut,
+		HandsOut:    c.handsOut || c.cfg.AllowPrint,
 		Looks:       &looks,
 		Requests:    c.turns,
 		MaxRequests: maxRequests,

@@ -186,7 +186,7 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	rows.add("granted", redact.Visible(string(s.AuthorizationDetailsGranted)))
 	rows.add("record", s.Record)
 	for _, f := range s.TokenFiles {
-		rows.add("token file", fileOf(f))
+		rows.add("token file", f.String())
 	}
 	if s.StoreUp != nil {
 		rows.add("store", s.Store+", "+storeOf(s))
@@ -313,19 +313,6 @@ func holderOf(s adminapi.ClientStatus) string {
 		return "this process"
 	}
 	return cmp.Or(s.LeaseHolder, "nobody")
-}
-
-// fileOf says what a token file holds.
-func fileOf(f adminapi.TokenFile) string {
-	switch {
-	case f.Cause != "":
-		return f.Path + ": " + f.Cause + ": " + f.Detail
-	case f.WrittenAt.IsZero():
-		return f.Path + ": not written yet"
-	case f.Generation == 0:
-		return f.Path + ": says that there is no token"
-	}
-	return fmt.Sprintf("%s: generation %d, as %s", f.Path, f.Generation, f.Format)
 }
 
 // leaseOf says the same in a sentence.

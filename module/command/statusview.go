@@ -27,7 +27,7 @@ var statusHTML = template.Must(template.New("status").Funcs(template.FuncMap{
 	"requests":  requestsOf,
 	"rejection": rejectionOf,
 	"lease":     leaseOf,
-	"file":      fileOf,
+	"file":      adminapi.TokenFile.String,
 	"words":     func(word string) string { return strings.ReplaceAll(word, "_", " ") },
 }).Parse(statusTemplate))
 

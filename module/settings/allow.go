@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 
 	"lamplighter/module/internal/target"
@@ -35,4 +38,18 @@ func (c *Client) AllowRules(resolve bool) ([]target.Rule, error) {
 		rules = append(rules, rule)
 	}
 	return rules, nil
+}
+
+// Allows reports whether `allow` names an origin, as in https://git.example.com:8443.
+func (c *Client) Allows(origin string) (bool, error) {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "" || u.Fragment != "" {
+		return false, errors.New("what the token is for is not an origin such as https://git.example.com")
+	}
+	rules, err := c.AllowRules(true)
+	if err != nil {
+		return false, err
+	}
+	to := target.TCP(u.Scheme, u.Hostname(), u.Port(), "")
+	return slices.ContainsFunc(rules, func(rule target.Rule) bool { return rule.Matches(to) }), nil
 }

@@ -385,6 +385,11 @@ type Client struct {
 	// none.
 	TokenFile []tokenfile.File `json:"token_file,omitempty"`
 
+	// Allows `lamplighter tokens print`, and with it whoever can open the admin socket, to
+	// have the access token itself. The socket must be a unix socket that only one user can
+	// open. Not for a client whose callers have tokens of their own. Default: `false`.
+	AllowPrint bool `json:"allow_print,omitempty"`
+
 	// Where the client's record is kept: a module of the namespace
 	// `oauth2_client.stores`, `{"kind": "file", …}` or that of another kind. Without a
 	// kind it is `file`. Default: the `store` of the app, and a file below Caddy's

@@ -51,5 +51,8 @@ func (c *Client) files(in *inject.Injections) ([]*tokenfile.Compiled, error) {
 	if len(c.TokenFile) > 0 && c.PerCaller() {
 		return nil, errors.New("token_file is of no use: each caller has a token of its own, and the client none: remove it")
 	}
+	if c.AllowPrint && c.PerCaller() {
+		return nil, errors.New("allow_print is of no use: each caller has a token of its own, and the client none: remove it")
+	}
 	return tokenfile.Compile(c.TokenFile, in)
 }

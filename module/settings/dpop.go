@@ -53,6 +53,9 @@ func (c *Client) checkDPoP() error {
 			return errors.New("dpop: htu is not an absolute http(s) URL without user, query and fragment: write it as in https://api.example.com/v2")
 		}
 	}
+	if c.AllowPrint {
+		return fmt.Errorf("dpop: %w: remove allow_print, or dpop", c.WithoutProofs())
+	}
 	if len(c.TokenFile) > 0 {
 		return fmt.Errorf("dpop: %w: remove token_file, or dpop", c.WithoutProofs())
 	}

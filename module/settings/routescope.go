@@ -49,10 +49,10 @@ func (s RouteScope) Of(client string) string {
 }
 
 // Over lays the route's scope over a client's settings. The token that comes of it is in
-// no file: those have the client's own.
+// no file, and not printed: those have the client's own.
 func (s RouteScope) Over(c *Client) *Client {
 	own := *c
-	own.TokenFile = nil
+	own.TokenFile, own.AllowPrint = nil, false
 	if len(s.Scope) > 0 {
 		own.Scope = s.Scope
 	}

@@ -181,7 +181,7 @@ func (c *Compiled) render(client string, t *keeper.Token, left int64) ([]byte, e
 	}
 	shown := &tokenformat.Token{AccessToken: t.AccessToken, ExpiresAt: t.ExpiresAt}
 	for _, f := range c.in.Header(t) {
-		shown.Header = append(shown.Header, tokenformat.Field(f))
+		shown.Header = append(shown.Header, tokenformat.Field{Name: f.Name, Value: f.Value})
 	}
 	return c.named(client, shown)
 }

@@ -15,23 +15,35 @@ import (
 	"time"
 )
 
-// Token is what formats show of an access token. It is secret.
+// Token is what formats show of an access token, as the admin API hands it out. It is secret.
 type Token struct {
 	// AccessToken is the token itself.
-	AccessToken string
+	AccessToken string `json:"access_token"`
 
 	// TokenType is its type, as the authorization server calls it; "" for Bearer.
-	TokenType string
+	TokenType string `json:"token_type"`
+
+	// Scope is what the authorization server said of that. Only for what is printed.
+	Scope string `json:"scope"`
+
+	// ExpiresIn is how many seconds it lives. Only for what is printed.
+	ExpiresIn int64 `json:"expires_in"`
 
 	// Header are the header fields that carry it, in their order.
-	Header []Field
+	Header []Field `json:"header"`
 
 	// ExpiresAt is when it ends.
-	ExpiresAt time.Time
+	ExpiresAt time.Time `json:"expires_at"`
 }
 
 // Field is a header field.
-type Field struct{ Name, Value string }
+type Field struct {
+	// Name is its name.
+	Name string `json:"name"`
+
+	// Value is its value, with the token in it.
+	Value string `json:"value"`
+}
 
 // Format writes a token in the form that a program reads. For nil it writes that there
 // is none, in a form that the program can read too. client names what the token is of.
