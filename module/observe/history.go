@@ -75,7 +75,7 @@ func (h *History) Shown(about explain.About) []adminapi.ClientEvent {
 			Event: explain.Event(p.kind), At: time.Unix(0, p.at), Generation: uint64(p.generation),
 			Duration: (time.Duration(p.millis) * time.Millisecond).Seconds(), Status: int(p.status), BecauseOf: int(p.becauseOf),
 		}
-		if p.trouble != nil {
+		if p.trouble != nil && p.kind != finding.StoreRecovered { // that is over
 			e.Cause = p.trouble.Cause
 			e.Detail, e.Remedy = explain.OfEvent(p.kind, *p.trouble, about)
 		}

@@ -36,3 +36,12 @@ func TestAHistoryOfAnOutageKeepsItsFactsOnce(t *testing.T) {
 		t.Errorf("shows %+v", shown)
 	}
 }
+
+// What is over has no cause: it would be shown without a word of explanation.
+func TestARecordThatIsWrittenAgainIsNoTrouble(t *testing.T) {
+	var h History
+	h.Add(Event{Event: keeper.Event{Kind: finding.StoreRecovered, Trouble: finding.Trouble{Cause: finding.CauseStore}}})
+	if shown := h.Shown(explain.About{Client: "erp"}); len(shown) != 1 || shown[0].Event != "store_recovered" || shown[0].Cause != "" {
+		t.Errorf("shows %+v", shown)
+	}
+}

@@ -1,9 +1,14 @@
 package guest
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"lamplighter/module/nearest"
 )
 
 // UnmarshalOption reads the line of a Caddyfile where d stands if it is one of the
@@ -34,11 +39,21 @@ func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error
 	return true, err
 }
 
+// UnknownOption is the error of the line where d stands, in a store that has these options
+// beside those that all stores have.
+func UnknownOption(d *caddyfile.Dispenser, own ...string) error {
+	known := append(slices.Clone(own), "encryption_key", "lease", "op_timeout", "poll")
+	return d.Errf("unrecognized subdirective: %s%s: this store has %s and allow_plaintext", d.Val(), nearest.Hint(d.Val(), append(known, "allow_plaintext")...), strings.Join(known, ", "))
+}
+
 func unmarshalDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
 	setting := d.Val()
 	var text string
 	if err := UnmarshalText(d, &text); err != nil {
 		return err
+	}
+	if *to != 0 {
+		return d.Errf("%s is given twice", setting)
 	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil {
@@ -49,9 +64,12 @@ func unmarshalDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
 }
 
 // UnmarshalText reads the only argument of an option. One that is empty is an error:
-// it would mean the default.
+// it would mean the default. So is an option that is given twice.
 func UnmarshalText(d *caddyfile.Dispenser, to *string) error {
 	setting := d.Val()
+	if *to != "" {
+		return d.Errf("%s is given twice", setting)
+	}
 	if !d.AllArgs(to) {
 		return d.ArgErr()
 	}

@@ -25,7 +25,7 @@ func unmarshal(block string) (o Options, serverName string, err error) {
 		}
 		known, err := o.UnmarshalOption(d)
 		if err == nil && !known {
-			err = d.Errf("unrecognized subdirective: %s", d.Val())
+			err = UnknownOption(d, "tls")
 		}
 		if err != nil {
 			return o, "", err
@@ -56,15 +56,17 @@ func TestTheOptionsOfAllStoresAreOneALine(t *testing.T) {
 
 func TestAnOptionThatMeansNothingIsRefused(t *testing.T) {
 	for block, want := range map[string]string{
-		"lease":             "wrong argument count",
-		"lease 1s 2s":       "wrong argument count",
-		"lease soon":        "lease: ",
-		`poll ""`:           "poll is empty",
-		"encryption_key":    "wrong argument count",
-		"allow_plaintext 1": "wrong argument count",
-		"tls on":            "wrong argument count",
-		"tls {\nbogus\n}":   "tls_bogus",
-		"color red":         "unrecognized subdirective: color",
+		"lease":              "wrong argument count",
+		"lease 1s 2s":        "wrong argument count",
+		"lease soon":         "lease: ",
+		`poll ""`:            "poll is empty",
+		"encryption_key":     "wrong argument count",
+		"allow_plaintext 1":  "wrong argument count",
+		"tls on":             "wrong argument count",
+		"tls {\nbogus\n}":    "tls_bogus",
+		"color red":          "unrecognized subdirective: color: this store has tls, encryption_key, lease, op_timeout, poll and allow_plaintext",
+		"leese 1m":           "unrecognized subdirective: leese (did you mean lease?)",
+		"lease 1m\nlease 2m": "lease is given twice",
 	} {
 		if _, _, err := unmarshal(block); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", block, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -76,7 +77,19 @@ func said(known, err error) error {
 	if answer := new(pgconn.PgError); errors.As(err, &answer) {
 		return fmt.Errorf("%w: %s (SQLSTATE %s)", known, redact.Text(answer.Message), redact.Word(answer.Code))
 	}
-	return fmt.Errorf("%w: %s", known, redact.Text(strings.TrimSpace(err.Error())))
+	return fmt.Errorf("%w: %s", known, redact.Text(oneLine(err.Error())))
+}
+
+// oneLine is a text in one line, without what it repeats: of each host, the library tells
+// what it met with and without TLS, and by each address.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.ReplaceAll(strings.Join(lines, "; "), ":; ", ": ")
 }
 
 // tidy keeps what is ours of an error that a library has wrapped.

@@ -75,3 +75,11 @@ func TestTheRemedyForAMissingRightIsSQLToRun(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+func TestTheHostsThatCannotBeReachedAreNamedOnceInALine(t *testing.T) {
+	e := newEngine(new(source), "lamplighter", false)
+	text := e.fault(errors.New("failed to connect to `user=u database=d`:\n\t127.0.0.1:1 (localhost): refused\n\t127.0.0.1:1 (localhost): refused\n\t[::1]:1 (localhost): refused"), notSent).Error()
+	if want := "failed to connect to `user=u database=d`: 127.0.0.1:1 (localhost): refused; [::1]:1 (localhost): refused"; !strings.HasSuffix(text, ": "+want) {
+		t.Errorf("%q", text)
+	}
+}

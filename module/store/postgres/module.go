@@ -127,6 +127,9 @@ func (s *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (s *Postgres) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	switch d.Val() {
 	case "dsn":
+		if s.DSN != "" {
+			return d.Errf("dsn is given twice")
+		}
 		// key=value pairs need not be quoted.
 		args := d.RemainingArgs()
 		if len(args) == 0 {
@@ -137,6 +140,9 @@ func (s *Postgres) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "host":
 		return guest.UnmarshalText(d, &s.Host)
 	case "port":
+		if s.Port != 0 {
+			return d.Errf("port is given twice")
+		}
 		var port string
 		if err := guest.UnmarshalText(d, &port); err != nil {
 			return err
@@ -163,7 +169,7 @@ func (s *Postgres) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	}
 	known, err := s.UnmarshalOption(d)
 	if err == nil && !known {
-		return d.Errf("unrecognized subdirective: %s", d.Val())
+		return guest.UnknownOption(d, "dsn", "host", "port", "database", "user", "password", "tls", "table", "durability")
 	}
 	return err
 }

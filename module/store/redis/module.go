@@ -169,26 +169,40 @@ func (r *Redis) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	case "prefix":
 		return guest.UnmarshalText(d, &r.Prefix)
 	case "durability":
-		if !d.Args(&r.Durability) {
-			return d.ArgErr()
-		}
-		if r.Durability == byReplicas {
-			return unmarshalNumber(d, &r.Replicas)
-		}
-		if d.NextArg() {
-			return d.ArgErr()
-		}
-		return nil
+		return r.unmarshalDurability(d)
 	}
 	known, err := r.UnmarshalOption(d)
 	if err == nil && !known {
-		return d.Errf("unrecognized subdirective: %s", d.Val())
+		return guest.UnknownOption(d, "address", "sentinel", "sentinel_username", "sentinel_password", "username", "password", "database", "tls", "prefix", "durability")
 	}
 	return err
 }
 
+func (r *Redis) unmarshalDurability(d *caddyfile.Dispenser) error {
+	if r.Durability != "" {
+		return d.Errf("durability is given twice")
+	}
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 1:
+		r.Durability = args[0] // replicas without a number is told by check
+		return nil
+	case len(args) != 2 || args[0] != byReplicas:
+		return d.ArgErr()
+	}
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return d.Errf("durability replicas takes a number")
+	}
+	r.Durability, r.Replicas = args[0], n
+	return nil
+}
+
 func unmarshalNumber(d *caddyfile.Dispenser, to *int) (err error) {
 	setting := d.Val()
+	if *to != 0 {
+		return d.Errf("%s is given twice", setting)
+	}
 	var text string
 	if err := guest.UnmarshalText(d, &text); err != nil {
 		return err

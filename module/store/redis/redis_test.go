@@ -35,7 +35,10 @@ func TestASettingThatCannotWorkIsRefusedWithARemedy(t *testing.T) {
 		"durability aof":                                                         "address is missing: write",
 		"address localhost":                                                      "durability is missing: Redis by itself loses",
 		"address localhost\ndurability always":                                   "durability must be aof, replicas <n> or managed",
-		"address localhost\ndurability replicas":                                 "wrong argument count",
+		"address localhost\ndurability replicas":                                 "with three servers, 'durability replicas 1'",
+		"address localhost\ndurability aof\ndurability managed":                  "durability is given twice",
+		"address localhost\ndatabase 1\ndatabase 2":                              "database is given twice",
+		"address localhost\nprefix a\nprefix b":                                  "prefix is given twice",
 		"address localhost\ndurability replicas x":                               "replicas takes a number",
 		"address localhost\ndurability replicas 0":                               "with three servers, 'durability replicas 1'",
 		"address localhost\ndurability aof 1":                                    "wrong argument count",
@@ -50,7 +53,7 @@ func TestASettingThatCannotWorkIsRefusedWithARemedy(t *testing.T) {
 		"address localhost\nprefix \"a{b\"\ndurability aof":                      "prefix must have no braces",
 		"address localhost\nop_timeout 9s\ndurability aof":                       "op_timeout must be at most a third of the lease",
 		"address localhost\npassword {env.LAMPLIGHTER_NONE}\ndurability aof":     "password: the environment variable LAMPLIGHTER_NONE is not set",
-		"address localhost\ncolor red":                                           "unrecognized subdirective: color",
+		"address localhost\ncolor red":                                           "color: this store has address, sentinel",
 		"address localhost\ntls {\nclient_auth example.com\n}\ndurability aof":   "given by its files",
 	} {
 		if _, err := provisioned(t, line); err == nil || !strings.Contains(err.Error(), want) {
