@@ -49,6 +49,7 @@ type entry struct {
 	given []string  // holders whose leases this process does not want any more
 	seen  sighting  // of another's lease
 	asked time.Time // when it was seen last
+	shown bool      // nothing was told since: it may have been given back
 }
 
 // tagOf returns the tag of a version that is about to be written over.

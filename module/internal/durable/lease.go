@@ -99,11 +99,12 @@ func (s *Store) background(run func()) bool {
 }
 
 // take tries for the lease: as it is, then over what is ours, or was not renewed for a
-// whole lease.
+// whole lease. That which was not renewed may have been given back since, and is taken
+// from nobody then.
 func (l *lease) take(ctx context.Context) error {
-	over, from := store.Tag(""), ""
+	over, from, stale := store.Tag(""), "", store.Tag("")
 	if seen := l.e.sighted(); l.e.stale(l.s, seen) {
-		over, from = seen.held.Tag, seen.held.Holder
+		stale = seen.held.Tag
 	}
 	for {
 		held, err := l.try(ctx, over)
@@ -116,6 +117,8 @@ func (l *lease) take(ctx context.Context) error {
 			return nil
 		case held.Tag != over && l.e.wasOurs(held.Holder):
 			over, from = held.Tag, ""
+		case held.Tag != over && held.Tag == stale:
+			over, from = held.Tag, held.Holder
 		default:
 			l.e.sight(held, l.s.now())
 			return fmt.Errorf("%w: %s", recordstore.ErrBusy, nameOf(held.Holder))
@@ -155,7 +158,7 @@ func (e *entry) sighted() sighting {
 func (e *entry) sight(held store.Held, now moment) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.asked = now.mono
+	e.asked, e.shown = now.mono, held.Tag != ""
 	if e.seen.held != held || !now.agree(e.seen.since) {
 		e.seen = sighting{held, now}
 	}
@@ -316,7 +319,7 @@ func (s *Store) Holder(name string) (holder string, own bool) {
 	switch {
 	case e.holds:
 		return s.holder(), true
-	case e.seen.held.Tag != "" && time.Since(e.asked) < s.options().Lease:
+	case e.shown && time.Since(e.asked) < s.options().Lease:
 		return nameOf(e.seen.held.Holder), false
 	}
 	return "", false

@@ -41,6 +41,34 @@ func TestALeaseIsOneProcesss(t *testing.T) {
 	})
 }
 
+// A holder that was met once, and gave its lease back since, is not who it is taken from,
+// nor who has it.
+func TestALeaseThatWasGivenBackIsTakenFromNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a, b := r.process("a"), r.process("b")
+		stop := b.Watch("erp", func() {})
+		defer stop()
+		time.Sleep(time.Second)
+		l := a.mustLease()
+		if _, err := b.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrBusy) {
+			t.Fatalf("the lease is held: %v", err)
+		}
+		l.Release()
+		time.Sleep(100 * time.Millisecond)
+		if holder, _ := b.Holder("erp"); holder != "" {
+			t.Errorf("nobody has the lease, and it is said to be held by %q", holder)
+		}
+		for range 4 { // the store is there all the time
+			time.Sleep(lasts / 3)
+			_, _ = b.Load(t.Context(), "erp")
+		}
+		b.mustLease().Release()
+		if said := b.saidAll(); !slices.Equal(said, []string{`erp taken from ""`}) {
+			t.Errorf("told %q", said)
+		}
+	})
+}
+
 func TestAHolderKeepsItsLeaseForAsLongAsItWants(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		a, b := r.process("a"), r.process("b")

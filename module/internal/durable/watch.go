@@ -300,7 +300,7 @@ func (e *entry) differs(tag store.Tag) bool {
 func (e *entry) poke() {
 	e.mu.Lock()
 	watchers := slices.Clone(e.watchers)
-	e.failed = false
+	e.failed, e.shown = false, false
 	e.mu.Unlock()
 	for _, one := range watchers {
 		one.Call()
