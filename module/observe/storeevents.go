@@ -18,19 +18,24 @@ func (m *Emitter) LeaseLost(client string, err error) {
 	m.tell("lease_lost", zapcore.WarnLevel, "lease lost", map[string]any{"client": client, "detail": err.Error()})
 }
 
-// StoreAway tells that a shared store does not answer.
+// StoreAway tells that a shared store does not answer, denies access or is not safe.
 func (m *Emitter) StoreAway(store string, err error) {
-	m.tell("store_unavailable", zapcore.ErrorLevel, "store is away", map[string]any{"store": store, "detail": err.Error()})
+	m.tell("store_unavailable", zapcore.ErrorLevel, "store cannot be used", map[string]any{"store": store, "detail": err.Error()})
 }
 
-// StoreBack tells that it answers again, which is no event for handlers.
+// StoreBack tells that it can be used again, which is no event for handlers.
 func (m *Emitter) StoreBack(store string) {
-	m.logger.Info("store is back", zap.String("store", store))
+	m.logger.Info("store can be used again", zap.String("store", store))
 }
 
-// StoreRolledBack tells that a shared store has lost writes.
-func (m *Emitter) StoreRolledBack(store string) {
-	m.tell("store_rolled_back", zapcore.ErrorLevel, "store has lost writes that it had acknowledged; nobody refreshes until everybody could write back what is missing", map[string]any{"store": store})
+// StoreRolledBack tells that a shared store may have lost writes: it was restarted, or
+// another server took its place. If seen is true, one is gone.
+func (m *Emitter) StoreRolledBack(store string, seen bool) {
+	level, message := zapcore.WarnLevel, "store was restarted or replaced and may have lost writes; nobody refreshes for the length of a lease, in which everybody reads what it has"
+	if seen {
+		level, message = zapcore.ErrorLevel, "store has lost writes that it had acknowledged; nobody refreshes until everybody could write back what is missing"
+	}
+	m.tell("store_rolled_back", level, message, map[string]any{"store": store, "seen": seen})
 }
 
 // tell logs what happened in a shared store, and queues it for handlers. The data holds no

@@ -22,8 +22,8 @@ type StoreEvents struct {
 	Away func(store string, err error)
 	Back func(store string)
 
-	// RolledBack is told that it has lost writes.
-	RolledBack func(store string)
+	// RolledBack is told that it may have lost writes; seen says that it has.
+	RolledBack func(store string, seen bool)
 }
 
 // Tell has somebody told of what happens once the stores are opened.
@@ -50,7 +50,7 @@ func (u *Use) hooks() durable.Hooks {
 			}
 			e.Away(place, redact.Error(err))
 		},
-		RolledBack: func() { e.RolledBack(place) },
+		RolledBack: func(seen bool) { e.RolledBack(place, seen) },
 		LeaseTaken: func(name, from string) {
 			if from != "" {
 				e.LeaseTakenOver(name, redact.Visible(from))

@@ -103,7 +103,7 @@ type Status struct {
 	// Err is why it is away, or cannot be used; nil if it is there.
 	Err error
 
-	// RolledBack says that acknowledged writes were found to be gone, a short while ago.
+	// RolledBack says that acknowledged writes may be gone, since a short while ago.
 	RolledBack bool
 
 	// Told says that changes are told by the store. Otherwise they are asked for.

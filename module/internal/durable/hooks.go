@@ -10,8 +10,9 @@ type Hooks struct {
 	// Up is told when the store is there again, or is not, and why.
 	Up func(up bool, err error)
 
-	// RolledBack is told that acknowledged writes are gone.
-	RolledBack func()
+	// RolledBack is told that acknowledged writes may be gone: the store is another one
+	// than it was, or was restarted. If seen is true, one of them is.
+	RolledBack func(seen bool)
 
 	// LeaseTaken is told that this process took a client's lease; from is who held it
 	// and did not renew it, "" if it was free.
@@ -62,10 +63,10 @@ func (h *hooks) up(up bool, err error) {
 	})
 }
 
-func (h *hooks) rolledBack() {
+func (h *hooks) rolledBack(seen bool) {
 	h.tell(func(h *Hooks) {
 		if h.RolledBack != nil {
-			h.RolledBack()
+			h.RolledBack(seen)
 		}
 	})
 }

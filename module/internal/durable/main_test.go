@@ -70,8 +70,13 @@ func (r *rig) process(name string) *process {
 		return time.Now().Add(p.skew)
 	}})
 	p.Tell(Hooks{
-		Up:         func(up bool, _ error) { p.say("up %v", up) },
-		RolledBack: func() { p.say("rolled back") },
+		Up: func(up bool, _ error) { p.say("up %v", up) },
+		RolledBack: func(seen bool) {
+			p.say("rolled back")
+			if seen {
+				p.say("a write is gone")
+			}
+		},
 		LeaseTaken: func(name, from string) { p.say("%s taken from %q", name, from) },
 		LeaseLost:  func(name string, _ error) { p.say("%s lost", name) },
 	})

@@ -22,7 +22,7 @@ func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		if e.missed(begun) {
-			s.rolledBack()
+			s.rolledBack(true)
 		}
 		return nil, fmt.Errorf("%s: %w", s.Describe(name), recordstore.ErrNotFound)
 	case err != nil:
@@ -40,7 +40,7 @@ func (s *Store) Load(ctx context.Context, name string) (*record.Record, error) {
 	rec = s.received(rec, o, now)
 	revision, lost := e.met(rec, o.Tag, begun)
 	if lost {
-		s.rolledBack()
+		s.rolledBack(true)
 	}
 	return copyOf(rec, name, revision), nil
 }

@@ -13,6 +13,7 @@ type rollback struct {
 	epoch   string    // of the store, as it was last
 	excused string    // the epoch for which nobody takes a lease, or did not for long enough
 	until   time.Time // nobody takes a lease
+	seen    bool      // a write was seen to be gone, since that began
 }
 
 // quarantined returns why no lease is taken now, or nil.
@@ -37,7 +38,7 @@ func (s *Store) checkEpoch() {
 	l.epoch = now
 	l.mu.Unlock()
 	if other {
-		s.rolledBack()
+		s.rolledBack(false)
 	}
 }
 
@@ -49,21 +50,26 @@ func (s *Store) metEpoch(written string) {
 	other := written != "" && l.epoch != "" && written != l.epoch && l.excused != l.epoch
 	l.mu.Unlock()
 	if other {
-		s.rolledBack()
+		s.rolledBack(false)
 	}
 }
 
 // rolledBack begins the time in which everybody who shares the store reads, joins and
-// writes back, before anybody takes a lease.
-func (s *Store) rolledBack() {
+// writes back, before anybody takes a lease. A write may be gone, or was seen to be.
+func (s *Store) rolledBack(seen bool) {
 	l := &s.lost
 	l.mu.Lock()
 	now := time.Now()
 	first := !now.Before(l.until)
+	if first {
+		l.seen = false
+	}
+	news := first || seen && !l.seen
+	l.seen = l.seen || seen
 	l.until, l.excused = now.Add(s.options().Lease), l.epoch
 	l.mu.Unlock()
-	if first {
-		s.hooks.rolledBack()
+	if news {
+		s.hooks.rolledBack(seen)
 		s.pokeAll()
 	}
 }

@@ -221,8 +221,12 @@ func TestNobodyTakesALeaseWhenTheStoreLostWrites(t *testing.T) {
 				if told.Load() == before {
 					t.Error("nobody is told to write back what is missing")
 				}
-				if !slices.Contains(a.saidAll(), "rolled back") || !a.Status().RolledBack {
+				said := a.saidAll()
+				if !slices.Contains(said, "rolled back") || !a.Status().RolledBack {
 					t.Error("it is not said")
+				}
+				if seen := slices.Contains(said, "a write is gone"); seen == tell {
+					t.Errorf("a write is said to be gone: %v", seen)
 				}
 				if _, err := a.Lease(t.Context(), "erp"); !errors.Is(err, recordstore.ErrRolledBack) {
 					t.Errorf("a lease is taken: %v", err)
@@ -236,6 +240,22 @@ func TestNobodyTakesALeaseWhenTheStoreLostWrites(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server that was restarted may have lost nothing; that it has is told when it is seen.
+func TestALossThatIsSeenIsToldAfterOneThatMayBe(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		a := r.process("a")
+		a.mustSave("one", 0)
+		restore := r.place.Snapshot()
+		a.mustSave("two", 1)
+		restore(true)
+		a.loads("one")
+		a.loads("one")
+		if said, want := a.saidAll(), []string{"rolled back", "rolled back", "a write is gone"}; !slices.Equal(said, want) {
+			t.Errorf("told %q, want %q", said, want)
+		}
+	})
 }
 
 func TestWhoStartsAfterWritesWereLostWaitsToo(t *testing.T) {

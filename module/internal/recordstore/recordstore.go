@@ -51,10 +51,10 @@ var (
 	// ErrBusy says that another holder has the lease.
 	ErrBusy = errors.New("another holder has the lease")
 
-	// ErrRolledBack says that the store has lost writes, and that nobody gets a lease
+	// ErrRolledBack says that the store may have lost writes, and that nobody gets a lease
 	// for a while: whoever keeps the record reads it meanwhile, and writes back what it
 	// has lost.
-	ErrRolledBack = errors.New("the store has lost writes")
+	ErrRolledBack = errors.New("the store may have lost writes")
 
 	// ErrNoLocks says that the place where records live cannot lock files, so
 	// that two processes could spend the same refresh token.
