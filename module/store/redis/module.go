@@ -192,7 +192,7 @@ func (r *Redis) unmarshalDurability(d *caddyfile.Dispenser) error {
 	}
 	n, err := strconv.Atoi(args[1])
 	if err != nil {
-		return d.Errf("durability replicas takes a number")
+		return d.Errf("replicas takes a number")
 	}
 	r.Durability, r.Replicas = args[0], n
 	return nil
