@@ -32,7 +32,7 @@ import (
 //	    grant_type                 <grant>
 //	    client_id                  <id>
 //	    client_secret              <secret>
-//	    token_endpoint_auth_method client_secret_basic|client_secret_post|client_secret_jwt|private_key_jwt|tls_client_auth|none
+//	    token_endpoint_auth_method client_secret_basic|client_secret_post|client_secret_jwt|private_key_jwt|tls_client_auth|self_signed_tls_client_auth|none
 //	    basic_encoding             form|raw
 //	    refresh_token              <token>
 //	    private_key                <key>
@@ -40,6 +40,7 @@ import (
 //	    signing_alg                <algorithm>
 //	    certificate                <certificate>
 //	    upstream_certificate       on|off
+//	    certificate_bound
 //	    client_assertion           <assertion>
 //	    client_assertion_type      jwt-bearer|jwt-spiffe|<uri>
 //	    assertion_audience         issuer|token_endpoint
@@ -211,8 +212,7 @@ func (p *clientParser) setting() error {
 		return p.text(field)
 	}
 	if field, ok := p.flags()[setting]; ok {
-		*field = true
-		return p.end()
+		return p.flag(field)
 	}
 	if field, ok := p.durations()[setting]; ok {
 		return p.duration(field)
@@ -284,7 +284,8 @@ func (p *clientParser) durations() map[string]*caddy.Duration {
 
 // flags are set by their names alone.
 func (p *clientParser) flags() map[string]*bool {
-	return map[string]*bool{"allow_http": &p.client.AllowHTTP, "allow_print": &p.client.AllowPrint}
+	c := p.client
+	return map[string]*bool{"allow_http": &c.AllowHTTP, "allow_print": &c.AllowPrint, "certificate_bound": &c.CertificateBound}
 }
 
 // end makes sure that the line holds nothing more.

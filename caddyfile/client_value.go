@@ -19,6 +19,11 @@ func (p *clientParser) text(field *string) error {
 	return nil
 }
 
+func (p *clientParser) flag(field *bool) error {
+	*field = true
+	return p.end()
+}
+
 func (p *clientParser) duration(field *caddy.Duration) error {
 	setting := p.Val()
 	var value string

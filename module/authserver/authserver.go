@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -30,6 +31,8 @@ type Server struct {
 	endpoint   *tokenendpoint.Client
 	connection asking.Connection
 	pair       *keypair.Pair // of certificate and private_key, nil without
+	tlsPair    *keypair.Pair // of the tls options, nil without
+	binds      atomic.Bool   // the metadata says that tokens are bound to certificates
 }
 
 // New loads what the settings name of a server. rest are the effective settings without
@@ -38,7 +41,7 @@ func New(ctx caddy.Context, effective, rest *settings.Client, dialect *tokenendp
 	s = &Server{cfg: rest}
 	if effective.TLS != nil {
 		// A copy: loading its modules empties it, and other clients' are compared with it.
-		if s.connection.TLS, err = keypair.ClientTLS(ctx, *effective.TLS); err != nil {
+		if s.connection.TLS, s.tlsPair, err = keypair.ClientTLSAndPair(ctx, *effective.TLS); err != nil {
 			return nil, fmt.Errorf("tls: %w", err)
 		}
 	}
@@ -57,7 +60,7 @@ func New(ctx caddy.Context, effective, rest *settings.Client, dialect *tokenendp
 // Certificate is the client certificate that the server asks for, at a handshake: that of
 // the settings, or of the tls options; none if there is none.
 func (s *Server) Certificate(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-	if s.cfg.TokenEndpointAuthMethod == "tls_client_auth" && s.pair != nil {
+	if s.cfg.MutualTLS() && s.pair != nil {
 		pair, err := s.pair.Load()
 		if err != nil {
 			return nil, err

@@ -52,6 +52,7 @@ func (c *Client) issuerMetadata(ctx context.Context) (discovery.Metadata, error)
 	switch {
 	case err == nil:
 		d.metadata, d.readAt = m, time.Now()
+		c.binds.Store(bool(m.TLSClientCertificateBoundAccessTokens))
 	case known:
 		d.readAt = time.Now().Add(metadataRetried - metadataKept)
 		return d.metadata, nil
@@ -65,7 +66,7 @@ func (c *Client) askIssuer(ctx context.Context) (discovery.Metadata, error) {
 	if err != nil {
 		return m, err
 	}
-	if c.cfg.TokenEndpointAuthMethod == "tls_client_auth" {
+	if c.cfg.MutualTLS() || c.cfg.CertificateBound {
 		m = m.ForMutualTLS()
 	}
 	return m, c.checkMetadata(m)

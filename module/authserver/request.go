@@ -68,14 +68,11 @@ func (c *Client) resolve(r *placeholder.Resolver) (*tokenendpoint.Request, error
 	}
 	if cfg.ClientAssertion != "" {
 		req.ReadyAssertion = readyAssertion(cfg.ClientAssertion)
-		_, err := req.ReadyAssertion.Read()
-		r.Err = cmp.Or(r.Err, err)
+		redact.Remember(r.Value("client_assertion", cfg.ClientAssertion))
 	}
-	if len(cfg.AuthorizationDetails) > 0 {
-		var err error
-		req.AuthorizationDetails, err = cfg.Details()
-		r.Err = cmp.Or(r.Err, err)
-	}
+	req.AuthorizationDetails = cfg.Details(r)
+	_, err := c.boundGrant()
+	r.Err = cmp.Or(r.Err, err)
 	if cfg.SubjectToken != "" {
 		req.SubjectTokenType = cfg.SubjectTokenType
 	}
@@ -83,7 +80,6 @@ func (c *Client) resolve(r *placeholder.Resolver) (*tokenendpoint.Request, error
 		req.SubjectToken = r.Value("subject_token", cfg.SubjectToken)
 	}
 	redact.Remember(req.ClientSecret, req.ClientSecretNext, req.Password, req.PrivateKey, req.Assertion, req.ActorToken, req.SubjectToken)
-	var err error
 	if req.ProofKey, err = c.ownKey(r); err != nil {
 		return nil, err
 	}
@@ -110,6 +106,9 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 	var fixed placeholder.Resolver
 	params := fixed.Multi("param", c.cfg.Param)
 	b := record.Binding{Grant: record.FingerprintOfAll(place, req.ClientID)}
+	if thumbprint, err := c.boundGrant(); err == nil && thumbprint != "" {
+		b.Grant, b.Further = record.FingerprintOfAll(place, req.ClientID, thumbprint), "certificate"
+	}
 	asked := []any{slices.Sorted(slices.Values(req.Scope)), req.Audience, req.Resource, params, req.Username}
 	// Of tokens that may be replaced at any time only their place counts.
 	for _, further := range []any{req.AuthorizationDetails, req.Claims, c.cfg.Assertion, c.cfg.SubjectToken, c.cfg.ActorToken, req.RequestedTokenType} {

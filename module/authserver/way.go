@@ -126,7 +126,7 @@ func (m *met) trace(ctx context.Context) context.Context {
 // probing is the connection of a token request, with the client's certificate.
 func (c *Client) probing() asking.Connection {
 	how := c.connection
-	if c.cfg.TokenEndpointAuthMethod != "tls_client_auth" || c.pair == nil {
+	if !c.cfg.MutualTLS() || c.pair == nil {
 		return how
 	}
 	how.TLS = how.TLS.Clone()

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/explain"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/observe"
@@ -124,3 +126,17 @@ func (p *Pass) Replayed() { p.client.counts.Replayed.Add(1) }
 
 // Wait is how long the request waits for a token.
 func (p *Pass) Wait() time.Duration { return p.wait }
+
+// ForOthers returns an error of *keeper.Unavailable if the token is of no use to whoever is
+// handed it, because it is bound to the client's certificate (RFC 8705 section 3), and nobody
+// has said that they have that. The pass is answered then.
+func (p *Pass) ForOthers() error {
+	c, t := p.client, p.held.Token
+	if c.cfg.CertificateBound || !c.server.Binds(t.AccessToken, t.Certificate) {
+		return nil
+	}
+	p.Answered()
+	st := c.state()
+	st.State, st.Trouble = keeper.StateMisconfigured, finding.Trouble{Condition: finding.Misconfiguration, Cause: explain.CauseNeedsCertificate}
+	return &keeper.Unavailable{Status: st}
+}

@@ -121,10 +121,18 @@ func (p *Pair) PresentedBy(config *tls.Config) (*tls.Config, error) {
 
 // ClientTLS is what TLS options mean.
 func ClientTLS(ctx caddy.Context, options reverseproxy.TLSConfig) (*tls.Config, error) {
+	config, _, err := ClientTLSAndPair(ctx, options)
+	return config, err
+}
+
+// ClientTLSAndPair is what TLS options mean, and the client certificate that they name, nil
+// if they name no files.
+func ClientTLSAndPair(ctx caddy.Context, options reverseproxy.TLSConfig) (*tls.Config, *Pair, error) {
 	pair := OfFiles(&options, ctx.Logger())
 	config, err := options.MakeTLSClientConfig(ctx)
 	if err != nil || pair == nil {
-		return config, err
+		return config, pair, err
 	}
-	return pair.PresentedBy(config)
+	config, err = pair.PresentedBy(config)
+	return config, pair, err
 }

@@ -20,7 +20,7 @@ func unnested(raw string) (string, error) {
 		path := os.Getenv(name)
 		switch {
 		case path == "":
-			missing = fmt.Errorf("the environment variable %s is not set or empty", name)
+			missing = yieldsNothing{fmt.Errorf("the environment variable %s is not set or empty", name)}
 		case strings.ContainsAny(path, "{}"):
 			missing = errors.New("the path in the environment variable " + name + " holds braces")
 		}

@@ -38,14 +38,11 @@ func (r *Resolver) Value(setting, raw string) string {
 	if !strings.Contains(raw, "{") {
 		return raw // most are, and a replacer takes its time
 	}
-	raw, err := unnested(raw)
-	if err != nil {
-		if r.Err == nil {
-			r.Err = fmt.Errorf("%s: %w", setting, err)
-		}
-		return ""
-	}
+	raw, nestedErr := unnested(raw)
 	v, err := caddy.NewReplacer().ReplaceFunc(raw, func(key string, val any) (any, error) {
+		if nestedErr != nil {
+			return nil, nestedErr
+		}
 		kind, name, _ := strings.Cut(key, ".")
 		switch kind {
 		case "env":

@@ -129,6 +129,9 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	}
 	c := h.client
 	p, err := c.Pass(r, time.Duration(c.Settings().Wait), !inject.IsUpgrade(r))
+	if err == nil {
+		err = p.ForOthers()
+	}
 	if err != nil {
 		return h.withoutToken(w, r, err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"lamplighter/module/authserver"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/keypair"
 )
@@ -31,8 +32,8 @@ func (t *Transport) presentCertificate(own *keypair.Pair) error {
 	if t.TLS == nil {
 		return nil
 	}
-	certificate := t.client.Server().Certificate
-	cfg := t.client.Settings()
+	server, cfg := t.client.Server(), t.client.Settings()
+	certificate := server.Certificate
 	switch {
 	case own != nil:
 		config, err := own.PresentedBy(base.TLSClientConfig)
@@ -41,10 +42,16 @@ func (t *Transport) presentCertificate(own *keypair.Pair) error {
 		}
 		base.TLSClientConfig = config
 		certificate = own.Present
-	case cfg.TokenEndpointAuthMethod != "tls_client_auth" || cfg.UpstreamCertificate == "off" || t.TLS.ClientCertificateAutomate != "":
+	case !cfg.HasCertificate() || cfg.UpstreamCertificate == "off" || t.TLS.ClientCertificateAutomate != "":
 		return nil
 	case base.TLSClientConfig == nil:
 		base.TLSClientConfig = new(tls.Config)
+	}
+	if always := own != nil || cfg.MutualTLS(); !always { // to whom a token travels that is bound to it, and to nobody else
+		certificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return new(tls.Certificate), nil }
+		t.bound = &boundConnections{base: base, server: server}
+	} else {
+		t.bound = &boundConnections{base: base, own: own}
 	}
 	base.TLSClientConfig.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		if bound, ok := asked.Context().Value(boundTo{}).(*tls.Certificate); ok {
@@ -52,8 +59,8 @@ func (t *Transport) presentCertificate(own *keypair.Pair) error {
 		}
 		return certificate(asked)
 	}
-	if !slices.Contains(t.Versions, "3") { // which Caddy keeps for itself
-		t.bound = &boundConnections{base: base, own: own}
+	if slices.Contains(t.Versions, "3") { // which Caddy keeps for itself
+		t.bound = nil
 	}
 	return nil
 }
@@ -69,6 +76,10 @@ const maxBound = 4
 type boundConnections struct {
 	base *http.Transport
 	own  *keypair.Pair // of the transport's options, nil if the client's certificate is presented
+
+	// Where only tokens that are bound to the client's certificate travel with it, it says
+	// which those are. Else nil.
+	server *authserver.Client
 
 	latest atomic.Pointer[boundToken]
 	mu     sync.Mutex
@@ -94,10 +105,19 @@ func (b *boundConnections) of(t *keeper.Token) *http.Transport {
 	if known := b.latest.Load(); known != nil && known.token == t && time.Now().Before(known.until) {
 		return known.transport
 	}
-	if t.Certificate == nil {
+	certificate := t.Certificate
+	if b.server != nil {
+		if !b.server.Binds(t.AccessToken, t.Certificate) {
+			b.latest.Store(&boundToken{t, b.base, t.ExpiresAt})
+			return b.base
+		}
+		if certificate == nil { // of a record: it is most likely that of now
+			certificate, _ = b.server.Own()
+		}
+	}
+	if certificate == nil {
 		return b.base
 	}
-	certificate := t.Certificate
 	if b.own != nil {
 		if pair, err := b.own.Load(); err == nil {
 			certificate = pair.Certificate

@@ -175,7 +175,9 @@ func refuse(w http.ResponseWriter, p *problem.Problem) { _ = p.Write(w) }
 // rejected. If that does not come, retry says when it may.
 func (t *Token) pass(r *http.Request) (pass client.Pass, retry time.Duration, err error) {
 	began, wait := time.Now(), time.Duration(t.client.Settings().Wait)
-	pass, err = t.client.Pass(r, wait, true)
+	if pass, err = t.client.Pass(r, wait, true); err == nil {
+		err = pass.ForOthers()
+	}
 	if err != nil || !slices.Contains(r.Header.Values(headerRejected), t.of(pass.Token()).generation) {
 		return pass, 0, err
 	}

@@ -123,8 +123,8 @@ func (c *Client) CheckEndpoint(setting, endpoint string) error {
 		// Not quoted: its query may hold a secret.
 		return fmt.Errorf("%s is not an absolute http(s) URL without user and fragment", setting)
 	}
-	if u.Scheme == "http" && setting == "token_endpoint" && c.TokenEndpointAuthMethod == "tls_client_auth" {
-		return errors.New("token_endpoint is plain http, where no certificate is presented: token_endpoint_auth_method tls_client_auth needs https")
+	if u.Scheme == "http" && setting == "token_endpoint" && c.MutualTLS() {
+		return fmt.Errorf("token_endpoint is plain http, where no certificate is presented: token_endpoint_auth_method %s needs https", c.TokenEndpointAuthMethod)
 	}
 	if u.Scheme == "http" && !c.AllowHTTP && !target.IsLoopback(u.Hostname()) {
 		return fmt.Errorf("%s on %s is plain http, which would send secrets in the clear: use https, or add 'allow_http' if that network is trusted", setting, u.Host)

@@ -108,8 +108,8 @@ type Client struct {
 	// How the client authenticates at the token endpoint, in the words of RFC
 	// 7591: `client_secret_basic` (a header), `client_secret_post` (parameters,
 	// wherever `params_in` puts them), `client_secret_jwt` and `private_key_jwt`
-	// (a signed assertion, RFC 7523), `tls_client_auth` (a certificate, RFC 8705)
-	// or `none` (a public client). It is never probed: a wrong guess would spend a
+	// (a signed assertion, RFC 7523), `tls_client_auth` and `self_signed_tls_client_auth`
+	// (a certificate of an authority, or one that is registered itself, RFC 8705), or `none` (a public client). It is never probed: a wrong guess would spend a
 	// refresh token. Default: `client_secret_basic`; `private_key_jwt` with
 	// `client_assertion`; `none` for the grant `jwt_bearer` without a secret.
 	TokenEndpointAuthMethod string `json:"token_endpoint_auth_method,omitempty"`
@@ -142,7 +142,7 @@ type Client struct {
 	Certificate string `json:"certificate,omitempty"`
 
 	// Whether upstreams are shown the client's certificate too, with
-	// `tls_client_auth`: tokens may be bound to it (RFC 8705 section 3). `on` or
+	// `tls_client_auth`, and with tokens that are bound to it (RFC 8705 section 3). `on` or
 	// `off`. Each token travels on connections with the certificate that it was obtained
 	// with. Default: `on`.
 	UpstreamCertificate string `json:"upstream_certificate,omitempty"`
@@ -167,6 +167,14 @@ type Client struct {
 	// Access tokens that only the holder of a private key can use (RFC 9449). Default: bearer
 	// tokens.
 	DPoP *DPoP `json:"dpop,omitempty"`
+
+	// Demands that tokens are bound to the client's certificate (RFC 8705 section 3), that of
+	// `tls_client_auth` or of `tls`: the `mtls_endpoint_aliases` of the issuer are asked, a
+	// token that says that it is not bound to it is not used, and one that is may be handed
+	// to others, who have the certificate. The refresh token of a public client is bound
+	// too, and is presented with that certificate alone. Default: `false`; a token that says
+	// itself that it is bound travels with the certificate in any case.
+	CertificateBound bool `json:"certificate_bound,omitempty"`
 
 	// Claims of the assertion that is signed, laid over `iss` (the client_id),
 	// `sub` (the username if there is one, else the client_id), `aud` (see

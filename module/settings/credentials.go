@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"lamplighter/module/internal/tokenendpoint/signing"
-	"lamplighter/module/nearest"
 )
 
 // checkCredentials returns an error if the settings of client authentication and
@@ -35,24 +34,12 @@ func (c *Client) checkAuthentication() error {
 		if c.PrivateKey == "" && c.ClientAssertion == "" {
 			return errors.New("private_key is missing: token_endpoint_auth_method private_key_jwt signs with it: add 'private_key {file./path/to/key.pem}', or 'client_assertion {file./path/to/it}' if somebody else signs")
 		}
-	case "tls_client_auth":
-		if (c.Certificate == "") != (c.PrivateKey == "") {
-			return errors.New("certificate and private_key belong together: token_endpoint_auth_method tls_client_auth needs both")
-		}
-		if c.Certificate == "" && (c.TLS == nil || c.TLS.ClientCertificateFile == "" && c.TLS.ClientCertificateAutomate == "") {
-			return errors.New("certificate is missing: token_endpoint_auth_method tls_client_auth presents it: add 'certificate {file./path/to/cert.pem}' and 'private_key {file./path/to/key.pem}'")
-		}
 	}
-	switch c.UpstreamCertificate {
-	case "", "on", "off":
-	default:
-		return fmt.Errorf("upstream_certificate %q is unknown%s: use on or off", c.UpstreamCertificate, nearest.Hint(c.UpstreamCertificate, "on", "off"))
-	}
-	if c.UpstreamCertificate != "" && method != "tls_client_auth" {
-		return fmt.Errorf("upstream_certificate is of no use with token_endpoint_auth_method %s: there is no certificate", method)
+	if err := c.checkCertificate(); err != nil {
+		return err
 	}
 	switch method {
-	case "none", "private_key_jwt", "tls_client_auth":
+	case "none", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth":
 		if c.ClientSecret != "" {
 			return fmt.Errorf("client_secret is of no use with token_endpoint_auth_method %s: remove one of them", method)
 		}
@@ -112,7 +99,7 @@ func (c *Client) checkSigning() error {
 	switch {
 	case c.wantsAssertion() && c.PrivateKey == "":
 		return errors.New("private_key is missing: {assertion} is signed with it")
-	case c.PrivateKey != "" && !signs && c.TokenEndpointAuthMethod != "tls_client_auth":
+	case c.PrivateKey != "" && !signs && !c.MutualTLS():
 		return fmt.Errorf("private_key is of no use here: token_endpoint_auth_method %s and grant_type %s sign nothing: remove it, or add 'token_endpoint_auth_method private_key_jwt'", c.TokenEndpointAuthMethod, c.GrantType)
 	case c.Certificate != "" && c.PrivateKey == "":
 		return fmt.Errorf("certificate is of no use with token_endpoint_auth_method %s: remove it, or add the method tls_client_auth and a private_key", c.TokenEndpointAuthMethod)

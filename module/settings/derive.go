@@ -42,6 +42,7 @@ func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {
 		ParamsIn:         c.ParamsIn,
 		AuthMethod:       c.TokenEndpointAuthMethod,
 		AssertionType:    c.assertionType(),
+		CertificateBound: c.CertificateBound,
 		SigningAlg:       c.SigningAlg,
 		BasicEncoding:    c.BasicEncoding,
 		GrantType:        c.GrantType,

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,23 +32,23 @@ func (c *Client) detailsPlace() (place string, elsewhere bool) {
 	return place, elsewhere
 }
 
-// Details returns the authorization details to ask for, as compact JSON, "" for none. What
-// is written in the configuration is taken as it is: braces in it are JSON's.
-func (c *Client) Details() (string, error) {
+// Details returns the authorization details to ask for, as compact JSON, "" for none, or if
+// r has an error. What is written in the configuration is taken as it is: braces in it are
+// JSON's.
+func (c *Client) Details(r *placeholder.Resolver) string {
 	text := c.AuthorizationDetails
 	if place, elsewhere := c.detailsPlace(); elsewhere {
-		var r placeholder.Resolver
-		text = []byte(r.Value("authorization_details", place))
-		if r.Err != nil {
-			return "", r.Err
+		if text = []byte(r.Value("authorization_details", place)); len(text) == 0 {
+			return ""
 		}
 		if err := checkDetails(text); err != nil {
-			return "", err
+			r.Err = cmp.Or(r.Err, err)
+			return ""
 		}
 	}
 	var compact bytes.Buffer
 	_ = json.Compact(&compact, text) // it was checked, or is empty
-	return compact.String(), nil
+	return compact.String()
 }
 
 // checkDetails returns an error for what no server takes for authorization details (RFC

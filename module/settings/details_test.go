@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
 
@@ -35,7 +36,8 @@ func TestAuthorizationDetailsAreAnArrayOfObjectsWithATypeAndAreNotReplaced(t *te
 		err := c.Check()
 		got := ""
 		if err == nil {
-			got, err = c.Details()
+			r := new(placeholder.Resolver)
+			got, err = c.Details(r), r.Err
 		}
 		if fault, fails := strings.CutPrefix(want, "error: "); fails {
 			if err == nil || !strings.HasPrefix(err.Error(), "authorization_details") || !strings.Contains(err.Error(), fault) {

@@ -85,6 +85,9 @@ func OfEvent(k finding.Kind, t finding.Trouble, a About) (detail, remedy string)
 // CaseSaid is the case of trouble whose facts hold both sentence and instruction.
 const CaseSaid = "said"
 
+// CauseNeedsCertificate is of a token that whoever is handed it cannot use.
+const CauseNeedsCertificate = "token_needs_certificate"
+
 // Of returns what is to be said of trouble, "" if there is none.
 func Of(t finding.Trouble, a About) (detail, remedy string) {
 	f := t.Facts
@@ -117,14 +120,14 @@ func Of(t finding.Trouble, a About) (detail, remedy string) {
 		default:
 			detail = cmp.Or(f.Detail, detail)
 		}
-	case finding.CauseStoreRefused, finding.CauseStoreUnsafe, finding.CauseStoreFull, finding.CauseUnusable:
+	case finding.CauseStoreRefused, finding.CauseStoreUnsafe, finding.CauseStoreFull, finding.CauseUnusable, finding.CauseNotBound:
 		detail += ": " + f.Detail
 	case finding.CauseNoRevocation:
 		if t.Case == "" {
 			detail += ": " + f.Detail
 		}
 	case finding.CauseRebound, finding.CauseLeaseHeld, finding.CauseRetryAfter, finding.CauseContested, finding.CauseNotRotating, finding.CauseStopped, finding.CauseRotationMissing,
-		finding.CauseStarting, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved:
+		finding.CauseStarting, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved, CauseNeedsCertificate:
 	default:
 		return grantWords(t, f, why, a)
 	}

@@ -23,6 +23,7 @@ const (
 	CauseMissing      = "record_missing"         // … or was spent by a record that is not there
 	CauseMoved        = "record_moved"           // the grant was carried over to another record
 	CauseUnusable     = "token_unusable"         // the access token must not be injected
+	CauseNotBound     = "token_not_bound"        // … because it is not bound as it was to be
 	CauseInternal     = "internal_error"         // a bug of ours
 	CauseGrantEnds    = "grant_ends"             // it has an end of its own
 	CauseRevoked      = "revoked"                // an operator ended the grant

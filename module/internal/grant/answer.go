@@ -174,7 +174,7 @@ func (m *machine) complain(a *step.Answer) {
 		m.tell(finding.AnswerRemarked, finding.Trouble{Facts: remark})
 	}
 	if a.Access.Unusable != "" {
-		m.trouble = finding.Trouble{Condition: finding.Misconfiguration, Cause: cmp.Or(a.Cause, finding.CauseUnusable), Facts: &finding.Facts{Detail: a.Access.Unusable}, At: m.now.Wall}
+		m.trouble = finding.Trouble{Condition: finding.Misconfiguration, Cause: cmp.Or(a.Cause, finding.CauseUnusable), Facts: cmp.Or(a.Facts, &finding.Facts{Detail: a.Access.Unusable}), At: m.now.Wall}
 		m.tell(finding.Troubled, m.trouble)
 	}
 }

@@ -322,6 +322,9 @@ func (k *Keeper) answered(r *tokenRequest, a tokenendpoint.Answer) step.Event {
 	for _, remark := range a.Remarks {
 		g.Remarks = append(g.Remarks, &finding.Facts{Detail: remark.Detail, Remedy: remark.Remedy})
 	}
+	if a.Case != "" {
+		g.Facts = &finding.Facts{Detail: a.Unusable, Kind: a.Case}
+	}
 	if a.Outcome != tokenendpoint.Granted {
 		g.Facts = &finding.Facts{Detail: a.Detail, Remedy: a.Remedy, DeadGrant: a.DeadGrant}
 	}

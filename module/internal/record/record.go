@@ -87,6 +87,19 @@ type Binding struct {
 
 	// TokenEndpoint is scheme, host and path of the token endpoint, for people.
 	TokenEndpoint string
+
+	// Further names what else the refresh token is bound to, for people: "certificate", or
+	// nothing.
+	Further string
+}
+
+// Unlike says in what, beside the client, a grant of another binding may differ that was
+// obtained from a token endpoint: Further, "" if that is another one.
+func (b Binding) Unlike(tokenEndpoint string) string {
+	if b.TokenEndpoint != tokenEndpoint {
+		return ""
+	}
+	return b.Further
 }
 
 // Lineage is a grant: what a log-in brought, through all its rotations.

@@ -101,6 +101,9 @@ type Answer struct {
 	// sane one, else one of the Cause constants. If Granted it is "", or CauseNotBound.
 	Cause string
 
+	// Case tells which row of the table of causes CauseNotBound is, "" for the usual one.
+	Case string
+
 	// Detail is a sentence for people: what went wrong, with status and code,
 	// never with a value of the request or a token.
 	Detail string

@@ -28,6 +28,9 @@ func (c *Client) check(r Request) error {
 	if _, expired := errors.AsType[*AssertionExpired](err); expired {
 		err = nil // it may be renewed at any moment
 	}
+	if _, unread := errors.AsType[*assertionUnread](err); unread {
+		err = nil // which whoever resolves the values says
+	}
 	if err == nil {
 		_, err = c.connect(&r)
 	}

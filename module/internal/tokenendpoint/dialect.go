@@ -32,7 +32,7 @@ type Compiled struct {
 }
 
 // authMethods are the methods of client authentication, the default first.
-var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "none"}
+var authMethods = []string{"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth", "none"}
 
 // New returns who asks in a dialect. now is the clock that SentAt is read from.
 func New(dialect *Compiled, connection asking.Connection, now func() time.Time) *Client {

@@ -47,6 +47,7 @@ func (c *Client) do(ctx context.Context, r Request, x *asking.Exchange, a *Answe
 		x.Again()
 	}
 	a.Certificate = presented.Load()
+	c.checkCertificate(a)
 	if p != nil {
 		a.Proved = p.Key
 	}
@@ -125,7 +126,7 @@ func unmade(err error, secrets *redact.Secrets) Answer {
 // if that is how it authenticates (RFC 8705 section 2).
 func (c *Client) connect(r *Request) (asking.Connection, error) {
 	how := c.connection
-	if c.dialect.AuthMethod != "tls_client_auth" || r.Certificate == "" {
+	if !c.dialect.mutualTLS() || r.Certificate == "" {
 		return how, nil
 	}
 	pair := r.Pair

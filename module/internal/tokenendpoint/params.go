@@ -41,7 +41,7 @@ func (c *Client) params(r *Request) []param {
 		}
 	}
 	inParams := c.dialect.AuthMethod == "client_secret_post"
-	if c.dialect.NamesClient || inParams || r.ReadyAssertion != nil || c.dialect.AuthMethod == "none" || c.dialect.AuthMethod == "tls_client_auth" {
+	if c.dialect.NamesClient || inParams || r.ReadyAssertion != nil || c.dialect.AuthMethod == "none" || c.dialect.mutualTLS() {
 		add("client_id", r.ClientID)
 	}
 	if c.dialect.GrantType != "-" {

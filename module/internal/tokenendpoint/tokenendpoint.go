@@ -28,12 +28,16 @@ type Dialect struct {
 
 	// AuthMethod is the token_endpoint_auth_method of RFC 7591 and RFC 8705:
 	// client_secret_basic (default), client_secret_post, client_secret_jwt,
-	// private_key_jwt, tls_client_auth or none.
+	// private_key_jwt, tls_client_auth, self_signed_tls_client_auth or none.
 	AuthMethod string
 
 	// AssertionType is the client_assertion_type (RFC 7521 section 4.2). Default: that
 	// of RFC 7523.
 	AssertionType string
+
+	// CertificateBound demands that access tokens are bound to the client's certificate (RFC
+	// 8705 section 3).
+	CertificateBound bool
 
 	// SigningAlg is the algorithm of assertions (RFC 7518). Default: the key's
 	// own, RS256 for RSA keys, HS256 for client_secret_jwt.

@@ -75,7 +75,7 @@ func (q *Question) nothing() finding.Trouble {
 	case lost != nil:
 		return Lost(lost)
 	case elsewhere != nil:
-		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRebound, Facts: &finding.Facts{Endpoint: elsewhere.TokenEndpoint}}
+		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRebound, Facts: &finding.Facts{Endpoint: elsewhere.TokenEndpoint, Kind: q.Binding.Unlike(elsewhere.TokenEndpoint)}}
 	case q.Fault != "":
 		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseUnresolved, Facts: &finding.Facts{Detail: q.Fault}}
 	}

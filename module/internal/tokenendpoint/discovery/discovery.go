@@ -38,6 +38,10 @@ type Metadata struct {
 	// issuer (RFC 9207).
 	AuthorizationResponseIssParameterSupported flag `json:"authorization_response_iss_parameter_supported"`
 
+	// TLSClientCertificateBoundAccessTokens says that tokens are bound to the certificates
+	// that they are asked for with (RFC 8705 section 3.3).
+	TLSClientCertificateBoundAccessTokens flag `json:"tls_client_certificate_bound_access_tokens"`
+
 	// TokenEndpointAuthMethodsSupported are how clients may authenticate. The
 	// default of the RFC, client_secret_basic, is not filled in.
 	TokenEndpointAuthMethodsSupported names `json:"token_endpoint_auth_methods_supported"`
