@@ -31,6 +31,17 @@ func (s *Server) Binds(accessToken string, presented *tls.Certificate) bool {
 	return s.cfg.CertificateBound || x5t != "" || !isJWT && s.binds.Load() && presented != nil
 }
 
+// Misses reports whether an access token names a certificate that it is bound to, and the
+// client shows another one now.
+func (s *Server) Misses(accessToken string) bool {
+	x5t, _ := tokenendpoint.Confirmation(accessToken)
+	if x5t == "" {
+		return false
+	}
+	own, err := s.Own()
+	return err == nil && own != nil && tokenendpoint.Thumbprint(own) != x5t
+}
+
 // boundGrant is the thumbprint that a refresh token is bound to, "" if it is to none.
 func (c *Client) boundGrant() (thumbprint string, err error) {
 	if !c.cfg.GrantIsBound() {

@@ -10,6 +10,7 @@ package client
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -47,9 +48,11 @@ type Client struct {
 	turns    *keeper.Turns
 	counts   *observe.Counts
 	stopOnce func()
-	traces   observe.Traces
-	log      *observe.Reporter
-	events   *observe.Emitter
+
+	presentable atomic.Pointer[keeper.Token] // a restored one whose certificate the client has
+	traces      observe.Traces
+	log         *observe.Reporter
+	events      *observe.Emitter
 
 	files      *tokenfile.Files   // that its token is kept in, nil if there are none
 	callers    *exchange.Tokens   // nil unless each caller has a token of its own

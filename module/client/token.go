@@ -19,10 +19,26 @@ import (
 // the request's context.
 func (c *Client) token(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
 	if c.callers == nil {
-		return c.keeper.Acquire(req.Context(), wait, holdable)
+		return c.own(req, wait, holdable)
 	}
 	t, err := c.callers.Token(req, wait)
 	return keeper.Pass{Token: t}, err
+}
+
+// own returns a pass with the client's own token. One that was restored, and is bound to a
+// certificate that the client has no more, would be rejected: that is not waited for.
+func (c *Client) own(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
+	held, err := c.keeper.Acquire(req.Context(), wait, holdable)
+	if err != nil || held.Token.Certificate != nil || !c.cfg.HasCertificate() || c.presentable.Load() == held.Token {
+		return held, err
+	}
+	if !c.server.Misses(held.Token.AccessToken) {
+		c.presentable.Store(held.Token)
+		return held, nil
+	}
+	c.keeper.Answered(held)
+	c.keeper.Unauthorized(req.Context(), held.Token, wait)
+	return c.keeper.Acquire(req.Context(), wait, holdable)
 }
 
 // Ready waits until there is a token for a request, and while a token is replaced

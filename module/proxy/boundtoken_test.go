@@ -201,6 +201,26 @@ func TestATokenOfAnotherCertificateIsWithheldAndItsRefreshTokenKept(t *testing.T
 	}
 }
 
+func TestARestoredTokenWhoseCertificateIsGoneIsReplacedBeforeItIsSent(t *testing.T) {
+	c, s := newConfirming(t), moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	newPairIn(t, s.Dir)
+	config := c.config(t, s, confidential)
+	s.Load(config)
+	if res, body := s.Do("GET", "/", ""); res.StatusCode != 200 {
+		t.Fatalf("%s %s", res.Status, body)
+	}
+	head, _, _ := strings.Cut(config, "oauth2_client erp")
+	s.Load(head + "}\n")
+	thumb := newPairIn(t, s.Dir)
+	s.Load(config)
+	if res, body := s.Do("POST", "/", "an order"); res.StatusCode != 200 || body != `"`+thumb+`"` {
+		t.Errorf("%s %s", res.Status, body)
+	}
+	if c.refused.Load() != 0 || c.issued.Load() != 2 {
+		t.Errorf("%d requests were refused, %d tokens issued", c.refused.Load(), c.issued.Load())
+	}
+}
+
 // RFC 8705 section 4.
 func TestTheGrantOfAPublicClientStaysWithItsCertificate(t *testing.T) {
 	c, s := newConfirming(t), moduletest.NewSidecar(t, moduletest.NewRotating(t))
