@@ -70,7 +70,9 @@ func answerOf(c *client.Client, t *keeper.Token, retry time.Duration) adminapi.T
 // does not come, retry says when it may be forced.
 func handOut(r *http.Request, c *client.Client, rejected string) (pass client.Pass, retry time.Duration, err error) {
 	began, wait := time.Now(), time.Duration(c.Settings().Wait)
-	pass, err = c.Pass(r, wait, true)
+	if pass, err = c.Pass(r, wait, true); err == nil {
+		err = pass.ForOthers()
+	}
 	if err != nil || rejected == "" || rejected != pass.Token().AccessToken && rejected != pass.Token().Mark() {
 		return pass, 0, err
 	}

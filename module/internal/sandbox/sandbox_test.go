@@ -239,7 +239,7 @@ func TestCountersOfTheAPISurviveAKillSoonAfter(t *testing.T) {
 }
 
 func TestNothingIsIssuedThatCannotBeSaved(t *testing.T) {
-	if _, err := sandbox.New(sandbox.Options{ClientID: "a", ClientSecret: "b", Lifetime: time.Second, StateFile: "/nonexistent/state.json"}); err == nil {
+	if _, err := sandbox.New(sandbox.Options{ClientID: "a", ClientSecret: "b", Lifetime: time.Second, StateFile: filepath.Join(t.TempDir(), "missing", "state.json")}); err == nil {
 		t.Error("a grant was issued")
 	}
 }
