@@ -46,7 +46,7 @@ var ofRequests = []Cause{
 		"none needed if it passes; otherwise look why refreshes take so long, or bring nothing"},
 	{"token_rejected", "upstream", Upstream, false,
 		"{origin} answered {status} to the access token",
-		"check that the token is meant for that upstream: scope, audience and resource of client {client}, and with inject where it expects it; if another process exchanges the same grant, give each a grant of its own"},
+		"check that the token is meant for that upstream: scope, audience and resource of client {client}, and with inject where it expects it; if another process that does not share the client's record exchanges the same grant, give each a grant of its own"},
 	{"token_needs_certificate", "", Configuration, false,
 		"the access token of client {client} is bound to its certificate, so that whoever is handed it here cannot use it",
 		"call the API through upstream_oauth, which shows the certificate; or write certificate_bound into the client's settings, if whoever gets the token has that certificate"},

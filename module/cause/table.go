@@ -13,6 +13,9 @@ var ofTokens = []Cause{
 	{"refused", "", Grant, false,
 		"the refresh token was refused",
 		newGrant},
+	{"refused", "shared", Grant, false,
+		"the refresh token was refused; if the store was restored from a backup, or lost writes, it was an old one",
+		newGrant},
 	{"refused", "imported", Grant, false,
 		"the refresh token that was imported was refused",
 		newGrant},
@@ -25,6 +28,9 @@ var ofTokens = []Cause{
 	{"response_lost", "crash", Grant, false,
 		"the refresh token was refused; it was presented at {when} and the response lost in a crash",
 		newGrant},
+	{"response_lost", "shared", Grant, false,
+		"the refresh token was refused; another replica presented it at {when}, has not written what came of that, and may still have the answer",
+		"find the replica that was asking at {when}, which may be paused or cut off from the store: once it reaches the store, the grant is there again by itself; only if it is gone, " + newGrant},
 	{"response_lost", "doubtful", Grant, true,
 		"the refresh token was refused, after another replica had presented it; that one may have the answer, and is given time to write it",
 		"none needed if it passes; otherwise the grant is lost soon, and is told of then"},
@@ -355,6 +361,9 @@ var ofTokens = []Cause{
 	{"store_unavailable", "", Record, false,
 		"the record cannot be kept, so no refresh token is spent",
 		"let this process read, write and lock what the error names, in the directory of {place}, on a disk with 1 MiB of space"},
+	{"store_unavailable", "shared", Record, true,
+		"the store does not answer as it should, so no refresh token is spent",
+		mendStore},
 	{"store_unavailable", "cache", Record, false,
 		"the record of a client without rotation cannot be written",
 		"tokens are obtained anew after a restart until this is mended"},
@@ -364,6 +373,12 @@ var ofTokens = []Cause{
 	{"store_unavailable", "order unsaved", Record, false,
 		"the newest refresh token is not written yet, so no other one is asked for",
 		"let this process read, write and lock what the error names, in the directory of {place}, on a disk with 1 MiB of space"},
+	{"store_unavailable", "order unsaved shared", Record, true,
+		"the newest refresh token is not written yet, so no other one is asked for",
+		mendStore},
+	{"store_unavailable", "memory shared", Record, true,
+		"the newest refresh token is only in memory, and a restart would lose the grant",
+		"do not restart; " + mendStore},
 	{"store_unavailable", "memory", Record, false,
 		"the newest refresh token is only in memory, and a restart would lose the grant",
 		"let this process read, write and lock what the error names, in the directory of {place}, on a disk with 1 MiB of space"},
@@ -378,7 +393,7 @@ var ofTokens = []Cause{
 		"none needed if it passes; otherwise find out why the store cannot be reached from here: the log has its error"},
 	{"store_refused", "", Record, false,
 		"the store denies access to the record, so no refresh token is spent",
-		"give this process the right that the error names, or the right credentials"},
+		"look at what the error says: give the user the right that it names, correct the credentials in 'store {kind}' (NOAUTH: there are none), or name a database that exists there"},
 	{"store_unsafe", "", Record, false,
 		"the store would lose a refresh token that it has acknowledged, so none is spent",
 		"change the setting of the store that the error names"},
@@ -436,6 +451,7 @@ var ofTokens = []Cause{
 
 // Instructions that several causes share.
 const (
+	mendStore    = "none needed if it passes; otherwise look at what the error says: start the store if it refuses the connection, correct its address in 'store {kind}' if the host is not known, compare TLS there with what its port speaks, and look at firewalls on the way if there is no answer in time"
 	newGrant     = "log in with 'lamplighter tokens login {client}', or hand a new refresh token over with 'lamplighter tokens import {client}', or put one into the file that the refresh_token setting reads; none of them needs a restart"
 	newInput     = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
 	atOnce       = "; what is put right is noticed by itself within minutes, and at once by a reload"

@@ -50,7 +50,7 @@ func (e *examination) durable(seeded bool) {
 		err = room(r.Use.Directory())
 	}
 	if err != nil {
-		verdict, why := adminapi.VerdictFailed, storeCause(err).With("client", e.name, "place", r.Describe())
+		verdict, why := adminapi.VerdictFailed, storeCause(err, r.Use.Kind()).With("client", e.name, "place", r.Describe(), "kind", r.Use.Kind())
 		if !e.settings.Rotating() { // which goes on without
 			verdict, why = adminapi.VerdictWarning, cause.Of("store_unavailable", "cache")
 		}
@@ -70,8 +70,9 @@ func (e *examination) durable(seeded bool) {
 	e.record(r, seeded)
 }
 
-// storeCause is the row of the table for what is wrong with a store.
-func storeCause(err error) cause.Cause {
+// storeCause is the row of the table for what is wrong with a store, whose kind is "" if it
+// is a directory.
+func storeCause(err error, kind string) cause.Cause {
 	for _, known := range []struct {
 		err  error
 		name string
@@ -81,6 +82,9 @@ func storeCause(err error) cause.Cause {
 		if errors.Is(err, known.err) {
 			return cause.Of(known.name)
 		}
+	}
+	if kind != "" {
+		return cause.Of("store_unavailable", "shared")
 	}
 	return cause.Of("store_unavailable")
 }
@@ -116,7 +120,7 @@ func (e *examination) record(r *records.Record, seeded bool) {
 	case errors.Is(err, recordstore.ErrUnreadable):
 		failed("record_unreadable", "", err.Error())
 	case err != nil:
-		failed("store_unavailable", "", err.Error())
+		failed("store_unavailable", storeCause(err, r.Use.Kind()).Case, err.Error())
 	case rec.Moved != nil:
 		why := cause.Of("record_moved").With("client", e.name, "owner", rec.Moved.Client, "place", rec.Moved.Place)
 		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)

@@ -226,7 +226,7 @@ func (t *Token) afterRejection(p *problem.Problem, r *rejected) {
 		return
 	}
 	why := cause.Of("token_rejected")
-	if u.Trouble.Cause == finding.CauseStarting {
+	if u.Trouble.Cause == finding.CauseStarting || u.Trouble.Cause == finding.CauseExpired {
 		p.Cause, p.Detail, p.Remedy = why.Name, why.Sentence, why.Remedy
 		return
 	}

@@ -127,7 +127,11 @@ func Of(t finding.Trouble, a About) (detail, remedy string) {
 			detail += ": " + f.Detail
 		}
 	case finding.CauseRebound, finding.CauseLeaseHeld, finding.CauseRetryAfter, finding.CauseContested, finding.CauseNotRotating, finding.CauseStopped, finding.CauseRotationMissing,
+<<<<<<< HEAD
 		finding.CauseStarting, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved, CauseNeedsCertificate:
+=======
+		finding.CauseStarting, finding.CauseExpired, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved:
+>>>>>>> 7f97ce1 (Say of shared stores what heals them, not what heals a directory)
 	default:
 		return grantWords(t, f, why, a)
 	}
@@ -145,6 +149,9 @@ func grantWords(t finding.Trouble, f *finding.Facts, why cause.Cause, a About) (
 	case t.NeedsGrant():
 		if !a.Rotating {
 			why = cause.Of(finding.CauseRefused, "without rotation")
+		}
+		if l := f.Loss; l != nil && l.Cause == finding.CauseResponseLost {
+			why = cause.Of(l.Cause, lossRow(l, a)...).With("client", a.Client, "when", stamp(l.Unanswered))
 		}
 		return lossWords(t, f, a), why.Remedy
 	case t.Cause == finding.CauseSeedUsed && t.Case == finding.CaseBeside:
@@ -177,6 +184,14 @@ func rowOf(t finding.Trouble, f *finding.Facts, a About) []string {
 	}
 	if a.Store != "" && t.Cause == finding.CauseRecord && t.Case != "damaged" {
 		return []string{"shared"} // what is in memory may be older than it
+	}
+	if a.Store != "" && t.Cause == finding.CauseStore {
+		switch t.Case {
+		case "":
+			return []string{"shared"}
+		case finding.CaseUnsaved, "memory":
+			return []string{t.Case, "shared"}
+		}
 	}
 	if t.Case != "" {
 		return []string{t.Case}
@@ -254,12 +269,16 @@ func lossWords(t finding.Trouble, f *finding.Facts, a About) string {
 // lossRow is the row of the table that the end of a grant has among those of its cause.
 func lossRow(l *record.Loss, a About) []string {
 	switch {
+	case l.Cause == finding.CauseResponseLost && a.Store != "" && !strings.HasPrefix(l.UnansweredBy, a.Process+"."):
+		return []string{"shared"}
 	case l.Cause == finding.CauseResponseLost && !strings.HasPrefix(l.UnansweredBy, a.Process+"."):
 		return []string{"crash"}
 	case !l.EndedAt.IsZero():
 		return []string{finding.CaseOver}
 	case l.Cause == finding.CauseRefused && l.Imported:
 		return []string{"imported"}
+	case l.Cause == finding.CauseRefused && a.Store != "":
+		return []string{"shared"}
 	}
 	return nil
 }

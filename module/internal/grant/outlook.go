@@ -20,6 +20,9 @@ func (s *State) Refreshing() bool {
 // Leasing reports whether another holder keeps the lease.
 func (s *State) Leasing() bool { return s.holdsLease != 0 }
 
+// Awaits reports whether the answer to another holder's attempt is awaited.
+func (s *State) Awaits() bool { return s.rarely().rival.Look != 0 }
+
 // InLine reports whether the client waits for its turn to ask.
 func (s *State) InLine() bool { return s.inLine }
 

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -216,6 +217,24 @@ func TestNoReplicaPresentsWhatAnotherOneDoubts(t *testing.T) {
 		r.wantRequests(3)
 		for _, p := range left {
 			r.wantState(p, StateGrantLost, finding.CauseResponseLost)
+		}
+	})
+}
+
+// A replica that had tokens is not starting while it waits.
+func TestARequestThatWaitsForAnotherReplicaIsToldSo(t *testing.T) {
+	shared(t, func(t *testing.T, r *rig) {
+		p := r.diesAsking()
+		time.Sleep(3 * time.Second)
+		var causes []string
+		for range 10 {
+			if u, ok := errors.AsType[*Unavailable](p.keeper.unavailable()); ok {
+				causes = append(causes, u.Trouble.Cause)
+			}
+			time.Sleep(time.Second)
+		}
+		if slices.Contains(causes, finding.CauseStarting) || !slices.Contains(causes, finding.CauseLeaseHeld) {
+			t.Errorf("told %v", causes)
 		}
 	})
 }

@@ -142,7 +142,7 @@ func (k *Keeper) hurry() {
 
 func (k *Keeper) unavailable() error {
 	k.mu.Lock()
-	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing()
+	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing() || k.state.Awaits()
 	k.mu.Unlock()
 	if st.beside {
 		st.Trouble = finding.Trouble{}
@@ -157,6 +157,8 @@ func (k *Keeper) unavailable() error {
 		u.Trouble.Cause = finding.CauseLeaseHeld
 	case inLine:
 		u.Trouble.Cause = finding.CauseQueued
+	case u.Token == "expired":
+		u.Trouble.Cause = finding.CauseExpired
 	default:
 		u.Trouble.Cause = finding.CauseStarting
 	}
