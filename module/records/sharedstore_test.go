@@ -75,7 +75,7 @@ func TestAStoreThatIsAwayAtTheStartCostsNothing(t *testing.T) {
 			engines(t)
 			storesFail(fault)
 			s.Load(s.Config(inStore(t)+"\nwait 100ms", ""))
-			if res, body := s.Do("GET", "/", ""); res.StatusCode != 503 || !strings.Contains(body, "store_") {
+			if res, body := s.Do("GET", "/", ""); res.StatusCode != 503 || !strings.Contains(body, "store_") || name != "unsafe" && !strings.Contains(body, "'store memory'") {
 				t.Errorf("got %d %s", res.StatusCode, body)
 			}
 			if requests, _, _ := s.AS.Count(); requests != 0 {
