@@ -127,11 +127,7 @@ func Of(t finding.Trouble, a About) (detail, remedy string) {
 			detail += ": " + f.Detail
 		}
 	case finding.CauseRebound, finding.CauseLeaseHeld, finding.CauseRetryAfter, finding.CauseContested, finding.CauseNotRotating, finding.CauseStopped, finding.CauseRotationMissing,
-<<<<<<< HEAD
-		finding.CauseStarting, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved, CauseNeedsCertificate:
-=======
-		finding.CauseStarting, finding.CauseExpired, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved:
->>>>>>> 7f97ce1 (Say of shared stores what heals them, not what heals a directory)
+		finding.CauseStarting, finding.CauseExpired, finding.CauseQueued, finding.CauseSeedTaken, finding.CauseMissing, finding.CauseMoved, CauseNeedsCertificate:
 	default:
 		return grantWords(t, f, why, a)
 	}
