@@ -155,7 +155,7 @@ func TestLoginWithABrowserGivesTheRunningInstanceItsGrant(t *testing.T) {
 	if status, _ := browse(t, q.Query().Get("redirect_uri")+"?code=evil&state=guessed"); status != http.StatusBadRequest {
 		t.Errorf("a wrong state is answered %d", status)
 	}
-	if status, page := browse(t, address); status != http.StatusOK || !strings.Contains(page, "Logged in") {
+	if status, page := browse(t, address); status != http.StatusOK || !strings.Contains(page, "You can close this window") {
 		t.Errorf("the browser ends on %d %s", status, page)
 	}
 	p.WantExit(0, `erp: new token obtained: generation 1`)
@@ -268,7 +268,7 @@ func TestLoginSpendsNoCodeForARecordThatCannotBeRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const refused = `what a log-in yields could not be kept: .*erp\.json.*; restore .*backup`
+	const refused = `what a log-in yields could not be kept: .*erp\.json.*; (restore .*backup|add the key that it was written with)`
 	wantRefused := func(when string) {
 		t.Helper()
 		for _, args := range [][]string{{"--no-browser"}, {"--device"}} {

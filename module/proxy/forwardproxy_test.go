@@ -276,11 +276,17 @@ func TestProxiesOfTheEnvironmentAreHeldToTheSameRule(t *testing.T) {
 		t.Errorf("on loopback: %v", err)
 	}
 	s.Load(s.Upstreams("{http.request.header.X-Upstream}", "allow http://erp.internal", ""))
-	res, body := s.Do("GET", "/denied", "", "X-Upstream", "erp.internal:80")
-	deniedDestination(t, res, body)
+	denied, body := s.Do("GET", "/denied", "", "X-Upstream", "erp.internal:80")
+	deniedDestination(t, denied, body)
 	// Loopback stays loopback with the PROXY protocol, though the URL says otherwise.
 	s.Load(s.Config("", "transport http {\nproxy_protocol v1\n}"))
-	if res, body := s.Do("GET", "/loopback", ""); strings.Contains(body, "token_destination_denied") {
+	res, err := http.Get("http://" + s.Address + "/loopback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	// The API knows no PROXY protocol, and may cut its answer to it.
+	if body, _ := io.ReadAll(res.Body); strings.Contains(string(body), "token_destination_denied") {
 		t.Errorf("got %d %s", res.StatusCode, body)
 	}
 

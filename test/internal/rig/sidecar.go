@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,14 +66,17 @@ func RunSidecar(t *testing.T, home, address string, env ...string) *Sidecar {
 	return s
 }
 
-// Listens reports whether somebody accepts connections at an address.
+// Listens reports whether somebody accepts connections at an address, and keeps them: a
+// process that only tries whether its ports are free drops them at once.
 func Listens(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
 		return false
 	}
-	_ = conn.Close()
-	return true
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	n, err := conn.Read(make([]byte, 1))
+	return n > 0 || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // FreeAddress returns a loopback address where nothing listens.
