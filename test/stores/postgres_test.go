@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ type module interface {
 // engineOf returns a new engine, as the app makes it of a block in a Caddyfile.
 func engineOf(t testing.TB, m module, kind string, lines ...string) store.Engine {
 	t.Helper()
-	if err := m.UnmarshalCaddyfile(caddyfile.NewTestDispenser(kind + " {\n" + strings.Join(lines, "\n") + "\n}")); err != nil {
+	if err := m.UnmarshalCaddyfile(caddyfile.NewTestDispenser(kind + " {\n" + strings.Join(lastOfEach(lines), "\n") + "\n}")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
@@ -104,4 +105,16 @@ func TestPostgresKeepsTheContract(t *testing.T) {
 		storetest.Cut(func(t *testing.T) {
 			sql(t, dsn(p), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lamplighter'")
 		}))
+}
+
+// lastOfEach are options of which a later one takes the place of an earlier one: a block
+// that names one twice is refused.
+func lastOfEach(lines []string) (kept []string) {
+	for i, line := range lines {
+		name, _, _ := strings.Cut(line, " ")
+		if !slices.ContainsFunc(lines[i+1:], func(later string) bool { return later == name || strings.HasPrefix(later, name+" ") }) {
+			kept = append(kept, line)
+		}
+	}
+	return kept
 }
