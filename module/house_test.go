@@ -40,7 +40,7 @@ var arrows = map[string][]string{
 		"internal/redact", "internal/tokenendpoint", "internal/explain", "observe", "placeholder", "records", "rejection", "settings", "tokenfile",
 	},
 	"records": {
-		"adminapi", "internal/carry", "internal/durable", "internal/encryption", "internal/filestore", "internal/keeper", "internal/ledger", "internal/record",
+		"adminapi", "internal/carry", "internal/sharedstore", "internal/encryption", "internal/filestore", "internal/keeper", "internal/ledger", "internal/record",
 		"internal/recordstore", "internal/redact", "placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
@@ -61,7 +61,7 @@ var arrows = map[string][]string{
 	"adminapi":        nil,
 	"cause":           nil,
 	"keypair":         {"placeholder"},
-	"observe":         {"adminapi", "cause", "internal/durable", "internal/finding", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/explain", "tokenfile"},
+	"observe":         {"adminapi", "cause", "internal/sharedstore", "internal/finding", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/explain", "tokenfile"},
 	"placeholder":     nil,
 	"rejection":       nil,
 	"replay":          {"internal/keeper", "internal/panics"},

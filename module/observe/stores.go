@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"lamplighter/module/internal/durable"
+	"lamplighter/module/internal/sharedstore"
 )
 
 // Store is a shared store as its metrics show it.
@@ -17,7 +17,7 @@ type Store struct {
 	Up bool
 
 	// Calls are what was asked of it.
-	Calls []durable.Calls
+	Calls []sharedstore.Calls
 }
 
 var (

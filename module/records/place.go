@@ -10,8 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/encryption"
+	"lamplighter/module/internal/sharedstore"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/store/guest"
 )
@@ -155,10 +155,10 @@ func harmless(name string) bool {
 }
 
 // options are those of a shared store.
-func (p Place) options() durable.Options {
+func (p Place) options() sharedstore.Options {
 	o := p.shared.StoreOptions()
 	host, _ := os.Hostname()
-	return durable.Options{Lease: time.Duration(o.Lease), OpTimeout: time.Duration(o.OpTimeout), Poll: time.Duration(o.Poll), Holder: host}
+	return sharedstore.Options{Lease: time.Duration(o.Lease), OpTimeout: time.Duration(o.OpTimeout), Poll: time.Duration(o.Poll), Holder: host}
 }
 
 // encryptionKeys reads the keys of records, nil if they are not encrypted.

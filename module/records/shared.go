@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/sharedstore"
 )
 
 // StoreEvents are told of what happens in shared stores, each of which is named by its
@@ -37,12 +37,12 @@ func (s *Stores) Tell(e StoreEvents) {
 }
 
 // hooks are what a store is given of that.
-func (u *Use) hooks() durable.Hooks {
+func (u *Use) hooks() sharedstore.Hooks {
 	if u.events == nil {
-		return durable.Hooks{}
+		return sharedstore.Hooks{}
 	}
 	e, place := u.events, u.id
-	return durable.Hooks{
+	return sharedstore.Hooks{
 		Up: func(up bool, err error) {
 			if up {
 				e.Back(place)
@@ -63,14 +63,14 @@ func (u *Use) hooks() durable.Hooks {
 // SharedStore is how a shared store is.
 type SharedStore struct {
 	Name   string // its place
-	Status durable.Status
-	Calls  []durable.Calls
+	Status sharedstore.Status
+	Calls  []sharedstore.Calls
 }
 
 // Shared returns the shared stores of the configuration, by name.
 func (s *Stores) Shared() (all []SharedStore) {
 	for _, u := range s.list() {
-		if st := u.durable(); st != nil {
+		if st := u.sharedStore(); st != nil {
 			all = append(all, SharedStore{Name: u.id, Status: st.Status(), Calls: st.Calls()})
 		}
 	}
@@ -80,7 +80,7 @@ func (s *Stores) Shared() (all []SharedStore) {
 
 // Shared returns what commands call a shared store, and whether it answered last.
 func (u *Use) Shared() (command string, up, shared bool) {
-	st := u.durable()
+	st := u.sharedStore()
 	if st == nil {
 		return "", false, false
 	}
@@ -89,23 +89,23 @@ func (u *Use) Shared() (command string, up, shared bool) {
 
 // Kind is the kind of the store if it is one that replicas share, "" if it is a directory.
 func (u *Use) Kind() string {
-	if u.durable() == nil {
+	if u.sharedStore() == nil {
 		return ""
 	}
 	kind, _, _ := strings.Cut(u.id, ":")
 	return kind
 }
 
-// durable returns the store if it is a shared one, else nil.
-func (u *Use) durable() *durable.Store {
-	st, _ := u.store.(printableStore).Store.(*durable.Store)
+// sharedStore returns the store if it is a shared one, else nil.
+func (u *Use) sharedStore() *sharedstore.Store {
+	st, _ := u.store.(printableStore).Store.(*sharedstore.Store)
 	return st
 }
 
 // Lease tells who has the client's lease in a shared store, as far as it is known here,
 // and whether that is this process.
 func (r *Record) Lease() (holder string, own, shared bool) {
-	st := r.Use.durable()
+	st := r.Use.sharedStore()
 	if st == nil {
 		return "", false, false
 	}

@@ -11,10 +11,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/gofrs/flock"
 
-	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/filestore"
 	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/internal/sharedstore"
 	"lamplighter/module/store/guest"
 )
 
@@ -93,7 +93,7 @@ func (u *Use) agrees(p Place) error {
 func use(p Place) (*Use, error) {
 	value, _, err := stores.LoadOrNew(p.id, func() (caddy.Destructor, error) {
 		if p.shared != nil {
-			return pooledStore{printableStore{durable.New(p.id)}}, nil
+			return pooledStore{printableStore{sharedstore.New(p.id)}}, nil
 		}
 		return pooledStore{printableStore{filestore.NewFile(p.dir)}}, nil
 	})
@@ -151,14 +151,14 @@ func (u *Use) Open(ctx context.Context) {
 // a shared one, an engine with these settings: any that is in use already if they are "".
 func (u *Use) begin(settings string, keys ...*encryption.Keys) error {
 	st, done := u.store.(printableStore).Store, func() {}
-	if shared, ok := st.(*durable.Store); ok {
+	if shared, ok := st.(*sharedstore.Store); ok {
 		var err error
 		if done, err = shared.Use(settings, u.shared.Engine, u.options()); err != nil {
 			return err
 		}
 	}
 	ends := []func(){done}
-	if shared := u.durable(); shared != nil && u.events != nil {
+	if shared := u.sharedStore(); shared != nil && u.events != nil {
 		ends = append(ends, shared.Tell(u.hooks()))
 	}
 	for _, k := range keys {
@@ -206,7 +206,7 @@ type pooledStore struct{ recordstore.Store }
 // Destruct gives the connections of a shared store back. The last configuration that
 // stopped has ended the keepers' work.
 func (p pooledStore) Destruct() error {
-	if st, ok := p.Store.(printableStore).Store.(*durable.Store); ok {
+	if st, ok := p.Store.(printableStore).Store.(*sharedstore.Store); ok {
 		return st.Close()
 	}
 	return nil

@@ -12,9 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lamplighter/module/internal/durable"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/internal/recordstore"
+	"lamplighter/module/internal/sharedstore"
 	"lamplighter/module/store"
 	"lamplighter/module/store/storetest"
 )
@@ -86,9 +86,9 @@ func share(s *simulation) {
 		}
 	})
 	s.equip = func(p *machine) {
-		st := &sharedStore{Store: durable.New("memory"), r: r, proc: p, engine: r.place.Engine()}
+		st := &sharedStore{Store: sharedstore.New("memory"), r: r, proc: p, engine: r.place.Engine()}
 		st.engine.Faults(st.fault)
-		done, err := st.Use("", func() (store.Engine, error) { return st.engine, nil }, durable.Options{
+		done, err := st.Use("", func() (store.Engine, error) { return st.engine, nil }, sharedstore.Options{
 			Lease: 15 * time.Second, OpTimeout: 2 * time.Second, Poll: 30 * time.Second, Holder: p.name(), Wall: s.wall,
 		})
 		if err != nil {
@@ -159,7 +159,7 @@ func (r *replicated) drawn() float64 {
 
 // sharedStore is the store that a process shares, until it is killed.
 type sharedStore struct {
-	*durable.Store
+	*sharedstore.Store
 	r      *replicated
 	proc   *machine
 	engine *storetest.Memory

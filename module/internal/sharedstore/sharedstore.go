@@ -1,10 +1,10 @@
-// Package durable keeps the records of clients in an engine of a shared store: it makes
+// Package sharedstore keeps the records of clients in an engine of a shared store: it makes
 // of bytes, tags and leases what a keeper asks of a store.
 //
 // It knows records as far as they are encoded, encrypted and told apart, the clocks of
 // leases, and what it means that a store was away or lost writes. It must not know any
 // engine, nor Caddy, HTTP or token endpoints, nor what becomes of a grant.
-package durable
+package sharedstore
 
 import (
 	"context"
