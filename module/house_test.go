@@ -2,6 +2,7 @@ package module_test
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"go/ast"
@@ -44,7 +45,9 @@ var arrows = map[string][]string{
 		"internal/recordstore", "internal/redact", "placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
-	"command":         {"adminapi", "internal/target", "internal/redact", "placeholder", "settings", "tokenformat"}, // see TestCommandsKnowNoSettings
+	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings
+	"statuspage":      {"adminapi", "condition", "internal/target", "internal/redact", "settings"},                                             // see TestCommandsKnowNoSettings
+	"condition":       {"adminapi"},
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem", "nearest"},
 	"authserver":      {"cause", "internal/dpop", "internal/finding", "internal/grant/step", "internal/target", "internal/record", "internal/redact", "internal/tokenendpoint", "internal/tokenendpoint/asking", "internal/tokenendpoint/discovery", "keypair", "placeholder", "settings"},
@@ -136,11 +139,12 @@ func TestRoomsImportOneWay(t *testing.T) {
 // TestCommandsKnowNoSettings: a command checks what a client is called before it asks for
 // one.
 func TestCommandsKnowNoSettings(t *testing.T) {
-	names, err := filepath.Glob("command/*.go")
-	if err != nil || len(names) == 0 {
+	commands, err := filepath.Glob("command/*.go")
+	page, also := filepath.Glob("statuspage/*.go")
+	if err := errors.Join(err, also); err != nil || len(commands) == 0 || len(page) == 0 {
 		t.Fatal(err)
 	}
-	for _, name := range names {
+	for _, name := range slices.Concat(commands, page) {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

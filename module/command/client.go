@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/condition"
 	"lamplighter/module/settings"
 )
 
@@ -191,9 +192,9 @@ func reportOrder(fl caddycmd.Flags, r adminapi.OrderResult) (int, error) {
 	t := newTerminal(os.Stdout)
 	next := ""
 	if n := r.Status.NextRefreshIn; n != nil {
-		next = ", next refresh in " + seconds(*n)
+		next = ", next refresh in " + condition.Seconds(*n)
 	}
-	fmt.Fprintf(t, "%s: %s: generation %d, expires in %s%s\n", r.Client, t.paint("new token obtained", green), r.Status.Generation, seconds(r.Status.ExpiresIn), next)
+	fmt.Fprintf(t, "%s: %s: generation %d, expires in %s%s\n", r.Client, t.paint("new token obtained", green), r.Status.Generation, condition.Seconds(r.Status.ExpiresIn), next)
 	if r.Status.Unsaved {
 		printTrouble(newTerminal(os.Stderr), r.Client, "the record cannot be written", "the newest refresh token is only in memory", "make "+r.Status.Record+" writable before the process is stopped")
 	}

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/condition"
 )
 
 // Exit codes of `tokens health`.
@@ -72,8 +72,17 @@ func tokensHealthCommand() *cobra.Command {
 	return cmd
 }
 
+// exitCodes are those of how well a client is.
+var exitCodes = map[condition.Health]int{
+	condition.Well: healthy, condition.NotForLong: notForLong, condition.NoToken: tokenMissing, condition.HumanNeeded: humanNeeded,
+}
+
 // judgeHealth returns the exit code and the clients that are not well.
 func judgeHealth(statuses []adminapi.ClientStatus, readyOnly bool, names []string) (code int, bad []adminapi.ClientStatus, err error) {
+	judge, worst := condition.Of, condition.Well
+	if readyOnly {
+		judge = condition.OfToken
+	}
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {
 		wanted[name] = true
@@ -83,58 +92,16 @@ func judgeHealth(statuses []adminapi.ClientStatus, readyOnly bool, names []strin
 			continue
 		}
 		delete(wanted, s.Client)
-		one := healthOf(s, readyOnly)
-		if one != healthy {
+		one := judge(s)
+		if one != condition.Well {
 			bad = append(bad, s)
 		}
-		code = worse(code, one)
+		worst = max(worst, one)
 	}
 	for name := range wanted {
 		return tokenMissing, bad, fmt.Errorf("no client %q", name)
 	}
-	return code, bad, nil
-}
-
-// healthOf returns the exit code for one client.
-func healthOf(s adminapi.ClientStatus, readyOnly bool) int {
-	switch {
-	case !readyOnly && needsHuman(s):
-		return humanNeeded
-	case !adminapi.HasToken(s.Token):
-		return tokenMissing
-	case !readyOnly && lastsNotLong(s):
-		return notForLong
-	}
-	return healthy
-}
-
-// mostlyWell are causes beside ok of clients whose token is not all that it should be.
-var mostlyWell = []string{adminapi.CauseGrantEnds, adminapi.CauseTokenRejected, adminapi.CauseTokenFileFailed, adminapi.CauseTokenFileExposed}
-
-// lastsNotLong reports whether requests that are served now may soon be served no more, or
-// are not served well.
-func lastsNotLong(s adminapi.ClientStatus) bool {
-	away := s.StoreUp != nil && !*s.StoreUp
-	return away || s.State == adminapi.StateBackoff || slices.Contains(mostlyWell, s.Cause)
-}
-
-// worse returns the exit code that counts more.
-func worse(a, b int) int {
-	order := []int{healthy, notForLong, tokenMissing, humanNeeded}
-	if slices.Index(order, b) > slices.Index(order, a) {
-		return b
-	}
-	return a
-}
-
-// needsHuman reports whether a client will not be well again by itself, though its
-// token may be valid.
-func needsHuman(s adminapi.ClientStatus) bool {
-	switch s.State {
-	case adminapi.StateGrantLost, adminapi.StateMisconfigured, adminapi.StateAwaitingGrant:
-		return true
-	}
-	return s.Unsaved
+	return exitCodes[worst], bad, nil
 }
 
 func checkLive(fl caddycmd.Flags) (int, error) {

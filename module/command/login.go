@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/condition"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/target"
 )
@@ -105,7 +106,7 @@ func loginByDevice(ctx context.Context, step loginStep) (*adminapi.LoginAnswer, 
 	if answer.VerificationURIComplete != "" {
 		fmt.Fprintf(t, "or open %s\n\n", answer.VerificationURIComplete)
 	}
-	fmt.Fprintf(t, "Waiting for that, %s at most.\n", seconds(answer.ExpiresIn))
+	fmt.Fprintf(t, "Waiting for that, %s at most.\n", condition.Seconds(answer.ExpiresIn))
 	for {
 		select {
 		case <-ctx.Done():
@@ -136,7 +137,7 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 	}
 	within := ""
 	if began.OpenWithin > 0 && began.OpenWithin < began.ExpiresIn {
-		within = ", and open it within " + seconds(began.OpenWithin)
+		within = ", and open it within " + condition.Seconds(began.OpenWithin)
 	}
 	fmt.Fprintf(os.Stderr, "Log in at%s\n\n  %s\n\n", within, began.AuthorizationURL)
 	if !fl.Bool("no-browser") {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/condition"
 	"lamplighter/module/internal/redact"
 )
 
@@ -29,7 +30,7 @@ func newTerminal(f *os.File) terminal {
 	return terminal{f, !plain && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))}
 }
 
-// Colours of what is well, passing and broken.
+// How a terminal is told to colour.
 const (
 	green  = "\x1b[32m"
 	yellow = "\x1b[33m"
@@ -38,24 +39,16 @@ const (
 	plain  = "\x1b[0m"
 )
 
+// colours are those of what is well, passing and broken.
+var colours = map[condition.Tone]string{condition.Good: green, condition.Passing: yellow, condition.Bad: red}
+
+func colourOf(word string) string { return colours[condition.ToneOf(word)] }
+
 func (t terminal) paint(text, colour string) string {
 	if !t.colours || colour == "" {
 		return text
 	}
 	return colour + text + plain
-}
-
-// colourOf says how good a state, a token, or a kind of event is.
-func colourOf(word string) string {
-	switch word {
-	case "ok", "valid", "there", adminapi.TokenPerCaller, "token_obtained", "token_restored", "store_recovered":
-		return green
-	case "starting", "refreshing", "backoff", "grant_ends", "token_refresh_failed", "rotation_missing", "lifetime_missing", "answer_remarked", adminapi.VerdictWarning:
-		return yellow
-	case "awaiting_grant", "grant_lost", "misconfigured", "none", "expired", "seed_refused", "store_failed", "token_rejected", "troubled", "away", adminapi.VerdictFailed:
-		return red
-	}
-	return ""
 }
 
 // table prints rows in aligned columns, and words that mean something in their
@@ -99,24 +92,6 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-func seconds(s float64) string {
-	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
-}
-
-// roughly is how long something still lasts, as people say it: 3d, 5h, 12m.
-func roughly(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d >= day:
-		return fmt.Sprintf("%dd", d/day)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
-	case d >= time.Minute:
-		return fmt.Sprintf("%dm", d/time.Minute)
-	}
-	return fmt.Sprintf("%ds", max(0, d/time.Second))
-}
-
 // printClients prints a line for each client. Who refreshes is only of interest where
 // replicas share a store.
 func printClients(t terminal, statuses []adminapi.ClientStatus) error {
@@ -129,7 +104,7 @@ func printClients(t terminal, statuses []adminapi.ClientStatus) error {
 	for _, s := range statuses {
 		row := listed(s)
 		if shared {
-			row = append(row, storeOf(s), holderOf(s))
+			row = append(row, condition.Store(s), condition.Holder(s))
 		}
 		rows = append(rows, row)
 	}
@@ -140,16 +115,16 @@ func printClients(t terminal, statuses []adminapi.ClientStatus) error {
 func listed(s adminapi.ClientStatus) []string {
 	expires, next, ends, refused := "-", "-", "-", "-"
 	if s.ExpiresIn > 0 {
-		expires = seconds(s.ExpiresIn)
+		expires = condition.Seconds(s.ExpiresIn)
 	}
 	if s.NextRefreshIn != nil {
-		next = seconds(*s.NextRefreshIn)
+		next = condition.Seconds(*s.NextRefreshIn)
 	}
 	if !s.GrantExpiresAt.IsZero() {
-		ends = roughly(time.Until(s.GrantExpiresAt))
+		ends = condition.Roughly(time.Until(s.GrantExpiresAt))
 	}
 	if x := s.LastRejected; x != nil {
-		refused = fmt.Sprintf("%d %s ago", x.Status, roughly(time.Since(x.At)))
+		refused = fmt.Sprintf("%d %s ago", x.Status, condition.Roughly(time.Since(x.At)))
 	}
 	return []string{s.Client, s.Token, s.State, expires, next, ends, fmt.Sprint(s.Generation), cmp.Or(s.Cause, "-"), refused}
 }
@@ -172,11 +147,11 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	}
 	next := "none is planned"
 	if s.NextRefreshIn != nil {
-		next = "in " + seconds(*s.NextRefreshIn)
+		next = "in " + condition.Seconds(*s.NextRefreshIn)
 	}
 	rows.add("next refresh", next)
 	if !s.GrantExpiresAt.IsZero() {
-		rows.add("grant ends", s.GrantExpiresAt.Local().Format(time.DateTime)+" (in "+roughly(time.Until(s.GrantExpiresAt))+")")
+		rows.add("grant ends", s.GrantExpiresAt.Local().Format(time.DateTime)+" (in "+condition.Roughly(time.Until(s.GrantExpiresAt))+")")
 	}
 	rows.add("generation", fmt.Sprint(s.Generation))
 	rows.ofRequests(s)
@@ -189,8 +164,8 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 		rows.add("token file", f.String())
 	}
 	if s.StoreUp != nil {
-		rows.add("store", s.Store+", "+storeOf(s))
-		rows.add("lease", leaseOf(s))
+		rows.add("store", s.Store+", "+condition.Store(s))
+		rows.add("lease", condition.Lease(s))
 	}
 	rows.add("declared at", s.DeclaredAt)
 	fmt.Fprintln(t, t.paint(s.Client, bold))
@@ -215,9 +190,9 @@ func (r *rowsOfClient) ofRequests(s adminapi.ClientStatus) {
 	if s.Token == adminapi.TokenPerCaller {
 		r.add("kept tokens", fmt.Sprint(s.CacheEntries))
 	}
-	r.add("requests", requestsOf(s.Requests))
+	r.add("requests", condition.Requests(s.Requests))
 	if x := s.LastRejected; x != nil {
-		r.add("last refused", rejectionOf(x))
+		r.add("last refused", condition.Rejection(x))
 	}
 	if x := s.LastRefused; x != nil {
 		r.add("last not sent", x.Cause+", at "+x.At.Local().Format(time.DateTime))
@@ -231,7 +206,7 @@ func tokenOf(s adminapi.ClientStatus) string {
 		token += ", until " + s.ExpiresAt.Local().Format(time.DateTime)
 	}
 	if s.ExpiresIn > 0 {
-		token += " (in " + seconds(s.ExpiresIn) + ")"
+		token += " (in " + condition.Seconds(s.ExpiresIn) + ")"
 	}
 	return token
 }
@@ -264,64 +239,4 @@ func printTrouble(t terminal, client, what, detail, remedy string) {
 	if remedy != "" {
 		fmt.Fprintf(t, "%s %s\n", t.paint("remedy:", bold), remedy)
 	}
-}
-
-// requestsOf says what became of the requests that wanted a token.
-func requestsOf(n adminapi.RequestCounts) string {
-	said := fmt.Sprintf("%d sent", n.Sent+n.Replayed)
-	for _, part := range []struct {
-		n   uint64
-		how string
-	}{{n.Replayed, "of them twice"}, {n.Unavailable, "without a token"}, {n.Refused, "refused"}} {
-		if part.n > 0 {
-			said += fmt.Sprintf(", %d %s", part.n, part.how)
-		}
-	}
-	return said
-}
-
-// rejectionOf says how an upstream rejected a token.
-func rejectionOf(x *adminapi.Rejection) string {
-	said := fmt.Sprintf("%s answered %d", x.Upstream, x.Status)
-	if x.Error != "" {
-		said += " " + x.Error
-	}
-	said += fmt.Sprintf(" to generation %d, at %s", x.Generation, x.At.Local().Format(time.DateTime))
-	if x.InARow > 1 {
-		said += fmt.Sprintf(" (%d in a row)", x.InARow)
-	}
-	return said
-}
-
-// storeOf says how the store is that replicas share.
-func storeOf(s adminapi.ClientStatus) string {
-	switch {
-	case s.StoreUp == nil:
-		return "-"
-	case *s.StoreUp:
-		return "there"
-	}
-	return "away"
-}
-
-// holderOf says who refreshes, of the replicas that share a store.
-func holderOf(s adminapi.ClientStatus) string {
-	switch {
-	case s.StoreUp == nil:
-		return "-"
-	case s.LeaseHeld:
-		return "this process"
-	}
-	return cmp.Or(s.LeaseHolder, "nobody")
-}
-
-// leaseOf says the same in a sentence.
-func leaseOf(s adminapi.ClientStatus) string {
-	switch {
-	case s.LeaseHeld:
-		return "held by this process"
-	case s.LeaseHolder != "":
-		return "held by " + s.LeaseHolder + "; this process follows"
-	}
-	return "free, as far as is known"
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/internal/target"
+	"lamplighter/module/statuspage"
 )
 
 func tokensStatusCommand() *cobra.Command {
@@ -60,12 +61,12 @@ func statusCommand(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return tokenMissing, fmt.Errorf("--listen: %w", err)
 	}
-	page := newStatusPage(api, listener.Addr().String())
+	page := statuspage.New(api.call, listener.Addr().String())
 	server := &http.Server{Handler: page, ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 
-	link := "http://" + page.host + "/?key=" + page.key
+	link := page.Link()
 	fmt.Fprintf(os.Stderr, "The status is at\n\n  %s\n\nfor the first browser that opens it. Ctrl-C ends it.\n", link)
 	if !fl.Bool("no-browser") {
 		openBrowser(link)

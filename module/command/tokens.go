@@ -1,9 +1,9 @@
 // Package command answers what an operator can ask on the command line: `lamplighter tokens
-// …`, with its exit codes and its status page. It is a client of the admin API.
+// …` and `lamplighter doctor`, with their exit codes. It is a client of the admin API.
 //
-// It knows the types on that API's wire, terminals and browsers. It must not know apps,
-// clients or settings, but for what a client may be called: where no instance runs, it has
-// the app attend a client through an interface.
+// It knows the types on that API's wire, terminals, and the browser that comes back from a
+// log-in. It must not know apps, clients or settings, but for what a client may be called:
+// where no instance runs, it has the app attend a client through an interface.
 package command
 
 import (

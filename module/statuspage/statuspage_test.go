@@ -1,7 +1,9 @@
-package command
+package statuspage
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
@@ -58,12 +60,33 @@ func newInstance(t *testing.T, clients ...adminapi.ClientStatus) *instance {
 	return in
 }
 
+// ask is what a command does for the page.
+func (in *instance) ask(method, uri string, body, into any) error {
+	var payload bytes.Buffer
+	if err := json.NewEncoder(&payload).Encode(body); err != nil {
+		return err
+	}
+	req, err := http.NewRequest(method, in.URL+uri, &payload)
+	if err != nil {
+		return err
+	}
+	res, err := in.Client().Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return errors.New(res.Status)
+	}
+	return json.NewDecoder(res.Body).Decode(into)
+}
+
 // visit opens the page of an instance, and returns how to ask it for more.
 func visit(t *testing.T, in *instance) (get func(path string) string, post func(path string, form url.Values, header ...string) (int, string)) {
 	t.Helper()
 	server := httptest.NewServer(nil)
 	t.Cleanup(server.Close)
-	page := newStatusPage(&adminClient{origin: in.URL, http: in.Client()}, strings.TrimPrefix(server.URL, "http://"))
+	page := New(in.ask, strings.TrimPrefix(server.URL, "http://"))
 	server.Config.Handler = page
 	jar, _ := cookiejar.New(nil)
 	browser := &http.Client{Jar: jar}
@@ -104,7 +127,7 @@ func visit(t *testing.T, in *instance) (get func(path string) string, post func(
 		}
 		return do(req)
 	}
-	get("/?key=" + page.key)
+	get(strings.TrimPrefix(page.Link(), server.URL))
 	return get, post
 }
 

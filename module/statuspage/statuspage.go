@@ -1,4 +1,10 @@
-package command
+// Package statuspage answers what a browser is shown of an instance: how its clients are,
+// what needs somebody, and buttons that refresh, log in and import.
+//
+// It knows browsers, and the types on the wire of the admin API, which the caller asks for
+// it. It must not know where the instance is, nor how a client works; it has no secret of
+// one.
+package statuspage
 
 import (
 	"bytes"
@@ -14,10 +20,14 @@ import (
 	"lamplighter/module/adminapi"
 )
 
-// statusPage serves the status of the clients to one browser. It has no secret of
-// theirs: everything comes from the admin API.
-type statusPage struct {
-	api  *adminClient
+// Ask makes a request of the admin API with a body as JSON, nil for none, and decodes the
+// answer, nil for not. All texts of what it decodes are fit to print.
+type Ask func(method, uri string, body, into any) error
+
+// Page serves the status of the clients to one browser. It has no secret of theirs:
+// everything comes from the admin API.
+type Page struct {
+	ask  Ask
 	host string
 
 	mu      sync.Mutex
@@ -37,28 +47,33 @@ type notice struct {
 	Text string
 }
 
-// newStatusPage returns one for a host, with the key that lets one browser in.
-func newStatusPage(api *adminClient, host string) *statusPage {
-	return &statusPage{
-		api: api, host: host, key: rand.Text(), session: rand.Text() + rand.Text(), form: rand.Text(),
+// New returns one that is served at a host and port, with the key that lets one browser in.
+func New(ask Ask, host string) *Page {
+	return &Page{
+		ask: ask, host: host, key: rand.Text(), session: rand.Text() + rand.Text(), form: rand.Text(),
 		notices: make(map[string]notice), logins: make(map[string]login),
 	}
 }
+
+// Link is the address that lets the first browser that opens it in.
+func (p *Page) Link() string { return "http://" + p.host + "/?key=" + p.key }
 
 const (
 	statusCookie = "lamplighter_status"
 	statusLimit  = adminapi.MaxBody // of a form
 	callbackPath = "/callback"
+
+	maxBrought = 4 << 10 // of the words of an error that are looked at
 )
 
-//go:embed statuspage.css
+//go:embed page.css
 var statusStyle []byte
 
-//go:embed statuspage.js
+//go:embed page.js
 var statusScript []byte
 
 // ServeHTTP serves the page, and what its buttons do.
-func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -85,7 +100,7 @@ func (p *statusPage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve answers the browser that had the key.
-func (p *statusPage) serve(w http.ResponseWriter, r *http.Request) {
+func (p *Page) serve(w http.ResponseWriter, r *http.Request) {
 	orders := map[string]func(http.ResponseWriter, *http.Request, string){
 		"/refresh": p.refresh, "/import": p.imports, "/login": p.login, "/device": p.device,
 	}
@@ -117,7 +132,7 @@ func (p *statusPage) serve(w http.ResponseWriter, r *http.Request) {
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // admit lets the first browser with the key in.
-func (p *statusPage) admit(w http.ResponseWriter, key string) {
+func (p *Page) admit(w http.ResponseWriter, key string) {
 	p.mu.Lock()
 	good := p.key != "" && same(key, p.key)
 	if good {
@@ -147,7 +162,7 @@ func backTo(client string) string {
 }
 
 // render writes a template of the page.
-func (p *statusPage) render(w http.ResponseWriter, name string, view any) {
+func (p *Page) render(w http.ResponseWriter, name string, view any) {
 	var page bytes.Buffer
 	if err := statusHTML.ExecuteTemplate(&page, name, view); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -1,4 +1,4 @@
-package command
+package statuspage
 
 import (
 	"cmp"
@@ -12,28 +12,29 @@ import (
 	"time"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/condition"
 )
 
-//go:embed statuspage.html
+//go:embed page.html
 var statusTemplate string
 
 var statusHTML = template.Must(template.New("status").Funcs(template.FuncMap{
 	"clock":     func(t time.Time) string { return t.Local().Format(time.DateTime) },
 	"duration":  lasting,
-	"until":     func(t time.Time) string { return roughly(time.Until(t)) },
-	"ago":       func(t time.Time) string { return roughly(time.Since(t)) + " ago" },
+	"until":     func(t time.Time) string { return condition.Roughly(time.Until(t)) },
+	"ago":       func(t time.Time) string { return condition.Roughly(time.Since(t)) + " ago" },
 	"tone":      tone,
 	"parts":     partsOf,
-	"requests":  requestsOf,
-	"rejection": rejectionOf,
-	"lease":     leaseOf,
+	"requests":  condition.Requests,
+	"rejection": condition.Rejection,
+	"lease":     condition.Lease,
 	"file":      adminapi.TokenFile.String,
 	"words":     func(word string) string { return strings.ReplaceAll(word, "_", " ") },
 }).Parse(statusTemplate))
 
 // lasting is a duration without what is zero at its end.
 func lasting(s float64) string {
-	text := seconds(s)
+	text := condition.Seconds(s)
 	for _, zero := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(text, zero) {
 			text = text[:len(text)-len(zero)+1]
@@ -44,13 +45,14 @@ func lasting(s float64) string {
 
 // tone is how good a state, a token or an event is, as a class.
 func tone(word string) string {
-	switch colourOf(word) {
-	case green:
+	switch condition.ToneOf(word) {
+	case condition.Good:
 		return "ok"
-	case yellow:
+	case condition.Passing:
 		return "wait"
-	case red:
+	case condition.Bad:
 		return "bad"
+	case condition.Plain:
 	}
 	return "plain"
 }
@@ -120,7 +122,7 @@ const (
 )
 
 // show answers with the page, or with what was seen last.
-func (p *statusPage) show(w http.ResponseWriter, r *http.Request) {
+func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	view := statusView{At: time.Now(), Query: q.Get("q"), Show: q.Get("show"), Sort: q.Get("sort")}
 	list, err := p.list(&view)
@@ -144,9 +146,9 @@ func (p *statusPage) show(w http.ResponseWriter, r *http.Request) {
 }
 
 // list returns the clients as they are, or as they were seen last.
-func (p *statusPage) list(view *statusView) ([]adminapi.ClientStatus, error) {
+func (p *Page) list(view *statusView) ([]adminapi.ClientStatus, error) {
 	var list []adminapi.ClientStatus
-	err := p.api.call(http.MethodGet, "/oauth2_client/clients", nil, &list)
+	err := p.ask(http.MethodGet, "/oauth2_client/clients", nil, &list)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
@@ -161,7 +163,7 @@ func (p *statusPage) list(view *statusView) ([]adminapi.ClientStatus, error) {
 }
 
 // showClient answers with what there is to say of one client.
-func (p *statusPage) showClient(w http.ResponseWriter, name string) {
+func (p *Page) showClient(w http.ResponseWriter, name string) {
 	c := p.shown(adminapi.ClientStatus{Client: name}, true)
 	if !p.details(&c) {
 		http.Error(w, "no such client", http.StatusNotFound)
@@ -171,9 +173,9 @@ func (p *statusPage) showClient(w http.ResponseWriter, name string) {
 }
 
 // details adds the history to what is known. It reports whether the instance has it.
-func (p *statusPage) details(c *shownClient) bool {
+func (p *Page) details(c *shownClient) bool {
 	var whole adminapi.ClientStatus
-	if p.api.call(http.MethodGet, "/oauth2_client/clients/"+url.PathEscape(c.Client), nil, &whole) != nil {
+	if p.ask(http.MethodGet, "/oauth2_client/clients/"+url.PathEscape(c.Client), nil, &whole) != nil {
 		return false // it went in between
 	}
 	slices.Reverse(whole.History)
@@ -189,13 +191,14 @@ func (p *statusPage) details(c *shownClient) bool {
 }
 
 // shown is a client as the page has it.
-func (p *statusPage) shown(s adminapi.ClientStatus, open bool) shownClient {
+func (p *Page) shown(s adminapi.ClientStatus, open bool) shownClient {
 	c := shownClient{ClientStatus: s, Group: groupOK, Tone: "ok", Open: open, Refresh: -1, Form: p.form}
-	switch {
-	case needsHuman(s):
+	switch condition.Of(s) {
+	case condition.HumanNeeded:
 		c.Group, c.Tone = groupHuman, "bad"
-	case healthOf(s, false) != healthy:
+	case condition.NoToken, condition.NotForLong:
 		c.Group, c.Tone = groupTrouble, "wait"
+	case condition.Well:
 	}
 	if s.StoreUp != nil && !s.LeaseHeld {
 		c.Follows = s.LeaseHolder
@@ -218,7 +221,7 @@ func (v *statusView) summarize(q url.Values) {
 	for _, c := range v.Clients {
 		count[c.Group]++
 		if c.LastRejected != nil {
-			v.Refused = append(v.Refused, refused{c.LastRejected.At, c.Client, rejectionOf(c.LastRejected)})
+			v.Refused = append(v.Refused, refused{c.LastRejected.At, c.Client, condition.Rejection(c.LastRejected)})
 		}
 		if c.LastRefused != nil {
 			v.Refused = append(v.Refused, refused{c.LastRefused.At, c.Client, "not sent: " + c.LastRefused.Cause})

@@ -1,4 +1,4 @@
-package command
+package statuspage
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 )
 
 // ordered checks that a form is one of ours, and returns the client that it is about.
-func (p *statusPage) ordered(w http.ResponseWriter, r *http.Request) (client string, ok bool) {
+func (p *Page) ordered(w http.ResponseWriter, r *http.Request) (client string, ok bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, statusLimit)
 	from, site := r.Header.Get("Origin"), r.Header.Get("Sec-Fetch-Site")
 	foreign := from != "" && from != "http://"+p.host || site != "" && site != "same-origin"
@@ -29,12 +29,12 @@ func (p *statusPage) ordered(w http.ResponseWriter, r *http.Request) (client str
 }
 
 // call asks for something about a client.
-func (p *statusPage) call(client, action string, body, into any) error {
-	return p.api.call(http.MethodPost, "/oauth2_client/clients/"+url.PathEscape(client)+action, body, into)
+func (p *Page) call(client, action string, body, into any) error {
+	return p.ask(http.MethodPost, "/oauth2_client/clients/"+url.PathEscape(client)+action, body, into)
 }
 
 // refresh does what the button of a client says.
-func (p *statusPage) refresh(w http.ResponseWriter, r *http.Request, client string) {
+func (p *Page) refresh(w http.ResponseWriter, r *http.Request, client string) {
 	var result adminapi.OrderResult
 	err := p.call(client, "/refresh", nil, &result)
 	p.note(client, result, err)
@@ -42,7 +42,7 @@ func (p *statusPage) refresh(w http.ResponseWriter, r *http.Request, client stri
 }
 
 // imports presents a refresh token that somebody pasted. It is in no answer.
-func (p *statusPage) imports(w http.ResponseWriter, r *http.Request, client string) {
+func (p *Page) imports(w http.ResponseWriter, r *http.Request, client string) {
 	var result adminapi.OrderResult
 	token, err := adminapi.CheckToken(r.PostFormValue("refresh_token"))
 	if err == nil {
@@ -53,7 +53,7 @@ func (p *statusPage) imports(w http.ResponseWriter, r *http.Request, client stri
 }
 
 // note keeps what became of an order until the client is shown.
-func (p *statusPage) note(client string, r adminapi.OrderResult, err error) {
+func (p *Page) note(client string, r adminapi.OrderResult, err error) {
 	n := notice{Text: "No new token: " + r.Detail}
 	switch {
 	case err != nil:
@@ -76,7 +76,7 @@ type login struct {
 }
 
 // began remembers a log-in. It reports false for none.
-func (p *statusPage) began(client string, a adminapi.LoginAnswer) bool {
+func (p *Page) began(client string, a adminapi.LoginAnswer) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.logins) >= maxLogins {
@@ -88,7 +88,7 @@ func (p *statusPage) began(client string, a adminapi.LoginAnswer) bool {
 
 // under returns the log-in of that state, the zero value if there is none; with over set
 // it has ended.
-func (p *statusPage) under(state string, over bool) login {
+func (p *Page) under(state string, over bool) login {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.logins[state]
@@ -105,7 +105,7 @@ type loginView struct {
 
 // login begins a log-in in this browser (RFC 6749 section 4.1). The way leads over a link,
 // so that somebody sees where it goes.
-func (p *statusPage) login(w http.ResponseWriter, r *http.Request, client string) {
+func (p *Page) login(w http.ResponseWriter, r *http.Request, client string) {
 	var began adminapi.LoginAnswer
 	err := p.call(client, "/login", adminapi.LoginRequest{RedirectURI: "http://" + p.host + callbackPath}, &began)
 	if err == nil && (!target.IsWebAddress(began.AuthorizationURL) || !p.began(client, began)) {
@@ -120,7 +120,7 @@ func (p *statusPage) login(w http.ResponseWriter, r *http.Request, client string
 }
 
 // loggedIn takes the authorization response.
-func (p *statusPage) loggedIn(w http.ResponseWriter, r *http.Request) {
+func (p *Page) loggedIn(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	client := p.under(q.Get("state"), true).client
 	if client == "" {
@@ -139,7 +139,7 @@ func (p *statusPage) loggedIn(w http.ResponseWriter, r *http.Request) {
 }
 
 // ended notes how a log-in ended.
-func (p *statusPage) ended(client string, answer adminapi.LoginAnswer, err error) {
+func (p *Page) ended(client string, answer adminapi.LoginAnswer, err error) {
 	var result adminapi.OrderResult
 	if answer.Result != nil {
 		result = *answer.Result
@@ -148,7 +148,7 @@ func (p *statusPage) ended(client string, answer adminapi.LoginAnswer, err error
 }
 
 // device begins a log-in on another device (RFC 8628).
-func (p *statusPage) device(w http.ResponseWriter, r *http.Request, client string) {
+func (p *Page) device(w http.ResponseWriter, r *http.Request, client string) {
 	var began adminapi.LoginAnswer
 	err := p.call(client, "/login", adminapi.LoginRequest{Device: true}, &began)
 	if err != nil || !p.began(client, began) {
@@ -160,7 +160,7 @@ func (p *statusPage) device(w http.ResponseWriter, r *http.Request, client strin
 }
 
 // showCode shows what is to be entered, and asks again when the server is to be asked.
-func (p *statusPage) showCode(w http.ResponseWriter, client string, a adminapi.LoginAnswer) {
+func (p *Page) showCode(w http.ResponseWriter, client string, a adminapi.LoginAnswer) {
 	w.Header().Set("Refresh", fmt.Sprintf("%d; url=/device?state=%s", max(1, int(a.Interval+0.5)), url.QueryEscape(a.State)))
 	view := loginView{Client: client, Code: a.UserCode}
 	if target.IsWebAddress(a.VerificationURI) {
@@ -173,7 +173,7 @@ func (p *statusPage) showCode(w http.ResponseWriter, client string, a adminapi.L
 }
 
 // awaitDevice asks whether the code was entered.
-func (p *statusPage) awaitDevice(w http.ResponseWriter, state string) {
+func (p *Page) awaitDevice(w http.ResponseWriter, state string) {
 	l := p.under(state, false)
 	if l.client == "" {
 		goOn(w, "/", "This log-in has ended: go on to the status")
