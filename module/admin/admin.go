@@ -199,8 +199,8 @@ func ready(w http.ResponseWriter, clients []*client.Client, names []string) erro
 	}
 	waiting := []adminapi.ClientStatus{}
 	for _, c := range asked {
-		if st := c.Status(); !adminapi.HasToken(st.Token) {
-			waiting = append(waiting, st)
+		if !c.HasToken() {
+			waiting = append(waiting, c.Status())
 		}
 	}
 	status := http.StatusOK

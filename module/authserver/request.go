@@ -117,12 +117,31 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 		}
 	}
 	b.Request = record.FingerprintOfAll(asked...)
-	if u, err := url.Parse(place); err == nil {
-		b.TokenEndpoint = (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	b.TokenEndpoint = withoutQuery(place)
+	return b
+}
+
+// Shown are the token endpoint and the authorization details that are asked for, as
+// operators see them. It reads no secret: whoever looks at very many clients every few
+// seconds, as a probe does, shall not cost them their files.
+func (c *Client) Shown() (tokenEndpoint, authorizationDetails string) {
+	var r placeholder.Resolver
+	tokenEndpoint = cmp.Or(r.Value("token_endpoint", c.id.TokenEndpoint), c.cfg.Issuer)
+	authorizationDetails = c.cfg.Details(&r)
+	if r.Err != nil {
+		return "", ""
+	}
+	return withoutQuery(tokenEndpoint), authorizationDetails
+}
+
+// withoutQuery is a URL as people see it: without what may be secret.
+func withoutQuery(of string) string {
+	u, err := url.Parse(of)
+	if err != nil {
+		return ""
 	}
 	// Most clients have it in common with very many others.
-	b.TokenEndpoint = unique.Make(b.TokenEndpoint).Value()
-	return b
+	return unique.Make((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()).Value()
 }
 
 // Inputs are what decisions need of the next token request: seed is the refresh token that

@@ -13,6 +13,9 @@ import (
 // Status is what operators see of the client.
 func (c *Client) Status() adminapi.ClientStatus { return c.status(c.state(), time.Now()) }
 
+// HasToken reports whether requests get a token now.
+func (c *Client) HasToken() bool { return adminapi.HasToken(c.state().Token) }
+
 // History are its last events, the oldest first.
 func (c *Client) History() []adminapi.ClientEvent { return c.counts.History.Shown(c.about()) }
 
@@ -28,10 +31,8 @@ func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 		s.LeaseHolder, s.LeaseHeld, _ = c.record.Lease()
 	}
 	c.counts.Show(&s)
-	if req, err := c.server.Resolve(nil); err == nil {
-		s.TokenEndpoint = c.server.Binding(req).TokenEndpoint
-		s.AuthorizationDetails = json.RawMessage(req.AuthorizationDetails)
-	}
+	endpoint, details := c.server.Shown()
+	s.TokenEndpoint, s.AuthorizationDetails = endpoint, json.RawMessage(details)
 	if t := c.keeper.Current(); t != nil {
 		s.AuthorizationDetailsGranted = authserver.Granted(t.Response)
 	}
