@@ -2,8 +2,8 @@
 // Lamplighter's modules.
 //
 // It knows the Caddyfile's grammar and the modules' fields. It must not know
-// what the settings do: their checks are in package module, and only get a file
-// and line here.
+// what the settings do: their checks are in module/settings, and only get
+// a file and line here.
 package caddyfile
 
 import (

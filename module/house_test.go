@@ -213,14 +213,14 @@ func rules() string {
 	return b.String()
 }
 
-// TestTheArchitectureNamesWhatThereIs: each room has a row, and each function of the walks
+// TestTheArchitectureNamesWhatThereIs: each room has a row, and each name of the walks
 // is there.
 func TestTheArchitectureNamesWhatThereIs(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "architecture.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	functions, folders := make(map[string]bool), make(map[string]bool)
+	there, folders := make(map[string]bool), make(map[string]bool)
 	for _, root := range []string{".", filepath.Join("..", "caddyfile")} {
 		err := filepath.WalkDir(root, func(name string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
@@ -234,8 +234,15 @@ func TestTheArchitectureNamesWhatThereIs(t *testing.T) {
 				return err
 			}
 			for _, decl := range file.Decls {
-				if f, ok := decl.(*ast.FuncDecl); ok {
-					functions[moduletest.FunctionName(f)] = true
+				switch d := decl.(type) {
+				case *ast.FuncDecl:
+					there[file.Name.Name+"."+moduletest.FunctionName(d)] = true
+				case *ast.GenDecl:
+					for _, spec := range d.Specs {
+						if t, ok := spec.(*ast.TypeSpec); ok {
+							there[file.Name.Name+"."+t.Name.Name] = true
+						}
+					}
 				}
 			}
 			return nil
@@ -252,13 +259,13 @@ func TestTheArchitectureNamesWhatThereIs(t *testing.T) {
 			t.Errorf("the table has no row for %s", folder)
 		}
 	}
-	named := regexp.MustCompile("`((?:[A-Za-z]+\\.)?[a-zA-Z]+)`").FindAllStringSubmatch(walks, -1)
+	named := regexp.MustCompile("`([a-z]+(?:\\.[a-zA-Z]+)+)`").FindAllStringSubmatch(walks, -1)
 	if len(named) < 20 {
 		t.Errorf("only %d names were seen", len(named))
 	}
 	for _, name := range named {
-		if name[1] != "reverse_proxy" && !functions[name[1]] {
-			t.Errorf("there is no function %s", name[1])
+		if !there[name[1]] {
+			t.Errorf("there is no %s", name[1])
 		}
 	}
 }
