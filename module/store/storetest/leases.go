@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"lamplighter/module/store"
 )
@@ -24,6 +25,8 @@ var leases = map[string]func(*suite, *testing.T){
 	"AnotherEngineSeesWhoHoldsALease":           (*suite).leaseShared,
 	"ALeaseOutlivesTheEngineOfItsHolder":        (*suite).leaseLeft,
 	"ALeaseIsTakenManyTimesAndNeverOfTheOldTag": (*suite).leaseTags,
+	"ALeaseHasNoEndInTheStore":                  (*suite).leaseStays,
+	"ALeaseOutlivesItsConnection":               (*suite).leaseCut,
 }
 
 func take(t *testing.T, e store.Engine, name, holder string) store.Lease {
@@ -147,8 +150,9 @@ func (s *suite) lost(t *testing.T) {
 func (s *suite) repeated(t *testing.T) {
 	e := s.opened(t)
 	take(t, e, "client", "one")
+	seen := busy(t, e, "two", "one", "")
 	again := take(t, e, "client", "one")
-	busy(t, e, "two", "one", "")
+	busy(t, e, "two", "one", seen.Tag) // to have it again is a sign of life
 	if err := again.Renew(within(t)); err != nil {
 		t.Errorf("renew: %v", err)
 	}
@@ -162,22 +166,19 @@ func (s *suite) repeated(t *testing.T) {
 func winners(t *testing.T, engines []store.Engine, round int, over store.Tag) int {
 	t.Helper()
 	const tries = 8
-	won, all, mu := 0, sync.WaitGroup{}, sync.Mutex{}
-	for i := range tries {
-		all.Go(func() {
-			lease, _, err := engines[i%len(engines)].Acquire(within(t), "client", fmt.Sprintf("holder-%d-%d", round, i), over)
-			if err != nil {
-				t.Errorf("acquire: %v", err)
-				return
-			}
-			if lease != nil {
-				mu.Lock()
-				won++
-				mu.Unlock()
-			}
-		})
-	}
-	all.Wait()
+	won, mu := 0, sync.Mutex{}
+	atOnce(tries, func(i int) {
+		lease, _, err := engines[i%len(engines)].Acquire(within(t), "client", fmt.Sprintf("holder-%d-%d", round, i), over)
+		if err != nil {
+			t.Errorf("acquire: %v", err)
+			return
+		}
+		if lease != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			won++
+		}
+	})
 	return won
 }
 
@@ -228,6 +229,58 @@ func (s *suite) leaseOver(t *testing.T) {
 	case !errors.Is(err, store.ErrUnknown):
 		take(t, e, "client", "two")
 	}
+	s.hides(t, fmt.Sprint(err))
+	other := take(t, e, "other", "one")
+	if err := other.Renew(ended(t)); err == nil {
+		t.Error("a lease was renewed after its end")
+	}
+	if err := other.Release(ended(t)); err == nil {
+		take(t, e, "other", "two")
+	}
+}
+
+// leaseStays waits no whole lease: no engine knows how long one is.
+func (s *suite) leaseStays(t *testing.T) {
+	e := s.opened(t)
+	lease := take(t, e, "client", "one")
+	seen := busy(t, e, "two", "one", "")
+	time.Sleep(2 * time.Second)
+	if held := busy(t, e, "two", "one", "no tag"); held != seen {
+		t.Errorf("nobody renewed it, and it went from %v to %v", seen, held)
+	}
+	if err := lease.Renew(within(t)); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+}
+
+func (s *suite) leaseCut(t *testing.T) {
+	if s.cut == nil {
+		t.Skip("nothing breaks the connections of this engine")
+	}
+	a, b := s.opened(t), s.opened(t)
+	lease := take(t, a, "client", "one")
+	s.cut(t)
+	var held store.Held
+	eventually(t, "look after the connection broke", func() (err error) {
+		lease, now, err := b.Acquire(within(t), "client", "two", "")
+		if lease != nil {
+			t.Fatal("the lease is over with the connection of its holder")
+		}
+		held = now
+		return passing(err)
+	})
+	if held.Holder != "one" {
+		t.Errorf("the lease is held by %q", held.Holder)
+	}
+	eventually(t, "renew after the connection broke", func() error { return passing(lease.Renew(within(t))) })
+}
+
+// passing is what may be tried again: a write in doubt too, if it may be carried out twice.
+func passing(err error) error {
+	if errors.Is(err, store.ErrUnknown) {
+		return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+	}
+	return err
 }
 
 func (s *suite) leaseShared(t *testing.T) {

@@ -15,6 +15,7 @@ var lists = map[string]func(*suite, *testing.T){
 	"AnEmptyPlaceHasNoObjects":    (*suite).empty,
 	"AListHasEachObjectOnce":      (*suite).complete,
 	"AListOfNamesHasNoOthers":     (*suite).chosen,
+	"AListIsAsNewAsARead":         (*suite).fresh,
 	"AListEndsWhenItIsToldTo":     (*suite).early,
 	"AListOfMoreThanAPageIsWhole": (*suite).pages,
 	"AListWhoseTimeIsOverFails":   (*suite).listOver,
@@ -87,6 +88,25 @@ func (s *suite) chosen(t *testing.T) {
 		for name, o := range found {
 			if data && string(o.Data) != "of "+name {
 				t.Errorf("%q is %q", name, o.Data)
+			}
+		}
+	}
+}
+
+func (s *suite) fresh(t *testing.T) {
+	a, b := s.opened(t), s.opened(t)
+	tag := store.Tag("")
+	for i := range 3 {
+		data := fmt.Sprint(i)
+		tag = put(t, b, "client", data, tag)
+		put(t, b, "client-"+data, data, "")
+		for _, names := range [][]string{nil, {"client", "client-0", "client-1", "client-2"}} {
+			found := listed(t, a, names, true)
+			if o := found["client"]; string(o.Data) != data || o.Tag != tag || len(found) != i+2 {
+				t.Errorf("listed are %d objects of %d, with %q of tag %q, not %q of %q", len(found), i+2, o.Data, o.Tag, data, tag)
+			}
+			if o := listed(t, a, names, false)["client"]; o.Tag != tag {
+				t.Errorf("the listed tag is %q, not %q", o.Tag, tag)
 			}
 		}
 	}

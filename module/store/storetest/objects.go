@@ -30,6 +30,7 @@ var objects = map[string]func(*suite, *testing.T){
 	"AnotherEngineSeesWhatWasWritten":    (*suite).shared,
 	"WhatAnEngineWasGivenIsTheCallers":   (*suite).copies,
 	"ManyObjectsAreWrittenAtTheSameTime": (*suite).many,
+	"ACutWriteIsNotRepeated":             (*suite).cutWrites,
 }
 
 func (s *suite) absent(t *testing.T) {
@@ -92,45 +93,46 @@ func (s *suite) tags(t *testing.T) {
 func (s *suite) races(t *testing.T) {
 	engines := []store.Engine{s.opened(t), s.opened(t)}
 	const writers, rounds = 8, 10
-	won := make([]int, rounds+1)
-	var mu sync.Mutex
-	var all sync.WaitGroup
-	for w := range writers {
-		all.Go(func() {
-			e := engines[w%len(engines)]
-			for n := 0; n < rounds; {
-				count, tag := 0, store.Tag("")
-				o, err := e.Get(within(t), "client")
-				switch {
-				case err == nil:
-					tag = o.Tag
-					count, _ = strconv.Atoi(string(o.Data))
-				case !errors.Is(err, store.ErrNotFound):
-					t.Errorf("get: %v", err)
-					return
-				}
-				if count >= rounds {
-					return
-				}
-				switch _, err := e.Put(within(t), "client", []byte(strconv.Itoa(count+1)), tag); {
-				case err == nil:
-					mu.Lock()
-					won[count+1]++
-					mu.Unlock()
-					n++
-				case !errors.Is(err, store.ErrConflict):
-					t.Errorf("put: %v", err)
-					return
-				}
+	last := store.Tag("")
+	for round := range rounds {
+		var mu sync.Mutex
+		won := make(map[string]store.Tag)
+		atOnce(writers, func(w int) {
+			data := fmt.Sprintf("%d of %d", round, w)
+			switch tag, err := engines[w%len(engines)].Put(within(t), "client", []byte(data), last); {
+			case err == nil:
+				mu.Lock()
+				defer mu.Unlock()
+				won[data] = tag
+			case !errors.Is(err, store.ErrConflict):
+				t.Errorf("put: %v", err)
 			}
 		})
-	}
-	all.Wait()
-	for i, n := range won[1:] {
-		if n != 1 {
-			t.Errorf("%d writers made version %d", n, i+1)
+		if len(won) != 1 {
+			t.Fatalf("%d writers made version %d", len(won), round+1)
+		}
+		for data, tag := range won {
+			expect(t, engines[round%len(engines)], "client", data, tag)
+			last = tag
 		}
 	}
+}
+
+// atOnce calls a function n times, as much at once as can be.
+func atOnce(n int, do func(i int)) {
+	begin := make(chan struct{})
+	var ready, all sync.WaitGroup
+	ready.Add(n)
+	for i := range n {
+		all.Go(func() {
+			ready.Done()
+			<-begin
+			do(i)
+		})
+	}
+	ready.Wait()
+	close(begin)
+	all.Wait()
 }
 
 // lookalikes are names that a careless engine makes one of.
@@ -164,6 +166,11 @@ func (s *suite) names(t *testing.T) {
 	}
 	if !maps.Equal(found, tags) {
 		t.Errorf("there are %v, not %v", found, tags)
+	}
+	for _, name := range lookalikes() {
+		if found := listed(t, e, []string{name}, false); len(found) != 1 || found[name].Tag != tags[name] {
+			t.Errorf("asked for %q alone, there are %v", name, found)
+		}
 	}
 	held := make(map[string]store.Lease)
 	for _, name := range lookalikes() {
@@ -240,10 +247,13 @@ func (s *suite) over(t *testing.T) {
 	e := s.opened(t)
 	first := put(t, e, "client", "one", "")
 	ctx := ended(t)
-	if _, err := e.Get(ctx, "client"); err == nil || errors.Is(err, store.ErrNotFound) {
+	_, err := e.Get(ctx, "client")
+	if err == nil || errors.Is(err, store.ErrNotFound) {
 		t.Errorf("get after its end: %v", err)
 	}
-	_, err := e.Put(ctx, "client", []byte("two"), first)
+	s.hides(t, fmt.Sprint(err))
+	_, err = e.Put(ctx, "client", []byte("two"), first)
+	s.hides(t, fmt.Sprint(err))
 	switch {
 	case err == nil:
 		t.Error("a write succeeded after its end")
@@ -261,6 +271,8 @@ func (s *suite) shared(t *testing.T) {
 		t.Errorf("a write over what another engine wrote: %v", err)
 	}
 	expect(t, a, "client", "two", second)
+	third := put(t, a, "client", "three", second)
+	expect(t, b, "client", "three", third) // which has read it before
 }
 
 func (s *suite) copies(t *testing.T) {
@@ -272,27 +284,57 @@ func (s *suite) copies(t *testing.T) {
 	}
 	copy(data, "xxx")
 	copy(get(t, e, "client").Data, "yyy")
+	copy(listed(t, e, nil, true)["client"].Data, "zzz")
 	expect(t, e, "client", "one", tag)
 }
 
 func (s *suite) many(t *testing.T) {
 	e := s.opened(t)
 	const clients = 40
-	var all sync.WaitGroup
-	for i := range clients {
-		all.Go(func() {
-			name := fmt.Sprintf("client-%d", i)
-			tag, err := e.Put(within(t), name, []byte("one"), "")
-			if err == nil {
-				_, err = e.Put(within(t), name, []byte("two"), tag)
-			}
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-			}
-		})
-	}
-	all.Wait()
+	atOnce(clients, func(i int) {
+		name := fmt.Sprintf("client-%d", i)
+		tag, err := e.Put(within(t), name, []byte("one"), "")
+		if err == nil {
+			_, err = e.Put(within(t), name, []byte("two"), tag)
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	})
 	if found := listed(t, e, nil, false); len(found) != clients {
 		t.Errorf("there are %d objects of %d", len(found), clients)
+	}
+}
+
+// cutWrites writes alone while connections break: a conflict would be one with a write of
+// its own, which was repeated.
+func (s *suite) cutWrites(t *testing.T) {
+	if s.cut == nil {
+		t.Skip("nothing breaks the connections of this engine")
+	}
+	e, reader := s.opened(t), s.opened(t)
+	tag := put(t, e, "client", "0", "")
+	for i := range 30 {
+		data, over := strconv.Itoa(i+1), make(chan struct{})
+		go func() {
+			defer close(over)
+			s.cut(t)
+		}()
+		_, err := e.Put(within(t), "client", []byte(data), tag)
+		<-over
+		var o store.Object
+		eventually(t, "read after the connection broke", func() (err error) {
+			o, err = reader.Get(within(t), "client")
+			return err
+		})
+		switch written := string(o.Data) == data; {
+		case errors.Is(err, store.ErrConflict):
+			t.Fatalf("nobody else writes, and still: %v", err)
+		case err == nil && !written:
+			t.Fatalf("an acknowledged write is lost: %q, not %q", o.Data, data)
+		case err != nil && !errors.Is(err, store.ErrUnknown) && written:
+			t.Fatalf("it was written, and said was: %v", err)
+		}
+		tag = o.Tag
 	}
 }

@@ -44,15 +44,23 @@ type suite struct {
 
 // Run runs the contract. Each engine has to pass it against the real thing.
 func Run(t *testing.T, open Open, options ...Option) {
-	s := &suite{open: open, patience: 5 * time.Second}
-	for _, o := range options {
-		o(s)
-	}
-	for _, group := range []map[string]func(*suite, *testing.T){objects, lists, leases, watches, lives} {
+	s := newSuite(open, options...)
+	for _, group := range contract {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(s, t) })
 		}
 	}
+}
+
+// contract are the tests of an engine by name.
+var contract = []map[string]func(*suite, *testing.T){objects, lists, leases, watches, lives}
+
+func newSuite(open Open, options ...Option) *suite {
+	s := &suite{open: open, patience: 5 * time.Second}
+	for _, o := range options {
+		o(s)
+	}
+	return s
 }
 
 // opened returns an engine that was opened, and is closed at the end.

@@ -16,7 +16,9 @@ var watches = map[string]func(*suite, *testing.T){
 	"AChangeIsTold":                    (*suite).told,
 	"ALeaseThatIsGivenBackIsTold":      (*suite).releaseTold,
 	"NamesThatNobodyWatchesAreNotTold": (*suite).othersNotTold,
+	"TwoWatchesAreBothTold":            (*suite).watchedTwice,
 	"AWatchEndsWithItsContext":         (*suite).watchEnds,
+	"AWatchEndsWithItsEngine":          (*suite).watchClosed,
 	"ABrokenWatchEndsAndBeginsAnew":    (*suite).watchBroken,
 }
 
@@ -25,7 +27,9 @@ type watching struct {
 	ready   chan struct{}
 	changed chan string
 	ended   chan error
-	cancel  context.CancelFunc
+
+	cancel   context.CancelFunc
+	finished chan struct{} // closed when it has ended
 }
 
 // watch begins to watch, and returns when changes are seen. It skips the test if the
@@ -33,13 +37,12 @@ type watching struct {
 func (s *suite) watch(t *testing.T, e store.Engine, names ...string) *watching {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	w := &watching{ready: make(chan struct{}, 1000), changed: make(chan string, 1000), ended: make(chan error, 1), cancel: cancel}
-	finished := make(chan struct{})
+	w := &watching{ready: make(chan struct{}, 1000), changed: make(chan string, 1000), ended: make(chan error, 1), cancel: cancel, finished: make(chan struct{})}
 	go func() {
-		defer close(finished)
+		defer close(w.finished)
 		w.ended <- e.Watch(ctx, names, func() { w.ready <- struct{}{} }, func(name string) { w.changed <- name })
 	}()
-	t.Cleanup(func() { cancel(); <-finished })
+	t.Cleanup(func() { cancel(); <-w.finished })
 	select {
 	case <-w.ready:
 	case err := <-w.ended:
@@ -134,6 +137,19 @@ func (s *suite) othersNotTold(t *testing.T) {
 	}
 }
 
+func (s *suite) watchedTwice(t *testing.T) {
+	a, b := s.opened(t), s.opened(t)
+	first, second := s.watch(t, b, "client"), s.watch(t, b, "client", "other")
+	tag := put(t, a, "client", "one", "")
+	s.tells(t, first, "client")
+	s.tells(t, second, "client")
+	second.cancel()
+	<-second.finished
+	first.drain()
+	put(t, a, "client", "two", tag)
+	s.tells(t, first, "client")
+}
+
 func (s *suite) watchEnds(t *testing.T) {
 	e := s.opened(t)
 	w := s.watch(t, e, "client")
@@ -145,6 +161,22 @@ func (s *suite) watchEnds(t *testing.T) {
 		}
 	case <-time.After(s.patience):
 		t.Error("it goes on after its context")
+	}
+}
+
+func (s *suite) watchClosed(t *testing.T) {
+	e := s.opened(t)
+	w := s.watch(t, e, "client")
+	if err := e.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	select {
+	case err := <-w.ended:
+		if err == nil {
+			t.Error("it says nothing of its end")
+		}
+	case <-time.After(s.patience):
+		t.Error("it goes on after its engine")
 	}
 }
 
@@ -163,7 +195,7 @@ func (s *suite) watchBroken(t *testing.T) {
 		}
 		w = s.watch(t, b, "client")
 	case <-w.ready: // it connected again by itself
-	case <-time.After(20 * time.Second):
+	case <-time.After(4 * s.patience):
 		t.Fatal("a broken connection is not noticed")
 	}
 	eventually(t, "write after the connection broke", func() error {
@@ -179,7 +211,10 @@ func (s *suite) watchBroken(t *testing.T) {
 	})
 	s.tells(t, w, "client")
 	eventually(t, "read after the connection broke", func() error {
-		_, err := b.Get(within(t), "client")
+		o, err := b.Get(within(t), "client")
+		if err == nil && string(o.Data) != "two" {
+			t.Fatalf("what was written after the connection broke is %q", o.Data)
+		}
 		return err
 	})
 }
