@@ -101,7 +101,7 @@ mutants: ## show that each fault one might make in the engine is caught
 	LAMPLIGHTER_MUTANTS=all $(GO) test -timeout 1h -v -run TestMutantsAreCaught ./module/internal/grant
 
 .PHONY: bench
-bench: ## measure what it costs, and write docs/performance.md; needs Linux and 10 minutes
+bench: ## measure what it costs, and write docs/performance.md; needs Linux and a quarter of an hour
 	cd bench && $(GO) run .
 
 .PHONY: race-check

@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"sync"
 	"time"
+
+	"lamplighter/bench/program"
 )
 
 // agedLimit is what a client may hold once its grant has rotated often, in KiB.
@@ -43,10 +44,10 @@ func aged(ctx context.Context, b *bench, name string, size, times int) (bytes fl
 	}
 	f.sampled = 512 // bytes: few clients hold little
 	defer f.stop()
-	if _, _, err := f.start(ctx, b, patience); err != nil {
+	if _, _, err := f.start(ctx, b, program.Patience); err != nil {
 		return 0, err
 	}
-	if _, err := f.ready(ctx, patience); err != nil {
+	if _, err := f.ready(ctx, program.Patience); err != nil {
 		return 0, err
 	}
 	if err := f.refreshAll(ctx, times); err != nil {
@@ -61,8 +62,8 @@ func aged(ctx context.Context, b *bench, name string, size, times int) (bytes fl
 	if err := b.keepProfile(ctx, f.process, name+"-heap", "heap?gc=1"); err != nil {
 		return 0, err
 	}
-	m, err := f.process.memory(ctx, 0)
-	return m.own, err
+	m, err := f.process.Memory(ctx, 0)
+	return m.Own, err
 }
 
 // refreshAll has each client refresh that often, eight of them at once.
@@ -75,7 +76,7 @@ func (f *fleet) refreshAll(ctx context.Context, times int) error {
 		wg.Go(func() {
 			for i := range next {
 				for range times {
-					if err := f.process.post(ctx, "/oauth2_client/clients/"+clientID(i)+"/refresh"); err != nil {
+					if err := f.process.Post(ctx, "/oauth2_client/clients/"+clientID(i)+"/refresh"); err != nil {
 						cancel(err)
 						break
 					}
@@ -89,23 +90,4 @@ func (f *fleet) refreshAll(ctx context.Context, times int) error {
 	close(next)
 	wg.Wait()
 	return context.Cause(ctx)
-}
-
-// post sends an order to the admin API.
-func (p *process) post(ctx context.Context, path string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+path, nil)
-	if err != nil {
-		return err
-	}
-	res, err := p.admin.Do(req)
-	if err != nil {
-		return err
-	}
-	if err := res.Body.Close(); err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%w: %s answers %s", errStatus, path, res.Status)
-	}
-	return nil
 }

@@ -14,9 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/pprof/profile"
-
 	"lamplighter/bench/load"
+	"lamplighter/bench/program"
 	"lamplighter/module/moduletest/skip"
 )
 
@@ -85,29 +84,6 @@ func TestEvenness(t *testing.T) {
 	mean, deviation, most := evenness([]int{2, 4, 4, 4, 5, 5, 7, 9})
 	if mean != 5 || deviation != 2 || most != 9 {
 		t.Errorf("mean %v, deviation %v, most %v", mean, deviation, most)
-	}
-}
-
-func TestMemoryOfTheConfigurationBelongsToItsModule(t *testing.T) {
-	sample := func(bytes int64, functions ...string) *profile.Sample {
-		s := &profile.Sample{Value: []int64{1, bytes}}
-		for _, name := range functions {
-			s.Location = append(s.Location, &profile.Location{Line: []profile.Line{{Function: &profile.Function{Name: name}}}})
-		}
-		return s
-	}
-	const caddy = "github.com/caddyserver/caddy/v2."
-	all, own, err := heapOf(&profile.Profile{
-		SampleType: []*profile.ValueType{{Type: "inuse_objects"}, {Type: "inuse_space"}},
-		Sample: []*profile.Sample{
-			sample(1, "reflect.New", caddy+"StrictUnmarshalJSON", caddy+"Context.LoadModuleByID"),
-			sample(10, "net/http.NewRequest", "lamplighter/module.(*App).Provision", caddy+"Context.LoadModuleByID"),
-			sample(100, "encoding/json.Unmarshal", caddy+"changeConfig"),
-			sample(1000, caddy+"StrictUnmarshalJSON", caddy+"unsyncedDecodeAndRun"),
-		},
-	})
-	if err != nil || all != 1111 || own != 11 {
-		t.Errorf("all %v, own %v: %v", all, own, err)
 	}
 }
 
@@ -206,15 +182,46 @@ func TestLatencyCountsFromWhenARequestWasDue(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotMeasuredIsNoBaseline(t *testing.T) {
+	s := &serving{
+		nginx: &proxy{missing: "nginx is not installed"}, again: &proxy{missing: "nginx is not installed"},
+		each: &proxy{missing: "nginx is not installed"}, cached: &proxy{missing: "nginx is not installed"},
+		haproxy: &proxy{what: "HAProxy", cpu: []float64{1}}, script: &proxy{cpu: []float64{2}}, task: &proxy{cpu: []float64{1}},
+		caddy: &proxy{cpu: []float64{4}}, front: &proxy{cpu: []float64{4}},
+	}
+	for _, r := range s.rows() {
+		if want := map[bool]string{true: "", false: "nginx is not installed"}[r.baseline == "HAProxy"]; r.missing != want {
+			t.Errorf("%s beside %s: missing %q instead of %q", r.what, r.baseline, r.missing, want)
+		}
+	}
+}
+
+// TestWhatIsMeasuredIsWhatThePageShows: an example that is gone is not measured by mistake.
+func TestWhatIsMeasuredIsWhatThePageShows(t *testing.T) {
+	b := &bench{root: ".."}
+	if blocks, err := b.examples("nginx", 5); err != nil || !strings.Contains(blocks[0], "auth_request") {
+		t.Errorf("%v: %q", err, blocks)
+	}
+	if _, err := b.examples("nginx", 4); err == nil {
+		t.Error("another number of examples was accepted")
+	}
+	if got, err := replaced("a b a", "a", "c", "b", "d"); err != nil || got != "c d c" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := replaced("a b", "c", "d"); err == nil {
+		t.Error("what is not there was replaced")
+	}
+}
+
 // TestEverythingOnceWithTheRealBinaries runs what is quick of a quick run.
 func TestEverythingOnceWithTheRealBinaries(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds Caddy")
 	}
-	if _, _, _, err := machine(); err != nil {
+	if _, _, _, err := program.Machine(); err != nil {
 		skip.Missing(t, "%v", err)
 	}
-	if err := run(t.Context(), options{root: "..", only: "proxy", quick: true}); err != nil {
+	if err := run(t.Context(), options{root: "..", only: "proxy,serving,gogc", quick: true}); err != nil {
 		t.Error(err)
 	}
 }

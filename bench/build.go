@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"lamplighter/bench/program"
 )
 
 // Both binaries are built as `make build` does.
@@ -51,7 +53,7 @@ func (a about) text() string { return strings.Join(a.lines, "\n") + "\n" }
 
 // describe describes the machine and the programs.
 func describe(ctx context.Context, b *bench) (about, error) {
-	cpu, kernel, memory, err := machine()
+	cpu, kernel, memory, err := program.Machine()
 	if err != nil {
 		return about{}, err
 	}

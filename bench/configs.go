@@ -37,9 +37,33 @@ func frontSite(auth *authServer, address, client string) string {
 	return site(address, fmt.Sprintf("\tupstream_oauth http://%s {\n\t\tclient %s\t}\n", auth.api, client))
 }
 
-// nginxConfig does what Caddy does by default: it forwards over connections that
-// are kept, and says for whom.
+// nginxForwarding does what Caddy does by default: it forwards over connections
+// that are kept, and says for whom.
+const nginxForwarding = `proxy_pass http://api;
+			proxy_http_version 1.1;
+			proxy_set_header Connection "";
+			proxy_set_header X-Forwarded-For $remote_addr;
+			proxy_set_header X-Forwarded-Proto $scheme;
+			proxy_set_header X-Forwarded-Host $http_host;`
+
 func nginxConfig(auth *authServer, address string) string {
+	return nginxServers(auth, nginxStatic(address))
+}
+
+// nginxStatic is a server that sends a token which never changes.
+func nginxStatic(address string) string {
+	return fmt.Sprintf(`	server {
+		listen %s;
+		location / {
+			proxy_set_header Authorization "Bearer %s";
+			%s
+		}
+	}
+`, address, fixed, nginxForwarding)
+}
+
+// nginxServers is a configuration with servers, and with the API as an upstream.
+func nginxServers(auth *authServer, servers string) string {
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;\n"
@@ -61,38 +85,36 @@ http {
 		keepalive 64;
 		keepalive_requests 1000000000;
 	}
-	server {
-		listen %s;
-		location / {
-			proxy_pass http://api;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
-			proxy_set_header Authorization "Bearer %s";
-			proxy_set_header X-Forwarded-For $remote_addr;
-			proxy_set_header X-Forwarded-Proto $scheme;
-			proxy_set_header X-Forwarded-Host $http_host;
-		}
-	}
-}
-`, auth.api, address, fixed)
+%s}
+`, auth.api, servers)
 }
 
 func haproxyConfig(auth *authServer, address string) string {
-	return fmt.Sprintf(`defaults
+	return haproxyDefaults + haproxyStatic(address, "api") + fmt.Sprintf(`backend api
+	server api %s
+`, auth.api)
+}
+
+const haproxyDefaults = `defaults
 	mode http
 	timeout connect 10s
 	timeout client 60s
 	timeout server 60s
 	option http-keep-alive
 	http-reuse always
-frontend bench
-	bind %s
-	option forwardfor
-	http-request set-header Authorization "Bearer %s"
+`
+
+// haproxyForwarding does what Caddy does by default: it says for whom it forwards.
+const haproxyForwarding = `option forwardfor
 	http-request set-header X-Forwarded-Proto http
-	http-request set-header X-Forwarded-Host %%[req.hdr(host)]
-	default_backend api
-backend api
-	server api %s
-`, address, fixed, auth.api)
+	http-request set-header X-Forwarded-Host %[req.hdr(host)]
+`
+
+// haproxyStatic is a frontend that sends a token which never changes.
+func haproxyStatic(address, backend string) string {
+	return fmt.Sprintf(`frontend static
+	bind %s
+	http-request set-header Authorization "Bearer %s"
+	%s	default_backend %s
+`, address, fixed, haproxyForwarding, backend)
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"lamplighter/bench/program"
 )
 
 // fleet is one sidecar with many clients, each with a rotating refresh token.
@@ -15,7 +17,7 @@ type fleet struct {
 	auth    *authServer
 	home    string
 	address string // where one client's token goes into requests
-	process *process
+	process *program.Process
 	sampled int // bytes of the heap a sample of its profile stands for
 }
 
@@ -23,7 +25,7 @@ type fleet struct {
 func newFleet(ctx context.Context, b *bench, name string, size int, auth *authServer) (*fleet, error) {
 	f := &fleet{size: size, auth: auth, home: filepath.Join(b.dir, name), sampled: 65536}
 	var err error
-	if f.address, err = freeAddress(ctx); err != nil {
+	if f.address, err = program.FreeAddress(ctx); err != nil {
 		return nil, err
 	}
 	seeds := filepath.Join(f.home, "seeds")
@@ -72,7 +74,7 @@ func (f *fleet) start(ctx context.Context, b *bench, limit time.Duration) (answe
 	if f.process, err = start(ctx, f.home, "env", fmt.Sprintf("GODEBUG=memprofilerate=%d", f.sampled), b.lamplighter, "run", "--config", "config.json"); err != nil {
 		return 0, began, err
 	}
-	at, err := f.process.answers(ctx, limit, "http://"+f.address+"/orders")
+	at, err := f.process.Answers(ctx, limit, "http://"+f.address+"/orders")
 	return at.Sub(began), began, err
 }
 
@@ -82,11 +84,11 @@ func (f *fleet) ready(ctx context.Context, limit time.Duration) (at time.Time, e
 	if f.size > 1000 {
 		pause = 250 * time.Millisecond // the answer costs the sidecar something too
 	}
-	err = f.process.eventually(ctx, limit, pause, "have a token for every client", func() error {
+	err = f.process.Eventually(ctx, limit, pause, "have a token for every client", func() error {
 		// Of all clients it says so before there are any, while Caddy still starts.
-		_, err := f.process.ask(ctx, "/oauth2_client/ready?client="+clientID(0))
+		_, err := f.process.Ask(ctx, "/oauth2_client/ready?client="+clientID(0))
 		if err == nil {
-			_, err = f.process.ask(ctx, "/oauth2_client/ready")
+			_, err = f.process.Ask(ctx, "/oauth2_client/ready")
 		}
 		at = time.Now()
 		if err != nil {
@@ -99,7 +101,7 @@ func (f *fleet) ready(ctx context.Context, limit time.Duration) (at time.Time, e
 
 func (f *fleet) stop() {
 	if f.process != nil {
-		f.process.stop()
+		f.process.Stop()
 		f.process = nil
 	}
 }

@@ -31,6 +31,8 @@ type part struct {
 
 var parts = []part{
 	{"proxy", "Cost of a request", measureProxies},
+	{"serving", "Tokens for other proxies", measureServing},
+	{"gogc", "How often garbage is collected", measureCollector},
 	{"rotation", "Latency while tokens rotate", measureRotation},
 	{"start", "Start and size", measureStart},
 	{"scale", "Many clients", measureScale},

@@ -9,15 +9,16 @@ import (
 	"time"
 
 	"lamplighter/bench/load"
+	"lamplighter/bench/program"
 )
 
 // keepProfile writes a profile of a process to the directory that was asked for,
 // if one was. It is taken beside the measurements, never during them.
-func (b *bench) keepProfile(ctx context.Context, p *process, name, path string) error {
+func (b *bench) keepProfile(ctx context.Context, p *program.Process, name, path string) error {
 	if b.profiles == "" {
 		return nil
 	}
-	data, err := p.ask(ctx, "/debug/pprof/"+path)
+	data, err := p.Ask(ctx, "/debug/pprof/"+path)
 	if err != nil {
 		return fmt.Errorf("profile %s: %w", name, err)
 	}
@@ -26,7 +27,7 @@ func (b *bench) keepProfile(ctx context.Context, p *process, name, path string) 
 
 // profileLoad keeps a CPU profile of a process that is under load, and one of what
 // it allocates.
-func (b *bench) profileLoad(ctx context.Context, p *process, name, address string) error {
+func (b *bench) profileLoad(ctx context.Context, p *program.Process, name, address string) error {
 	if b.profiles == "" {
 		return nil
 	}

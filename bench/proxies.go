@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lamplighter/bench/load"
+	"lamplighter/bench/program"
 )
 
 // overhead is the share that an injected token may cost.
@@ -19,11 +20,13 @@ const overhead = 1.02
 type proxy struct {
 	what    string
 	address string
-	process *process
+	process *program.Process
+	beside  *program.Process // what it asks, whose CPU counts too
 	target  bool
 	missing string // why it is not measured
 
 	cpu, rate []float64 // for each round: µs a request, requests a second
+	p99       []float64 // µs
 	invalid   error
 }
 
@@ -40,7 +43,7 @@ func measureProxies(ctx context.Context, b *bench) ([]row, error) {
 	defer func() {
 		for _, p := range all {
 			if p.process != nil {
-				p.process.stop()
+				p.process.Stop()
 			}
 		}
 	}()
@@ -50,18 +53,27 @@ func measureProxies(ctx context.Context, b *bench) ([]row, error) {
 	// Many short slices: the machine's clock drifts by more than what is measured.
 	rounds := pick(b, 60, 1)
 	slice := pick(b, 300*time.Millisecond, 100*time.Millisecond)
+	if err := turns(all, rounds, func(p *proxy, counts bool) error { return p.measure(ctx, slice, counts) }); err != nil {
+		return nil, err
+	}
+	return proxyRows(all), profileProxies(ctx, b, all)
+}
+
+// turns measures each proxy in turn, in each of the rounds, and in one before them
+// which warms up and does not count.
+func turns(all []*proxy, rounds int, measure func(p *proxy, counts bool) error) error {
 	for round := range rounds + 1 {
 		for i := range all {
 			p := all[(i+round)%len(all)] // who comes after whom changes
 			if p.missing != "" {
 				continue
 			}
-			if err := p.measure(ctx, slice, round > 0); err != nil {
-				return nil, fmt.Errorf("%s: %w", p.what, err)
+			if err := measure(p, round > 0); err != nil {
+				return fmt.Errorf("%s: %w", p.what, err)
 			}
 		}
 	}
-	return proxyRows(all), profileProxies(ctx, b, all)
+	return nil
 }
 
 // profileProxies keeps profiles of the baseline, and of what is compared with it.
@@ -74,9 +86,9 @@ func profileProxies(ctx context.Context, b *bench, all []*proxy) error {
 	return nil
 }
 
-// measure sends requests through a proxy. The first round warms up.
+// measure sends requests through a proxy.
 func (p *proxy) measure(ctx context.Context, slice time.Duration, counts bool) error {
-	before, err := p.process.cpu()
+	before, err := p.used()
 	if err != nil {
 		return err
 	}
@@ -84,19 +96,47 @@ func (p *proxy) measure(ctx context.Context, slice time.Duration, counts bool) e
 	if err != nil {
 		return err
 	}
-	after, err := p.process.cpu()
+	after, err := p.used()
 	if err != nil {
 		return err
 	}
-	if err := out.Err(); err != nil {
-		p.invalid = errors.Join(p.invalid, fmt.Errorf("%s: %w", p.what, err))
-	}
+	p.check(out)
 	if !counts {
 		return nil
 	}
 	p.cpu = append(p.cpu, float64((after-before).Microseconds())/float64(out.Requests))
 	p.rate = append(p.rate, float64(out.Requests)/out.Seconds)
 	return nil
+}
+
+// used is the CPU time so far of everything that takes part in a request.
+func (p *proxy) used() (time.Duration, error) {
+	used, err := p.process.CPU()
+	if err != nil || p.beside == nil {
+		return used, err
+	}
+	more, err := p.beside.CPU()
+	return used + more, err
+}
+
+// measureLatency sends requests through a proxy, each at its time.
+func (p *proxy) measureLatency(ctx context.Context, slice time.Duration, rate int, counts bool) error {
+	out, err := load.Run(ctx, load.Order{Address: p.address, Duration: slice, Rate: rate})
+	if err != nil {
+		return err
+	}
+	p.check(out)
+	if counts {
+		p.p99 = append(p.p99, out.P99)
+	}
+	return nil
+}
+
+// check keeps why the numbers of a proxy mean nothing.
+func (p *proxy) check(out load.Outcome) {
+	if err := out.Err(); err != nil {
+		p.invalid = errors.Join(p.invalid, fmt.Errorf("%s: %w", p.what, err))
+	}
 }
 
 // proxyRows compares each proxy with the first.
@@ -138,7 +178,7 @@ func startProxies(ctx context.Context, b *bench, auth *authServer) ([]*proxy, er
 	all := []*proxy{base, again, transport, front, stock, nginx, haproxy}
 	for _, p := range all {
 		var err error
-		if p.address, err = freeAddress(ctx); err != nil {
+		if p.address, err = program.FreeAddress(ctx); err != nil {
 			return all, err
 		}
 	}
@@ -155,43 +195,65 @@ func startProxies(ctx context.Context, b *bench, auth *authServer) ([]*proxy, er
 	}
 	for _, other := range []struct {
 		*proxy
-		program string
-		config  string
-		args    []string
+		name   string
+		config string
+		args   []string
 	}{
-		{nginx, "nginx", nginxConfig(auth, nginx.address), []string{"-p", ".", "-e", "error.log", "-c", "config"}},
-		{haproxy, "haproxy", haproxyConfig(auth, haproxy.address), []string{"-db", "-f", "config"}},
+		{nginx, "nginx", nginxConfig(auth, nginx.address), nginxArgs},
+		{haproxy, "haproxy", haproxyConfig(auth, haproxy.address), haproxyArgs},
 	} {
-		binary, err := exec.LookPath(other.program)
+		var err error
+		other.process, other.missing, err = b.startProgram(ctx, "proxies-"+other.name, other.name, other.config, other.address, other.args)
 		if err != nil {
-			other.missing = other.program + " is not installed"
-			continue
-		}
-		home := filepath.Join(b.dir, "proxies-"+other.program)
-		if err := writeFile(home, "config", other.config); err != nil {
-			return all, err
-		}
-		if other.process, err = start(ctx, home, binary, other.args...); err != nil {
-			return all, err
-		}
-		if err := other.process.listens(ctx, other.address); err != nil {
 			return all, err
 		}
 	}
 	return all, nil
 }
 
+// How both are told to stay what they are, a child of this process, and what to read.
+var (
+	nginxArgs   = []string{"-p", ".", "-e", "error.log", "-c", "config"}
+	haproxyArgs = []string{"-db", "-f", "config"}
+)
+
+// startProgram starts nginx or HAProxy, and waits until it listens. Or it says why not.
+func (b *bench) startProgram(ctx context.Context, home, name, config, address string, args []string) (p *program.Process, missing string, err error) {
+	binary, err := exec.LookPath(name)
+	if err != nil {
+		return nil, name + " is not installed", nil
+	}
+	home = filepath.Join(b.dir, home)
+	if err := writeFile(home, "config", config); err != nil {
+		return nil, "", err
+	}
+	if p, err = start(ctx, home, binary, args...); err != nil {
+		return nil, "", err
+	}
+	return p, "", p.Listens(ctx, address)
+}
+
 // startCaddyfile starts Lamplighter or Caddy, and waits until it listens.
-func (b *bench) startCaddyfile(ctx context.Context, binary, home, config, address string) (*process, error) {
+func (b *bench) startCaddyfile(ctx context.Context, binary, home, config, address string, env ...string) (*program.Process, error) {
 	home = filepath.Join(b.dir, home)
 	if err := writeFile(home, "Caddyfile", config); err != nil {
 		return nil, err
 	}
-	p, err := start(ctx, home, binary, "run", "--config", "Caddyfile")
+	p, err := startWith(ctx, env, home, binary, "run", "--config", "Caddyfile")
 	if err != nil {
 		return nil, err
 	}
-	return p, p.listens(ctx, address)
+	return p, p.Listens(ctx, address)
+}
+
+// start starts a program that has the secret of all clients in its environment.
+func start(ctx context.Context, home, binary string, args ...string) (*program.Process, error) {
+	return startWith(ctx, nil, home, binary, args...)
+}
+
+// startWith is start with further variables of the environment.
+func startWith(ctx context.Context, env []string, home, binary string, args ...string) (*program.Process, error) {
+	return program.Start(ctx, home, append([]string{"BENCH_SECRET=" + secret}, env...), binary, args...)
 }
 
 func writeFile(dir, name, content string) error {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lamplighter/bench/load"
+	"lamplighter/bench/program"
 )
 
 // steadier is what rotation may do to latency.
@@ -18,7 +19,7 @@ const steadier = 1.1
 
 // rotating is a sidecar whose tokens rotate every two seconds, or in an hour.
 type rotating struct {
-	process *process
+	process *program.Process
 	address string
 	// rotations counts tokens that were issued so far.
 	rotations func(context.Context) (int, error)
@@ -161,14 +162,14 @@ func startOverlapping(ctx context.Context, b *bench, name string, lifetime time.
 func (r *rotating) start(ctx context.Context, b *bench, name string, end func(), config func(address string) string) error {
 	r.close = end
 	var err error
-	if r.address, err = freeAddress(ctx); err == nil {
+	if r.address, err = program.FreeAddress(ctx); err == nil {
 		r.process, err = b.startCaddyfile(ctx, b.lamplighter, name, config(r.address), r.address)
 	}
 	if r.process != nil {
-		r.close = func() { r.process.stop(); end() }
+		r.close = func() { r.process.Stop(); end() }
 	}
 	if err == nil {
-		_, err = r.process.answers(ctx, patience, "http://"+r.address+"/orders")
+		_, err = r.process.Answers(ctx, program.Patience, "http://"+r.address+"/orders")
 	}
 	if err != nil {
 		r.close()
@@ -185,9 +186,9 @@ func startSandboxed(ctx context.Context, b *bench, name string, lifetime time.Du
 	if err != nil {
 		return nil, err
 	}
-	where, err := servers.introduction(ctx)
+	where, err := introduce(ctx, servers)
 	if err != nil {
-		servers.stop()
+		servers.Stop()
 		return nil, err
 	}
 	r := &rotating{rotations: func(ctx context.Context) (int, error) {
@@ -195,7 +196,7 @@ func startSandboxed(ctx context.Context, b *bench, name string, lifetime time.Du
 			Refreshed int `json:"refreshed"`
 			Spent     int `json:"spent_refresh_tokens"`
 		}
-		body, err := fetch(ctx, http.DefaultClient, where.AuthorizationServer+"/_sandbox/stats")
+		body, err := program.Fetch(ctx, http.DefaultClient, where.AuthorizationServer+"/_sandbox/stats")
 		if err == nil {
 			err = json.Unmarshal(body, &stats)
 		}
@@ -204,7 +205,7 @@ func startSandboxed(ctx context.Context, b *bench, name string, lifetime time.Du
 		}
 		return stats.Refreshed, err
 	}}
-	return r, r.start(ctx, b, name, servers.stop, func(address string) string {
+	return r, r.start(ctx, b, name, servers.Stop, func(address string) string {
 		return site(address, fmt.Sprintf(`	upstream_oauth %s {
 		client demo {
 			provider tencent_eiam %s
@@ -226,9 +227,9 @@ type introduction struct {
 	RefreshTokenFile    string `json:"refresh_token_file"`
 }
 
-func (p *process) introduction(ctx context.Context) (is introduction, err error) {
-	err = p.eventually(ctx, patience, 10*time.Millisecond, "say where it listens", func() error {
-		for line := range strings.Lines(p.output.String()) {
+func introduce(ctx context.Context, p *program.Process) (is introduction, err error) {
+	err = p.Eventually(ctx, program.Patience, 10*time.Millisecond, "say where it listens", func() error {
+		for line := range strings.Lines(p.Output()) {
 			if json.Unmarshal([]byte(line), &is) == nil && is.API != "" {
 				return nil
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lamplighter/bench/load"
+	"lamplighter/bench/program"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 type restarts struct {
 	*fleet
 	answered, known []float64 // seconds
-	memory          []memory
+	memory          []program.Memory
 	cpu             []float64 // µs a proxied request
 	missing         string
 }
@@ -81,9 +82,9 @@ func firstStart(ctx context.Context, b *bench, size int) (*restarts, []row, erro
 		_, err = f.ready(ctx, firstLimit)
 	}
 	seen := auth.count()
-	if errors.Is(err, errLate) {
+	if errors.Is(err, program.ErrLate) {
 		r.missing = fmt.Sprintf("after %v %s clients had a token", firstLimit, thousands(len(seen.issued)))
-		b.note("%s clients without a record: %s", thousands(size), firstLine(err))
+		b.note("%s clients without a record: %s", thousands(size), program.FirstLine(err))
 	} else if err != nil || size == 1 {
 		return r, nil, err
 	}
@@ -115,9 +116,9 @@ func (r *restarts) restart(ctx context.Context, b *bench) error {
 	if err == nil {
 		known, err = r.ready(ctx, restartLimit)
 	}
-	if errors.Is(err, errLate) {
+	if errors.Is(err, program.ErrLate) {
 		r.missing = fmt.Sprintf("it was not ready after %v", restartLimit)
-		b.note("%s clients: %s", thousands(r.size), firstLine(err))
+		b.note("%s clients: %s", thousands(r.size), program.FirstLine(err))
 		return nil
 	}
 	if err != nil {
@@ -133,7 +134,7 @@ func (r *restarts) restart(ctx context.Context, b *bench) error {
 		return err
 	}
 	r.cpu = append(r.cpu, cpu)
-	m, err := r.process.memory(ctx, pick(b, 5*time.Second, 100*time.Millisecond))
+	m, err := r.process.Memory(ctx, pick(b, 5*time.Second, 100*time.Millisecond))
 	if err != nil {
 		return err
 	}
@@ -143,7 +144,7 @@ func (r *restarts) restart(ctx context.Context, b *bench) error {
 
 // cpuOfRequest returns the CPU time that a proxied request takes, in µs.
 func (f *fleet) cpuOfRequest(ctx context.Context, slice time.Duration) (float64, error) {
-	before, err := f.process.cpu()
+	before, err := f.process.CPU()
 	if err != nil {
 		return 0, err
 	}
@@ -151,13 +152,13 @@ func (f *fleet) cpuOfRequest(ctx context.Context, slice time.Duration) (float64,
 	if err = errors.Join(err, out.Err()); err != nil {
 		return 0, err
 	}
-	after, err := f.process.cpu()
+	after, err := f.process.CPU()
 	return float64((after - before).Microseconds()) / float64(out.Requests), err
 }
 
 func restartRows(one, many *restarts) []row {
 	what := thousands(many.size) + " clients: "
-	each := func(of func(memory) float64) []float64 {
+	each := func(of func(program.Memory) float64) []float64 {
 		n := min(len(one.memory), len(many.memory))
 		out := make([]float64, 0, n)
 		for i := range n {
@@ -173,9 +174,9 @@ func restartRows(one, many *restarts) []row {
 		{what: what + "start, to the first answer", baseline: "1 client", unit: seconds, ours: many.answered, base: one.answered, target: soon},
 		{what: what + "start, to all records known", baseline: "1 client", unit: seconds, ours: many.known, base: one.known, target: soon},
 		{what: what + "CPU per request", baseline: "1 client", unit: microseconds, ours: many.cpu, base: one.cpu},
-		{what: what + "memory per client, resident", baseline: "the limit", unit: kibibytes, ours: each(func(m memory) float64 { return m.rss }), base: limit, target: small},
-		{what: what + "memory per client, Go heap", baseline: "the limit", unit: kibibytes, ours: each(func(m memory) float64 { return m.heap }), base: limit, target: small},
-		{what: what + "memory per client, Go heap without Caddy's copies of the configuration", baseline: "the limit", unit: kibibytes, ours: each(func(m memory) float64 { return m.own }), base: limit, target: small},
+		{what: what + "memory per client, resident", baseline: "the limit", unit: kibibytes, ours: each(func(m program.Memory) float64 { return m.RSS }), base: limit, target: small},
+		{what: what + "memory per client, Go heap", baseline: "the limit", unit: kibibytes, ours: each(func(m program.Memory) float64 { return m.Heap }), base: limit, target: small},
+		{what: what + "memory per client, Go heap without Caddy's copies of the configuration", baseline: "the limit", unit: kibibytes, ours: each(func(m program.Memory) float64 { return m.Own }), base: limit, target: small},
 	}
 	for i := range rows {
 		rows[i].missing = many.missing

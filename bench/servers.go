@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lamplighter/bench/program"
 )
 
 const (
@@ -49,7 +51,7 @@ func (a *authServer) serve(ctx context.Context) error {
 			return err
 		}
 		*address = l.Addr().String()
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: program.Patience}
 		a.servers = append(a.servers, server)
 		go func() { _ = server.Serve(l) }()
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"lamplighter/bench/program"
 )
 
 // fresh is what a process that was just started shows.
@@ -36,7 +38,7 @@ func measureStart(ctx context.Context, b *bench) ([]row, error) {
 			{&ours, b.lamplighter, "lamplighter", func(address string) string { return frontSite(auth, address, "bench "+client(auth, "")) }},
 			{&stock, b.caddy, "caddy", func(address string) string { return caddySite(auth, address) }},
 		} {
-			address, err := freeAddress(ctx)
+			address, err := program.FreeAddress(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -64,27 +66,27 @@ func (f *fresh) once(ctx context.Context, home, binary, url string) error {
 	if err != nil {
 		return err
 	}
-	defer p.stop()
-	at, err := p.answers(ctx, patience, url)
+	defer p.Stop()
+	at, err := p.Answers(ctx, program.Patience, url)
 	if err != nil {
 		return err
 	}
 	f.answered = append(f.answered, at.Sub(began).Seconds()*1000)
-	if err := p.settled(&f.idle); err != nil {
+	if err := settled(p, &f.idle); err != nil {
 		return err
 	}
 	for range 100 {
-		if _, err := fetch(ctx, http.DefaultClient, url); err != nil {
+		if _, err := program.Fetch(ctx, http.DefaultClient, url); err != nil {
 			return err
 		}
 	}
-	return p.settled(&f.answered100)
+	return settled(p, &f.answered100)
 }
 
 // settled notes the memory of a process, some time after it did something.
-func (p *process) settled(into *[]float64) error {
+func settled(p *program.Process, into *[]float64) error {
 	time.Sleep(300 * time.Millisecond)
-	rss, err := p.rss()
+	rss, err := p.RSS()
 	*into = append(*into, rss/(1<<20))
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lamplighter/bench/program"
 )
 
 // measureSteady lets short-lived tokens be refreshed all the time.
@@ -58,13 +60,13 @@ func refreshing(ctx context.Context, b *bench, name string, size int, lifetime, 
 		return r, err
 	}
 	defer f.stop()
-	if _, _, err := f.start(ctx, b, patience); err != nil {
+	if _, _, err := f.start(ctx, b, program.Patience); err != nil {
 		return r, err
 	}
 	if err := rest(ctx, settle); err != nil {
 		return r, err
 	}
-	before, err := f.process.cpu()
+	before, err := f.process.CPU()
 	if err != nil {
 		return r, err
 	}
@@ -73,7 +75,7 @@ func refreshing(ctx context.Context, b *bench, name string, size int, lifetime, 
 		return r, err
 	}
 	took := time.Since(began)
-	after, err := f.process.cpu()
+	after, err := f.process.CPU()
 	if err != nil {
 		return r, err
 	}

@@ -1,4 +1,6 @@
-package main
+// Package program starts the programs that are measured, and says what they use: CPU and
+// memory. It knows neither what they do nor what is asked of them.
+package program
 
 import (
 	"bytes"
@@ -16,11 +18,11 @@ import (
 	"time"
 )
 
-// patience is how long a process may take for what it does at once.
-const patience = 30 * time.Second
+// Patience is how long a process may take for what it does at once.
+const Patience = 30 * time.Second
 
-// process is a server under test. Its files are below a directory of its own.
-type process struct {
+// Process is a server under test. Its files are below a directory of its own.
+type Process struct {
 	cmd    *exec.Cmd
 	home   string
 	output tail
@@ -50,25 +52,24 @@ func (t *tail) String() string {
 	return string(t.buf)
 }
 
-// start starts a binary whose home is a directory of its own, and ends it with
-// the context.
-func start(ctx context.Context, home, binary string, args ...string) (*process, error) {
+// Start starts a binary whose home is a directory of its own, with further variables of
+// the environment, as in GOGC=200. It ends with the context.
+func Start(ctx context.Context, home string, env []string, binary string, args ...string) (*Process, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return nil, err
 	}
 	socket := filepath.Join(home, "admin.sock")
-	p := &process{home: home, done: make(chan struct{}), admin: unixClient(socket)}
+	p := &Process{home: home, done: make(chan struct{}), admin: unixClient(socket)}
 	p.cmd = exec.CommandContext(ctx, binary, args...)
 	p.cmd.Dir = home
-	p.cmd.Env = []string{
+	p.cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
 		"TMPDIR=" + os.Getenv("TMPDIR"),
 		"HOME=" + home,
 		"XDG_DATA_HOME=" + filepath.Join(home, "data"),
 		"XDG_CONFIG_HOME=" + filepath.Join(home, "config"),
 		"CADDY_ADMIN=unix/" + socket,
-		"BENCH_SECRET=" + secret,
-	}
+	}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
 	contain(p.cmd)
 	if err := p.cmd.Start(); err != nil {
@@ -81,15 +82,18 @@ func start(ctx context.Context, home, binary string, args ...string) (*process, 
 	return p, nil
 }
 
-// stop ends the process and waits for it.
-func (p *process) stop() {
+// Output returns the end of what it has printed.
+func (p *Process) Output() string { return p.output.String() }
+
+// Stop ends the process and waits for it.
+func (p *Process) Stop() {
 	_ = p.cmd.Cancel()
 	<-p.done
 }
 
-// listens waits until something listens at an address.
-func (p *process) listens(ctx context.Context, address string) error {
-	return p.eventually(ctx, patience, time.Millisecond, "listen on "+address, func() error {
+// Listens waits until something listens at an address.
+func (p *Process) Listens(ctx context.Context, address string) error {
+	return p.Eventually(ctx, Patience, time.Millisecond, "listen on "+address, func() error {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
 			_ = conn.Close()
@@ -98,19 +102,19 @@ func (p *process) listens(ctx context.Context, address string) error {
 	})
 }
 
-// answers waits until a GET is answered 200, and returns when that was.
-func (p *process) answers(ctx context.Context, limit time.Duration, url string) (at time.Time, err error) {
+// Answers waits until a GET is answered 200, and returns when that was.
+func (p *Process) Answers(ctx context.Context, limit time.Duration, url string) (at time.Time, err error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: limit}
-	err = p.eventually(ctx, limit, time.Millisecond, "answer 200", func() error {
-		_, err := fetch(ctx, client, url)
+	err = p.Eventually(ctx, limit, time.Millisecond, "answer 200", func() error {
+		_, err := Fetch(ctx, client, url)
 		at = time.Now()
 		return err
 	})
 	return at, err
 }
 
-// eventually tries until it succeeds, the process ends or time is up.
-func (p *process) eventually(ctx context.Context, limit, pause time.Duration, what string, try func() error) error {
+// Eventually tries until it succeeds, the process ends or time is up.
+func (p *Process) Eventually(ctx context.Context, limit, pause time.Duration, what string, try func() error) error {
 	deadline := time.Now().Add(limit)
 	for {
 		err := try()
@@ -125,19 +129,19 @@ func (p *process) eventually(ctx context.Context, limit, pause time.Duration, wh
 		case <-time.After(pause):
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: it does not %s within %v:\n%w\n%s", errLate, what, limit, err, &p.output)
+			return fmt.Errorf("%w: it does not %s within %v:\n%w\n%s", ErrLate, what, limit, err, &p.output)
 		}
 	}
 }
 
-// errLate is the error of a process that is still at it when time is up.
-var errLate = errors.New("too late")
+// ErrLate is the error of a process that is still at it when time is up.
+var ErrLate = errors.New("too late")
 
 // errStatus is an answer other than 200.
 var errStatus = errors.New("unexpected status")
 
-// fetch makes a GET and returns the body of a 200.
-func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+// Fetch makes a GET and returns the body of a 200.
+func Fetch(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
@@ -155,9 +159,28 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	return body, err
 }
 
-// ask makes a GET to the admin API.
-func (p *process) ask(ctx context.Context, path string) ([]byte, error) {
-	return fetch(ctx, p.admin, "http://localhost"+path)
+// Ask makes a GET to the admin API.
+func (p *Process) Ask(ctx context.Context, path string) ([]byte, error) {
+	return Fetch(ctx, p.admin, "http://localhost"+path)
+}
+
+// Post sends an order to the admin API.
+func (p *Process) Post(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost"+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := p.admin.Do(req)
+	if err != nil {
+		return err
+	}
+	if err := res.Body.Close(); err != nil {
+		return err
+	}
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%w: %s answers %s", errStatus, path, res.Status)
+	}
+	return nil
 }
 
 func unixClient(socket string) *http.Client {
@@ -169,8 +192,8 @@ func unixClient(socket string) *http.Client {
 	}}
 }
 
-// freeAddress returns a loopback address where nothing listens.
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress returns a loopback address where nothing listens.
+func FreeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -179,8 +202,8 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), nil
 }
 
-// firstLine shortens an error that quotes what a process printed.
-func firstLine(err error) string {
+// FirstLine shortens an error that quotes what a process printed.
+func FirstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line
 }

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"bytes"
@@ -20,9 +20,9 @@ func contain(cmd *exec.Cmd) {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// cpu returns the CPU time of a process and its children so far, of all their
+// CPU returns the CPU time of a process and its children so far, of all their
 // threads, to the nanosecond.
-func (p *process) cpu() (time.Duration, error) {
+func (p *Process) CPU() (time.Duration, error) {
 	pids, err := family(p.cmd.Process.Pid)
 	if err != nil {
 		return 0, err
@@ -64,23 +64,30 @@ func family(parent int) ([]int, error) {
 	return pids, nil
 }
 
-// rss returns the resident memory of a process, in bytes.
-func (p *process) rss() (float64, error) {
+// RSS returns the resident memory of a process, in bytes.
+func (p *Process) RSS() (float64, error) { return p.status("VmRSS") }
+
+// Anonymous returns what of it is in no file, which the kernel can take back only
+// by killing the process: all but the program itself.
+func (p *Process) Anonymous() (float64, error) { return p.status("RssAnon") }
+
+// status reads a size from what the kernel says of a process, in bytes.
+func (p *Process) status(field string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range bytes.Lines(status) {
 		var kib float64
-		if _, err := fmt.Sscanf(string(line), "VmRSS: %f kB", &kib); err == nil {
+		if _, err := fmt.Sscanf(string(line), field+": %f kB", &kib); err == nil {
 			return kib * 1024, nil
 		}
 	}
-	return 0, fmt.Errorf("process %d has no VmRSS", p.cmd.Process.Pid)
+	return 0, fmt.Errorf("process %d has no %s", p.cmd.Process.Pid, field)
 }
 
-// machine describes this one.
-func machine() (cpu, kernel, memory string, err error) {
+// Machine describes this one.
+func Machine() (cpu, kernel, memory string, err error) {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return "", "", "", err

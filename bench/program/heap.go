@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"bytes"
@@ -10,20 +10,20 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// memory is what a process holds, in bytes.
-type memory struct {
-	rss  float64
-	heap float64 // in use by Go after a collection
-	own  float64 // the part of it that Lamplighter allocated, its configuration included
+// Memory is what a process holds, in bytes.
+type Memory struct {
+	RSS  float64
+	Heap float64 // in use by Go after a collection
+	Own  float64 // the part of it that Lamplighter allocated, its configuration included
 }
 
-// memory collects garbage, gives the kernel time to get its pages back, and
+// Memory collects garbage, gives the kernel time to get its pages back, and
 // looks.
-func (p *process) memory(ctx context.Context, rest time.Duration) (m memory, err error) {
+func (p *Process) Memory(ctx context.Context, rest time.Duration) (m Memory, err error) {
 	// The profile is of the last collection but one: two make it current.
 	var raw []byte
 	for range 2 {
-		if raw, err = p.ask(ctx, "/debug/pprof/heap?gc=1"); err != nil {
+		if raw, err = p.Ask(ctx, "/debug/pprof/heap?gc=1"); err != nil {
 			return m, err
 		}
 	}
@@ -31,12 +31,12 @@ func (p *process) memory(ctx context.Context, rest time.Duration) (m memory, err
 	if err != nil {
 		return m, err
 	}
-	m.heap, m.own, err = heapOf(prof)
+	m.Heap, m.Own, err = heapOf(prof)
 	if err != nil {
 		return m, err
 	}
 	time.Sleep(rest)
-	m.rss, err = p.rss()
+	m.RSS, err = p.RSS()
 	return m, err
 }
 
