@@ -41,26 +41,45 @@ type fapi struct {
 type fapiStats struct {
 	Granted, Pushed, Refused, Certificates int
 	Errors                                 []string
+
+	// How many proofs came, came again, and had no nonce that is taken; how many keys they are
+	// of; how many requests got no answer.
+	Proofs, Repeated, Nonces, Keys, Broken int
+
+	// Protocols are how many requests came by which version of HTTP.
+	Protocols map[string]int
 }
 
 const fapiResource = "https://orders.example.com"
 
 func startFAPI(t *testing.T, key *ecdsa.PrivateKey) *fapi {
 	t.Helper()
+	client := signingClient(key)
+	client["scope"], client["tls_client_certificate_bound_access_tokens"] = "orders", true
+	return startProvider(t, "fapi.mjs", client, fapiResource)
+}
+
+// startProvider starts one of the programs that run oidc-provider, with one client.
+func startProvider(t *testing.T, program string, client map[string]any, resource string) *fapi {
+	t.Helper()
 	cert, private := certificateFor(t, "login")
 	s := &fapi{t: t, trust: x509.NewCertPool(), ca: cert}
 	s.trust.AppendCertsFromPEM([]byte(cert))
 	s.server = run(t, map[string]any{
-		"resource": fapiResource, "tls": map[string]string{"cert": cert, "key": private},
-		"client": map[string]any{
-			"client_id": clientID, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
-			"jwks":             jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1", Use: "sig"}}},
-			"application_type": "native", "redirect_uris": []string{"http://127.0.0.1/callback"},
-			"grant_types": []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"}, "scope": "orders",
-			"tls_client_certificate_bound_access_tokens": true, "require_pushed_authorization_requests": true,
-		},
-	}, npmInstall(t, "../../testdata/oidc-provider"), "node", "fapi.mjs")
+		"resource": resource, "tls": map[string]string{"cert": cert, "key": private}, "client": client,
+	}, npmInstall(t, "../../testdata/oidc-provider"), "node", program)
 	return s
+}
+
+// signingClient is the metadata of a client that signs, and pushes its requests.
+func signingClient(key *ecdsa.PrivateKey) map[string]any {
+	return map[string]any{
+		"client_id": clientID, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
+		"jwks":             jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1", Use: "sig"}}},
+		"application_type": "native", "redirect_uris": []string{"http://127.0.0.1/callback"},
+		"grant_types": []string{"authorization_code", "refresh_token"}, "response_types": []string{"code"},
+		"require_pushed_authorization_requests": true,
+	}
 }
 
 func newECKey(t *testing.T) *ecdsa.PrivateKey {
