@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -44,7 +45,27 @@ func Record(req *http.Request, limit int64) (*http.Request, *Body) {
 	r.changed.L = &r.mu
 	r.first.Body = r
 	r.current = &r.first
-	return WithBody(req, &r.first), r
+	return r.carried(req, &r.first, true), r
+}
+
+var errNotKept = errors.New("the body of the request is not kept, so that it cannot be sent again")
+
+// carried returns a copy of a request with the body of an attempt. With more, net/http may begin
+// another: it sends a request again by itself if nothing of it was written, or if the server says
+// that it has not looked at it (RFC 9113 section 8.7).
+func (r *Body) carried(req *http.Request, by *attempt, more bool) *http.Request {
+	out := WithBody(req, by)
+	out.GetBody = nil
+	if more {
+		out.GetBody = func() (io.ReadCloser, error) {
+			whole, ok := r.again(true)
+			if !ok {
+				return nil, errNotKept
+			}
+			return whole, nil
+		}
+	}
+	return out
 }
 
 // WithBody returns a copy of a request with another body.
@@ -62,7 +83,7 @@ func HasBody(req *http.Request) bool { return req.Body != nil && req.Body != htt
 // what was kept, and then the rest of the source. The attempt before reads no more
 // from here on. A read of its that is under way feeds the new one when it ends: the
 // source can be neither interrupted nor read by two.
-func (r *Body) again(more bool) (io.ReadCloser, bool) {
+func (r *Body) again(more bool) (*attempt, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.last || r.kept == nil || r.err != nil && r.err != io.EOF {

@@ -44,6 +44,16 @@ func TestAnyBodyWithinTheBoundIsReplayedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = req.Body.Close()
+		if rapid.Bool().Draw(t, "net/http sends it again") {
+			body, err := req.GetBody()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if again, err := io.ReadAll(body); err != nil || !bytes.Equal(again, content) {
+				t.Fatalf("net/http sends %q, want %q (%v)", again, content, err)
+			}
+			_ = body.Close()
+		}
 		whole, ok := r.again(false)
 		if !ok {
 			t.Fatal("it is not replayed")
@@ -69,6 +79,9 @@ func TestBodyBeyondTheBoundIsNotKept(t *testing.T) {
 		t.Fatalf("the first attempt reads %q, %v", got, err)
 	}
 	_ = req.Body.Close()
+	if _, err := req.GetBody(); err == nil {
+		t.Error("net/http sends a body again that was not kept whole")
+	}
 	if _, ok := r.again(false); ok {
 		t.Error("a body that was not kept whole is replayed")
 	}

@@ -63,7 +63,7 @@ func Anew(req *http.Request, res *http.Response, body *Body, more bool) (*http.R
 	if !ok {
 		return nil, false
 	}
-	return WithBody(req, whole), true
+	return body.carried(req, whole, more), true
 }
 
 // isIdempotent reports whether a method may be repeated even if the first

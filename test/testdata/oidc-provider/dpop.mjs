@@ -115,23 +115,20 @@ function remember(req) {
 }
 
 // breaks ends some requests without an answer: with HTTP/1.1 together with a connection that was
-// kept, with HTTP/2 as one that was not looked at.
+// kept, with HTTP/2 as one that was not looked at. There, some connections take no more requests.
 let requests = 0;
 const used = new WeakSet();
 function breaks(req) {
   stats.protocols[req.httpVersion] = (stats.protocols[req.httpVersion] ?? 0) + 1;
   requests += 1;
-  if (req.httpVersionMajor === 2) {
-    if (req.method !== 'GET' || requests % 10 !== 0) return false;
-    stats.broken += 1;
-    req.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
-    return true;
-  }
+  const two = req.httpVersionMajor === 2;
+  if (two && requests % 25 === 0) req.stream.session.close();
   const reused = used.has(req.socket);
   used.add(req.socket);
-  if (!reused || req.method !== 'GET' || requests % 10 !== 0) return false;
+  if (requests % 10 !== 0 || !two && (!reused || req.method !== 'GET')) return false;
   stats.broken += 1;
-  req.socket.destroy();
+  if (two) req.stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+  else req.socket.destroy();
   return true;
 }
 
