@@ -24,7 +24,7 @@ func TestEverySubdirectiveIsExplained(t *testing.T) {
 		{"clientParser.texts", 30, "clients.md"},
 		{"clientParser.durations", 5, "clients.md"},
 		{"clientParser.flags", 2, "clients.md"},
-		{"FileStore.unmarshalOption", 2, "clients.md"},
+		{"FileStore.UnmarshalCaddyfile", 2, "clients.md"},
 		{"tokenFileOption", 3, "serving.md"},
 		{"upstream.read", 11, "caddyfile.md"},
 		{"Transport.UnmarshalCaddyfile", 2, "caddyfile.md"},

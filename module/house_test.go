@@ -42,7 +42,7 @@ var arrows = map[string][]string{
 	},
 	"records": {
 		"adminapi", "internal/carry", "internal/sharedstore", "internal/encryption", "internal/filestore", "internal/keeper", "internal/ledger", "internal/record",
-		"internal/recordstore", "internal/redact", "placeholder", "settings", "store/guest",
+		"internal/recordstore", "internal/redact", "nearest", "placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
 	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"lamplighter/module/nearest"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/store/guest"
 )
@@ -45,32 +46,15 @@ const fileKind = "file"
 //	    encryption_key <files...>
 //	}
 func (f *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	for d.Next() {
-		if d.NextArg() {
-			return d.ArgErr()
+	return guest.UnmarshalBlock(d, func() error {
+		switch d.Val() {
+		case "path":
+			return guest.UnmarshalText(d, &f.Path)
+		case "encryption_key":
+			return guest.UnmarshalTexts(d, &f.EncryptionKey)
 		}
-		for nesting := d.Nesting(); d.NextBlock(nesting); {
-			if err := f.unmarshalOption(d); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (f *FileStore) unmarshalOption(d *caddyfile.Dispenser) error {
-	switch d.Val() {
-	case "path":
-		return guest.UnmarshalText(d, &f.Path)
-	case "encryption_key":
-		files := d.RemainingArgs()
-		if len(files) == 0 {
-			return d.ArgErr()
-		}
-		f.EncryptionKey = append(f.EncryptionKey, files...)
-		return nil
-	}
-	return d.Errf("unrecognized subdirective: %s", d.Val())
+		return d.Errf("unrecognized subdirective: %s%s: this store has path and encryption_key", d.Val(), nearest.Hint(d.Val(), "path", "encryption_key"))
+	})
 }
 
 // directory returns the directory that the settings name for records.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/sharedstore"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/settings"
 	"lamplighter/module/store/guest"
 )
 
@@ -37,8 +39,12 @@ func PlaceOf(ctx caddy.Context, config json.RawMessage) (p Place, err error) {
 	if kind == "" || kind == fileKind {
 		return placeOfFiles(rest)
 	}
-	if _, err := caddy.GetModule(guest.Namespace + "." + kind); err != nil {
+	info, err := caddy.GetModule(guest.Namespace + "." + kind)
+	if err != nil {
 		return Place{}, guest.Unknown(kind)
+	}
+	if err := settings.ExplainJSON(rest, reflect.Indirect(reflect.ValueOf(info.New())).Interface()); err != nil {
+		return Place{}, fmt.Errorf("store %s: %w", kind, err)
 	}
 	module, err := ctx.LoadModuleByID(guest.Namespace+"."+kind, rest)
 	if err != nil {
@@ -63,7 +69,10 @@ func PlaceOf(ctx caddy.Context, config json.RawMessage) (p Place, err error) {
 func placeOfFiles(config json.RawMessage) (p Place, err error) {
 	var f FileStore
 	if len(config) > 0 {
-		if err := caddy.StrictUnmarshalJSON(config, &f); err != nil {
+		if err := settings.ExplainJSON(config, f); err != nil {
+			return Place{}, fmt.Errorf("store file: %w", err)
+		}
+		if err := json.Unmarshal(config, &f); err != nil {
 			return Place{}, fmt.Errorf("store file: %w", err)
 		}
 	}

@@ -51,6 +51,9 @@ func Names() []string { return membersOf(reflect.TypeFor[Client]()) }
 
 // membersOf are the names of a struct's fields in JSON, those of what it embeds included.
 func membersOf(t reflect.Type) (names []string) {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
 	for _, field := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if name != "" && name != "-" {

@@ -11,17 +11,35 @@ import (
 	"lamplighter/module/nearest"
 )
 
+// UnmarshalBlock reads the block of a store, at whose kind d begins, with a function for
+// the line where d then stands. An option that is given twice is an error, unless it is
+// encryption_key or one of lists, which take more values each time.
+func UnmarshalBlock(d *caddyfile.Dispenser, line func() error, lists ...string) error {
+	d.Next()
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	given := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if given[option] && option != "encryption_key" && !slices.Contains(lists, option) {
+			return d.Errf("%s is given twice", option)
+		}
+		given[option] = true
+		if err := line(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // UnmarshalOption reads the line of a Caddyfile where d stands if it is one of the
 // options that all stores have, and reports whether it is. An engine's
 // UnmarshalCaddyfile calls it for the lines that it does not know itself.
 func (o *Options) UnmarshalOption(d *caddyfile.Dispenser) (known bool, err error) {
 	switch d.Val() {
 	case "encryption_key":
-		args := d.RemainingArgs()
-		if len(args) == 0 {
-			return true, d.ArgErr()
-		}
-		o.EncryptionKeys = append(o.EncryptionKeys, args...)
+		err = UnmarshalTexts(d, &o.EncryptionKeys)
 	case "lease":
 		err = unmarshalDuration(d, &o.Lease)
 	case "op_timeout":
@@ -52,30 +70,41 @@ func unmarshalDuration(d *caddyfile.Dispenser, to *caddy.Duration) error {
 	if err := UnmarshalText(d, &text); err != nil {
 		return err
 	}
-	if *to != 0 {
-		return d.Errf("%s is given twice", setting)
-	}
 	value, err := caddy.ParseDuration(text)
 	if err != nil {
 		return d.Errf("%s: %v", setting, err)
+	}
+	if value <= 0 {
+		return d.Errf("%s must be more than 0", setting)
 	}
 	*to = caddy.Duration(value)
 	return nil
 }
 
 // UnmarshalText reads the only argument of an option. One that is empty is an error:
-// it would mean the default. So is an option that is given twice.
+// it would mean the default.
 func UnmarshalText(d *caddyfile.Dispenser, to *string) error {
 	setting := d.Val()
-	if *to != "" {
-		return d.Errf("%s is given twice", setting)
-	}
 	if !d.AllArgs(to) {
 		return d.ArgErr()
 	}
 	if *to == "" {
 		return d.Errf("%s is empty", setting)
 	}
+	return nil
+}
+
+// UnmarshalTexts adds the arguments of an option, of which there is one at least, and none
+// is empty.
+func UnmarshalTexts(d *caddyfile.Dispenser, to *[]string) error {
+	setting, args := d.Val(), d.RemainingArgs()
+	switch {
+	case len(args) == 0:
+		return d.ArgErr()
+	case slices.Contains(args, ""):
+		return d.Errf("%s is empty", setting)
+	}
+	*to = append(*to, args...)
 	return nil
 }
 

@@ -167,28 +167,20 @@ func (s *Kubernetes) provisionAPI(api string) error {
 //	    allow_plaintext
 //	}
 func (s *Kubernetes) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
 	texts := map[string]*string{
 		"namespace": &s.Namespace, "prefix": &s.Prefix, "objects": &s.Objects,
 		"api": &s.API, "token_file": &s.TokenFile, "ca_file": &s.CAFile,
 	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
+	return guest.UnmarshalBlock(d, func() error {
 		if to, ok := texts[d.Val()]; ok {
-			if err := guest.UnmarshalText(d, to); err != nil {
-				return err
-			}
-			continue
+			return guest.UnmarshalText(d, to)
 		}
-		if known, err := s.UnmarshalOption(d); err != nil {
-			return err
-		} else if !known {
-			return d.Errf("unrecognized subdirective of store kubernetes: %s", d.Val())
+		known, err := s.UnmarshalOption(d)
+		if err == nil && !known {
+			return guest.UnknownOption(d, "namespace", "prefix", "objects", "api", "token_file", "ca_file")
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 // StoreOptions returns the settings that all stores have.

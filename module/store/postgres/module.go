@@ -112,37 +112,19 @@ func (Postgres) CaddyModule() caddy.ModuleInfo {
 //	    allow_plaintext
 //	}
 func (s *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := s.unmarshalLine(d); err != nil {
-			return err
-		}
-	}
-	return nil
+	return guest.UnmarshalBlock(d, func() error { return s.unmarshalLine(d) })
 }
 
 func (s *Postgres) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	switch d.Val() {
 	case "dsn":
-		if s.DSN != "" {
-			return d.Errf("dsn is given twice")
-		}
-		// key=value pairs need not be quoted.
-		args := d.RemainingArgs()
-		if len(args) == 0 {
-			return d.ArgErr()
-		}
+		var args []string // key=value pairs need not be quoted
+		err := guest.UnmarshalTexts(d, &args)
 		s.DSN = joined(args)
-		return nil
+		return err
 	case "host":
 		return guest.UnmarshalText(d, &s.Host)
 	case "port":
-		if s.Port != 0 {
-			return d.Errf("port is given twice")
-		}
 		var port string
 		if err := guest.UnmarshalText(d, &port); err != nil {
 			return err

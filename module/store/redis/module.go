@@ -44,8 +44,8 @@ type Redis struct {
 	// replaced once. Default port: `6379`, of Sentinels `26379`. Required.
 	Address []string `json:"address,omitempty"`
 
-	// The name of the primary as the Sentinels know it. Default: `address` is the
-	// primary itself.
+	// The name of the primary as the Sentinels know it. Placeholders are replaced once.
+	// Default: `address` is the primary itself.
 	Sentinel string `json:"sentinel,omitempty"`
 
 	// The user for the Sentinels themselves, where they demand one. `{env.*}` and
@@ -130,27 +130,13 @@ func (Redis) CaddyModule() caddy.ModuleInfo {
 //	    allow_plaintext
 //	}
 func (r *Redis) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := r.unmarshalLine(d); err != nil {
-			return err
-		}
-	}
-	return nil
+	return guest.UnmarshalBlock(d, func() error { return r.unmarshalLine(d) }, "address")
 }
 
 func (r *Redis) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 	switch d.Val() {
 	case "address":
-		args := d.RemainingArgs()
-		if len(args) == 0 {
-			return d.ArgErr()
-		}
-		r.Address = append(r.Address, args...)
-		return nil
+		return guest.UnmarshalTexts(d, &r.Address)
 	case "sentinel":
 		return guest.UnmarshalText(d, &r.Sentinel)
 	case "sentinel_username":
@@ -179,10 +165,10 @@ func (r *Redis) unmarshalLine(d *caddyfile.Dispenser) (err error) {
 }
 
 func (r *Redis) unmarshalDurability(d *caddyfile.Dispenser) error {
-	if r.Durability != "" {
-		return d.Errf("durability is given twice")
+	var args []string
+	if err := guest.UnmarshalTexts(d, &args); err != nil {
+		return err
 	}
-	args := d.RemainingArgs()
 	switch {
 	case len(args) == 1:
 		r.Durability = args[0] // replicas without a number is told by check
@@ -200,14 +186,11 @@ func (r *Redis) unmarshalDurability(d *caddyfile.Dispenser) error {
 
 func unmarshalNumber(d *caddyfile.Dispenser, to *int) (err error) {
 	setting := d.Val()
-	if *to != 0 {
-		return d.Errf("%s is given twice", setting)
-	}
 	var text string
 	if err := guest.UnmarshalText(d, &text); err != nil {
 		return err
 	}
-	if *to, err = strconv.Atoi(text); err != nil {
+	if *to, err = strconv.Atoi(text); err != nil || *to < 0 {
 		return d.Errf("%s takes a number", setting)
 	}
 	return nil
@@ -232,11 +215,12 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 		}
 		addresses = append(addresses, withPort(address, r.Sentinel != ""))
 	}
+	sentinel := resolver.Value("sentinel", r.Sentinel)
 	if resolver.Err != nil {
 		return resolver.Err
 	}
 	r.source = &source{
-		addresses: addresses, sentinel: r.Sentinel, sentinelUsername: r.SentinelUsername, sentinelPassword: r.SentinelPassword,
+		addresses: addresses, sentinel: sentinel, sentinelUsername: r.SentinelUsername, sentinelPassword: r.SentinelPassword,
 		username: r.Username, password: r.Password, database: r.Database, plaintext: r.AllowPlaintext,
 	}
 	if r.TLS != nil {
@@ -258,7 +242,10 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 			ctx.Logger().Warn(placeholder.LiteralWarning(setting))
 		}
 	}
-	_, _, err := r.source.credentials()
+	if _, _, err := r.source.credentials(); err != nil {
+		return err
+	}
+	_, _, err := r.source.sentinelCredentials()
 	return err
 }
 

@@ -70,6 +70,14 @@ func (s *source) credentials() (username, password string, err error) {
 	return username, password, r.Err
 }
 
+// sentinelCredentials are those for the Sentinels as they are now.
+func (s *source) sentinelCredentials() (username, password string, err error) {
+	var r placeholder.Resolver
+	username, password = r.Value("sentinel_username", s.sentinelUsername), r.Value("sentinel_password", s.sentinelPassword)
+	redact.Remember(password)
+	return username, password, r.Err
+}
+
 // dial connects. Sentinels tell addresses that nobody has seen before.
 func (s *source) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if err := s.secure(address); err != nil {
@@ -96,12 +104,10 @@ func (s *source) dial(ctx context.Context, network, address string) (net.Conn, e
 // client connects when it is used. It repeats nothing: a compare-and-swap whose answer was
 // lost would be a conflict with itself.
 func (s *source) client() (*redis.Client, error) {
-	var r placeholder.Resolver
-	sentinelUsername, sentinelPassword := r.Value("sentinel_username", s.sentinelUsername), r.Value("sentinel_password", s.sentinelPassword)
-	if r.Err != nil {
-		return nil, r.Err
+	sentinelUsername, sentinelPassword, err := s.sentinelCredentials()
+	if err != nil {
+		return nil, err
 	}
-	redact.Remember(sentinelPassword)
 	credentials := func(context.Context) (string, string, error) {
 		username, password, err := s.credentials()
 		if err != nil {
