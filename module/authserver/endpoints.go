@@ -18,6 +18,18 @@ import (
 // the token endpoint with another grant, in the client's dialect and with its
 // authentication. What is particular to the client's own grant is left out.
 func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, edit func(*tokenendpoint.Dialect), params map[string][]string) (tokenendpoint.Answer, error) {
+	return c.special(ctx, tokens, endpoint, endpoint == "", edit, params)
+}
+
+// Push is Special of the endpoint that authorization requests are pushed to, which takes proofs
+// as the token endpoint does (RFC 9449 section 10.1).
+func (c *Client) Push(ctx context.Context, tokens Tokens, endpoint string, edit func(*tokenendpoint.Dialect), params map[string][]string) (tokenendpoint.Answer, error) {
+	return c.special(ctx, tokens, endpoint, true, edit, params)
+}
+
+func (c *Client) special(
+	ctx context.Context, tokens Tokens, endpoint string, proves bool, edit func(*tokenendpoint.Dialect), params map[string][]string,
+) (tokenendpoint.Answer, error) {
 	req, err := c.Resolve(tokens)
 	if err != nil {
 		return tokenendpoint.Answer{}, err
@@ -40,10 +52,13 @@ func (c *Client) Special(ctx context.Context, tokens Tokens, endpoint string, ed
 		ask.AssertionAudience = cmp.Or(ask.AssertionAudience, ask.URL)
 		ask.URL, ask.Setting = endpoint, "the setting of that endpoint"
 	}
-	if endpoint == "" { // no other one wants proofs
+	if proves {
 		if err := c.prove(&ask); err != nil {
 			return tokenendpoint.Answer{}, err
 		}
+	}
+	if ask.Prover != nil && endpoint != "" {
+		ask.Prover.NoToken = true
 	}
 	ask.Params = params
 	ask.Username, ask.Password, ask.Assertion = "", "", ""

@@ -25,6 +25,7 @@ type codeServer struct {
 	push     func(w http.ResponseWriter)
 	pushed   []url.Values
 	tokens   []url.Values
+	proofs   []string // with path and proof of each request that has one
 }
 
 func newCodeServer(t *testing.T, metadata map[string]any) *codeServer {
@@ -35,6 +36,9 @@ func newCodeServer(t *testing.T, metadata map[string]any) *codeServer {
 	}}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
+		if proof := r.Header.Get("DPoP"); proof != "" {
+			s.proofs = append(s.proofs, r.URL.Path+" "+proof)
+		}
 		switch r.URL.Path {
 		case "/.well-known/oauth-authorization-server":
 			named := map[string]any{"issuer": s.URL, "token_endpoint": s.URL + "/token", "authorization_endpoint": s.URL + "/authorize"}

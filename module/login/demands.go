@@ -17,7 +17,7 @@ var demands = []struct {
 	{[]string{"invalid_target", "resource indicator", "resource parameter"},
 		"it is about resource (RFC 8707): name one that the server knows and that this client may use"},
 	{[]string{"dpop"},
-		"the server demands tokens that are bound by DPoP (RFC 9449)"},
+		"the server demands tokens that are bound by DPoP (RFC 9449): add 'dpop' to the client's settings, if it is not there"},
 	{[]string{"certificate", "mtls", "mutual tls", "mutual-tls"},
 		"the server demands a client certificate (RFC 8705): use token_endpoint_auth_method tls_client_auth, or 'tls { client_auth … }'"},
 	{[]string{"redirect_uri", "redirect uri", "redirect_uri_mismatch"},

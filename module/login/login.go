@@ -118,6 +118,8 @@ func (c *Client) failure(a tokenendpoint.Answer) string {
 	case "access_denied", "expired_token": // RFC 8628 section 3.5
 		why := cause.Of(a.Cause, "log-in").With("client", c.Name)
 		return why.Sentence + " (" + a.Detail + "); " + why.Remedy
+	case "use_dpop_nonce", "invalid_dpop_proof": // RFC 9449 section 12.2
+		return a.Detail + "; " + a.Remedy
 	}
 	switch remedy := demanded(a.Cause + " " + a.Detail); {
 	case remedy != "" && a.Outcome == tokenendpoint.Misconfigured && !a.ClientRefused:

@@ -24,7 +24,7 @@ func (c *Client) push(ctx context.Context, params map[string][]string) (p pushed
 	if err != nil || endpoint == "" {
 		return p, err
 	}
-	a, err := c.Server.Special(ctx, c.Tokens, endpoint, func(d *tokenendpoint.Dialect) {
+	a, err := c.Server.Push(ctx, c.Tokens, endpoint, func(d *tokenendpoint.Dialect) {
 		d.GrantType, d.Method, d.ParamsIn, d.NamesClient = "-", http.MethodPost, "form", true
 		d.AccessTokenPath, d.ExpiresPath, d.ExpiresFormat, d.DefaultExpiresIn = "request_uri", "expires_in", "seconds", loginLifetime
 		d.IgnoreRefreshToken, d.AnyTokenType, d.ParamNames, d.ResponsePaths = true, true, nil, nil
@@ -40,15 +40,10 @@ func (c *Client) push(ctx context.Context, params map[string][]string) (p pushed
 		p.warning = fmt.Sprintf("the authorization request could not be pushed (RFC 9126), and its parameters go through the browser: %s; let the server's operator allow it to this client", detail)
 		return p, nil
 	}
-	return p, fmt.Errorf("client %s: the authorization request could not be pushed (RFC 9126): %s", c.Name, c.failure(withDetail(a, detail)))
+	return p, fmt.Errorf("client %s: the authorization request could not be pushed (RFC 9126): %s", c.Name, strings.Replace(c.failure(a), a.Detail, detail, 1))
 }
 
 // unwelcome reports whether a server says that this client does not push requests.
 func unwelcome(a tokenendpoint.Answer) bool {
 	return a.Status == http.StatusForbidden || a.Status == http.StatusNotFound || a.Cause == "unauthorized_client"
-}
-
-func withDetail(a tokenendpoint.Answer, detail string) tokenendpoint.Answer {
-	a.Detail = detail
-	return a
 }

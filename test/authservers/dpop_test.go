@@ -167,7 +167,7 @@ func TestDPoP(t *testing.T) {
 			c.wantState(t, "ok", "")
 			stats := s.stats()
 			t.Logf("%d calls; %+v", calls, stats)
-			if stats.Repeated != 0 || stats.Refused != 0 || len(stats.Errors) != 0 || stats.Keys != 1 || stats.Pushed != 1 {
+			if stats.Repeated != 0 || stats.Refused != 0 || len(stats.Errors) != 0 || stats.Keys != 1 || stats.Pushed != 1 || stats.PushedProven != 1 {
 				t.Errorf("%+v", stats)
 			}
 			if int64(stats.Proofs) < calls || stats.Broken == 0 || stats.Nonces == 0 || stats.Protocols[b.protocol] == 0 || len(stats.Protocols) != 1 {

@@ -46,6 +46,9 @@ type fapiStats struct {
 	// of; how many requests got no answer.
 	Proofs, Repeated, Nonces, Keys, Broken int
 
+	// PushedProven are those of Pushed that had a proof.
+	PushedProven int
+
 	// Protocols are how many requests came by which version of HTTP.
 	Protocols map[string]int
 }

@@ -24,6 +24,10 @@ type Prover struct {
 	// BearerAllowed says that an access token that is not bound to the key is used all the
 	// same.
 	BearerAllowed bool
+
+	// NoToken says that what an answer brings is no access token, and bound to nothing: the
+	// reference of a pushed request (RFC 9126).
+	NoToken bool
 }
 
 const (
@@ -133,7 +137,7 @@ func (p *proving) again(r *reading.Reply, code string) bool {
 // bind finds out whether the access token of an answer is bound to the key of the request's
 // proof, and withholds it otherwise: it would be of use to whoever steals it.
 func (p *proving) bind(a *Answer, secrets *redact.Secrets) {
-	if p == nil || a.Outcome != Granted || !fitsHeader(a.AccessToken) {
+	if p == nil || p.NoToken || a.Outcome != Granted || !fitsHeader(a.AccessToken) {
 		return
 	}
 	why := ""
