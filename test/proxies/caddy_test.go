@@ -1,7 +1,6 @@
 package proxies
 
 import (
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -9,24 +8,18 @@ import (
 	"lamplighter/test/internal/rig"
 )
 
-var forwardAuth = regexp.MustCompile("(?ms)^```caddyfile\n(http://:8080 \\{\n\tforward_auth .*?)^```$")
-
 // TestCaddyAsksForTheTokenWhileItIsReplaced: Caddy's own forward_auth, with the configuration of
 // the page. What its callers send neither keeps them from their answer nor forces a refresh.
 func TestCaddyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 	t.Parallel()
 	sites := []*site{
-		{name: "until_expiry", server: newServer(t, true, unrepeated, 0), block: "forwarded"},
-		{name: "none", server: newServer(t, false, unrepeated, 6<<10), settings: unseen, block: "forwarded"},
+		{name: "until_expiry", server: rig.StartRotating(t, true, unrepeated, 0), block: "forwarded"},
+		{name: "none", server: rig.StartRotating(t, false, unrepeated, 6<<10), settings: unseen, block: "forwarded"},
 	}
 	runLamplighter(t, sites...)
 	for _, s := range sites {
-		found := forwardAuth.FindStringSubmatch(page(t))
-		if found == nil {
-			t.Fatal("the page has no block with forward_auth")
-		}
 		dir := rig.Home(t)
-		rig.Write(t, dir, "Caddyfile", "{\n\tadmin off\n}\n"+replaced(t, found[1], "unix//run/lamplighter/token.sock", "unix/"+s.socket,
+		rig.Write(t, dir, "Caddyfile", "{\n\tadmin off\n}\n"+rig.Replaced(t, rig.Example(t, "caddyfile", "http://:8080 {\n\tforward_auth "), "unix//run/lamplighter/token.sock", "unix/"+s.socket,
 			"http://:8080 {", "http://:"+s.address[strings.LastIndexByte(s.address, ':')+1:]+" {\n\tbind 127.0.0.1", "https://erp.example.com", s.server.API.URL))
 		rig.RunSidecar(t, dir, s.address)
 	}

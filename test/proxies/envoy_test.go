@@ -2,7 +2,6 @@ package proxies
 
 import (
 	"encoding/json"
-	"regexp"
 	"testing"
 
 	cluster "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -11,22 +10,18 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"sigs.k8s.io/yaml"
-)
 
-var extAuthz = regexp.MustCompile("(?ms)^```yaml\n(http_filters:.*?)^```$")
+	"lamplighter/test/internal/rig"
+)
 
 // TestEnvoyKnowsTheConfigurationOfThePage reads it as Envoy does, and checks it by Envoy's rules.
 // Envoy itself is not here.
 func TestEnvoyKnowsTheConfigurationOfThePage(t *testing.T) {
-	found := extAuthz.FindStringSubmatch(page(t))
-	if found == nil {
-		t.Fatal("the page has no block with ext_authz")
-	}
 	var config struct {
 		Filters  []json.RawMessage `json:"http_filters"`
 		Clusters []json.RawMessage `json:"clusters"`
 	}
-	if err := yaml.UnmarshalStrict([]byte(found[1]), &config); err != nil {
+	if err := yaml.UnmarshalStrict([]byte(rig.Example(t, "yaml", "http_filters:")), &config); err != nil {
 		t.Fatal(err)
 	}
 	if len(config.Filters) != 1 || len(config.Clusters) != 1 {

@@ -17,7 +17,7 @@ func startHAProxy(t *testing.T, s *site, seldom bool) {
 	dir := rig.Home(t)
 	config := documented(t, "haproxy", 1)[0]
 	scripts := documented(t, "lua", 2)
-	script := replaced(t, scripts[0], "unix@/run/lamplighter/token.sock", "unix@"+s.socket)
+	script := rig.Replaced(t, scripts[0], "unix@/run/lamplighter/token.sock", "unix@"+s.socket)
 	if seldom {
 		before, _, found := strings.Cut(script, `core.register_action("token"`)
 		if !found {
@@ -26,7 +26,7 @@ func startHAProxy(t *testing.T, s *site, seldom bool) {
 		script = before + scripts[1]
 	}
 	path := rig.Write(t, dir, "lamplighter.lua", script)
-	rig.Write(t, dir, "haproxy.cfg", replaced(t, config, "/etc/haproxy/lamplighter.lua", path, "bind :8080", "bind "+s.address,
+	rig.Write(t, dir, "haproxy.cfg", rig.Replaced(t, config, "/etc/haproxy/lamplighter.lua", path, "bind :8080", "bind "+s.address,
 		"erp.example.com:443 ssl verify required ca-file @system-ca sni str(erp.example.com)", strings.TrimPrefix(s.server.API.URL, "http://")))
 	p := rig.StartBinary(t, haproxy, dir, rig.Environment(dir), "-db", "-f", "haproxy.cfg")
 	rig.Eventually(t, "HAProxy listens and has a token", func() bool {
@@ -46,10 +46,10 @@ func TestHAProxyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 		seldom    bool
 		rotations int
 	}{
-		{&site{name: "each time, until_expiry", server: newServer(t, true, unrepeated, 0)}, false, 20},
-		{&site{name: "each time, none", server: newServer(t, false, unrepeated, 0), settings: unseen}, false, 12},
-		{&site{name: "each time, none, 6 KB", server: newServer(t, false, unrepeated, 6<<10), settings: unseen}, false, 12},
-		{&site{name: "once a second, until_expiry", server: newServer(t, true, unrepeated+unrepeated/2, 0)}, true, 10},
+		{&site{name: "each time, until_expiry", server: rig.StartRotating(t, true, unrepeated, 0)}, false, 20},
+		{&site{name: "each time, none", server: rig.StartRotating(t, false, unrepeated, 0), settings: unseen}, false, 12},
+		{&site{name: "each time, none, 6 KB", server: rig.StartRotating(t, false, unrepeated, 6<<10), settings: unseen}, false, 12},
+		{&site{name: "once a second, until_expiry", server: rig.StartRotating(t, true, unrepeated+unrepeated/2, 0)}, true, 10},
 	}
 	var plain []*site
 	for _, s := range sites {
@@ -70,7 +70,7 @@ func TestHAProxyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 func TestHAProxyAnswers503WhereThereIsNoToken(t *testing.T) {
 	t.Parallel()
 	rig.Need(t, "haproxy", "install haproxy")
-	s := &site{name: "one", server: newServer(t, true, time.Hour, 0)}
+	s := &site{name: "one", server: rig.StartRotating(t, true, time.Hour, 0)}
 	p := runLamplighter(t, s)
 	startHAProxy(t, s, false)
 	p.Kill()
@@ -84,16 +84,16 @@ func TestARefusedTokenIsReplacedForTheNextRequestOfHAProxy(t *testing.T) {
 	t.Parallel()
 	rig.Need(t, "haproxy", "install haproxy")
 	for name, seldom := range map[string]bool{"each time": false, "once a second": true} {
-		s := &site{name: name, server: newServer(t, true, time.Hour, 0)}
+		s := &site{name: name, server: rig.StartRotating(t, true, time.Hour, 0)}
 		runLamplighter(t, s)
 		startHAProxy(t, s, seldom)
 		time.Sleep(100 * time.Millisecond) // min_refresh_interval
-		s.server.kill()
+		s.server.Kill()
 		if got := answerOf(t, s, "/orders"); got.Status != 401 {
 			t.Errorf("%s: got %v, of the API itself", name, got)
 		}
 		rig.Eventually(t, name+": there is another token", func() bool { return answerOf(t, s, "/orders").Status == 200 })
-		if n := s.server.rotations(); n != 2 {
+		if n := s.server.Rotations(); n != 2 {
 			t.Errorf("%s: %d tokens", name, n)
 		}
 	}

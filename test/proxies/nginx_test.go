@@ -31,13 +31,13 @@ func startNginx(t *testing.T, sites ...nginxSite) {
 	var servers strings.Builder
 	for i, s := range sites {
 		name := fmt.Sprintf("lamplighter%d", i)
-		server := replaced(t, blocks[0], "unix:/run/lamplighter/token.sock", "unix:"+s.socket, "upstream lamplighter ", "upstream "+name+" ",
+		server := rig.Replaced(t, blocks[0], "unix:/run/lamplighter/token.sock", "unix:"+s.socket, "upstream lamplighter ", "upstream "+name+" ",
 			"lamplighter.conf", name+".conf", "listen 8080", "listen "+s.address, "https://erp.example.com", s.server.API.URL)
-		included := replaced(t, blocks[1], "http://lamplighter/erp", "http://"+name+"/erp")
+		included := rig.Replaced(t, blocks[1], "http://lamplighter/erp", "http://"+name+"/erp")
 		if s.cached {
-			servers.WriteString(replaced(t, blocks[2], "/run/nginx/token", dir+"/cache-"+name, "token:1m", name+":1m"))
-			included += replaced(t, blocks[3], "proxy_cache token", "proxy_cache "+name)
-			server = replaced(t, server, "proxy_set_header Lamplighter-Rejected $generation;", "proxy_set_header Lamplighter-Rejected $generation;\n"+blocks[4])
+			servers.WriteString(rig.Replaced(t, blocks[2], "/run/nginx/token", dir+"/cache-"+name, "token:1m", name+":1m"))
+			included += rig.Replaced(t, blocks[3], "proxy_cache token", "proxy_cache "+name)
+			server = rig.Replaced(t, server, "proxy_set_header Lamplighter-Rejected $generation;", "proxy_set_header Lamplighter-Rejected $generation;\n"+blocks[4])
 		}
 		servers.WriteString(server)
 		rig.Write(t, dir, name+".conf", included)
@@ -66,11 +66,11 @@ func TestNginxAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 	const often, seldom = time.Second, 4 * time.Second // replaced when half of it is over
 	const pause = "quiesce 50ms"
 	sites := []nginxSite{
-		{&site{name: "each time, until_expiry", server: newServer(t, true, often, 0)}, false},
-		{&site{name: "each time, none", server: newServer(t, false, often, 0), settings: pause}, false},
-		{&site{name: "each time, none, 6 KB", server: newServer(t, false, often, 6<<10), settings: pause}, false},
-		{&site{name: "cached, until_expiry", server: newServer(t, true, seldom, 0), block: "cache"}, true},
-		{&site{name: "cached with feedback, none", server: newServer(t, false, seldom, 0), settings: pause, block: "cache feedback"}, true},
+		{&site{name: "each time, until_expiry", server: rig.StartRotating(t, true, often, 0)}, false},
+		{&site{name: "each time, none", server: rig.StartRotating(t, false, often, 0), settings: pause}, false},
+		{&site{name: "each time, none, 6 KB", server: rig.StartRotating(t, false, often, 6<<10), settings: pause}, false},
+		{&site{name: "cached, until_expiry", server: rig.StartRotating(t, true, seldom, 0), block: "cache"}, true},
+		{&site{name: "cached with feedback, none", server: rig.StartRotating(t, false, seldom, 0), settings: pause, block: "cache feedback"}, true},
 	}
 	var plain []*site
 	for _, s := range sites {
@@ -100,7 +100,7 @@ func answerOf(t *testing.T, s *site, path string) rig.Answer {
 func TestNginxAnswers503WhereThereIsNoToken(t *testing.T) {
 	t.Parallel()
 	rig.Need(t, "nginx", "install nginx")
-	s := nginxSite{&site{name: "one", server: newServer(t, true, time.Hour, 0), settings: "wait 200ms"}, false}
+	s := nginxSite{&site{name: "one", server: rig.StartRotating(t, true, time.Hour, 0), settings: "wait 200ms"}, false}
 	p := runLamplighter(t, s.site)
 	startNginx(t, s)
 	for path, want := range map[string]int{"/orders": 200, "/status/500": 500, "/status/503": 503, "/status/403": 403, "/status/404": 404} {
@@ -108,12 +108,12 @@ func TestNginxAnswers503WhereThereIsNoToken(t *testing.T) {
 			t.Errorf("%s: got %v, want %d", path, got, want)
 		}
 	}
-	s.server.setAway(true)
-	s.server.kill()
+	s.server.SetAway(true)
+	s.server.Kill()
 	if got := answerOf(t, s.site, "/orders"); got.Status != 503 || got.Header.Get("Retry-After") != "1" {
 		t.Errorf("with a token that the API refuses: got %v %v", got, got.Header)
 	}
-	s.server.setAway(false)
+	s.server.SetAway(false)
 	rig.Eventually(t, "there is a token again", func() bool { return answerOf(t, s.site, "/orders").Status == 200 })
 	p.Kill()
 	if got := answerOf(t, s.site, "/orders"); got.Status != 503 || got.Header.Get("Retry-After") != "1" {
@@ -126,7 +126,7 @@ func TestNginxAnswers503WhereThereIsNoToken(t *testing.T) {
 func TestNoVisitorOfNginxForcesRefreshes(t *testing.T) {
 	t.Parallel()
 	rig.Need(t, "nginx", "install nginx")
-	s := nginxSite{&site{name: "one", server: newServer(t, true, time.Hour, 0), block: "audit"}, false}
+	s := nginxSite{&site{name: "one", server: rig.StartRotating(t, true, time.Hour, 0), block: "audit"}, false}
 	runLamplighter(t, s.site)
 	startNginx(t, s)
 	for range 20 {
@@ -136,7 +136,7 @@ func TestNoVisitorOfNginxForcesRefreshes(t *testing.T) {
 			t.Errorf("got %d", got)
 		}
 	}
-	if n := s.server.rotations(); n != 1 {
+	if n := s.server.Rotations(); n != 1 {
 		t.Errorf("%d tokens", n)
 	}
 	time.Sleep(100 * time.Millisecond) // min_refresh_interval
@@ -145,7 +145,7 @@ func TestNoVisitorOfNginxForcesRefreshes(t *testing.T) {
 			t.Errorf("got %d", got)
 		}
 	}
-	if n := s.server.rotations(); n > 2 {
+	if n := s.server.Rotations(); n > 2 {
 		t.Errorf("%d tokens", n)
 	}
 }

@@ -18,7 +18,7 @@ func TestTheSocketIsForWhoItsModeNames(t *testing.T) {
 	if os.Getuid() != 0 {
 		rig.SkipAnyway(t, "only root can be another user")
 	}
-	s := &site{name: "one", server: newServer(t, true, time.Hour, 0)}
+	s := &site{name: "one", server: rig.StartRotating(t, true, time.Hour, 0)}
 	p := runLamplighter(t, s)
 	if err := os.Chmod(p.Cmd.Dir, 0o755); err != nil { // so that only the socket is in the way
 		t.Fatal(err)
