@@ -73,5 +73,5 @@ func TestAPortInUseIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	offline(t, s.Config("", ""), false).want("ports", adminapi.VerdictFailed, s.Address+" is in use by", "choose another port")
+	offline(t, s.Config("", ""), false).want("ports", adminapi.VerdictFailed, s.Address+" is in use by", "choose another address")
 }

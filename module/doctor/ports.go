@@ -20,25 +20,24 @@ func (e *examination) port(a listen.Address) {
 			others = append(others, p.String())
 		}
 	}
-	const remedy = "stop the other process, or let one of them listen on another port: connections are dealt out among them"
 	if e.Running {
 		if len(others) > 0 {
-			e.add(step, adminapi.VerdictFailed, a.HostPort+" is shared with "+strings.Join(others, ", "), remedy)
+			e.add(step, adminapi.VerdictFailed, a.String()+" is shared with "+strings.Join(others, ", "), "stop the other process, or let one of them listen on another address: "+a.Shared())
 			return
 		}
-		e.ok(step, a.HostPort+" is this instance's alone")
+		e.ok(step, a.String()+" is this instance's alone")
 		return
 	}
 	err := a.Try(e.ctx)
 	switch {
 	case err == nil:
-		e.ok(step, a.HostPort+" is free")
+		e.ok(step, a.String()+" is free")
 	case errors.Is(err, listen.ErrInUse):
 		who := "somebody"
 		if len(others) > 0 {
 			who = strings.Join(slices.Compact(others), ", ")
 		}
-		e.add(step, adminapi.VerdictFailed, a.HostPort+" is in use by "+who, "stop that process, or choose another port; if it is an instance of lamplighter, ask it with --address <its admin address>")
+		e.add(step, adminapi.VerdictFailed, a.String()+" is in use by "+who, "stop that process, or choose another address; if it is an instance of lamplighter, ask it with --address <its admin address>")
 	case errors.Is(err, fs.ErrPermission):
 		e.add(step, adminapi.VerdictFailed, err.Error(), "choose a port above 1023, or give the binary the right: setcap cap_net_bind_service=+ep <binary>, or AmbientCapabilities in the systemd unit")
 	default:

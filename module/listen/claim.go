@@ -17,8 +17,8 @@ const SharePorts = "LAMPLIGHTER_SHARE_PORTS"
 var alone atomic.Bool
 
 // Alone has the first configuration of this process refused if somebody listens on one of
-// its addresses: a second instance would be dealt a part of the connections, without a
-// word. Later configurations, which take their own listeners over, are not looked at.
+// its addresses: a second instance would be dealt a part of the connections, or all those
+// of a unix socket, without a word. Later configurations, which take their own listeners over, are not looked at.
 func Alone() { alone.Store(true) }
 
 // Claim returns an error if somebody else listens on an address of an app that is about to
@@ -33,7 +33,7 @@ func Claim(ctx context.Context, app *caddyhttp.App) error {
 	}
 	for _, address := range Addresses(app) {
 		if err := address.Try(ctx); errors.Is(err, ErrInUse) { // of others Caddy says what is wrong
-			return fmt.Errorf("%w%s: two instances would be dealt the connections in turn; stop the other one, or choose another port ('lamplighter doctor' looks who it is); %s=1 lets them share it", err, heldBy(address), SharePorts)
+			return fmt.Errorf("%w%s: %s; stop the other one, or choose another address ('lamplighter doctor' looks who it is); %s=1 allows that", err, heldBy(address), address.Shared(), SharePorts)
 		}
 	}
 	alone.Store(false)

@@ -15,16 +15,9 @@ import (
 // Holders are the processes of this network namespace that listen on an address, as far as
 // that can be told.
 func (a Address) Holders() (all []Process) {
-	host, text, err := net.SplitHostPort(a.HostPort)
-	port, portErr := strconv.ParseUint(text, 10, 16)
-	if err != nil || portErr != nil {
-		return nil
-	}
 	inodes := make(map[string]bool) // whether they were found in a process
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		for _, inode := range listening(table, host, uint16(port)) {
-			inodes[inode] = false
-		}
+	for _, inode := range a.sockets() {
+		inodes[inode] = false
 	}
 	if len(inodes) == 0 {
 		return nil
@@ -48,6 +41,19 @@ func (a Address) Holders() (all []Process) {
 	}
 	slices.SortFunc(all, func(p, q Process) int { return p.PID - q.PID })
 	return slices.Compact(all)
+}
+
+// sockets are the inodes of those that somebody listens with on an address.
+func (a Address) sockets() []string {
+	if a.unix() {
+		return listeningAt(a.HostPort)
+	}
+	host, text, err := net.SplitHostPort(a.HostPort)
+	port, portErr := strconv.ParseUint(text, 10, 16)
+	if err != nil || portErr != nil {
+		return nil
+	}
+	return append(listening("/proc/net/tcp", host, uint16(port)), listening("/proc/net/tcp6", host, uint16(port))...)
 }
 
 // ownDescriptors are those of this process, which may not be among those that can be seen:
@@ -86,6 +92,25 @@ func listening(table, host string, port uint16) (inodes []string) {
 		local, ok := parseAddress(fields[1])
 		if ok && local.Port() == port && overlaps(local.Addr(), host) {
 			inodes = append(inodes, fields[9])
+		}
+	}
+	return inodes
+}
+
+// listeningAt returns the same of the unix sockets of a path.
+func listeningAt(path string) (inodes []string) {
+	text, err := os.ReadFile("/proc/net/unix")
+	if err != nil {
+		return nil
+	}
+	const acceptsConnections = 0x10000
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), " ", 8)
+		if len(fields) < 8 || fields[7] != path {
+			continue
+		}
+		if flags, err := strconv.ParseUint(fields[3], 16, 32); err == nil && flags&acceptsConnections != 0 {
+			inodes = append(inodes, fields[6])
 		}
 	}
 	return inodes

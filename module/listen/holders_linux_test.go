@@ -3,6 +3,7 @@ package listen_test
 import (
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,6 +27,30 @@ func TestWhoListensIsNamed(t *testing.T) {
 				t.Errorf("nobody listens any more: got %v", holders)
 			}
 		}
+	}
+}
+
+func TestWhoListensOnAUnixSocketIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a socket")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	address := listen.Address{Network: "unix", HostPort: path}
+	if holders := address.Holders(); len(holders) != 1 || !holders[0].Own {
+		t.Errorf("got %v", holders)
+	}
+	if holders := (listen.Address{Network: "unix", HostPort: path + "2"}).Holders(); len(holders) != 0 {
+		t.Errorf("another path: got %v", holders)
+	}
+	_ = listener.Close()
+	if holders := address.Holders(); len(holders) != 0 {
+		t.Errorf("nobody listens any more: got %v", holders)
 	}
 }
 

@@ -1,19 +1,16 @@
-// Package listen answers on which TCP addresses the HTTP servers of a configuration listen,
-// and who has them: Caddy lets any number of processes listen on one, and the kernel deals
-// connections out among them.
+// Package listen answers on which addresses the HTTP servers of a configuration listen, and
+// who has them: Caddy lets any number of processes listen on a TCP address, among which the
+// kernel deals connections out, and takes a unix socket from whoever has it.
 //
 // It knows Caddy's HTTP app and the sockets of this machine. It must not know clients, nor
 // what is served.
 package listen
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -21,22 +18,49 @@ import (
 
 // Address is one that a server listens on.
 type Address struct {
-	// Network is tcp, tcp4 or tcp6.
+	// Network is tcp, tcp4, tcp6 or unix.
 	Network string
 
-	// HostPort is the address; the host is empty for every interface.
+	// HostPort is the address; the host is empty for every interface. Of a unix socket it
+	// is the path.
 	HostPort string
 }
 
-// Addresses are those of an app's servers, in order. Ports that the system chooses, unix
-// sockets, and sockets that were inherited are none.
+// String names it for people, as 'bind' has it.
+func (a Address) String() string {
+	if a.unix() {
+		return "unix/" + a.HostPort
+	}
+	return a.HostPort
+}
+
+// Shared says what becomes of the connections where two processes listen.
+func (a Address) Shared() string {
+	if a.unix() {
+		return "of two instances the one that comes last is given all connections"
+	}
+	return "two instances would be dealt the connections in turn"
+}
+
+func (a Address) unix() bool { return a.Network == "unix" }
+
+// Addresses are those of an app's servers, in order. Ports that the system chooses, and
+// sockets that were inherited, are none.
 func Addresses(app *caddyhttp.App) (all []Address) {
 	repl := caddy.NewReplacer()
 	for _, server := range app.Servers {
 		for _, text := range server.Listen {
 			parsed, err := caddy.ParseNetworkAddress(repl.ReplaceAll(text, ""))
-			if err != nil || !strings.HasPrefix(parsed.Network, "tcp") || parsed.StartPort == 0 {
+			if err != nil {
 				continue // Caddy says what is wrong
+			}
+			if network, _, _ := strings.Cut(parsed.Network, "+"); network == "unix" { // or unix+h2c
+				path, _, _ := strings.Cut(parsed.Host, "|") // the mode of the socket
+				all = append(all, Address{network, path})
+				continue
+			}
+			if !strings.HasPrefix(parsed.Network, "tcp") || parsed.StartPort == 0 {
+				continue
 			}
 			for offset := range parsed.PortRangeSize() {
 				all = append(all, Address{parsed.Network, parsed.JoinHostPort(offset)})
@@ -45,22 +69,6 @@ func Addresses(app *caddyhttp.App) (all []Address) {
 	}
 	slices.SortFunc(all, func(a, b Address) int { return strings.Compare(a.HostPort, b.HostPort) })
 	return slices.Compact(all)
-}
-
-// Try listens once, and alone: without SO_REUSEPORT. Its error is why that is not possible,
-// and wraps [ErrInUse] if somebody listens there already, this process included.
-func (a Address) Try(ctx context.Context) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, a.Network, a.HostPort)
-	if err == nil {
-		return listener.Close()
-	}
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s: %w", a.HostPort, ErrInUse)
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op.Err
-	}
-	return fmt.Errorf("%s: %w", a.HostPort, err)
 }
 
 // ErrInUse says that somebody listens on an address.
