@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	"lamplighter/module/listen"
 )
@@ -22,7 +23,8 @@ func main() {
 	if err := protectMemory(); err != nil {
 		fmt.Fprintf(os.Stderr, "lamplighter: a core dump of this process would hold secrets: %v\n", err)
 	}
-	os.Args = ownFlags(os.Args)
+	os.Args = helpAsked(ownFlags(os.Args))
+	cobra.OnInitialize(ownHelp)
 	caddy.CustomBinaryName = cmp.Or(caddy.CustomBinaryName, "lamplighter")
 	caddy.CustomLongDescription = description
 	serves := len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start")

@@ -27,7 +27,14 @@ func init() {
 	})
 }
 
+// tokens is the command itself, since Caddy has made it.
+var tokens *cobra.Command
+
+// Root returns the command that the binary is, nil before Caddy has made it.
+func Root() *cobra.Command { return tokens.Root() }
+
 func tokensCommand(cmd *cobra.Command) {
+	tokens = cmd
 	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever\nshown, but by print."
 	connectionFlags(cmd)
 	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensObjectsCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand(), tokensPrintCommand())
