@@ -35,6 +35,8 @@
 package grant
 
 import (
+	"reflect"
+
 	"fmt"
 	"time"
 
@@ -62,6 +64,7 @@ func Next(s State, e step.Event, now when.Now) (State, []step.Effect) {
 	m.handle(e)
 	m.goOn()
 	m.warn()
+	m.forgetWhatIsOver()
 	return m.State, m.effects
 }
 
@@ -86,6 +89,19 @@ func (m *machine) seldom() *rare {
 		m.rare = new(rare)
 	}
 	return m.rare
+}
+
+// forgetWhatIsOver drops what is rare once nothing is left of it: there may be very many
+// clients, and each was given an order once.
+func (m *machine) forgetWhatIsOver() {
+	if m.rare == nil || len(m.rare.orders) > 0 || m.now.Mono < m.rare.wait {
+		return
+	}
+	left := *m.rare
+	left.orders, left.wait = nil, 0
+	if reflect.DeepEqual(left, rare{}) {
+		m.rare = nil
+	}
 }
 
 // rarely returns a copy of it, to look at.

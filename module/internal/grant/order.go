@@ -58,7 +58,7 @@ func (m *machine) takeOrder() {
 	}
 	r := m.seldom()
 	o := r.orders[0]
-	r.orders, m.plan.order = r.orders[1:], &o
+	r.orders, m.plan.order = slices.Clone(r.orders[1:]), &o // what it holds may be a refresh token
 	if o.told {
 		return
 	}

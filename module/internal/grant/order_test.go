@@ -65,6 +65,9 @@ func TestAFixedRefreshTokenThatIsAcceptedOnceMoreIsPresentedAgain(t *testing.T) 
 	if s.live == nil {
 		t.Fatalf("got %+v", s.trouble)
 	}
+	if s.rare != nil {
+		t.Errorf("of the order is left: %+v", s.rare)
+	}
 	if s, _ = after(s, step.Poked{}, step.Looked{Inputs: in, Stored: s.record}); s.trouble.Condition != finding.Well {
 		t.Errorf("after a look: %+v", s.trouble)
 	}

@@ -84,6 +84,9 @@ func (k *Keeper) reply(r step.Reply) {
 	defer k.mu.Unlock()
 	done := k.orders[r.ID]
 	delete(k.orders, r.ID)
+	if len(k.orders) == 0 {
+		k.orders = nil // there may be very many clients, and each was given an order once
+	}
 	if done != nil {
 		done <- Result{
 			Obtained: r.Outcome == step.Obtained, Revoked: r.Outcome == step.WasRevoked,

@@ -18,6 +18,11 @@ func (p *machine) refresh(force bool) Result {
 	if err != nil {
 		p.rig.Fatal(err)
 	}
+	p.keeper.mu.Lock()
+	defer p.keeper.mu.Unlock()
+	if p.keeper.orders != nil {
+		p.rig.Errorf("%d orders are left, in a map", len(p.keeper.orders))
+	}
 	return r
 }
 

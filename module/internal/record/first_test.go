@@ -39,7 +39,7 @@ func TestARecordOfTheFirstReleaseIsCarriedOn(t *testing.T) {
 		"cache_only":   {access: true, verdicts: map[string]Verdict{"seed": Unknown}},
 		"many_spent": {
 			current: "old 300", access: true, ends: true,
-			verdicts: map[string]Verdict{"seed": WasUsed, "old 299": WasUsed, "old 200": WasUsed, "old 172": WasUsed, "old 300": Living},
+			verdicts: map[string]Verdict{"seed": WasUsed, "old 299": WasUsed, "old 204": WasUsed, "old 300": Living},
 		},
 	} {
 		t.Run(name, func(t *testing.T) { want.check(t, name) })

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// keptMarks bounds the consumed tokens that a lineage remembers one by one.
-const keptMarks = 128
+// keptMarks bounds the consumed tokens that a lineage remembers one by one: 1.1 KiB of each
+// client that has rotated as often.
+const keptMarks = 96
 
 // Merge joins two versions of a client's record: of each token the word of the
 // attempt with the higher number holds, that it was consumed holds for ever. It is
