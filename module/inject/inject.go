@@ -73,6 +73,8 @@ const responsePrefix = "response."
 // usualInjection is that of RFC 6750 section 2.1.
 var usualInjection = []Injection{{In: "header", Name: "Authorization", Value: "Bearer {access_token}"}}
 
+var usualTemplate = []piece{{literal: "Bearer "}, {value: "access_token"}}
+
 // Compile compiles a list of injections, none of which is the usual one. subject is
 // where a caller's own token is, nil unless it is exchanged.
 func Compile(list []Injection, subject *Subject) (*Injections, error) {
@@ -99,6 +101,17 @@ func Compile(list []Injection, subject *Subject) (*Injections, error) {
 		in.overwrites = in.overwrites || p.In == "header" && p.Name == "Authorization"
 	}
 	return in, nil
+}
+
+// FollowScheme has the header Authorization say of each token what it is (RFC 9449 section 7.1),
+// whatever its value was written as: DPoP of one that is bound to a key, Bearer of any other, such
+// as one of before, or one that the server did not bind.
+func (in *Injections) FollowScheme() {
+	for i := range in.places {
+		if p := &in.places[i]; p.In == "header" && p.Name == "Authorization" {
+			p.usual, p.template = true, usualTemplate
+		}
+	}
 }
 
 // Places are where the token goes.

@@ -336,7 +336,8 @@ type Client struct {
 	Wait caddy.Duration `json:"wait,omitempty"`
 
 	// Where tokens are put into requests. Default: the header `Authorization`
-	// with `Bearer {access_token}` (RFC 6750 section 2.1).
+	// with `Bearer {access_token}` (RFC 6750 section 2.1), or with `dpop` that with
+	// `DPoP {access_token}` (RFC 9449 section 7.1), and then the access token may go nowhere else.
 	Inject []inject.Injection `json:"inject,omitempty"`
 
 	// How many bytes of a request's body are kept so that it can be sent again

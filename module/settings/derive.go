@@ -71,7 +71,11 @@ func (c *Client) injections() (*inject.Injections, error) {
 	if err != nil {
 		return nil, err
 	}
-	return inject.Compile(c.Inject, subject)
+	in, err := inject.Compile(c.Inject, subject)
+	if err == nil && c.DPoP != nil {
+		in.FollowScheme()
+	}
+	return in, err
 }
 
 // subject is where a caller's own token is, nil if there is no token for each caller.

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
@@ -59,12 +60,49 @@ func (c *Client) checkDPoP() error {
 	if len(c.TokenFile) > 0 {
 		return fmt.Errorf("dpop: %w: remove token_file, or dpop", c.WithoutProofs())
 	}
+	return c.checkProvenPlaces()
+}
+
+// checkProvenPlaces checks that a token that is bound to a key goes where its proof belongs to it
+// (RFC 9449 section 7.1), and nowhere else: sent as a bearer token it is refused, and whoever reads
+// it there finds no proof beside it.
+func (c *Client) checkProvenPlaces() error {
+	proven := len(c.Inject) == 0
 	for _, inj := range c.Inject {
-		if inj.In == "query" || inj.In == "cookie" {
-			return fmt.Errorf("dpop: a token that is bound to a key is sent in the header Authorization (RFC 9449 section 7.1), and inject %s %s puts it elsewhere: remove inject, or dpop", inj.In, inj.Name)
+		in, value := cmp.Or(inj.In, "header"), cmp.Or(inj.Value, "{access_token}")
+		place := in + " " + inj.Name
+		authorization := in == "header" && strings.EqualFold(inj.Name, "Authorization")
+		switch {
+		case authorization && strings.EqualFold(value, provenValue):
+			proven = true
+		case !c.holdsAccessToken(value):
+		case authorization:
+			return fmt.Errorf("inject %s %q sends a token that is bound to a key (dpop) as if it were not, and that is refused (RFC 9449 section 7.1): write inject header Authorization %q, or remove dpop",
+				place, value, provenValue)
+		default:
+			return fmt.Errorf("inject %s puts a token that is bound to a key (dpop) elsewhere than into the header Authorization (RFC 9449 section 7.1): remove that line, or dpop", place)
 		}
 	}
+	if !proven {
+		return fmt.Errorf("dpop: no inject sends the access token that proofs are for (RFC 9449 section 7.1): add inject header Authorization %q, or remove dpop", provenValue)
+	}
 	return nil
+}
+
+const provenValue = "DPoP {access_token}"
+
+// holdsAccessToken reports whether the value of an injection has the access token in it, by
+// either of its names.
+func (c *Client) holdsAccessToken(value string) bool {
+	if strings.Contains(value, "{access_token}") {
+		return true
+	}
+	for path := range strings.SplitSeq(cmp.Or(c.AccessTokenPath, "access_token"), "|") {
+		if strings.Contains(value, "{response."+path+"}") {
+			return true
+		}
+	}
+	return false
 }
 
 // WithoutProofs returns an error if the client's tokens are of no use to whoever is given them,
