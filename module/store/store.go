@@ -96,7 +96,8 @@ type Engine interface {
 	Put(ctx context.Context, name string, data []byte, ifTag Tag) (Tag, error)
 
 	// List calls yield for each of the objects of these names that exist; names is nil
-	// for all that there are. Without data, only tags are fetched, which has to be
+	// for all that there are, or, where no right to list all can be granted, for all that
+	// this engine was asked for before. Without data, only tags are fetched, which has to be
 	// cheap: it is done every half minute. It ends early if yield returns false.
 	List(ctx context.Context, names []string, data bool, yield func(Object) bool) error
 

@@ -46,6 +46,10 @@ func postgresBackend(t *testing.T) *backend {
 			sql(t, dsn(primary), "SELECT pg_promote()")
 			return primary.Address
 		},
+		backup: func(n int) func() {
+			restore := primary.Backup(t)
+			return func() { restore(n%2 == 1) }
+		},
 	}
 }
 
@@ -80,6 +84,13 @@ func redisBackend(t *testing.T) *backend {
 			replicate()
 			return primary.Address
 		},
+		backup: func(n int) func() {
+			restore := primary.Backup(t)
+			return func() {
+				restore(n%2 == 1)
+				replicate()
+			}
+		},
 	}
 }
 
@@ -110,5 +121,6 @@ func kubernetesBackend(t *testing.T) *backend {
 			again(false)
 			return c.Address
 		},
+		backup: func(int) func() { return c.Snapshot(t) },
 	}
 }

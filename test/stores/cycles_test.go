@@ -25,6 +25,7 @@ type cycles struct {
 
 	lost      int                        // grants that were, as the protocol explains
 	spent     int                        // spent refresh tokens that were presented, likewise
+	restored  int                        // backups
 	recovered map[string][]time.Duration // from the end of a fault to the next rotation that all serve, by kind
 	takeovers []time.Duration            // from the fault of who was asking, to the answer that another replica got
 }
@@ -77,17 +78,7 @@ func runCycles(t *testing.T, b *backend) {
 	if os.Getenv("LAMPLIGHTER_CYCLES") != "" {
 		count, lease, timeout = number(t, "LAMPLIGHTER_CYCLES", 0), 0, 10*time.Second
 	}
-	seed := number(t, "LAMPLIGHTER_SEED", int(time.Now().UnixNano()%1e6)+1)
-	t.Logf("%d cycles with LAMPLIGHTER_SEED=%d", count, seed)
-	c := &cycles{
-		deployment: deploy(t, b, lease, timeout), rand: rand.New(rand.NewPCG(uint64(seed), 0)),
-		recovered: make(map[string][]time.Duration),
-	}
-	if c.lease == 0 {
-		c.lease = 15 * time.Second
-	}
-	c.settle()
-	c.load = newCallers(t, c.replicas...)
+	c := newCycles(t, b, count, lease, timeout)
 	begun := time.Now()
 	var order []string
 	for i := range count {
@@ -103,6 +94,23 @@ func runCycles(t *testing.T, b *backend) {
 	}
 	c.load.end()
 	c.report(count, time.Since(begun))
+}
+
+// newCycles has three replicas at work.
+func newCycles(t *testing.T, b *backend, count int, lease, timeout time.Duration) *cycles {
+	t.Helper()
+	seed := number(t, "LAMPLIGHTER_SEED", int(time.Now().UnixNano()%1e6)+1)
+	t.Logf("%d cycles with LAMPLIGHTER_SEED=%d", count, seed)
+	c := &cycles{
+		deployment: deploy(t, b, lease, timeout), rand: rand.New(rand.NewPCG(uint64(seed), 0)),
+		recovered: make(map[string][]time.Duration),
+	}
+	if c.lease == 0 {
+		c.lease = 15 * time.Second
+	}
+	c.settle()
+	c.load = newCallers(t, c.replicas...)
+	return c
 }
 
 // settle waits for one more rotation, and for all replicas to serve it.
@@ -153,8 +161,11 @@ func (c *cycles) within(d time.Duration, holds func() bool) bool {
 // befall has a fault of a kind begin and end.
 func (c *cycles) befall(kind string) incident {
 	c.t.Helper()
-	if kind == "failover" {
+	switch kind {
+	case "failover":
 		return c.failover()
+	case "rollback":
+		return c.rollBack()
 	}
 	i := incident{kind: kind, asking: c.rand.IntN(2) == 0}
 	victim := c.replicas[c.rand.IntN(len(c.replicas))]

@@ -25,6 +25,9 @@ type backend struct {
 	restart func()                      // stops it, and starts it again with what it kept
 	prepare func()                      // sees to it that there is one that can take its place
 	failure func() (address string)     // has that done
+
+	// backup returns what restores a backup of now, in the n-th way that there is to do so.
+	backup func(n int) (restore func())
 }
 
 // replica is a lamplighter that shares a grant with others. It reaches the store by a way
@@ -55,24 +58,38 @@ const lifetime = "2s"
 
 func deploy(t *testing.T, b *backend, lease, timeout time.Duration) *deployment {
 	t.Helper()
-	d := &deployment{t: t, backend: b, servers: rig.StartDemo(t, lifetime), lease: lease, timeout: timeout}
-	d.gateway = newGateway(t, d.servers.AuthorizationServer)
+	d := newDeployment(t, b, lease, timeout, lifetime)
 	for _, name := range []string{"one", "two", "three"} {
 		d.replicas = append(d.replicas, d.start(name))
 	}
 	return d
 }
 
+// newDeployment has no replica yet.
+func newDeployment(t *testing.T, b *backend, lease, timeout time.Duration, lifetime string) *deployment {
+	t.Helper()
+	d := &deployment{t: t, backend: b, servers: rig.StartDemo(t, lifetime), lease: lease, timeout: timeout}
+	d.gateway = newGateway(t, d.servers.AuthorizationServer)
+	return d
+}
+
 // start starts one more replica.
 func (d *deployment) start(name string) *replica {
+	d.t.Helper()
+	r, address := d.made(name)
+	d.run(r, address)
+	return r
+}
+
+// made is one that is not started.
+func (d *deployment) made(name string) (made *replica, address string) {
 	d.t.Helper()
 	r := &replica{name: name, home: rig.Home(d.t), store: newBetween(d.t, d.backend.address)}
 	r.admin = rig.UnixClient(filepath.Join(r.home, "admin.sock"))
 	r.admin.Timeout = 5 * time.Second
-	address := rig.FreeAddress(d.t)
+	address = rig.FreeAddress(d.t)
 	rig.Write(d.t, r.home, "Caddyfile", d.caddyfile(r, address))
-	d.run(r, address)
-	return r
+	return r, address
 }
 
 // run starts its process, anew too.

@@ -117,7 +117,7 @@ func (s *Server) Recertify(t testing.TB) {
 // Both stop meanwhile.
 func (s *Server) Snapshot(t testing.TB) (restore func()) {
 	t.Helper()
-	kept := filepath.Join(s.dir, "backup")
+	kept := rig.Home(t)
 	s.still(t, func() error { return os.CopyFS(kept, os.DirFS(s.data())) })
 	return func() {
 		t.Helper()

@@ -59,12 +59,43 @@ func StartPostgres(t testing.TB, settings ...string) *Postgres {
 // Standby starts a server that follows another one.
 func (p *Postgres) Standby(t testing.TB, settings ...string) *Postgres {
 	t.Helper()
-	dir := Directory(t, postgresUser)
+	return servePostgres(t, p.copied(t, "--write-recovery-conf"), settings)
+}
+
+// copied is a directory with a base backup.
+func (p *Postgres) copied(t testing.TB, flags ...string) (dir string) {
+	t.Helper()
+	dir = Directory(t, postgresUser)
 	host, port, _ := net.SplitHostPort(p.Address)
-	run(t, []string{"PGPASSWORD=" + PostgresPassword}, As(postgresUser, postgresProgram(t, "pg_basebackup"),
-		"--host="+host, "--port="+port, "--username=postgres", "--pgdata="+filepath.Join(dir, "data"),
-		"--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--wal-method=stream")...)
-	return servePostgres(t, dir, settings)
+	command := append([]string{
+		postgresProgram(t, "pg_basebackup"), "--host=" + host, "--port=" + port, "--username=postgres", "--pgdata=" + filepath.Join(dir, "data"),
+		"--checkpoint=fast", "--no-sync", "--wal-method=stream",
+	}, flags...)
+	run(t, []string{"PGPASSWORD=" + PostgresPassword}, As(postgresUser, command...)...)
+	return dir
+}
+
+// Backup returns a function that restores the server from a base backup of now: as if it
+// had crashed then, or with a timeline of its own, as a recovery to a point in time has.
+func (p *Postgres) Backup(t testing.TB) (restore func(timeline bool)) {
+	t.Helper()
+	from := p.copied(t)
+	return func(timeline bool) {
+		t.Helper()
+		p.Stop(os.Kill)
+		data := filepath.Join(p.Dir, "data")
+		if err := os.RemoveAll(data); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(from, "data"), data); err != nil {
+			t.Fatal(err)
+		}
+		if timeline {
+			run(t, nil, As(postgresUser, "sh", "-c", `touch "$1/recovery.signal" && echo "restore_command = 'false'" >>"$1/postgresql.auto.conf"`, "sh", data)...)
+		}
+		p.Start()
+		p.Await()
+	}
 }
 
 func servePostgres(t testing.TB, dir string, settings []string) *Postgres {

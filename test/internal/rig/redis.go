@@ -2,6 +2,8 @@ package rig
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -36,4 +38,28 @@ func StartRedis(t testing.TB, program string, settings ...string) *Redis {
 func (r *Redis) Await() {
 	r.T.Helper()
 	r.Until("it accepts connections", func() bool { return Listens(r.Address) })
+}
+
+// Backup returns a function that restores the server from a copy of its append-only file
+// of now; or, empty, as it is when it is given another copy than that which it reads.
+func (r *Redis) Backup(t testing.TB) (restore func(empty bool)) {
+	t.Helper()
+	const file = "appendonlydir"
+	from := Directory(t, "")
+	if err := os.CopyFS(from, os.DirFS(filepath.Join(r.Dir, file))); err != nil {
+		t.Fatal(err)
+	}
+	return func(empty bool) {
+		t.Helper()
+		r.Stop(os.Kill)
+		err := os.RemoveAll(filepath.Join(r.Dir, file))
+		if err == nil && !empty {
+			err = os.CopyFS(filepath.Join(r.Dir, file), os.DirFS(from))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Start()
+		r.Await()
+	}
 }
