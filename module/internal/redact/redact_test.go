@@ -43,3 +43,19 @@ func TestSecretsMayBeAnyBytes(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryWayToPrintForeignWordsWithholdsSecrets(t *testing.T) {
+	const secret = "the-token-of-a-client-0123456789"
+	var s Secrets
+	s.Add(secret)
+	for name, print := range map[string]func(string) string{"Quote": s.Quote, "Text": s.Text, "Word": s.Word} {
+		for _, echo := range []string{secret, "x" + secret[4:13] + "x", "the-tok{en-of-a{-client{-012345{6789"} {
+			if got := print(echo); strings.Contains(got, secret[4:13]) {
+				t.Errorf("%s prints %s", name, got)
+			}
+		}
+	}
+	if got := s.Word(`a "b" c` + "\x1b"); got != "abc" {
+		t.Errorf("a word becomes %q", got)
+	}
+}
