@@ -58,7 +58,7 @@ var arrows = map[string][]string{
 	"inject":          {"internal/keeper", "nearest"},
 	"destination":     {"internal/target"},
 	"problem":         {"cause"},
-	"unavailable":     {"client", "internal/keeper", "internal/percaller", "problem"},
+	"unavailable":     {"internal/finding", "internal/keeper", "internal/percaller", "problem"},
 	"internal":        {"cause", "internal", "nearest", "store"},
 	"nearest":         nil,
 	"adminapi":        nil,

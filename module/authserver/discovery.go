@@ -148,18 +148,23 @@ func (c *Client) authenticated(ctx context.Context, at *tokenendpoint.Client, as
 	a = at.Do(ctx, ask)
 	c.assertion.judge(&a, ask.ReadyAssertion)
 	if a.ClientRefused {
-		a.Remedy = cause.Changed(a.Remedy, c.secretChanged())
+		a.Remedy = cause.Changed(a.Remedy, c.changed(a.Remedy))
 	}
 	return a, c.changeSecret(&a, next)
 }
 
-// secretChanged says what makes another client_secret hold, by where it comes from.
-func (c *Client) secretChanged() string {
-	switch secret := c.id.ClientSecret; {
-	case strings.Contains(secret, "{env."):
+// changed says what makes another client_secret hold, or another client_id if the remedy
+// is about that, by where it comes from.
+func (c *Client) changed(remedy string) string {
+	setting, written := "client_secret", c.id.ClientSecret
+	if strings.Contains(remedy, ": the client_id ") && !strings.Contains(remedy, setting) {
+		setting, written = "client_id", c.id.ClientID
+	}
+	switch {
+	case strings.Contains(written, "{file."):
+		return "the file of " + setting + " is read again by itself"
+	case strings.Contains(written, "{env."):
 		return "then restart: a running process keeps its environment"
-	case strings.Contains(secret, "{file."):
-		return "the file of client_secret is read again by itself"
 	}
 	return "then reload"
 }

@@ -55,7 +55,7 @@ var ofRequests = []Cause{
 		"ask with 'Accept: application/json', or call the API through upstream_oauth"},
 	{"caller_secret_unreadable", "", Configuration, false,
 		"no caller can be recognised at the moment",
-		"make the file or variable of caller_secret readable; the log says more"},
+		"make the file of caller_secret readable, or set its variable and restart; the log says more"},
 	{"unknown_host", "", Caller, false,
 		"the host {host} is not known here, and anybody could make it point here",
 		"add 'allow_host {host}' to the block of {block}, or call the sidecar by an address or a name without dots"},

@@ -101,7 +101,7 @@ var ofTokens = []Cause{
 		"put the former key, or dpop, back; or log in again with 'lamplighter tokens login {client}'"},
 	{"unresolved_setting", "", Configuration, false,
 		"a file or an environment variable that a setting names yields nothing",
-		"make the named file or environment variable available; it is read again at each attempt"},
+		"make what it names available: a file is read again at each attempt, and a changed environment needs a restart"},
 	{"invalid_settings", "", Configuration, false,
 		"no token request can be made of the settings",
 		config},
@@ -262,13 +262,13 @@ var ofTokens = []Cause{
 		"the client_id or the client_secret holds characters that HTTP Basic carries in two ways, and servers differ: write 'basic_encoding {method}', and reload; otherwise check both"},
 	{"invalid_client", "spaces", TokenEndpoint, false,
 		"the token endpoint does not accept the client",
-		"the {setting} begins or ends with white space or a line break (one at the end of a file is dropped): take it away"},
+		"the {setting} begins or ends with white space or a line break (one at the end of a file is dropped): take it away; {changed}"},
 	{"invalid_client", "escaped", TokenEndpoint, false,
 		"the token endpoint does not accept the client",
-		"the {setting} looks as if it were percent-encoded: write it as the server showed it"},
+		"the {setting} looks as if it were percent-encoded: write it as the server showed it; {changed}"},
 	{"invalid_client", "empty", TokenEndpoint, false,
 		"the token endpoint does not accept the client",
-		"the {setting} is empty: supply it"},
+		"the {setting} is empty: supply it; {changed}"},
 	{"invalid_client", "method", TokenEndpoint, false,
 		"the token endpoint does not accept the client",
 		"the server's metadata does not have the client's token_endpoint_auth_method: set it to {method}, and reload"},
@@ -411,14 +411,15 @@ var ofTokens = []Cause{
 
 // Instructions that several causes share.
 const (
-	mendStore    = "none needed if it passes; otherwise look at what the error says: start the store if it refuses the connection, correct its address in 'store {kind}' if the host is not known, compare TLS there with what its port speaks, and look at firewalls on the way if there is no answer in time"
-	newGrant     = "log in with 'lamplighter tokens login {client}', or hand a new refresh token over with 'lamplighter tokens import {client}', or put one into the file that the refresh_token setting reads; none of them needs a restart"
-	newInput     = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
-	atOnce       = "; what is put right is noticed by itself within minutes, and at once by a reload"
-	wait         = "none needed if it passes: the token request is repeated"
-	config       = "correct the client's settings, or register the client at the authorization server as they say, and reload"
-	ownToken     = "send a valid access token of your own with the request"
-	exchangeWait = "none needed if it passes: the exchange is repeated with a later request"
-	upstream     = "make the upstream answer, or correct its address in the configuration; the error is in the log"
-	proxySetting = "the setting proxy, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment, which need a restart"
+	mendStore     = "none needed if it passes; otherwise look at what the error says: start the store if it refuses the connection, correct its address in 'store {kind}' if the host is not known, compare TLS there with what its port speaks, and look at firewalls on the way if there is no answer in time"
+	mendDirectory = "let this process read, write and lock what the error names, in the directory of {place}, on a disk with 1 MiB of space"
+	newGrant      = "log in with 'lamplighter tokens login {client}', or hand a new refresh token over with 'lamplighter tokens import {client}', or put one into the file that the refresh_token setting reads; none of them needs a restart"
+	newInput      = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
+	atOnce        = "; what is put right is noticed by itself within minutes, and at once by a reload"
+	wait          = "none needed if it passes: the token request is repeated"
+	config        = "correct the client's settings, or register the client at the authorization server as they say, and reload"
+	ownToken      = "send a valid access token of your own with the request"
+	exchangeWait  = "none needed if it passes: the exchange is repeated with a later request"
+	upstream      = "make the upstream answer, or correct its address in the configuration; the error is in the log"
+	proxySetting  = "the setting proxy, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment, which need a restart"
 )

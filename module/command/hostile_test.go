@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/cause"
 	"lamplighter/module/internal/hostile"
 )
 
@@ -95,6 +96,27 @@ func TestACommandInAnAnswerReachesTheSameInstance(t *testing.T) {
 		}
 		if got := list[0].History[0].Remedy; !strings.Contains(got, want) {
 			t.Errorf("got %q, want it with %q", got, want)
+		}
+	}
+}
+
+// What the admin API says of trouble is printed to the letter.
+func TestCommandsSayWhatTheTableOfCausesSays(t *testing.T) {
+	for _, c := range cause.Causes() {
+		c = c.With("client", "erp")
+		s := adminapi.ClientStatus{Client: "erp", Cause: c.Name, Detail: c.Sentence, Remedy: c.Remedy}
+		if s.Cause == "" {
+			s.Cause = "code_of_its_own"
+		}
+		var shown, health strings.Builder
+		if err := printClient(terminal{Writer: &shown}, s); err != nil {
+			t.Fatal(err)
+		}
+		printTrouble(terminal{Writer: &health}, s.Client, "no token", s.Detail, s.Remedy)
+		for _, words := range []string{s.Detail, s.Remedy} {
+			if !strings.Contains(shown.String(), words+"\n") || !strings.Contains(health.String(), words+"\n") {
+				t.Errorf("%s: %q is not in\n%s%s", c.Name, words, shown.String(), health.String())
+			}
 		}
 	}
 }

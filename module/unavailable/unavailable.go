@@ -1,8 +1,8 @@
 // Package unavailable answers what a caller is told whose request gets no access token: why
 // there is none, whose affair that is, and when it is worth another try.
 //
-// It knows clients and answers of our own. It must not know requests, or what was to be
-// done with the token.
+// It knows why a client has no token, and answers of our own. It must not know how one
+// works, requests, or what was to be done with the token.
 package unavailable
 
 import (
@@ -11,15 +11,24 @@ import (
 	"net/http"
 	"time"
 
-	"lamplighter/module/client"
+	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/percaller"
 	"lamplighter/module/problem"
 )
 
+// Client is whose token is missing.
+type Client interface {
+	// Name is what it is called.
+	Name() string
+
+	// Explain puts trouble of it into words.
+	Explain(t finding.Trouble) (detail, remedy string)
+}
+
 // Problem is the answer to a request for which there is no token: err is that of
-// [client.Client.Pass]. It is nil if the caller went away.
-func Problem(c *client.Client, err error) *problem.Problem {
+// [lamplighter/module/client.Client.Pass]. It is nil if the caller went away.
+func Problem(c Client, err error) *problem.Problem {
 	if u, ok := errors.AsType[*keeper.Unavailable](err); ok {
 		return noToken(c, u)
 	}
@@ -30,7 +39,7 @@ func Problem(c *client.Client, err error) *problem.Problem {
 }
 
 // noToken explains why a request finds no valid token.
-func noToken(c *client.Client, u *keeper.Unavailable) *problem.Problem {
+func noToken(c Client, u *keeper.Unavailable) *problem.Problem {
 	detail, remedy := c.Explain(u.Trouble)
 	p := unavailableFor(u.RetryAfter, u.Trouble.Blocking())
 	p.Client, p.State, p.Cause, p.Remedy = u.Client, string(u.State), u.Trouble.Cause, remedy

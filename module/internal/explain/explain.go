@@ -76,7 +76,7 @@ func OfEvent(k finding.Kind, t finding.Trouble, a About) (detail, remedy string)
 	case finding.StoreRecovered:
 		return "", ""
 	case finding.StoreFailed:
-		return said, cause.Of(t.Cause, t.Case).With("place", a.Place).Remedy
+		return said, cause.Of(t.Cause, rowOf(t, new(finding.Facts), a)...).With("place", a.Place, "kind", a.Store).Remedy
 	default:
 		return Of(t, a)
 	}
@@ -185,7 +185,7 @@ func rowOf(t finding.Trouble, f *finding.Facts, a About) []string {
 		switch t.Case {
 		case "":
 			return []string{"shared"}
-		case finding.CaseUnsaved, "memory":
+		case finding.CaseUnsaved, "memory", "unsaved":
 			return []string{t.Case, "shared"}
 		}
 	}

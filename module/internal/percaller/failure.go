@@ -75,7 +75,7 @@ const (
 // slow is why a request is not held any longer.
 func slow() *Failure {
 	return &Failure{
-		Cause: causeSlow, Detail: "the token endpoint has not answered yet",
+		Cause: causeSlow, Detail: cause.Of(causeSlow).Sentence,
 		At: time.Now(), RetryAfter: time.Second,
 	}
 }
@@ -83,7 +83,7 @@ func slow() *Failure {
 // tooMany is why an exchange gets no place in the line.
 func tooMany(now time.Time) *Failure {
 	return &Failure{
-		Cause: causeTooMany, Detail: "too many exchanges run and wait already",
+		Cause: causeTooMany, Detail: cause.Of(causeTooMany).Sentence,
 		At: now.Round(0), RetryAfter: time.Second,
 	}
 }

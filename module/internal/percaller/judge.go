@@ -51,7 +51,7 @@ func (c *Cache) judge(f *flight, a *tokenendpoint.Answer, asked time.Time) {
 	e := f.entry(a, asked, now)
 	if !now.Before(e.deadline) {
 		c.fail(f, a, &Failure{
-			Cause: causeExpired, Detail: "the access token had expired before it was there",
+			Cause: causeExpired, Detail: cause.Of(causeExpired).Sentence,
 			At: now.Round(0),
 		}, asked)
 		return

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
+
+	"lamplighter/module/cause"
 )
 
 // maxSubjectToken is how long a subject token may be: as long as all headers of a
@@ -13,7 +15,7 @@ const maxSubjectToken = 16 << 10
 
 // ErrNoSubjectToken is why a caller without a token of its own gets none of ours.
 var ErrNoSubjectToken = &Failure{
-	Refused: true, Cause: "no_subject_token", Detail: "the request holds no token that could be exchanged",
+	Refused: true, Cause: "no_subject_token", Detail: cause.Of("no_subject_token").Sentence,
 }
 
 // CheckSubjectToken returns why nothing is asked for what a caller sent, nil if it
@@ -37,7 +39,7 @@ func CheckSubjectToken(token string) *Failure {
 }
 
 func malformed(why string) *Failure {
-	return &Failure{Refused: true, Cause: causeMalformed, Detail: "what the request holds is no token: " + why}
+	return &Failure{Refused: true, Cause: causeMalformed, Detail: cause.Of(causeMalformed).Sentence + ": " + why}
 }
 
 // expiryOf reads the exp of a JWT. Nobody verifies it: it can only shorten.
