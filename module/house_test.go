@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 		"internal/recordstore", "internal/redact", "nearest", "placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
-	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings
+	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "service", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings
 	"statuspage":      {"adminapi", "condition", "internal/target", "internal/redact", "settings"},                                             // see TestCommandsKnowNoSettings
 	"condition":       {"adminapi"},
 	"demo":            {"internal/sandbox"},
@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"observe":         {"adminapi", "cause", "internal/sharedstore", "internal/finding", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/explain", "tokenfile"},
 	"placeholder":     nil,
 	"rejection":       nil,
+	"service":         {"internal/redact"},
 	"replay":          {"internal/keeper", "internal/panics"},
 	"store":           nil,
 	"store/guest":     {"nearest", "store"},

@@ -74,6 +74,7 @@ var standIns = map[string]string{
 	"chown":         `exit 0`,
 	"systemctl":     `exit 0`,
 	"systemd-creds": `test "$1" = encrypt`,
+	"systemd-run":   `while [ "$1" != lamplighter ]; do shift; done; install -D -m 0644 Caddyfile "$HOME/etc/lamplighter/Caddyfile"; exec "$@"`,
 	"helm":          `exit 0`,
 	"make":          `while [ $# -gt 0 ]; do case "$1" in *=*) ;; *) grep -q "^$1:" "$REPOSITORY/Makefile" || exit 1;; esac; shift; done`,
 	"docker": `case "$1" in

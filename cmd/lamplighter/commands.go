@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
 
 	"lamplighter/module/placeholder"
+	"lamplighter/module/service"
 )
 
 // unable are commands of Caddy that cannot work here.
@@ -32,4 +34,25 @@ func ownFlags(args []string) []string {
 		_ = os.Setenv(placeholder.NoSecrets, "1")
 	}
 	return rest
+}
+
+// serviceOf is service.Elsewhere, but in tests.
+var serviceOf = service.Elsewhere
+
+// validatedElsewhere is what to know of a validation by another user than the service's, ""
+// if there is nothing: what this user can read, and which variables it has, says little of
+// what the service can and has.
+func validatedElsewhere(args []string) string {
+	if len(args) < 2 || args[1] != "validate" {
+		return ""
+	}
+	s := serviceOf(cmp.Or(service.Config(args), "Caddyfile"))
+	if s == nil {
+		return ""
+	}
+	warning := s.Who() + ", and this is validated as " + service.Me() + ", who may be able to read other files of secrets, and has other variables"
+	if command := s.Command(args[1:]); command != "" {
+		warning += "; as its user: " + command
+	}
+	return warning
 }

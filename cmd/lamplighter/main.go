@@ -23,6 +23,9 @@ func main() {
 	if err := protectMemory(); err != nil {
 		fmt.Fprintf(os.Stderr, "lamplighter: a core dump of this process would hold secrets: %v\n", err)
 	}
+	if warning := validatedElsewhere(os.Args); warning != "" {
+		fmt.Fprintln(os.Stderr, "lamplighter: "+warning)
+	}
 	os.Args = helpAsked(ownFlags(os.Args))
 	cobra.OnInitialize(ownHelp)
 	caddy.CustomBinaryName = cmp.Or(caddy.CustomBinaryName, "lamplighter")

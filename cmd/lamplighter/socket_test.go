@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module/placeholder"
+	"lamplighter/module/service"
 )
 
 // occupied listens at a socket until the test ends.
@@ -113,5 +114,29 @@ func TestOnlyValidateMayDoWithoutSecrets(t *testing.T) {
 	t.Setenv(placeholder.NoSecrets, "")
 	if got := ownFlags([]string{"lamplighter", "validate", "--no-secrets", "--config", "Caddyfile"}); len(got) != 4 || os.Getenv(placeholder.NoSecrets) != "1" {
 		t.Errorf("validate: %v, %q", got, os.Getenv(placeholder.NoSecrets))
+	}
+}
+
+func TestValidateSaysThatTheServiceIsSomebodyElse(t *testing.T) {
+	known := serviceOf
+	t.Cleanup(func() { serviceOf = known })
+	var asked string
+	serviceOf = func(config string) *service.Service {
+		asked = config
+		return &service.Service{Unit: "lamplighter.service", User: "lamplighter", Config: config}
+	}
+	got := validatedElsewhere([]string{"lamplighter", "validate", "--config", "/etc/lamplighter/Caddyfile"})
+	if !strings.Contains(got, "lamplighter.service runs as lamplighter") || !strings.Contains(got, "validate --config /etc/lamplighter/Caddyfile") || asked != "/etc/lamplighter/Caddyfile" {
+		t.Errorf("of %s it says %q", asked, got)
+	}
+	if got := validatedElsewhere([]string{"lamplighter", "validate"}); got == "" || asked != "Caddyfile" {
+		t.Errorf("of %s it says %q", asked, got)
+	}
+	if got := validatedElsewhere([]string{"lamplighter", "run"}); got != "" {
+		t.Errorf("run says %q", got)
+	}
+	serviceOf = func(string) *service.Service { return nil }
+	if got := validatedElsewhere([]string{"lamplighter", "validate"}); got != "" {
+		t.Errorf("its own user is told %q", got)
 	}
 }

@@ -15,6 +15,9 @@ import (
 // attend provisions a configuration, and has its app attend one of its clients in this
 // process, without an instance. The client is to be closed.
 func attend(ctx context.Context, fl caddycmd.Flags, name string) (adminapi.Attended, error) {
+	if err := asOther(fl); err != nil {
+		return nil, err
+	}
 	app, file, err := configuredApp(fl)
 	if err != nil {
 		return nil, err

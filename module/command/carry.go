@@ -37,7 +37,7 @@ If the store was changed too, --from names the former one: the directory of its
 records, or the JSON of a store.
 
 The running instance does it. If none runs, this command reads the configuration
-that --config names.
+that --config names, as the user that the service runs as.
 ` + carryExitCodes,
 		Args: cobra.ExactArgs(2),
 		RunE: run(func(fl caddycmd.Flags) (int, error) {
@@ -45,6 +45,7 @@ that --config names.
 		}),
 	}
 	cmd.Flags().String("from", "", "the former store, if that was changed too")
+	allowThisUser(cmd)
 	return cmd
 }
 
@@ -60,7 +61,7 @@ says seed_of_another_record, spends nothing, and goes on without a restart when
 'move --from' has ended.
 
 The running instance does it. If none runs, this command reads the configuration
-that --config names; --to is only for then, because a running client would lose its
+that --config names, as the user that the service runs as; --to is only for then, because a running client would lose its
 grant.
 ` + carryExitCodes,
 		Args: cobra.ExactArgs(1),
@@ -73,6 +74,7 @@ grant.
 	}
 	cmd.Flags().String("from", "", "the store that the grant is in")
 	cmd.Flags().String("to", "", "the store that it is to be in")
+	allowThisUser(cmd)
 	cmd.MarkFlagsOneRequired("from", "to")
 	cmd.MarkFlagsMutuallyExclusive("from", "to")
 	return cmd

@@ -104,6 +104,7 @@ func examineHere(fl caddycmd.Flags, req adminapi.DoctorRequest, away error) (int
 		return tokenMissing, fmt.Errorf("%s: %w", file, err)
 	}
 	(&adminClient{flags: flagsOf(fl)}).makeReadable(reflect.ValueOf(answer))
+	answer.Checks = append(askedElsewhere(fl), answer.Checks...)
 	return reportChecks(fl, *answer, "no instance answers; examined "+file+" as this user, on this machine")
 }
 
@@ -114,6 +115,7 @@ func unloaded(fl caddycmd.Flags, err error) (int, error) {
 		Remedy: "correct it; 'lamplighter validate' says whether it can be loaded",
 	}}}
 	(&adminClient{flags: flagsOf(fl)}).makeReadable(reflect.ValueOf(&answer))
+	answer.Checks = append(askedElsewhere(fl), answer.Checks...)
 	_, err = reportChecks(fl, answer, "")
 	return unloadable, err
 }

@@ -38,7 +38,7 @@ a device_authorization_endpoint.
 
 The running instance does it, with its own secrets. If none runs, this command
 reads the configuration (--config, or a Caddyfile here) and writes the record
-itself.
+itself: as the user that the service runs as, or not at all.
 
 Exit codes: 0 there is a token, 1 there is none, 3 there is neither an instance
 nor a configuration.`,
@@ -46,6 +46,7 @@ nor a configuration.`,
 		RunE: run(loginCommand),
 	}
 	cmd.Flags().Bool("device", false, "log in on another device")
+	allowThisUser(cmd)
 	cmd.Flags().Bool("no-browser", false, "print the address, and open no browser")
 	cmd.Flags().String("redirect-uri", "", "the registered loopback redirect URI (default: http://127.0.0.1:<a free port>/callback)")
 	return cmd
@@ -72,7 +73,11 @@ func loginCommand(fl caddycmd.Flags) (int, error) {
 	if err != nil {
 		return tokenMissing, err
 	}
-	return reportOrder(fl, *answer.Result)
+	code, err = reportOrder(fl, *answer.Result)
+	if answer.Result.Obtained && !fl.Bool("json") && err == nil {
+		fmt.Fprintf(newTerminal(os.Stdout), "%s: its record is %s\n", answer.Result.Client, answer.Result.Status.Record)
+	}
+	return code, err
 }
 
 // loginSteps finds out who takes the steps.

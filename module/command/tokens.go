@@ -56,7 +56,7 @@ func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
 		err := caddycmd.WrapCommandFuncForCobra(func(fl caddycmd.Flags) (int, error) {
 			var err error
 			if code, err = f(fl); err != nil {
-				err = errors.New(adminapi.WithFlags(redact.Text(err.Error()), flagsOf(fl)))
+				err = explained(fl, err)
 			}
 			return code, err
 		})(cmd, args)
@@ -68,6 +68,15 @@ func run(f caddycmd.CommandFunc) func(*cobra.Command, []string) error {
 		}
 		return err
 	}
+}
+
+// explained is an error as it is printed, with the flags of the command in others' commands.
+func explained(fl caddycmd.Flags, err error) error {
+	text := redact.Text(err.Error())
+	if _, complete := errors.AsType[otherUserError](err); complete {
+		return errors.New(text)
+	}
+	return errors.New(adminapi.WithFlags(text, flagsOf(fl)))
 }
 
 func tokensListCommand() *cobra.Command {

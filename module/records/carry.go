@@ -114,7 +114,7 @@ func (s *Stores) named(named string, like *Use) (*Use, error) {
 	}
 	if p.shared == nil {
 		if info, err := os.Stat(p.dir); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("store: there is no directory %s", p.dir)
+			return nil, fmt.Errorf("store: there is no directory %s that this process can see; the unit of a service may hide some from it (ProtectHome= those below /root and /home): copy the records below its own directory, owned by its user, and name that", p.dir)
 		}
 	}
 	given := []*encryption.Keys{p.keys}
