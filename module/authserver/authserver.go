@@ -80,6 +80,11 @@ type Tokens func(client string) (string, error)
 // Client is what one client asks.
 type Client struct {
 	*Server
+
+	// ProofRefused is told of each proof that an endpoint refused: the error code, and whether
+	// another one is sent. nil for nobody. It is set before the first request.
+	ProofRefused func(code string, again bool)
+
 	name      string
 	id        settings.Identity
 	discovery *discovered // nil without an issuer

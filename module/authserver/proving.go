@@ -71,7 +71,7 @@ func (c *Client) prove(ask *tokenendpoint.Request) error {
 	if ask.Keyed != nil {
 		ask.Keyed(key)
 	}
-	ask.Prover = &tokenendpoint.Prover{Key: key, Origins: &c.proofs.origins, BearerAllowed: d.Bearer == "allow"}
+	ask.Prover = &tokenendpoint.Prover{Key: key, Origins: &c.proofs.origins, BearerAllowed: d.Bearer == "allow", Refused: c.ProofRefused}
 	return nil
 }
 

@@ -92,6 +92,7 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 func (c *Client) acquire(use *records.Use) (err error) {
 	c.record = use.Record(c.name, c.log.Logger)
 	c.keeper, c.counts = c.record.Keeper, observe.CountsOf(c.name)
+	c.server.ProofRefused = c.counts.Proofs.Refused
 	if c.cfg.PerCaller() {
 		c.callers, err = exchange.Of(c.record.Key, c.exchange())
 	}

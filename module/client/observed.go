@@ -42,6 +42,7 @@ func (s *Set) Observed(yield func(observe.Observed) bool) {
 	for _, c := range s.List() {
 		o := observe.Observed{
 			Name: c.name, GrantType: c.cfg.GrantType, Counts: c.counts, Status: c.state(), Waiting: c.waiting(), CacheEntries: -1, Files: c.files.States(),
+			Proves: c.cfg.DPoP != nil,
 		}
 		_, o.LeaseHeld, o.Shared = c.record.Lease()
 		if c.callers != nil {

@@ -121,6 +121,10 @@ func (p *Pass) Rejected(wait time.Duration) keeper.Verdict {
 // Next returns a pass for sending the request again.
 func (p *Pass) Next() (Pass, error) { return p.client.Pass(p.req, p.wait, p.holdable) }
 
+// ProofRefused counts a proof of the request that was refused for a cause, and whether another one
+// is sent.
+func (p *Pass) ProofRefused(cause string, again bool) { p.client.counts.Proofs.Refused(cause, again) }
+
 // Replayed counts that the request is sent again.
 func (p *Pass) Replayed() { p.client.counts.Replayed.Add(1) }
 

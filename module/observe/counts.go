@@ -25,6 +25,8 @@ type Counts struct {
 	Takeovers atomic.Uint64
 	// Requests are the requests that wanted a token.
 	Requests Requests
+	// Proofs are the proofs of possession that were refused.
+	Proofs Proofs
 	// Rejections are the answers of upstreams that rejected a token.
 	Rejections Rejections
 

@@ -53,6 +53,9 @@ type Observed struct {
 	// its lease there.
 	Shared, LeaseHeld bool
 
+	// Proves says that it proves a key (RFC 9449).
+	Proves bool
+
 	// CacheEntries is how many tokens of callers are kept; -1 if they have none.
 	CacheEntries int
 
@@ -78,6 +81,7 @@ var (
 	rejections        = desc("rejections_in_a_row", "How many answers of one upstream in a row rejected the token.")
 	unauthorizedTotal = desc("unauthorized_total", "Answers 401 of upstreams to requests with a token.")
 	replayedTotal     = desc("replayed_total", "Requests that were sent once more, with a newer token, after a 401.")
+	proofsRefused     = desc("proofs_refused_total", "Proofs of possession (DPoP) that were refused; outcome says whether another one was sent at once, and cause why; only of clients with dpop.", "outcome", "cause")
 	storeErrorsTotal  = desc("store_errors_total", "Attempts to read or write the client's record that failed.")
 
 	tokenValid      = desc("token_valid", "1 if there is a valid access token, else 0.")
@@ -101,7 +105,7 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Describe lists the metrics.
 func (collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		requestsTotal, askedTotal, rejections, refreshDuration, unauthorizedTotal, replayedTotal, storeErrorsTotal,
+		requestsTotal, askedTotal, rejections, refreshDuration, unauthorizedTotal, replayedTotal, proofsRefused, storeErrorsTotal,
 		tokenValid, tokenExpiry, grantExpiry, nextRefresh, generation, clientState, waitingRequests, cacheEntries, tokenFileFailed, recordUnsaved, leaseHeld, takeoversTotal,
 	} {
 		ch <- d
@@ -147,6 +151,9 @@ func (c *Observed) collectCounts(send func(d *prometheus.Desc, kind prometheus.V
 	count(unauthorizedTotal, &c.Counts.Unauthorized)
 	count(replayedTotal, &c.Counts.Replayed)
 	count(storeErrorsTotal, &c.Counts.storeErrors)
+	if c.Proves {
+		c.Counts.Proofs.each(func(n *atomic.Uint64, outcome, why string) { count(proofsRefused, n, outcome, why) })
+	}
 	if c.Shared {
 		count(takeoversTotal, &c.Counts.Takeovers)
 	}

@@ -51,6 +51,12 @@ func accessLog(t *testing.T, s *moduletest.Sidecar) (lines []string) {
 // requestsTotal reads the metric, as "client outcome cause": value.
 func requestsTotal(t *testing.T) map[string]float64 {
 	t.Helper()
+	return counter(t, "requests_total")
+}
+
+// counter reads a metric whose labels are client, outcome and cause.
+func counter(t *testing.T, name string) map[string]float64 {
+	t.Helper()
 	ctx := caddy.ActiveContext()
 	families, err := ctx.GetMetricsRegistry().Gather()
 	if err != nil {
@@ -58,7 +64,7 @@ func requestsTotal(t *testing.T) map[string]float64 {
 	}
 	found := make(map[string]float64)
 	for _, family := range families {
-		if family.GetName() != "caddy_oauth2_client_requests_total" {
+		if family.GetName() != "caddy_oauth2_client_"+name {
 			continue
 		}
 		for _, m := range family.Metric {

@@ -205,19 +205,21 @@ func TestAnAnswerAboutAProofIsNoneAboutTheToken(t *testing.T) {
 		status       int
 		nonces       string
 		refreshes    int
+		counted      map[string]float64
 	}{
-		"a nonce is demanded":        {"POST", "a body", []func(http.ResponseWriter){says(401, "n-1", wantsNonce), fine}, 200, " n-1", 1},
-		"two nonces are demanded":    {"PATCH", "a body", []func(http.ResponseWriter){says(401, "n-1", wantsNonce), says(401, "n-2", wantsNonce), fine}, 200, " n-1 n-2", 1},
-		"nonces are demanded always": {"GET", "", []func(http.ResponseWriter){says(401, "n-1", wantsNonce), says(401, "n-2", wantsNonce), says(401, "n-3", wantsNonce)}, 401, " n-1 n-2", 1},
-		"the proof is refused":       {"GET", "", []func(http.ResponseWriter){says(401, "", `DPoP error="invalid_dpop_proof"`)}, 401, "", 1},
-		"DPoP is not known":          {"GET", "", []func(http.ResponseWriter){says(401, "", `Bearer error="invalid_token"`)}, 401, "", 1},
-		"the token is dead":          {"GET", "", []func(http.ResponseWriter){says(401, "n-1", `DPoP error="invalid_token"`), says(401, "n-2", wantsNonce), fine}, 200, " n-1 n-2", 2},
-		"the token is dead, says no challenge, and a body goes along": {"PUT", "a body", []func(http.ResponseWriter){says(401, "", ""), says(401, "n-2", wantsNonce), fine}, 200, "  n-2", 2},
+		"a nonce is demanded":        {"POST", "a body", []func(http.ResponseWriter){says(401, "n-1", wantsNonce), fine}, 200, " n-1", 1, map[string]float64{"repeated dpop_nonce_refused": 1}},
+		"two nonces are demanded":    {"PATCH", "a body", []func(http.ResponseWriter){says(401, "n-1", wantsNonce), says(401, "n-2", wantsNonce), fine}, 200, " n-1 n-2", 1, map[string]float64{"repeated dpop_nonce_refused": 2}},
+		"nonces are demanded always": {"GET", "", []func(http.ResponseWriter){says(401, "n-1", wantsNonce), says(401, "n-2", wantsNonce), says(401, "n-3", wantsNonce)}, 401, " n-1 n-2", 1, map[string]float64{"repeated dpop_nonce_refused": 2, "failed dpop_nonce_refused": 1}},
+		"the proof is refused":       {"GET", "", []func(http.ResponseWriter){says(401, "", `DPoP error="invalid_dpop_proof"`)}, 401, "", 1, map[string]float64{"failed dpop_proof_refused": 1}},
+		"DPoP is not known":          {"GET", "", []func(http.ResponseWriter){says(401, "", `Bearer error="invalid_token"`)}, 401, "", 1, map[string]float64{"failed dpop_not_understood": 1}},
+		"the token is dead":          {"GET", "", []func(http.ResponseWriter){says(401, "n-1", `DPoP error="invalid_token"`), says(401, "n-2", wantsNonce), fine}, 200, " n-1 n-2", 2, map[string]float64{"repeated dpop_nonce_refused": 1}},
+		"the token is dead, says no challenge, and a body goes along": {"PUT", "a body", []func(http.ResponseWriter){says(401, "", ""), says(401, "n-2", wantsNonce), fine}, 200, "  n-2", 2, map[string]float64{"repeated dpop_nonce_refused": 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			upstream := &scripted{answers: c.answers}
 			s := newProving(t, upstream.ServeHTTP)
 			s.Load(s.Config("dpop", ""))
+			before := counter(t, "proofs_refused_total")
 			res, body := s.Do(c.method, "/", c.body)
 			if got := strings.Join(upstream.nonces, " "); res.StatusCode != c.status || got != c.nonces {
 				t.Errorf("%s %s, with the nonces %q", res.Status, body, got)
@@ -226,7 +228,28 @@ func TestAnAnswerAboutAProofIsNoneAboutTheToken(t *testing.T) {
 				t.Errorf("the token was refreshed %d times", st.Refreshed)
 			}
 			upstream.seen.once(t)
+			for labels, n := range counter(t, "proofs_refused_total") {
+				n -= before[labels]
+				if want := c.counted[strings.TrimPrefix(labels, "erp ")]; n != want && !strings.HasSuffix(labels, "use_dpop_nonce") {
+					t.Errorf("%s: %v were counted, want %v", labels, n, want)
+				}
+			}
 		})
+	}
+}
+
+// The authorization server of these tests wants a nonce in the first proof that it is given.
+func TestProofsThatAreRefusedAreCountedOfClientsThatMakeSome(t *testing.T) {
+	s := newProving(t, nil)
+	s.Load(s.Config("dpop", ""))
+	s.WantOK()
+	counted := counter(t, "proofs_refused_total")
+	if counted["erp repeated use_dpop_nonce"] != 1 || counted["erp failed use_dpop_nonce"] != 0 || counted["erp repeated dpop_nonce_refused"] != 1 || len(counted) != 12 {
+		t.Errorf("%v", counted)
+	}
+	s.Load(moduletest.NewSidecar(t, moduletest.NewRotating(t)).Config("", ""))
+	if counted := counter(t, "proofs_refused_total"); len(counted) != 0 {
+		t.Errorf("without dpop: %v", counted)
 	}
 }
 

@@ -311,6 +311,7 @@ func (t *Transport) send(req *http.Request, p *client.Pass, body *replay.Body, o
 		res, verdict, err = t.once(req, p, proofs)
 		if err == nil && verdict.Again {
 			if again, ok := replay.Anew(req, res, body, true); ok {
+				p.ProofRefused(verdict.Cause, true)
 				req = again
 				continue
 			}
@@ -320,6 +321,7 @@ func (t *Transport) send(req *http.Request, p *client.Pass, body *replay.Body, o
 			return t.failed(req, err, o)
 		}
 		if o.ofProof = verdict.Cause != ""; o.ofProof {
+			p.ProofRefused(verdict.Cause, false)
 			t.tellOfProof(verdict)
 			return res, false, nil
 		}

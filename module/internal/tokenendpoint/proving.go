@@ -25,6 +25,10 @@ type Prover struct {
 	// same.
 	BearerAllowed bool
 
+	// Refused is told of each proof that an answer refuses: the error code, and whether another
+	// one is sent. nil for nobody.
+	Refused func(code string, again bool)
+
 	// NoToken says that what an answer brings is no access token, and bound to nothing: the
 	// reference of a pushed request (RFC 9126).
 	NoToken bool
@@ -109,9 +113,19 @@ func (p *proving) again(r *reading.Reply, code string) bool {
 		return false
 	}
 	given := p.origin.Answered(r.Header.Get(nonceHeader))
-	if r.Status < 400 || r.Status >= 500 || p.written >= maxProofs {
+	if r.Status < 400 || r.Status >= 500 {
 		return false
 	}
+	again := p.written < maxProofs && p.differs(r, code, given)
+	if p.Refused != nil && (code == wantsNonce || code == invalidProof) {
+		p.Refused(code, again)
+	}
+	return again
+}
+
+// differs takes over what an answer that refuses a proof says, and reports whether the next one
+// says something else than the last.
+func (p *proving) differs(r *reading.Reply, code, given string) bool {
 	switch code {
 	case wantsNonce:
 		p.origin.Demands()
