@@ -29,8 +29,8 @@ var arrows = map[string][]string{
 	"proxy":  {".", "authserver", "cause", "client", "destination", "doctor", "guard", "inject", "internal/keeper", "internal/target", "internal/redact", "keypair", "listen", "observe", "placeholder", "problem", "prover", "replay", "settings", "unavailable"},
 	"prover": {"inject", "internal/dpop", "internal/keeper", "rejection"},
 	"serve":  {".", "cause", "client", "guard", "internal/finding", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
-	"admin":  {".", "adminapi", "client", "internal/redact", "internal/keeper", "unavailable"},
-	".":      {"adminapi", "client", "doctor", "listen", "login", "observe", "placeholder", "settings"},
+	"admin":  {".", "adminapi", "client", "internal/redact", "internal/keeper", "observe", "unavailable"},
+	".":      {"adminapi", "client", "doctor", "listen", "login", "nearest", "observe", "placeholder", "settings"},
 	"doctor": {
 		"adminapi", "authserver", "cause", "client", "internal/record", "internal/recordstore", "internal/redact", "internal/tokenendpoint",
 		"listen", "placeholder", "records", "settings", "store",

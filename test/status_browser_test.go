@@ -178,6 +178,7 @@ func TestTheStatusPageOfAThousandClients(t *testing.T) {
 func TestTheStatusPageIsReadableInLightAndDarkAndOnNarrowScreens(t *testing.T) {
 	c, _ := newFakeInstance(t, 0).open(t)
 	c.eventually("what needs somebody is open", `!!document.querySelector("#erp .history")`, "true")
+	c.eventually("what runs, and for how long", `document.querySelector(".runs").textContent`, "v1.0.0, up for 3d")
 	for _, scheme := range []string{"light", "dark"} {
 		c.prefer(scheme)
 		if dark := c.value(`matchMedia("(prefers-color-scheme: dark)").matches`); dark != strconv.FormatBool(scheme == "dark") {

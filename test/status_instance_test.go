@@ -87,6 +87,10 @@ func newFakeInstance(t *testing.T, more int) *fakeInstance {
 			fmt.Fprint(w, `{"error":"no configuration has started yet"}`)
 			return
 		}
+		if name == "oauth2_client/live" {
+			_ = json.NewEncoder(w).Encode(object{"live": true, "version": "v1.0.0", "started_at": now.Add(-3*24*time.Hour - time.Hour)})
+			return
+		}
 		if name == "" {
 			_ = json.NewEncoder(w).Encode(clients)
 			return

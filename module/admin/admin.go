@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"lamplighter/module"
 	"lamplighter/module/adminapi"
 	"lamplighter/module/client"
+	"lamplighter/module/observe"
 )
 
 func init() {
@@ -41,7 +43,7 @@ func init() {
 //	POST …/clients/<client>/token         the access token itself, for clients with
 //	                                      allow_print, over a unix socket of mode
 //	                                      0600 alone: see TokenRequest
-//	GET /oauth2_client/live               200 while the process works
+//	GET /oauth2_client/live               200 while the process works, with its version
 //	GET /oauth2_client/ready              200 when every client has a valid token;
 //	                                      ?client=<name>, repeatable, for some
 //
@@ -76,7 +78,7 @@ func runningApp() (*module.App, error) {
 func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	path := strings.Trim(strings.TrimPrefix(r.URL.Path, adminapi.Prefix), "/")
 	if path == "live" {
-		return answerGet(w, r, map[string]bool{"live": true})
+		return answerGet(w, r, adminapi.Live{Live: true, Version: observe.Version(), StartedAt: observe.Started.UTC().Truncate(time.Second)})
 	}
 	if caddy.ActiveContext().Context == nil {
 		return notStarted(w, path)

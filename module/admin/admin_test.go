@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -26,6 +27,17 @@ func TestNothingIsReadyBeforeAConfigurationHasStarted(t *testing.T) {
 		if got != status {
 			t.Errorf("%s: %d, want %d", path, got, status)
 		}
+	}
+}
+
+func TestAnInstanceSaysWhichVersionItIsAndSinceWhenItRuns(t *testing.T) {
+	w := httptest.NewRecorder()
+	if err := (adminAPI{}).serve(w, httptest.NewRequest(http.MethodGet, adminapi.Prefix+"live", nil)); err != nil {
+		t.Fatal(err)
+	}
+	var live adminapi.Live
+	if err := json.Unmarshal(w.Body.Bytes(), &live); err != nil || !live.Live || live.Version == "" || live.StartedAt.IsZero() {
+		t.Errorf("got %s, %v", w.Body, err)
 	}
 }
 

@@ -27,6 +27,7 @@ func TestEveryFieldOfTheAdminAPIIsOnItsPage(t *testing.T) {
 		}
 	}
 	for title, v := range map[string]any{
+		"The instance":         adminapi.Live{},
 		"A client":             adminapi.ClientStatus{},
 		"A token file":         adminapi.TokenFile{},
 		"An event":             adminapi.ClientEvent{},

@@ -13,6 +13,18 @@ import (
 // Prefix is where the endpoints are, on Caddy's admin endpoint.
 const Prefix = "/oauth2_client/"
 
+// Live is what an instance says of itself.
+type Live struct {
+	// Live is true: it answers.
+	Live bool `json:"live"`
+
+	// Version is that of Lamplighter.
+	Version string `json:"version,omitempty"`
+
+	// StartedAt is when its process started.
+	StartedAt time.Time `json:"started_at,omitzero"`
+}
+
 // TokenPerCaller is the token of a client of which each caller has its own.
 const TokenPerCaller = "per_caller"
 

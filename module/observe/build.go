@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,9 @@ var buildInfo = prometheus.NewDesc(prometheus.BuildFQName(metricsNamespace, metr
 func builtMetric() prometheus.Metric {
 	return prometheus.MustNewConstMetric(buildInfo, prometheus.GaugeValue, 1, Version(), runtime.Version())
 }
+
+// Started is when this process did.
+var Started = time.Now()
 
 const ourModule = "lamplighter"
 

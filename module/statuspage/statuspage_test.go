@@ -25,6 +25,7 @@ type instance struct {
 	clients []adminapi.ClientStatus
 	asked   []string // method, path and body of what changes something
 	answer  func(path string, body map[string]any) any
+	live    adminapi.Live
 	down    bool
 }
 
@@ -43,8 +44,12 @@ func newInstance(t *testing.T, clients ...adminapi.ClientStatus) *instance {
 			_ = json.NewEncoder(w).Encode(in.answer(path, body))
 			return
 		}
-		if path == "" {
+		switch path {
+		case "":
 			_ = json.NewEncoder(w).Encode(in.clients)
+			return
+		case "/oauth2_client/live":
+			_ = json.NewEncoder(w).Encode(in.live)
 			return
 		}
 		i := slices.IndexFunc(in.clients, func(s adminapi.ClientStatus) bool { return "/"+s.Client == path })
@@ -222,6 +227,22 @@ func TestThePageSaysWhatIsHeldAndFollowedAndWhenItIsStale(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("without the instance the page has no %q", want)
 		}
+	}
+}
+
+func TestTheHeadSaysWhichVersionRunsAndForHowLong(t *testing.T) {
+	in := newInstance(t, statusOf("erp", "ok", "", 100))
+	get, _ := visit(t, in)
+	if page := get("/"); strings.Contains(page, "up for") {
+		t.Error("an instance that does not say is told of")
+	}
+	in.live = adminapi.Live{Live: true, Version: "v1.2.3<b>", StartedAt: time.Now().Add(-50 * time.Hour)}
+	if head, _, _ := strings.Cut(get("/"), "</header>"); !strings.Contains(head, "v1.2.3&lt;b&gt;") || !regexp.MustCompile(`up for <time [^>]*title="since \d{4}-[^"]*">2d</time>`).MatchString(head) {
+		t.Errorf("the head is\n%s", head)
+	}
+	in.down = true
+	if page := get("/"); strings.Contains(page, "up for") {
+		t.Error("an instance that does not answer is up")
 	}
 }
 

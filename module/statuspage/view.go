@@ -22,6 +22,7 @@ var statusHTML = template.Must(template.New("status").Funcs(template.FuncMap{
 	"clock":     func(t time.Time) string { return t.Local().Format(time.DateTime) },
 	"duration":  lasting,
 	"until":     func(t time.Time) string { return condition.Roughly(time.Until(t)) },
+	"since":     func(t time.Time) string { return condition.Roughly(time.Since(t)) },
 	"ago":       func(t time.Time) string { return condition.Roughly(time.Since(t)) + " ago" },
 	"tone":      tone,
 	"parts":     partsOf,
@@ -89,6 +90,7 @@ type shownClient struct {
 type statusView struct {
 	Title   string
 	Icon    template.URL
+	Runs    adminapi.Live // the instance that was asked
 	At      time.Time
 	Error   string
 	Stale   bool
@@ -149,6 +151,9 @@ func (p *Page) show(w http.ResponseWriter, r *http.Request) {
 func (p *Page) list(view *statusView) ([]adminapi.ClientStatus, error) {
 	var list []adminapi.ClientStatus
 	err := p.ask(http.MethodGet, "/oauth2_client/clients", nil, &list)
+	if err == nil {
+		_ = p.ask(http.MethodGet, adminapi.Prefix+"live", nil, &view.Runs) // which an older one does not say
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
