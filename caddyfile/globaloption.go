@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"lamplighter/module"
+	"lamplighter/module/nearest"
 	"lamplighter/module/settings"
 )
 
@@ -124,4 +126,10 @@ func globalClients(h httpcaddyfile.Helper) (map[string]*settings.Client, error) 
 	app := new(module.App)
 	err := json.Unmarshal(option.Value, app)
 	return app.Clients, err
+}
+
+// undeclared says of a client that no global option declares what to write.
+func undeclared(name string, global map[string]*settings.Client) string {
+	hint := nearest.Hint(name, slices.Sorted(maps.Keys(global))...)
+	return fmt.Sprintf("client %[1]s is not declared%[2]s: add the global option 'oauth2_client %[1]s { … }'", name, hint)
 }

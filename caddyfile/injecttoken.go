@@ -8,7 +8,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("inject_token", parseInjectToken)
+	registerHandler("inject_token", parseInjectToken)
 	httpcaddyfile.RegisterDirectiveOrder("inject_token", httpcaddyfile.Before, "reverse_proxy")
 }
 
@@ -27,7 +27,7 @@ func parseInjectToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 		return nil, err
 	}
 	if global[args[0]] == nil {
-		return nil, h.Errf("client %[1]s is not declared: add the global option 'oauth2_client %[1]s { … }'", args[0])
+		return nil, h.Err(undeclared(args[0], global))
 	}
 	return &proxy.InjectToken{Client: args[0], DeclaredAt: position(h.Dispenser)}, nil
 }

@@ -34,7 +34,7 @@ func parseServeToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 		return nil, err
 	}
 	if global[args[0]] == nil {
-		return nil, h.Errf("client %[1]s is not declared: add the global option 'oauth2_client %[1]s { … }'", args[0])
+		return nil, h.Err(undeclared(args[0], global))
 	}
 	t := &serve.Token{Client: args[0]}
 	t.DeclaredAt = position(h.Dispenser)

@@ -18,7 +18,7 @@ import (
 )
 
 func init() {
-	httpcaddyfile.RegisterHandlerDirective("serve_token", parseServeToken)
+	registerHandler("serve_token", parseServeToken)
 	httpcaddyfile.RegisterDirective("upstream_oauth", parseUpstream)
 	for _, directive := range []string{"serve_token", "upstream_oauth"} { // in this order
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "reverse_proxy")
@@ -49,7 +49,7 @@ func init() {
 //	}
 func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // directive name
-	matcher, err := h.ExtractMatcherSet()
+	matcher, err := matched(h)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +227,7 @@ func (u *upstream) client(d *caddyfile.Dispenser) error {
 	known := global[u.name.Text]
 	if !hasBlock(*d) {
 		if known == nil {
-			return here.Errf("client %[1]s is not declared: add the global option 'oauth2_client %[1]s { … }', or give the client a block here", u.name.Text)
+			return here.Errf("%s, or give the client a block here", undeclared(u.name.Text, global))
 		}
 		return nil
 	}

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"lamplighter/module/client"
+	"lamplighter/module/nearest"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
@@ -18,7 +21,7 @@ func (a *App) Lookup(name string, inPlace *settings.Client, declaredAt string) (
 	known := a.set.Get(name)
 	if inPlace == nil {
 		if known == nil {
-			return nil, placeholder.Located(declaredAt, notDeclared(name))
+			return nil, placeholder.Located(declaredAt, a.notDeclared(name))
 		}
 		if known.InPlace() {
 			return nil, placeholder.Located(declaredAt, fmt.Errorf("client %s is declared in another block (%s) and cannot be referred to from here: make it a global option 'oauth2_client %s { … }'", name, known.DeclaredAt(), name))
@@ -38,8 +41,9 @@ func (a *App) Lookup(name string, inPlace *settings.Client, declaredAt string) (
 	return known, nil
 }
 
-func notDeclared(name string) error {
-	return fmt.Errorf("client %s is not declared: add the global option 'oauth2_client %s { … }', or give the client a block here", name, name)
+func (a *App) notDeclared(name string) error {
+	known := slices.Concat(slices.Sorted(maps.Keys(a.Clients)), slices.Sorted(maps.Keys(a.declared)))
+	return fmt.Errorf("client %s is not declared%s: add the global option 'oauth2_client %s { … }', or give the client a block here", name, nearest.Hint(name, known...), name)
 }
 
 func at(place string) string {

@@ -31,7 +31,7 @@ func (a *App) checkGates() error {
 	defer a.gating.Unlock()
 	for u := range a.gates {
 		if a.set.Get(u.client) == nil {
-			return placeholder.Located(u.declaredAt, notDeclared(u.client))
+			return placeholder.Located(u.declaredAt, a.notDeclared(u.client))
 		}
 	}
 	return nil
