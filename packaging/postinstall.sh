@@ -13,7 +13,8 @@ esac
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 	if [ -n "$before" ] && ! systemctl try-restart lamplighter.service; then
-		echo "lamplighter does not start anew: see journalctl -u lamplighter" >&2
+		echo "lamplighter: the new version is installed and DOES NOT START: see 'journalctl -u lamplighter' and" >&2
+		echo "lamplighter: 'lamplighter validate --config /etc/lamplighter/Caddyfile'; the records are as they were" >&2
 	fi
 fi
 if [ -z "$before" ]; then

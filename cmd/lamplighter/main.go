@@ -35,5 +35,10 @@ func main() {
 	if serves && os.Getenv(listen.SharePorts) != "1" {
 		listen.Alone()
 	}
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		if err := relayReadiness(); err != nil {
+			fmt.Fprintf(os.Stderr, "lamplighter: systemd is told by Caddy itself, of a start that fails too: %v\n", err)
+		}
+	}
 	caddycmd.Main()
 }

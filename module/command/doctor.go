@@ -76,6 +76,9 @@ func examine(fl caddycmd.Flags) (int, error) {
 		if err != nil {
 			return tokenMissing, err
 		}
+		odd := onDisk(fl, api)
+		(&adminClient{flags: ""}).makeReadable(reflect.ValueOf(&odd))
+		answer.Checks = append(odd, answer.Checks...)
 		return reportChecks(fl, answer, "asked the instance at "+api.address)
 	}
 	if fl.String("address") != "" {

@@ -50,6 +50,13 @@ func Installed() bool {
 	return ok
 }
 
+// Configured is the file of the configuration that the unit of this program names, "" if
+// there is none.
+func Configured() string {
+	text, _ := read(folders, Unit())
+	return parse(Unit(), text).Config
+}
+
 func elsewhere(folders []string, unit, config string, euid int) *Service {
 	text, ok := read(folders, unit)
 	if !ok || config == "" {

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	_ "unsafe" // for go:linkname
+
+	_ "github.com/caddyserver/caddy/v2/notify" // whose variable it is
+)
+
+// notifySocket is where Caddy tells systemd how it is, which it has read from the
+// environment before main begins.
+//
+//go:linkname notifySocket github.com/caddyserver/caddy/v2/notify.socketPath
+var notifySocket string
+
+// relayReadiness has systemd told of a start only if there was one: Caddy says READY=1 after
+// a first configuration that could not be loaded, too, so that 'systemctl start' and an
+// upgrade would succeed before the process ends.
+func relayReadiness() error {
+	if notifySocket == "" {
+		return nil
+	}
+	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "lamplighter-notify-"); err != nil {
+			return err
+		}
+	}
+	here := &net.UnixAddr{Name: filepath.Join(dir, "notify.sock"), Net: "unixgram"}
+	if err := os.Remove(here.Name); err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	listener, err := net.ListenUnixgram("unixgram", here)
+	if err != nil {
+		return err
+	}
+	to, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: notifySocket, Net: "unixgram"})
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	notifySocket = here.Name
+	go relay(listener, to)
+	return nil
+}
+
+// relay passes on what a manager of services is to know, as long as the process lives.
+func relay(from, to *net.UnixConn) {
+	var r readiness
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			return
+		}
+		text := r.next(string(buffer[:n]))
+		if text == "" {
+			continue
+		}
+		if _, err := to.Write([]byte(text)); err != nil {
+			fmt.Fprintf(os.Stderr, "lamplighter: systemd cannot be told %.20q: %v\n", text, err)
+		}
+	}
+}
+
+// readiness is what Caddy has said so far.
+type readiness struct {
+	started bool // a configuration was loaded
+	failed  bool // the one that is being loaded was not
+}
+
+// next returns what is told instead of a message, "" for nothing. What failed is forgotten
+// once a configuration was loaded.
+func (r *readiness) next(text string) string {
+	switch {
+	case strings.HasPrefix(text, "RELOADING=1"):
+		r.failed = false
+		if !r.started {
+			return ""
+		}
+	case strings.HasPrefix(text, "STATUS="):
+		r.failed = true
+	case text == "READY=1" && !r.failed:
+		r.started = true
+		return text + "\nSTATUS="
+	case text == "READY=1" && !r.started:
+		return ""
+	}
+	return text
+}
