@@ -8,11 +8,13 @@ package module
 import (
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/certmagic"
 
 	"lamplighter/module/client"
 	"lamplighter/module/doctor"
@@ -97,7 +99,27 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err = observe.RegisterStores(ctx.GetMetricsRegistry(), a.set.ObservedStores); err != nil {
 		return fmt.Errorf("metrics: %w", err)
 	}
+	if err = a.keepDirectories(ctx); err != nil {
+		return err
+	}
 	return a.set.AddAll(a.Clients)
+}
+
+// keepDirectories lets no token be written among what else this process keeps in files.
+func (a *App) keepDirectories(ctx caddy.Context) error {
+	kept := map[string]string{
+		filepath.Dir(caddy.ConfigAutosavePath): "Caddy's configuration", caddy.AppDataDir(): "Caddy's data",
+		filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter"): "spent refresh tokens",
+	}
+	if storage, ok := ctx.Storage().(*certmagic.FileStorage); ok && kept[storage.Path] == "" {
+		kept[storage.Path] = "Caddy's storage"
+	}
+	for dir, what := range kept {
+		if err := a.set.Keep(dir, what); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Start begins to keep the tokens fresh.

@@ -13,7 +13,7 @@ var ofTokenFiles = []Cause{
 		"name a group that this machine has, and that the user of this process is in"},
 	{"token_file_exposed", "", TokenFile, false,
 		"{file} is where others could put another one, so nothing is written there",
-		"choose a directory that belongs to the user of this process or to root, and that nobody else may write to, and a path that is no symbolic link"},
+		"choose a directory that belongs to the user of this process or to root, and that nobody else may write to, and a path without a symbolic link that others could have put there"},
 	{"token_file_exposed", "changed", TokenFile, true,
 		"somebody else has changed or removed {file}; it was written anew",
 		"none needed if it passes; otherwise find out who writes there: another client or instance needs a path of its own"},

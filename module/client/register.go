@@ -78,12 +78,12 @@ func (s *Set) register(c *Client) error {
 	if err := s.claimSeed(c); err != nil {
 		return err
 	}
-	if err := s.files.Take(c.name, c.kind.files); err != nil {
-		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
-	}
 	use, err := s.stores.Use(c.place, c.name)
 	if err != nil {
 		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: store: %w", c.name, err))
+	}
+	if err := s.takeFiles(c, use.Directory()); err != nil {
+		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 	}
 	if err := s.useTurns(c); err != nil {
 		return err
@@ -93,6 +93,15 @@ func (s *Set) register(c *Client) error {
 	}
 	s.clients[c.name] = c
 	return nil
+}
+
+// takeFiles notes which files a client's token is kept in, and where its record is, if that
+// is a directory.
+func (s *Set) takeFiles(c *Client, store string) error {
+	if err := s.files.Keep(store, "records of grants"); err != nil {
+		return err
+	}
+	return s.files.Take(c.name, c.kind.files)
 }
 
 // inParallel calls do with 0 to n-1, on all processors.

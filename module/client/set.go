@@ -49,8 +49,16 @@ type Set struct {
 func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int, inGeneral json.RawMessage) *Set {
 	return &Set{
 		ctx: ctx, logger: ctx.Logger(), events: events, maxRequests: maxRequests, kinds: &kinds{store: inGeneral}, stores: new(records.Stores),
-		flags: observe.AdminFlags(ctx), clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns), files: make(tokenfile.Paths),
+		flags: observe.AdminFlags(ctx), clients: make(map[string]*Client), seeds: make(map[record.Fingerprint]*Client), turns: make(map[string]*keeper.Turns),
 	}
+}
+
+// Keep says that a directory is for something else than tokens: no client's file may be in
+// it, which is an error when that client is added.
+func (s *Set) Keep(dir, what string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.files.Keep(dir, what)
 }
 
 // List returns the clients in the order of their names.

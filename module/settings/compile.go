@@ -1,7 +1,10 @@
 package settings
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 
 	"lamplighter/module/inject"
@@ -54,5 +57,26 @@ func (c *Client) files(in *inject.Injections) ([]*tokenfile.Compiled, error) {
 	if c.AllowPrint && c.PerCaller() {
 		return nil, errors.New("allow_print is of no use: each caller has a token of its own, and the client none: remove it")
 	}
-	return tokenfile.Compile(c.TokenFile, in)
+	files, err := tokenfile.Compile(c.TokenFile, in)
+	for _, f := range files {
+		if c.reads(f.Path) {
+			return nil, fmt.Errorf("token_file %s: the client's own settings read that file, and the token would be written over what is in it: choose another path", f.Path)
+		}
+	}
+	return files, err
+}
+
+// reads reports whether settings name a file: by its path, or as {file.<path>}.
+func (c *Client) reads(path string) bool {
+	others := *c
+	others.TokenFile = nil
+	text, err := json.Marshal(&others)
+	if err != nil {
+		return false
+	}
+	name, err := json.Marshal(path)
+	if err != nil {
+		return false
+	}
+	return bytes.Contains(text, name) || bytes.Contains(text, fmt.Appendf(nil, "{file.%s}", name[1:len(name)-1]))
 }

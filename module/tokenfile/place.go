@@ -49,26 +49,7 @@ func newPath(c *Compiled) *path {
 
 // open returns the directory, which is made if it is missing. All that follows is done in
 // that very directory, whatever its path stands for meanwhile.
-func (p *path) open() (*os.Root, error) {
-	root, err := os.OpenRoot(p.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(p.dir, 0o755); err == nil { //nolint:gosec // others look for the file in it
-			root, err = os.OpenRoot(p.dir)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	info, err := root.Stat(".")
-	if err == nil {
-		err = checkDirectory(p.dir, info)
-	}
-	if err != nil {
-		_ = root.Close()
-		return nil, err
-	}
-	return root, nil
-}
+func (p *path) open() (*os.Root, error) { return openDirectory(p.dir) }
 
 // present looks at what is at the path. A symbolic link is refused: it would be replaced,
 // and whoever reads what it points to would go on with an old token.

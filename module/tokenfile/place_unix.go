@@ -9,14 +9,32 @@ import (
 	"syscall"
 )
 
+// owner is the user that something belongs to; known is false where users are no numbers.
+func owner(info fs.FileInfo) (id int, known bool) {
+	st, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return 0, false
+	}
+	return int(st.Uid), true
+}
+
+// anothers reports whether something belongs to another user than root and that of this
+// process.
+func anothers(info fs.FileInfo) bool {
+	id, known := owner(info)
+	return known && id != 0 && id != os.Geteuid()
+}
+
+// replaceable reports whether others could replace what is in a directory. In a sticky one
+// they cannot, but for what is theirs.
+func replaceable(dir fs.FileInfo) bool {
+	return anothers(dir) || dir.Mode().Perm()&0o022 != 0 && dir.Mode()&fs.ModeSticky == 0
+}
+
 // checkDirectory refuses a directory that another user could put files into.
 func checkDirectory(dir string, info fs.FileInfo) error {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
-	}
-	if euid := os.Geteuid(); st.Uid != 0 && int(st.Uid) != euid {
-		return exposedError{fmt.Errorf("%s belongs to user %d, and this process runs as user %d", dir, st.Uid, euid)}
+	if id, _ := owner(info); anothers(info) {
+		return exposedError{fmt.Errorf("%s belongs to user %d, and this process runs as user %d", dir, id, os.Geteuid())}
 	}
 	if perm := info.Mode().Perm(); perm&0o022 != 0 {
 		return exposedError{fmt.Errorf("others can write to %s (mode %04o)", dir, perm)}

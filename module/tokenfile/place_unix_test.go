@@ -94,7 +94,7 @@ func TestNothingIsWrittenWhereOthersCould(t *testing.T) {
 		"others can write to the directory":    {func(t *testing.T, p *path) { must(t, os.Chmod(p.dir, 0o757)) }, true},
 		"its group can":                        {func(t *testing.T, p *path) { must(t, os.Chmod(p.dir, 0o775)) }, true},
 		"everybody can, as in /tmp":            {func(t *testing.T, p *path) { must(t, os.Chmod(p.dir, 0o777|fs.ModeSticky)) }, true},
-		"the directory is another user's":      {anothers, true},
+		"the directory is another user's":      {another, true},
 		"a symbolic link to a file":            {func(t *testing.T, p *path) { link(t, p, "elsewhere") }, true},
 		"a symbolic link to nothing":           {func(t *testing.T, p *path) { link(t, p, "nowhere") }, true},
 		"a symbolic link out of the directory": {func(t *testing.T, p *path) { link(t, p, "../elsewhere") }, true},
@@ -140,8 +140,8 @@ func link(t *testing.T, p *path, to string) {
 	must(t, os.Symlink(to, p.in()))
 }
 
-// anothers gives the directory to another user, which takes root.
-func anothers(t *testing.T, p *path) {
+// another gives the directory to another user, which takes root.
+func another(t *testing.T, p *path) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		skip.Here(t, "only root can give a directory away")

@@ -31,7 +31,9 @@ import (
 type File struct {
 	// Where the file is: an absolute path, without placeholders. Its directory is made if it
 	// is missing (mode 0755), must belong to the user of this process or to root, and must
-	// not be writable for others. No two clients have the same path.
+	// not be writable for others. Below one that is, as a shared mount may be, no symbolic
+	// link is followed and no directory of another user walked into. No two clients have the
+	// same path, and it is not in a directory of records or of Caddy's own files.
 	Path string `json:"path"`
 
 	// In which form the token is in it: `plain` (the token alone), `header` (the header

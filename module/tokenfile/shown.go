@@ -1,10 +1,6 @@
 package tokenfile
 
-import (
-	"fmt"
-
-	"lamplighter/module/adminapi"
-)
+import "lamplighter/module/adminapi"
 
 // Show adds to a client's status how its files are. What is wrong with one of them is the
 // cause, unless there is another.
@@ -19,18 +15,4 @@ func (f *Files) Show(s *adminapi.ClientStatus) {
 		}
 		s.TokenFiles = append(s.TokenFiles, shown)
 	}
-}
-
-// Paths say which client of a configuration has which file.
-type Paths map[string]string
-
-// Take notes that a client has files. No other one may have them.
-func (p Paths) Take(client string, list []*Compiled) error {
-	for _, c := range list {
-		if other, taken := p[c.Path]; taken {
-			return fmt.Errorf("token_file %s: client %s has it already: each needs a path of its own", c.Path, other)
-		}
-		p[c.Path] = client
-	}
-	return nil
 }

@@ -138,3 +138,21 @@ func TestFilesThatCannotBeKeptAreFoundByValidate(t *testing.T) {
 		t.Error("validate has written a file")
 	}
 }
+
+// TestATokenIsNotWrittenOverWhatThisProcessKeeps: a record, a lock, the ledger of spent
+// tokens, and Caddy's own files.
+func TestATokenIsNotWrittenOverWhatThisProcessKeeps(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	data := caddy.AppDataDir()
+	for _, path := range []string{
+		filepath.Join(data, "oauth2_client", "erp.json"), filepath.Join(data, "oauth2_client", "erp.lock"), filepath.Join(data, "certificates", "token"),
+		filepath.Join(filepath.Dir(data), "lamplighter", "spent.jsonl"), caddy.ConfigAutosavePath, filepath.Join(s.Dir, "records", "token"),
+		filepath.Join(s.Dir, "storage", "token"),
+	} {
+		site := s.Site("token_file "+path+"\nstore file {\npath "+filepath.Join(s.Dir, "records")+"\n}", "")
+		err := moduletest.Validate(t, strings.Replace(site, "admin off", "admin off\nstorage file_system "+filepath.Join(s.Dir, "storage"), 1))
+		if err == nil || !strings.Contains(err.Error(), "token_file "+path) || !strings.Contains(err.Error(), "choose a") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
