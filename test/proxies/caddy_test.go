@@ -8,6 +8,15 @@ import (
 	"lamplighter/test/internal/rig"
 )
 
+// startCaddy starts one for a site, with the configuration of the page but for its addresses.
+func startCaddy(t *testing.T, s *site) {
+	t.Helper()
+	dir := rig.Home(t)
+	rig.Write(t, dir, "Caddyfile", "{\n\tadmin off\n}\n"+rig.Replaced(t, rig.Example(t, "caddyfile", "http://:8080 {\n\tforward_auth "), "unix//run/lamplighter/token.sock", "unix/"+s.socket,
+		"http://:8080 {", "http://:"+s.address[strings.LastIndexByte(s.address, ':')+1:]+" {\n\tbind 127.0.0.1", "https://erp.example.com", s.server.API.URL))
+	rig.RunSidecar(t, dir, s.address)
+}
+
 // TestCaddyAsksForTheTokenWhileItIsReplaced: Caddy's own forward_auth, with the configuration of
 // the page. What its callers send neither keeps them from their answer nor forces a refresh.
 func TestCaddyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
@@ -18,10 +27,7 @@ func TestCaddyAsksForTheTokenWhileItIsReplaced(t *testing.T) {
 	}
 	runLamplighter(t, sites...)
 	for _, s := range sites {
-		dir := rig.Home(t)
-		rig.Write(t, dir, "Caddyfile", "{\n\tadmin off\n}\n"+rig.Replaced(t, rig.Example(t, "caddyfile", "http://:8080 {\n\tforward_auth "), "unix//run/lamplighter/token.sock", "unix/"+s.socket,
-			"http://:8080 {", "http://:"+s.address[strings.LastIndexByte(s.address, ':')+1:]+" {\n\tbind 127.0.0.1", "https://erp.example.com", s.server.API.URL))
-		rig.RunSidecar(t, dir, s.address)
+		startCaddy(t, s)
 	}
 	var all sync.WaitGroup
 	for _, s := range sites {

@@ -94,7 +94,8 @@ func (s *Rotating) serveToken(w http.ResponseWriter, r *http.Request) {
 }
 
 // serveAPI echoes what it is sent with a token that it accepts. A path below /status is
-// answered with that status, and /metrics with one for Prometheus.
+// answered with that status, /metrics with one for Prometheus, /headers with the headers of
+// the query, and TRACE with what it was sent.
 func (s *Rotating) serveAPI(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -110,6 +111,16 @@ func (s *Rotating) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 		fmt.Fprint(w, "orders_total 1\n")
 		return
+	}
+	if r.Method == http.MethodTrace || r.Method == "TRACK" { // RFC 9110 section 9.3.8
+		w.Header().Set("Content-Type", "message/http")
+		_ = r.Write(w)
+		return
+	}
+	if r.URL.Path == "/headers" {
+		for name, values := range r.URL.Query() {
+			w.Header()[name] = values
+		}
 	}
 	status := http.StatusOK
 	if _, err := fmt.Sscanf(r.URL.Path, "/status/%d", &status); err == nil {
@@ -152,6 +163,16 @@ func (s *Rotating) Rotations() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.access)
+}
+
+// Tokens are all access tokens that there were.
+func (s *Rotating) Tokens() (list []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.access {
+		list = append(list, a.token)
+	}
+	return list
 }
 
 // Kill ends every access token there is, as a log-in elsewhere does.
