@@ -116,6 +116,9 @@ func (c *Client) Binding(req *tokenendpoint.Request) record.Binding {
 			asked = append(asked, further)
 		}
 	}
+	if grant := c.cfg.GrantType; grant != "refresh_token" {
+		asked = append(asked, grant) // its token is another principal's
+	}
 	b.Request = record.FingerprintOfAll(asked...)
 	b.TokenEndpoint = withoutQuery(place)
 	return b
@@ -155,7 +158,7 @@ func (c *Client) Inputs(req *tokenendpoint.Request, seed, seedFault string) step
 // Bound stands for all that Binding is made of, as it is written.
 func (c *Client) Bound() record.Fingerprint {
 	cfg := c.cfg
-	return record.FingerprintOfAll(c.id.TokenEndpoint, cfg.Issuer, c.id.ClientID, cfg.Scope, cfg.Audience, cfg.Resource, cfg.Param,
+	return record.FingerprintOfAll(cfg.GrantType, c.id.TokenEndpoint, cfg.Issuer, c.id.ClientID, cfg.Scope, cfg.Audience, cfg.Resource, cfg.Param,
 		cfg.Username, cfg.Claim, cfg.Assertion, cfg.SubjectToken, cfg.ActorToken, cfg.RequestedTokenType, cfg.AuthorizationDetails)
 }
 

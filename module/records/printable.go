@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"lamplighter/module/internal/record"
@@ -26,24 +27,51 @@ func (s printableStore) Load(ctx context.Context, name string) (*record.Record, 
 		return nil, redact.Error(err)
 	}
 	for i := range rec.Lineages {
-		l := &rec.Lineages[i]
-		for _, t := range l.Tokens {
+		for _, t := range rec.Lineages[i].Tokens {
 			redact.Remember(t.RefreshToken)
-		}
-		if l.Loss != nil {
-			l.Loss.Cause, l.Loss.Detail, l.Loss.Sentence = redact.Text(l.Loss.Cause), redact.Text(l.Loss.Detail), redact.Text(l.Loss.Sentence)
-		}
-		// A look at a record must cost little where nothing is odd.
-		if strings.ContainsFunc(l.TokenEndpoint, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			l.TokenEndpoint = redact.Text(l.TokenEndpoint)
 		}
 	}
 	for i := range rec.AccessTokens {
-		t := &rec.AccessTokens[i]
-		redact.Remember(t.AccessToken, t.IDToken)
-		t.Unusable = redact.Text(t.Unusable)
+		redact.Remember(rec.AccessTokens[i].AccessToken, rec.AccessTokens[i].IDToken)
 	}
-	return rec, nil
+	return printable(rec), nil
+}
+
+// printable returns a record without what nobody may print. The store may have given it to
+// others too: where something is changed, that is in a copy.
+func printable(rec *record.Record) *record.Record {
+	var own *record.Record
+	change := func() *record.Record {
+		if own == nil {
+			r := *rec
+			r.Lineages, r.AccessTokens = slices.Clone(r.Lineages), slices.Clone(r.AccessTokens)
+			own = &r
+		}
+		return own
+	}
+	for i := range rec.Lineages {
+		l := &rec.Lineages[i]
+		if was := l.Loss; was != nil {
+			loss := *was
+			loss.Cause, loss.Detail, loss.Sentence = redact.Text(was.Cause), redact.Text(was.Detail), redact.Text(was.Sentence)
+			if loss.Cause != was.Cause || loss.Detail != was.Detail || loss.Sentence != was.Sentence {
+				change().Lineages[i].Loss = &loss
+			}
+		}
+		// A look at a record must cost little where nothing is odd.
+		if strings.ContainsFunc(l.TokenEndpoint, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			change().Lineages[i].TokenEndpoint = redact.Text(l.TokenEndpoint)
+		}
+	}
+	for i := range rec.AccessTokens {
+		if was := rec.AccessTokens[i].Unusable; was != redact.Text(was) {
+			change().AccessTokens[i].Unusable = redact.Text(was)
+		}
+	}
+	if own == nil {
+		return rec
+	}
+	return own
 }
 
 // Replace is that of the store.

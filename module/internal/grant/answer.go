@@ -224,10 +224,7 @@ func (m *machine) failedBeside(t finding.Trouble, a *step.Answer) {
 			m.record = m.record.Withdraw(max(p.number, m.record.Number), p.Presented)
 		}
 	}
-	if f := record.FingerprintOf(p.RefreshToken); r.trial.token != f {
-		r.trial = trial{token: f}
-	}
-	r.trial.Fail(m.now, lo, hi, a.RetryAfter)
+	m.restCandidate(lo, hi, a.RetryAfter)
 	m.schedule.RetryAfter = r.trial.RetryAfter // it is the same server
 	facts := finding.Facts{}
 	if a.Facts != nil {
@@ -237,6 +234,16 @@ func (m *machine) failedBeside(t finding.Trouble, a *step.Answer) {
 	t.Case, t.Facts, t.At, t.Beside = finding.CaseBeside, &facts, m.now.Wall, true
 	m.trouble = t
 	m.tell(finding.TokenRefreshFailed, t)
+}
+
+// restCandidate leaves the candidate alone for a while, in which the grant beside it is
+// refreshed.
+func (m *machine) restCandidate(lo, hi, retryAfter time.Duration) {
+	r := m.seldom()
+	if f := record.FingerprintOf(m.plan.RefreshToken); r.trial.token != f {
+		r.trial = trial{token: f}
+	}
+	r.trial.Fail(m.now, lo, hi, retryAfter)
 }
 
 // refuse notes that the server refused a refresh token: of a candidate beside a

@@ -5,6 +5,7 @@ import (
 
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/record"
 )
@@ -254,7 +255,8 @@ func (m *machine) journal() {
 		return
 	}
 	p := m.plan
-	p.takeover = m.foreignAttempt(record.FingerprintOf(p.RefreshToken)) != nil
+	f := record.FingerprintOf(p.RefreshToken)
+	p.takeover = m.foreignAttempt(f) != nil || rival.Before(m.record, m.settings, m.writer(), f)
 	p.number = m.record.Number + 1
 	id := m.writeID()
 	p.write, p.writing = journal, m.record.Journal(record.Attempt{Number: p.number, ID: id, At: m.now.Time()}, p.Presented)

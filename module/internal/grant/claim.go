@@ -4,6 +4,7 @@ import (
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
 	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -32,6 +33,9 @@ func (m *machine) claimed(e step.Claimed) {
 	case e.Fault == step.Taken:
 		m.deny(e.Facts)
 	case e.Fault != step.None && rotating:
+		if m.plan.Beside {
+			m.restCandidate(when.RetryMin, when.RetryMax, 0)
+		}
 		m.fail(finding.StoreTrouble(e.Facts), 0)
 		m.notSent()
 	default: // where nothing rotates, the store is only a cache
@@ -62,21 +66,33 @@ func (m *machine) deny(facts *finding.Facts) {
 	}
 	m.again = true
 	if p.number == 0 { // nothing is journaled
+		if p.settings.Rotating && f != record.FingerprintOf(p.seed) && m.record.Of(f) == record.Unjudged {
+			m.withdraw(m.record.Number) // nothing else ends its being a candidate
+			p.write = settle
+			m.save()
+			return
+		}
 		m.finish()
 		return
 	}
 	if p.settings.Rotating {
-		given := p.Presented
-		given.Imported = true // nothing displaces it: it may be supplied again
-		m.record = m.record.Withdraw(p.number, given)
+		m.withdraw(p.number)
 	}
 	m.notSent()
 }
 
+// withdraw takes back what the record says of a candidate. Nothing displaces it: it may be
+// supplied again.
+func (m *machine) withdraw(number uint32) {
+	given := m.plan.Presented
+	given.Imported = true
+	m.record = m.record.Withdraw(number, given)
+}
+
 // recheck takes over whether the configuration's refresh token still is another
-// client's.
-func (m *machine) recheck(taken *finding.Facts) {
-	if m.rarely().denied.token == 0 {
+// client's, as far as that could be found out.
+func (m *machine) recheck(taken *finding.Facts, unknown bool) {
+	if unknown || m.rarely().denied.token == 0 {
 		return
 	}
 	if taken == nil {

@@ -55,6 +55,7 @@ func (e *encoder) state(s *State) {
 	}
 	e.name(uint64(r.doubt.token))
 	e.rank(numbers, int64(r.doubt.number))
+	e.rank(numbers, int64(r.rested))
 	e.backoff(&r.trial.Backoff)
 	e.backoff(&r.saving)
 	e.backoff(&r.forced.Backoff)
@@ -216,7 +217,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{State{}, 31},
 		{plan{}, 32},
 		{choice.Choice{}, 4},
-		{rare{}, 10},
+		{rare{}, 11},
 		{denial{}, 2},
 		{rival.Rival{}, 5},
 		{doubt{}, 5},

@@ -23,13 +23,16 @@ func (m *machine) looked(e step.Looked) {
 		return
 	}
 	if m.phase == Looking && !m.resolved(e) || !m.read(e) {
+		if m.plan.Beside {
+			m.restCandidate(when.RetryMin, when.RetryMax, 0)
+		}
 		m.finish()
 		return
 	}
 	m.plan.alone = e.Store == step.Missing || e.Store == step.Damaged || e.Store == step.None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
 	m.loaded = true
 	if m.phase == Looking {
-		m.recheck(e.Taken)
+		m.recheck(e.Taken, e.Unknown)
 	}
 	if o := m.plan.order; o != nil && o.Revoke {
 		m.planRevocation()
@@ -119,6 +122,7 @@ func (m *machine) adopt(stored *record.Record) {
 
 // join is the one rule for two versions of the record, whoever wrote them.
 func (m *machine) join(stored *record.Record) {
+	told := m.aside == step.Foreign
 	m.tag, m.aside = stored.Revision, step.None
 	if m.loaded && stored.WriteID != "" && stored.WriteID == m.record.WriteID {
 		return // our own write
@@ -131,7 +135,9 @@ func (m *machine) join(stored *record.Record) {
 			r.contest.Next(m.now, when.RetryMin, when.SlowRetryMax)
 			r.saving.NotBefore = r.contest.NotBefore
 		}
-		m.tell(finding.Troubled, finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseForeign, At: m.now.Wall})
+		if !told {
+			m.tell(finding.Troubled, foreign(m.now.Wall))
+		}
 		return
 	}
 	ours := m.record
@@ -142,6 +148,17 @@ func (m *machine) join(stored *record.Record) {
 			m.record = m.record.Settle(a.Number)
 		}
 	}
+}
+
+// foreign is the trouble that somebody has put another grant into the place of the record.
+func foreign(at int64) finding.Trouble {
+	return finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseForeign, At: at}
+}
+
+// Usurped returns the trouble that another grant is in the place of the record, and ours only in
+// memory. ok is false if it is not.
+func (s *State) Usurped() (t finding.Trouble, ok bool) {
+	return foreign(0), s.unsaved && s.aside == step.Foreign
 }
 
 // owe notes that memory has what the store has not.

@@ -26,6 +26,7 @@ func (m *machine) rest(a *step.Answer) bool {
 		pause.Until = pause.RetryAfter
 	}
 	m.record = m.record.Rest(pause)
+	m.seldom().rested = p.number
 	return true
 }
 
@@ -33,7 +34,10 @@ func (m *machine) rest(a *step.Answer) bool {
 // reason to leave the server alone, only not to present that refresh token: see meet.
 func (m *machine) obeyPause() {
 	pause := m.record.Pause()
-	if pause == nil || m.settings.Lease == 0 || pause.Cause == finding.CauseResponseLost {
+	if r := m.rarely(); r.rested != 0 && (pause == nil || pause.Number != r.rested) {
+		m.seldom().rested = 0
+	}
+	if pause == nil || m.settings.Lease == 0 || pause.Cause == finding.CauseResponseLost || pause.Number == m.rarely().rested {
 		return
 	}
 	s := &m.schedule

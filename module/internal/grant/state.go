@@ -146,6 +146,7 @@ type rare struct {
 	denied  denial
 	rival   rival.Rival
 	doubt   doubt
+	rested  uint32 // our attempt after which the pause was written that the record has: the schedule has it, by a clock that nobody sets
 	contest when.Pauses
 	forced  when.Pauses // of refreshes that 401s bring about
 	saving  when.Backoff

@@ -85,7 +85,11 @@ func (s *State) rivalWake(now when.Now) (wait time.Duration, ok bool) {
 	if s.live != nil && s.live.Generation != s.forced.asked {
 		look = max(look, now.Mono+int64(s.live.Expires.Until(now)))
 	}
-	return time.Duration(min(r.Until, look, r.Probe) - now.Mono), true
+	wake := min(r.Until, look)
+	if !s.leased {
+		wake = min(wake, r.Probe)
+	}
+	return time.Duration(wake - now.Mono), true
 }
 
 // doubtful notes a refusal after a takeover, so that no other replica presents the refresh

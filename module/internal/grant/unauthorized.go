@@ -54,7 +54,7 @@ func (m *machine) glance() {
 	case m.now.Mono >= m.forced.look:
 		m.forced.look = m.now.Mono + int64(rival.LookPause)
 		m.again = true
-	case m.settings.Lease > 0:
+	case m.settings.Lease > 0 && (!m.unsaved || m.urgent()): // else it is not looked at before that is written
 		m.forced.waits = true
 	}
 }

@@ -386,7 +386,8 @@ func (w *world) foreign(i int) *record.Attempt {
 		return nil
 	}
 	a := h.base.Open(record.FingerprintOf(h.conn.token))
-	if a == nil || strings.HasPrefix(a.ID, (&machine{State: *h.state}).writer()) {
+	own := (&machine{State: *h.state}).writer()
+	if a == nil || strings.HasPrefix(a.ID, own) && (a.UnansweredBy == "" || strings.HasPrefix(a.UnansweredBy, own)) {
 		return nil
 	}
 	if p := h.base.Paused; p != nil && p.Number == a.Number && p.Cause != finding.CauseResponseLost {

@@ -179,10 +179,12 @@ func (k *Keeper) Frees(f, binding record.Fingerprint) bool {
 // is another one than the last time: a configuration may still name them.
 func (k *Keeper) list() {
 	k.mu.Lock()
-	rec, last, rotating := k.state.Record(), k.listed, k.told != nil && k.told.Rotating
-	k.listed = rec
+	rec, last, rotating, owed := k.state.Record(), k.listed, k.told != nil && k.told.Rotating, k.state.Unsaved()
+	if !owed {
+		k.listed = rec
+	}
 	k.mu.Unlock()
-	if rec == last || !rotating {
+	if rec == last || !rotating || owed {
 		return
 	}
 	_, _ = call(k, &k.noting, func(context.Context) (struct{}, error) { // best effort

@@ -155,6 +155,10 @@ func (k *Keeper) lookAtToken(look step.Look, e *step.Looked) {
 	case look.Missing != 0:
 		facts, fault = k.spent(look.Missing, e.Stored)
 	}
+	if fault == step.Away && look.Taken != 0 {
+		e.Unknown = true // what was known of it holds
+		return
+	}
 	if fault == step.Away {
 		e.Store, e.Facts, e.Stored = fault, facts, nil
 		return

@@ -93,6 +93,9 @@ func (k *Keeper) status() Status {
 	if k.current.Load().valid(now) {
 		st.Token = "valid"
 	}
+	if t, ok := k.state.Usurped(); ok && st.Trouble.Cause == "" {
+		st.Trouble = t
+	}
 	if st.Unsaved && st.Trouble.Cause == "" {
 		st.Trouble = finding.Trouble{Cause: finding.CauseStore, Case: "memory"}
 	}

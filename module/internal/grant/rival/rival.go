@@ -50,6 +50,13 @@ func Attempt(rec *record.Record, set *step.Settings, own string, token record.Fi
 	return open
 }
 
+// Before reports whether another holder presented a refresh token before our own attempt, which
+// nobody has answered either: the answer to the first one may come yet.
+func Before(rec *record.Record, set *step.Settings, own string, token record.Fingerprint) bool {
+	open := rec.Open(token)
+	return open != nil && set != nil && set.Lease > 0 && open.UnansweredBy != "" && !strings.HasPrefix(open.UnansweredBy, own)
+}
+
 // Forgiven reports whether the server forgives a repetition for longer than a lease lasts.
 func Forgiven(set *step.Settings) bool { return set.ReuseGrace > set.Lease }
 

@@ -51,12 +51,13 @@ type (
 
 	// Looked is the outcome of Look.
 	Looked struct {
-		Config Fault // None, NotYet or Unresolved
-		Inputs Inputs
-		Store  Fault          // None, Missing, Damaged, Foreign or Away
-		Stored *record.Record // with None
-		Facts  *finding.Facts // of a fault
-		Taken  *finding.Facts // why the token that was asked about is not to be sent, nil if it may be
+		Config  Fault // None, NotYet or Unresolved
+		Inputs  Inputs
+		Store   Fault          // None, Missing, Damaged, Foreign or Away
+		Stored  *record.Record // with None
+		Facts   *finding.Facts // of a fault
+		Taken   *finding.Facts // why the token that was asked about is not to be sent, nil if it may be
+		Unknown bool           // it could not be found out whether a token that was denied still is another client's
 	}
 
 	// Connected is an outcome of Connect: the request may be written.
