@@ -6,6 +6,7 @@ import (
 
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/refusal"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
@@ -191,26 +192,9 @@ func (m *machine) failed(a *step.Answer) {
 		return
 	}
 	if t.Condition == finding.Misconfiguration {
-		t.Facts = m.suspect(a)
+		t.Facts = refusal.Suspect(a, p.RefreshToken, m.record.Newest(), m.record.Current(m.binding.Grant), m.accepted != 0 && m.accepted == m.credits)
 	}
 	m.fail(t, a.RetryAfter)
-}
-
-// suspect adds what is known of an answer that blames the settings and rather means
-// the refresh token, if the same settings have worked before.
-func (m *machine) suspect(a *step.Answer) *finding.Facts {
-	p, t := m.plan, m.record.Newest()
-	current := m.record.Current(m.binding.Grant)
-	if a.Facts == nil || a.Facts.DeadGrant == "" {
-		return a.Facts
-	}
-	f := *a.Facts
-	if t == nil || current == nil || current.RefreshToken != p.RefreshToken {
-		f.DeadGrant = ""
-		return &f
-	}
-	f.Since, f.Accepted = t.ObtainedAt, m.accepted != 0 && m.accepted == m.credits
-	return &f
 }
 
 // failedBeside records that a candidate could not be tried beside a grant that
@@ -259,29 +243,10 @@ func (m *machine) judge(a *step.Answer) {
 	f := record.FingerprintOf(p.RefreshToken)
 	var loss *record.Loss
 	if !p.Beside && !p.Revived {
-		loss = m.loss(a, m.record.Open(f))
+		loss = refusal.Loss(a, &p.Choice, m.record.Open(f), m.record.Grant(m.binding.Grant), m.pastEnd(), m.now.Time())
 	}
 	m.record = m.record.Refuse(p.number, p.Presented, !p.Beside, loss)
 	p.write = verdict
-}
-
-// loss says how the grant ended, unless a spare is left.
-func (m *machine) loss(a *step.Answer, open *record.Attempt) *record.Loss {
-	p := m.plan
-	l := &record.Loss{Cause: finding.CauseRefused, At: m.now.Time(), Imported: p.Imported}
-	if a.Facts != nil {
-		l.Detail = a.Facts.Detail
-	}
-	switch lineage := m.record.Grant(m.binding.Grant); {
-	case !m.pastEnd().IsZero():
-		l.Cause, l.EndedAt = finding.CauseGrantEnds, m.pastEnd()
-	case open != nil && !open.Unanswered.IsZero():
-		l.Cause, l.Unanswered, l.UnansweredBy = finding.CauseResponseLost, open.Unanswered, open.UnansweredBy
-		l.Imported = false
-	case p.Candidate && !p.Imported && (lineage == nil || lineage.Since == 0):
-		l.Cause = finding.CauseSeedUsed
-	}
-	return l
 }
 
 // judged goes on after a refusal was noted.

@@ -7,6 +7,7 @@ import (
 
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/ending"
 	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
@@ -64,7 +65,7 @@ func (e *encoder) state(s *State) {
 	e.moment(r.contest.Quiet)
 	e.moment(r.wait)
 	if r.warned != 0 {
-		e.moment(r.warned + int64(endWarnings))
+		e.moment(r.warned + int64(ending.Again))
 	}
 	for i := range r.orders {
 		e.order(&r.orders[i], newest)

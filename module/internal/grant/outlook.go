@@ -154,7 +154,7 @@ func (s *State) Wake(now when.Now) (wait time.Duration, ok bool) {
 		}
 		sooner(save)
 	}
-	if d, warns := s.untilWarning(now); warns && s.settled {
+	if d, warns := s.untilWarning(now); warns {
 		sooner(d)
 	}
 	if len(r.orders) > 0 {
