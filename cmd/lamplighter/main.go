@@ -32,6 +32,9 @@ func main() {
 	caddy.CustomLongDescription = description
 	serves := len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start")
 	adminSocket(serves)
+	if serves {
+		leaveRoom()
+	}
 	if serves && os.Getenv(listen.SharePorts) != "1" {
 		listen.Alone()
 	}
