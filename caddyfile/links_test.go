@@ -68,3 +68,33 @@ func TestLinksBetweenPagesLeadSomewhere(t *testing.T) {
 		t.Errorf("only %d links were seen", followed)
 	}
 }
+
+// TestEveryPageIsReachedFromTheReadme follows links as a reader does.
+func TestEveryPageIsReachedFromTheReadme(t *testing.T) {
+	reached := map[string]bool{"../README.md": true}
+	for next := []string{"../README.md"}; len(next) > 0; next = next[1:] {
+		text, err := os.ReadFile(next[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range link.FindAllStringSubmatch(fenced.ReplaceAllString(string(text), ""), -1) {
+			to, err := url.Parse(l[1])
+			if err != nil || to.Scheme != "" || !strings.HasSuffix(to.Path, ".md") {
+				continue
+			}
+			if page := filepath.Join(filepath.Dir(next[0]), to.Path); !reached[page] {
+				reached[page] = true
+				next = append(next, page)
+			}
+		}
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) < 15 {
+		t.Fatalf("%d pages, %v", len(pages), err)
+	}
+	for _, page := range append(pages, "../SECURITY.md", "../CONTRIBUTING.md", "../CHANGELOG.md") {
+		if !reached[page] {
+			t.Errorf("no link leads from the README to %s", page)
+		}
+	}
+}

@@ -45,7 +45,7 @@ func commandBlocks(t *testing.T) (blocks []block) {
 			}
 		}
 	}
-	fence := regexp.MustCompile("(?ms)^( *)```(?:sh|bash|shell|console)\n(.*?)^ *```$")
+	fence := regexp.MustCompile("(?ms)^( *)```(?:sh|bash|shell|console)\\b([^\n]*)\n(.*?)^ *```$")
 	for _, page := range pages {
 		text, err := os.ReadFile(filepath.Join(root, page))
 		if err != nil {
@@ -53,8 +53,11 @@ func commandBlocks(t *testing.T) (blocks []block) {
 		}
 		for _, at := range fence.FindAllSubmatchIndex(text, -1) {
 			b := block{page: page, line: bytes.Count(text[:at[0]], []byte("\n")) + 1}
+			if more := string(text[at[4]:at[5]]); more != "" {
+				t.Errorf("%s:%d: the fence says %q, and would hide the block: what does not run is marked in the line before", page, b.line, more)
+			}
 			indent := string(text[at[2]:at[3]])
-			for line := range strings.Lines(string(text[at[4]:at[5]])) {
+			for line := range strings.Lines(string(text[at[6]:at[7]])) {
 				b.text += strings.TrimPrefix(line, indent)
 			}
 			if marked := noTest.FindSubmatch(text[:at[0]]); marked != nil {
@@ -83,11 +86,18 @@ exec) shift; while case "$1" in -*) true;; *) false;; esac; do shift; done; shif
 esac; exit 0`,
 	"kubectl": `[ "$1" = apply ] && exec cat; while [ "$1" != -- ]; do shift; done; shift; exec "$@"`,
 	// The first lines of the demo, at addresses that are free.
-	"go": `[ "$1 $2 $3" = "run ./cmd/lamplighter demo" ] || exit 1
-timeout -s INT 5 "$BINARY" demo --dir "$HOME/demo" --listen "$FREE1" --authorization-server "$FREE2" --api "$FREE3" | tee "$HOME/demo.out"
+	"begin": `timeout -s INT 5 "$BINARY" "$@" --dir "$HOME/demo" --listen "$FREE1" --authorization-server "$FREE2" --api "$FREE3" | tee "$HOME/demo.out"
 grep -q "Try, in another terminal" "$HOME/demo.out"`,
+	"go": `[ "$1 $2 $3" = "run ./cmd/lamplighter demo" ] || exit 1
+shift 2; exec begin "$@"`,
+	// An error that is answered is one of the block.
+	"curl": `exec /usr/bin/curl --fail "$@"`,
+	// The group is the package's.
+	"install": `n=$#; while [ $n -gt 0 ]; do
+case "$1" in -g) shift 2; n=$((n-2));; *) set -- "$@" "$1"; shift; n=$((n-1));; esac
+done; exec /usr/bin/install "$@"`,
 	// An instance runs already, and nobody is there to log in.
-	"lamplighter": `case "$1 $2" in "run "*) exit 0;; "tokens login") exec "$BINARY" "$@" --help;; esac; exec "$BINARY" "$@"`,
+	"lamplighter": `case "$1 $2" in "run "*) exit 0;; "demo "*) exec begin "$@";; "tokens login") exec "$BINARY" "$@" --help;; esac; exec "$BINARY" "$@"`,
 }
 
 // TestCommandsInThePagesRun runs every block of commands: as an operator who has a client
@@ -128,21 +138,32 @@ func TestCommandsInThePagesRun(t *testing.T) {
 // operator is somebody who reads a page, and does what it says.
 type operator struct {
 	*operated
-	work string // where
-	env  []string
-	vars string // what earlier blocks have set
+	work    string // where
+	sockets string // where those are that it listens on
+	env     []string
+	vars    string // what earlier blocks have set
+}
+
+// caddyfile declares the client once, as the pages have it, and serves its token.
+func (o *operator) caddyfile(of string) string {
+	before, client, _ := strings.Cut(of, "\t\tclient demo {\n")
+	client, after, _ := strings.Cut(client, "\t\t}\n")
+	global := "\toauth2_client erp {\n" + strings.ReplaceAll(client, "\t\t\t", "\t\t") + "\t\tallow_print\n\t}\n}\n"
+	served := "\nhttp:// {\n\tbind unix/" + o.sockets + "/token.sock|0660\n\tserve_token /erp* erp\n}\n"
+	return strings.Replace(before, "}\n", global+served, 1) + "\t\tclient erp\n" + after
 }
 
 func newOperator(t *testing.T) *operator {
 	t.Helper()
-	o := &operator{operated: operate(t, func(caddyfile string) string { return strings.ReplaceAll(caddyfile, "client demo {", "client erp {") })}
+	o := &operator{sockets: rig.Home(t)}
+	o.operated = operate(t, o.caddyfile)
 	o.work = filepath.Join(o.home, "work")
 	root, err := rig.Repository()
 	if err != nil {
 		t.Fatal(err)
 	}
 	bin := filepath.Join(o.home, "bin")
-	for _, dir := range []string{bin, filepath.Join(o.home, "usr", "bin"), filepath.Join(o.home, "etc", "systemd", "system")} {
+	for _, dir := range []string{bin, filepath.Join(o.home, "usr", "bin"), filepath.Join(o.home, "etc", "systemd", "system"), filepath.Join(o.home, "etc", "lamplighter", "secrets")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -177,6 +198,9 @@ func (o *operator) release(root, bin string) {
 		}
 	}
 	copied(filepath.Join(o.home, "Caddyfile"), "Caddyfile")
+	copied(filepath.Join(o.home, "Caddyfile"), "../etc/lamplighter/Caddyfile")
+	copied(o.ClientSecretFile, "eiam_client_secret")
+	copied(o.RefreshTokenFile, "eiam_refresh_token")
 	copied(filepath.Join(root, "examples", "systemd", "lamplighter.service"), "lamplighter.service")
 	copied(filepath.Join(bin, "lamplighter"), "lamplighter")
 	const name = "lamplighter_1.0.0-rc.1_linux_amd64"
@@ -223,6 +247,8 @@ func (o *operator) placed(text string) string {
 		"/run/secrets/eiam_refresh_token", o.RefreshTokenFile,
 		"<client>", "erp",
 		"http://127.0.0.1:8080", "http://"+o.address,
+		"/run/lamplighter/", o.sockets+"/",
+		"https://erp.example.com", o.API,
 		"/etc/", filepath.Join(o.home, "etc")+"/",
 	).Replace(text)
 }
