@@ -75,6 +75,7 @@ func (s *Set) tellStores() {
 		LeaseLost:  s.events.LeaseLost,
 		Away:       s.events.StoreAway,
 		Back:       s.events.StoreBack,
+		Unheard:    s.events.StoreUnheard,
 		RolledBack: s.events.StoreRolledBack,
 	})
 }

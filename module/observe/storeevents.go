@@ -28,6 +28,12 @@ func (m *Emitter) StoreBack(store string) {
 	m.logger.Info("store can be used again", zap.String("store", store))
 }
 
+// StoreUnheard tells that a shared store cannot tell of changes, which is no event for
+// handlers.
+func (m *Emitter) StoreUnheard(store string, err error) {
+	m.logger.Warn("store does not tell of changes: versions are compared every second", zap.String("store", store), zap.String("detail", err.Error()))
+}
+
 // StoreRolledBack tells that a shared store may have lost writes: it was restarted, or
 // another server took its place. If seen is true, one is gone.
 func (m *Emitter) StoreRolledBack(store string, seen bool) {

@@ -22,6 +22,9 @@ type StoreEvents struct {
 	Away func(store string, err error)
 	Back func(store string)
 
+	// Unheard is told that a store cannot tell of changes, and why.
+	Unheard func(store string, err error)
+
 	// RolledBack is told that it may have lost writes; seen says that it has.
 	RolledBack func(store string, seen bool)
 }
@@ -50,6 +53,7 @@ func (u *Use) hooks() sharedstore.Hooks {
 			}
 			e.Away(place, redact.Error(err))
 		},
+		Unheard:    func(err error) { e.Unheard(place, redact.Error(err)) },
 		RolledBack: func(seen bool) { e.RolledBack(place, seen) },
 		LeaseTaken: func(name, from string) {
 			if from != "" {

@@ -2,6 +2,7 @@ package stores
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"lamplighter/module/store"
+	"lamplighter/test/internal/apiserver"
 	"lamplighter/test/internal/rig"
 )
 
@@ -21,17 +23,34 @@ type target struct {
 
 var targets = map[string]func(b *testing.B) target{
 	"postgres": postgresTarget,
+	"pooler":   poolerTarget,
 	"redis":    func(b *testing.B) target { return redisTarget(b, "redis-server") },
 	"valkey":   func(b *testing.B) target { return redisTarget(b, "valkey-server") },
 }
 
 func postgresTarget(b *testing.B) target {
 	p := rig.StartPostgres(b)
+	return postgresThrough(b, p, p.Address)
+}
+
+// poolerTarget is PostgreSQL behind a pooler of transactions.
+func poolerTarget(b *testing.B) target {
+	p := rig.StartPostgres(b)
+	return postgresThrough(b, p, rig.StartPgBouncer(b, p, "transaction"))
+}
+
+// kubernetesTarget has thousands of clients at most.
+func kubernetesTarget(b *testing.B) target {
+	c := &cluster{Server: apiserver.Start(b), made: make(map[string]bool)}
+	return target{allowed(b, c.engine(b, c.namespace(b, rulesOf(allVerbs)))), nil}
+}
+
+func postgresThrough(b *testing.B, p *rig.Postgres, address string) target {
 	fill := func(clients int, data []byte) {
 		sql(b, dsn(p), fmt.Sprintf(`INSERT INTO %s_records SELECT 'client-' || i, '\x%x', md5(i::text), clock_timestamp() FROM generate_series(0, %d) i`, nameSpace(b), data, clients-1),
 			"VACUUM ANALYZE")
 	}
-	return target{opened(b, postgresEngine(b, dsn(p))), fill}
+	return target{opened(b, postgresEngine(b, at(p, address))), fill}
 }
 
 func redisTarget(b *testing.B, program string) target {
@@ -64,7 +83,9 @@ func noise(size int) []byte {
 // BenchmarkRefreshes is what refreshes ask of a store, 32 at once: look, lease, load,
 // journal, answer, release. Records have full lists, encrypted.
 func BenchmarkRefreshes(b *testing.B) {
-	for name, target := range targets {
+	all := maps.Clone(targets)
+	all["kubernetes"] = kubernetesTarget
+	for name, target := range all {
 		b.Run(name, func(b *testing.B) {
 			e := target(b)
 			data := noise(21 << 10)

@@ -10,6 +10,10 @@ type Hooks struct {
 	// Up is told when the store is there again, or is not, and why.
 	Up func(up bool, err error)
 
+	// Unheard is told that the store cannot tell of changes, and why: versions are compared
+	// each second.
+	Unheard func(err error)
+
 	// RolledBack is told that acknowledged writes may be gone: the store is another one
 	// than it was, or was restarted. If seen is true, one of them is.
 	RolledBack func(seen bool)
@@ -59,6 +63,14 @@ func (h *hooks) up(up bool, err error) {
 	h.tell(func(h *Hooks) {
 		if h.Up != nil {
 			h.Up(up, err)
+		}
+	})
+}
+
+func (h *hooks) unheard(err error) {
+	h.tell(func(h *Hooks) {
+		if h.Unheard != nil {
+			h.Unheard(err)
 		}
 	})
 }

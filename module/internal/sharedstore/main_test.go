@@ -70,7 +70,8 @@ func (r *rig) process(name string) *process {
 		return time.Now().Add(p.skew)
 	}})
 	p.Tell(Hooks{
-		Up: func(up bool, _ error) { p.say("up %v", up) },
+		Up:      func(up bool, _ error) { p.say("up %v", up) },
+		Unheard: func(err error) { p.say("unheard: %v", err) },
 		RolledBack: func(seen bool) {
 			p.say("rolled back")
 			if seen {

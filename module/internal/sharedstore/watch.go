@@ -114,7 +114,7 @@ func (w *watcher) isTold() bool {
 
 // follow watches, and begins anew whenever that ends.
 func (w *watcher) follow(ctx context.Context, run *session) {
-	pause := watchAgain
+	pause, deaf := watchAgain, false
 	for ctx.Err() == nil {
 		if !sleep(ctx, namesSettle) {
 			return
@@ -123,7 +123,7 @@ func (w *watcher) follow(ctx context.Context, run *session) {
 		case <-w.told:
 		default:
 		}
-		err := w.watchOnce(ctx, run, func() { pause = watchAgain })
+		err := w.watchOnce(ctx, run, func() { pause, deaf = watchAgain, false })
 		w.setTold(false)
 		w.note(run) // so that versions are compared more often
 		switch {
@@ -131,6 +131,10 @@ func (w *watcher) follow(ctx context.Context, run *session) {
 			continue
 		case errors.Is(err, store.ErrNoWatch):
 			pause = watchSeldom
+			if !deaf {
+				deaf = true
+				w.s.hooks.unheard(err)
+			}
 		}
 		if !sleep(ctx, pause/2+rand.N(pause)) {
 			return

@@ -24,14 +24,16 @@ func (p *process) watches(name string) (told *atomic.Int64, stop func()) {
 	return told, stop
 }
 
+// tells fails unless something is told within a time, or was since the last call.
 func tells(t *testing.T, told *atomic.Int64, within time.Duration) {
 	t.Helper()
-	before := told.Load()
-	for began := time.Now(); told.Load() == before; time.Sleep(10 * time.Millisecond) {
+	for began := time.Now(); told.Load() == 0; time.Sleep(10 * time.Millisecond) {
 		if time.Since(began) > within {
 			t.Fatalf("nothing is told within %s", within)
 		}
 	}
+	synctest.Wait()
+	told.Store(0)
 }
 
 func TestWhatAnotherProcessWritesIsTold(t *testing.T) {
@@ -108,6 +110,37 @@ func TestWhatTheStoreDoesNotTellIsFound(t *testing.T) {
 			r.place.Damage("erp", o.Data, false) // untold
 			tells(t, told, 31*time.Second)
 		})
+	})
+}
+
+func TestAStoreThatCannotTellOfChangesIsToldOfOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		b := r.process("b")
+		unheard := func() (n int) {
+			for _, said := range b.saidAll() {
+				if strings.HasPrefix(said, "unheard: ") {
+					n++
+				}
+			}
+			return n
+		}
+		b.fails(storetest.Fault{Err: store.ErrNoWatch}, "watch")
+		b.watches("erp")
+		time.Sleep(10 * time.Minute)
+		if n := unheard(); n != 1 {
+			t.Errorf("it was said %d times", n)
+		}
+		b.fails(storetest.Fault{})
+		time.Sleep(10 * time.Minute)
+		if !b.Status().Told || unheard() != 0 {
+			t.Error("it tells again, and is said not to")
+		}
+		b.fails(storetest.Fault{Err: store.ErrNoWatch}, "watch")
+		r.place.Cut()
+		time.Sleep(10 * time.Minute)
+		if n := unheard(); n != 1 {
+			t.Errorf("when it ended again, it was said %d times", n)
+		}
 	})
 }
 

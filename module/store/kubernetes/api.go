@@ -17,6 +17,7 @@ import (
 
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/store"
+	"lamplighter/module/store/guest"
 )
 
 // manager is the name under which the API server notes when we wrote.
@@ -210,7 +211,11 @@ func (c *call) lost(ctx context.Context, sent bool, err error) error {
 	if errors.Is(err, store.ErrRefused) { // our own, of what is needed before one sends
 		return err
 	}
-	return fmt.Errorf("%w: %s", kind, redact.Text(err.Error()))
+	text := redact.Text(err.Error())
+	if guest.Untrusted(err) {
+		text += "; name who signed the API server's certificate with ca_file, and write a name or address that it has into api"
+	}
+	return fmt.Errorf("%w: %s", kind, text)
 }
 
 // status is an answer that is no success, as the API has it.

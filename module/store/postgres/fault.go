@@ -12,6 +12,7 @@ import (
 
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/store"
+	"lamplighter/module/store/guest"
 )
 
 // What an error says of a write.
@@ -77,8 +78,17 @@ func said(known, err error) error {
 	if answer := new(pgconn.PgError); errors.As(err, &answer) {
 		return fmt.Errorf("%w: %s (SQLSTATE %s)", known, redact.Text(answer.Message), redact.Word(answer.Code))
 	}
-	return fmt.Errorf("%w: %s", known, redact.Text(oneLine(err.Error())))
+	if wrapped := new(pgconn.ConnectError); errors.As(err, &wrapped) && wrapped.Unwrap() != nil {
+		err = wrapped.Unwrap() // without user and database, which a password may begin with
+	}
+	text := redact.Text(oneLine(err.Error()))
+	if guest.Untrusted(err) {
+		text += untrusted
+	}
+	return fmt.Errorf("%w: %s", known, text)
 }
+
+const untrusted = "; name who signed the server's certificate with 'tls { trust_pool file <file> }' or sslrootcert in dsn, and another name that it has with server_name in tls"
 
 // oneLine is a text in one line, without what it repeats: of each host, the library tells
 // what it met with and without TLS, and by each address.

@@ -114,7 +114,7 @@ func (e *Engine) heard(ctx context.Context, conn *pgx.Conn) error {
 			return nil
 		case err == nil:
 		case ctx.Err() == nil && trying.Err() != nil:
-			return fmt.Errorf("%w: the server takes LISTEN, and then tells nothing, as behind a pooler of transactions: connect to PostgreSQL itself, or let the pooler keep sessions", store.ErrNoWatch)
+			return fmt.Errorf("%w: the server takes LISTEN, and then tells nothing, as behind a pooler of transactions: name the server itself, or let the pooler keep sessions", store.ErrNoWatch)
 		default:
 			return e.fault(err, notSent)
 		}

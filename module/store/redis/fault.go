@@ -11,6 +11,7 @@ import (
 
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/store"
+	"lamplighter/module/store/guest"
 )
 
 var (
@@ -58,5 +59,11 @@ func said(known, err error) error {
 	if late := net.Error(nil); errors.Is(err, context.DeadlineExceeded) || errors.As(err, &late) && late.Timeout() {
 		return fmt.Errorf("%w: there was no answer in time", known)
 	}
-	return fmt.Errorf("%w: %s", known, redact.Text(strings.TrimSpace(err.Error())))
+	text := redact.Text(strings.TrimSpace(err.Error()))
+	if guest.Untrusted(err) {
+		text += untrusted
+	}
+	return fmt.Errorf("%w: %s", known, text)
 }
+
+const untrusted = "; name who signed the server's certificate with 'tls { trust_pool file <file> }', and another name that it has with server_name in tls"

@@ -63,3 +63,15 @@ func (r *Redis) Backup(t testing.TB) (restore func(empty bool)) {
 		r.Await()
 	}
 }
+
+// TLS has a server listen with TLS too, and returns the address of that.
+func (r *Redis) TLS(t testing.TB) (address string) {
+	t.Helper()
+	address = FreeAddress(t)
+	_, port, _ := net.SplitHostPort(address)
+	r.Stop(os.Kill)
+	r.command = append(r.command, "--tls-port", port)
+	r.Start()
+	r.Until("it accepts connections", func() bool { return Listens(address) })
+	return address
+}

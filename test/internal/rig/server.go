@@ -29,8 +29,15 @@ func Directory(t testing.TB, owner string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	Give(t, dir, owner)
+	return dir
+}
+
+// Give gives a file to a user of this machine, if there is root to do so.
+func Give(t testing.TB, path, owner string) {
+	t.Helper()
 	if os.Getuid() != 0 || owner == "" {
-		return dir
+		return
 	}
 	who, err := user.Lookup(owner)
 	if err != nil {
@@ -38,10 +45,9 @@ func Directory(t testing.TB, owner string) string {
 	}
 	uid, _ := strconv.Atoi(who.Uid)
 	gid, _ := strconv.Atoi(who.Gid)
-	if err := os.Chown(dir, uid, gid); err != nil {
+	if err := os.Chown(path, uid, gid); err != nil {
 		t.Fatal(err)
 	}
-	return dir
 }
 
 // As is the command line that runs another one as a user, if there is root to do so.
