@@ -217,7 +217,7 @@ var exchanges = map[string]*percaller.Failure{
 // ours and, in the log, the line about it are made of the row as it is.
 var answers = []string{
 	"caller_refused", "caller_unknown", "caller_unknown, token", "token_not_asked_for", "forwarded_refused", "token_rejected", "token_not_in_header",
-	"caller_secret_unreadable", "unknown_host", "browser_refused", "trace_refused", "connect_refused", "connect_refused, token", "target_refused",
+	"caller_secret_unreadable", "unknown_host", "browser_refused", "trace_refused", "connect_refused", "connect_refused, token", "target_refused", "target_refused, path",
 	"request_body_broken", "token_destination_denied", "token_destination_denied, proxy", "token_destination_denied, secrets", "dpop_nonce_refused",
 	"dpop_proof_refused", "dpop_not_understood", "dpop_credentials_doubled", "upstream_unreachable", "upstream_no_answer", "upstream_broken_answer",
 	"token_injected_twice",

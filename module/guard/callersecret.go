@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -26,9 +27,10 @@ type callerSecret struct {
 
 // resolvedSecret is a secret as it was read at some time, or why it was not.
 type resolvedSecret struct {
-	at   time.Time
-	hash [sha256.Size]byte
-	err  error
+	at     time.Time
+	hash   [sha256.Size]byte
+	length int
+	err    error
 }
 
 // secretFreshness is how long a secret is used before its file is read again.
@@ -42,8 +44,15 @@ func (g *Guard) compileSecret() error {
 	if placeholder.IsLiteral(g.CallerSecret) {
 		g.logger.Warn(placeholder.LiteralWarning("caller_secret"), zap.String("declared_at", g.DeclaredAt))
 	}
-	return g.secret.resolved().err
+	secret := g.secret.resolved()
+	if secret.err == nil && secret.length > 0 && secret.length < leastSecret {
+		g.logger.Warn(fmt.Sprintf("caller_secret has fewer than %d characters, so that it can be guessed: make one with 'openssl rand -hex 32'", leastSecret), zap.String("declared_at", g.DeclaredAt))
+	}
+	return secret.err
 }
+
+// leastSecret is the length below which a secret is warned of: 64 bits in hexadecimal digits.
+const leastSecret = 16
 
 func (s *callerSecret) resolved() *resolvedSecret {
 	now := time.Now()
@@ -53,7 +62,7 @@ func (s *callerSecret) resolved() *resolvedSecret {
 	var r placeholder.Resolver
 	value := r.Value("caller_secret", s.setting)
 	redact.Remember(value)
-	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), err: r.Err}
+	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), length: len(value), err: r.Err}
 	s.current.Store(fresh)
 	return fresh
 }

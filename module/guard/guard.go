@@ -8,7 +8,6 @@ package guard
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -228,12 +227,6 @@ func (g *Guard) mayCall(r *http.Request) bool {
 	}
 	addr := remote.Addr().Unmap().WithZone("")
 	return slices.ContainsFunc(g.callers, func(p netip.Prefix) bool { return p.Contains(addr) })
-}
-
-// overSocket reports whether a request came by a unix socket.
-func overSocket(r *http.Request) bool {
-	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	return ok && caddy.IsUnixNetwork(local.Network())
 }
 
 // Interface guards

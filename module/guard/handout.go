@@ -3,11 +3,9 @@ package guard
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"lamplighter/module/cause"
 	"lamplighter/module/placeholder"
@@ -20,11 +18,15 @@ import (
 // - a request says that it wants a token: `Lamplighter-Token: yes`, or the caller secret in
 // the place of `yes`. No form sends that, no link, and no server that was talked into
 // fetching a URL (403). A page that rebinding lets in can: it is the Host that stops it;
-// - a request that a proxy has passed on, as `Forwarded`, `X-Forwarded-*`, `X-Real-Ip` or
-// `Via` says, comes from somebody else than its connection does (403).
+// - a request that a proxy has passed on, as `Forwarded`, `X-Forwarded-*`, `Via` and what
+// proxies and networks say the client's address in tell, comes from somebody else than its
+// connection does (403);
+// - a path with `.` or `..` in it, however that is encoded, is another one to whoever put a
+// prefix before it than to the matcher that chooses the client (400).
 //
 // On a unix socket Host and Origin are not looked at: no browser gets there, and proxies
-// send what their own callers sent.
+// send what their own callers sent. An abstract one (`unix/@name`) has no mode, and every
+// user of the machine gets there, so that it needs a `caller_secret`.
 type Handout struct {
 	Guard
 
@@ -42,31 +44,13 @@ func (h *Handout) Provision(ctx caddy.Context, directive string) error {
 	if err := h.Guard.Provision(ctx); err != nil {
 		return err
 	}
+	if err := h.checkListeners(ctx); err != nil {
+		return placeholder.Located(h.DeclaredAt, err)
+	}
 	if h.Forwarded && h.CallerSecret == "" && !listensOnSocket(ctx) {
 		return placeholder.Located(h.DeclaredAt, errors.New("forwarded: anybody can send what proxies add, so it needs a caller_secret, or a site with 'bind unix/<path>'"))
 	}
 	return nil
-}
-
-// listensOnSocket reports whether a server of the configuration has a unix socket.
-func listensOnSocket(ctx caddy.Context) bool {
-	for _, m := range ctx.Modules() {
-		app, ok := m.(*caddyhttp.App)
-		if !ok {
-			continue
-		}
-		for _, server := range app.Servers {
-			if slices.ContainsFunc(server.Listen, isSocket) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func isSocket(listen string) bool {
-	address, err := caddy.ParseNetworkAddress(listen)
-	return err == nil && address.IsUnixNetwork()
 }
 
 // Refusal says why a request is refused, and logs that; nil if it is not.
@@ -85,10 +69,14 @@ func (h *Handout) refusal(r *http.Request) *problem.Problem {
 	if p := Unfit(r); p != nil {
 		return p
 	}
-	if !h.mayCall(r) {
+	if unclean(r) {
+		return problem.Refused(http.StatusBadRequest, cause.Of("target_refused", "path"))
+	}
+	abstract := overAbstractSocket(r)
+	if !h.mayCall(r) || abstract && h.secret == nil {
 		return problem.Refused(http.StatusForbidden, h.because("caller_refused"))
 	}
-	socket := overSocket(r)
+	socket := overSocket(r) && !abstract
 	if !socket {
 		if p := h.astray(r); p != nil {
 			return p
@@ -128,14 +116,4 @@ func (h *Handout) bringsSecret(r *http.Request, said string) *problem.Problem {
 		return problem.Refused(http.StatusForbidden, cause.Of("caller_unknown"))
 	}
 	return p
-}
-
-// passedOn reports whether a request says that a proxy has passed it on.
-func passedOn(r *http.Request) bool {
-	for name := range r.Header {
-		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded") {
-			return true
-		}
-	}
-	return false
 }

@@ -29,7 +29,7 @@ func (t *Token) of(token *keeper.Token) *rendered {
 	}
 	r := &rendered{token: token, generation: token.Mark(), header: make(http.Header)}
 	r.header.Set(headerGeneration, r.generation)
-	r.header.Set("Vary", "Accept, Lamplighter-Token")
+	r.header.Set("Vary", "Accept, "+t.Vary())
 	t.client.Injections().HandOut(r.header, token)
 	t.rendered.Store(r)
 	return r

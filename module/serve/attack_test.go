@@ -82,6 +82,11 @@ func TestNobodyWithoutConsentGetsAToken(t *testing.T) {
 			{"through one that says as little as it can", "GET", "Via: 1.1 gateway", 403, "forwarded_refused"},
 			{"through nginx as it is usually configured", "GET", "X-Real-IP: 192.0.2.7", 403, "forwarded_refused"},
 			{"with the protocol only", "GET", "x-forwarded-proto: https", 403, "forwarded_refused"},
+			{"through a network that says it in its own way", "GET", "CF-Connecting-IP: 192.0.2.7", 403, "forwarded_refused"},
+			{"another", "GET", "True-Client-IP: 192.0.2.7", 403, "forwarded_refused"},
+			{"another", "GET", "X-Client-IP: 192.0.2.7", 403, "forwarded_refused"},
+			{"another", "GET", "X-Original-Forwarded-For: 192.0.2.7", 403, "forwarded_refused"},
+			{"another", "GET", "CDN-Loop: gateway", 403, "forwarded_refused"},
 			{"with an empty value", "GET", "X-Forwarded-Host:", 403, "forwarded_refused"},
 			{"who wants to see the request", "TRACE", "", 405, "trace_refused"},
 			{"the same of Microsoft's", "TRACK", "", 405, "trace_refused"},
@@ -296,5 +301,47 @@ func TestNoUpstreamSeesWhatIsForLamplighter(t *testing.T) {
 				t.Errorf("got %d %s", res.StatusCode, body)
 			}
 		})
+	}
+}
+
+// TestAPathThatTwoReadInTwoWaysGetsNobodysToken: a proxy that puts the client's prefix before
+// what its visitor asks for must not be led to another client by that.
+func TestAPathThatTwoReadInTwoWaysGetsNobodysToken(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	s.Load(s.Site("", "serve_token /erp* erp\nserve_token /rot* erp"))
+	for path, want := range map[string]int{
+		"/erp": 200, "/erp/": 200, "/erp/orders": 200, "/erp/a.b/..c/...": 200, "/erp//x": 200, "/erp/a%2Fb": 200, "/erp/%252e%252e/rot": 200,
+		"/erp/../rot": 400, "/erp/%2e%2e/rot": 400, "/erp/.%2E/rot": 400, "/erp/..%2frot": 400, "/erp/x/../../rot": 400, "/erp/./x": 400,
+		"/erp/..%5crot": 400, "/../erp": 400,
+	} {
+		res, body := s.Raw("GET " + path + " HTTP/1.1\nHost: x\nLamplighter-Token: yes\nConnection: close\n\n")
+		got := fmt.Sprint(res.Header, body)
+		if res.StatusCode != want || strings.Contains(got, "access-token-1") != (want == 200) {
+			t.Errorf("%s: got %d %s, want %d", path, res.StatusCode, got, want)
+		}
+	}
+}
+
+// TestAnAbstractSocketIsEverybodys: it has no mode, whatever is written.
+func TestAnAbstractSocketIsEverybodys(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	moduletest.Write(t, s, "caller", "open sesame, at length\n")
+	for _, bind := range []string{"unix/@lamplighter-test-%d", "unix/@lamplighter-test-%d|0600"} {
+		bind = fmt.Sprintf(bind, os.Getpid())
+		site := func(block string) string {
+			return strings.Replace(s.Site("", "serve_token erp {\n"+block+"\n}"), "bind 127.0.0.1", "bind "+bind, 1)
+		}
+		for _, block := range []string{"", "forwarded"} {
+			if err := moduletest.Validate(t, site(block)); err == nil || !strings.Contains(err.Error(), "abstract socket") {
+				t.Errorf("%s %s: %v", bind, block, err)
+			}
+		}
+		s.Load(site("caller_secret {file." + s.Dir + "/caller}"))
+		socket, _, _ := strings.Cut(strings.TrimPrefix(bind, "unix/"), "|")
+		for marker, want := range map[string]int{"yes": 403, "open sesame, at length": 200} {
+			if res, body := dial(t, socket, "GET /erp HTTP/1.1\nHost: x\nLamplighter-Token: "+marker+"\nConnection: close\n\n"); res.StatusCode != want {
+				t.Errorf("%s: got %d %s, want %d", marker, res.StatusCode, body, want)
+			}
+		}
 	}
 }
