@@ -39,10 +39,27 @@ func onDisk(fl caddycmd.Flags, api *adminClient) []adminapi.Check {
 		return []adminapi.Check{said}
 	}
 	var running, written any
-	if json.Unmarshal(config, &written) != nil || api.call(http.MethodGet, "/config/", nil, &running) != nil || running == nil || reflect.DeepEqual(running, written) {
+	if json.Unmarshal(config, &written) != nil || api.call(http.MethodGet, "/config/", nil, &running) != nil || running == nil || reflect.DeepEqual(placeless(running), placeless(written)) {
 		return nil
 	}
 	said.Verdict, said.Detail = adminapi.VerdictWarning, "the instance does not run what "+file+" has: it was changed and not loaded, or that failed"
 	said.Remedy = validate + " says whether it can be loaded; then 'lamplighter reload --config " + redact.Quoted(file) + "' takes it over; else the next start fails"
 	return []adminapi.Check{said}
+}
+
+// placeless is a configuration without the places that things are declared at: the same file
+// may be named by another path, and a comment moves all that comes after it.
+func placeless(config any) any {
+	switch part := config.(type) {
+	case map[string]any:
+		delete(part, "declared_at")
+		for _, member := range part {
+			placeless(member)
+		}
+	case []any:
+		for _, element := range part {
+			placeless(element)
+		}
+	}
+	return config
 }

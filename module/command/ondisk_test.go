@@ -14,6 +14,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	_ "lamplighter/caddyfile"
 	"lamplighter/module/adminapi"
 )
 
@@ -80,6 +81,25 @@ func TestAnExaminationTellsOfAFileThatDoesNotRun(t *testing.T) {
 		}
 		if len(checks) != 1 || checks[0].Verdict != tc.verdict || !strings.Contains(checks[0].Detail, tc.detail) || !strings.Contains(checks[0].Remedy, "lamplighter validate --config ") {
 			t.Errorf("%s: it says %+v", name, checks)
+		}
+	}
+}
+
+// The file that an instance was started with may be named by another path.
+func TestWhereAClientIsDeclaredIsNoDifference(t *testing.T) {
+	const runs = "{\n\toauth2_client erp {\n\t\ttoken_endpoint https://login.example.com/token\n\t\tclient_id erp\n\t\tclient_secret s3cret\n\t}\n}\n\nhttp://:8080 {\n\tserve_token erp\n}\n"
+	for has, differs := range map[string]bool{
+		runs:                   false,
+		"# a comment\n" + runs: false,
+		strings.Replace(runs, "client_id erp", "client_id crm", 1): true,
+	} {
+		fl := running(t, runs, has, true)
+		api, err := newAdminClient(fl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if checks := onDisk(fl, api); (checks != nil) != differs {
+			t.Errorf("%s\nit says %+v", has, checks)
 		}
 	}
 }
