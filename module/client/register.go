@@ -12,6 +12,7 @@ import (
 
 	"lamplighter/module/observe"
 	"lamplighter/module/placeholder"
+	"lamplighter/module/records"
 	"lamplighter/module/settings"
 )
 
@@ -85,6 +86,7 @@ func (s *Set) register(c *Client) error {
 	if err := s.takeFiles(c, use.Directory()); err != nil {
 		return placeholder.Located(c.declaredAt, fmt.Errorf("client %s: %w", c.name, err))
 	}
+	s.warnOfPlainRecords(c, use)
 	if err := s.useTurns(c); err != nil {
 		return err
 	}
@@ -102,6 +104,17 @@ func (s *Set) takeFiles(c *Client, store string) error {
 		return err
 	}
 	return s.files.Take(c.name, c.kind.files)
+}
+
+// warnOfPlainRecords warns once of a store that shows what a client keeps there. Called with s.mu
+// held.
+func (s *Set) warnOfPlainRecords(c *Client, use *records.Use) {
+	if c.cfg.PerCaller() { // which keeps nothing
+		return
+	}
+	if store, warning := use.PlainRecords(); warning != "" {
+		s.logger.Warn(warning, zap.String("store", store))
+	}
 }
 
 // inParallel calls do with 0 to n-1, on all processors.

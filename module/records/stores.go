@@ -39,6 +39,7 @@ type Use struct {
 	temporary bool // a command named it
 	events    *StoreEvents
 
+	told    bool  // that its records are not encrypted
 	err     error // why it could not be opened
 	running *flock.Flock
 	close   func()
@@ -64,6 +65,16 @@ func (s *Stores) Use(p Place, client string) (*Use, error) {
 	u.clients = append(u.clients, client)
 	s.uses[p.id] = u
 	return u, nil
+}
+
+// PlainRecords names the store, and is a warning if whoever reads it is shown the records of
+// clients; "" if not, or if that was told before. It is not called concurrently.
+func (u *Use) PlainRecords() (store, warning string) {
+	if u.shared == nil || u.told {
+		return "", ""
+	}
+	u.told = true
+	return u.id, u.shared.PlainRecords()
 }
 
 // Objects are what somebody has to make for the clients that use the stores.

@@ -36,6 +36,10 @@ type Module interface {
 	// is opened once, whatever configuration they belong to.
 	Identity() string
 
+	// PlainRecords is a warning if who reads the place is shown records as they are; "" if
+	// they are encrypted, or if the place is made for secrets. Options has it.
+	PlainRecords() string
+
 	// Engine returns a new engine. It dials nothing, and does not depend on the
 	// configuration that the module belongs to: it may outlive that.
 	Engine() (store.Engine, error)
@@ -104,6 +108,16 @@ func (o *Options) Provision() error {
 		return fmt.Errorf("op_timeout must be at most a third of the lease: %s", lease/3)
 	}
 	return nil
+}
+
+// PlainRecords is a warning if records are not encrypted: a key that tokens are bound to lies beside
+// those.
+func (o *Options) PlainRecords() string {
+	if len(o.EncryptionKeys) > 0 {
+		return ""
+	}
+	return "records are not encrypted: whoever reads the store, or a backup of it, has the tokens of its clients, and the keys that they are bound to (dpop); " +
+		"add 'encryption_key <file>' on all replicas, with a file that 'age-keygen -o <file>' makes"
 }
 
 // CheckPlaintext returns an error if a connection without TLS to that host, or path of a

@@ -186,6 +186,9 @@ func (s *Kubernetes) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 // StoreOptions returns the settings that all stores have.
 func (s *Kubernetes) StoreOptions() *guest.Options { return &s.Options }
 
+// PlainRecords is "": records are Secrets, which the cluster guards, and encrypts if it is told to.
+func (s *Kubernetes) PlainRecords() string { return "" }
+
 // Identity names the place: API server, namespace, prefix, and how objects are made.
 func (s *Kubernetes) Identity() string {
 	api, objects := "pod", "create"
