@@ -43,7 +43,10 @@ func printToken(fl caddycmd.Flags) (int, error) {
 	case !slices.Contains(tokenformat.PrintNames(), format):
 		return tokenMissing, fmt.Errorf("--format %q is unknown: use %s", format, strings.Join(tokenformat.PrintNames(), ", "))
 	case format == tokenformat.Git:
-		says := tokenformat.ReadGit(os.Stdin)
+		says, err := tokenformat.ReadGit(os.Stdin)
+		if err != nil {
+			return tokenMissing, err
+		}
 		req.For, asked = says["protocol"]+"://"+says["host"], says["username"]
 		switch operation := fl.Arg(1); {
 		case operation == "erase" && says["password"] != "": // the server has rejected what it was given

@@ -9,6 +9,7 @@ package tokenfile
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -41,7 +42,8 @@ type File struct {
 	// `envoy_sds` (a secret of Envoy, named as the client), `exec_credential` (of
 	// Kubernetes), or a template: a text with `{access_token}`, `{id_token}`,
 	// `{response.<path>}`, `{expires_in}` (seconds, as of the writing), `{expires_at}` (RFC
-	// 3339) or `{generation}`. Default: `plain`.
+	// 3339) or `{generation}`. Where a template is JSON, values are escaped as its strings
+	// need it. Default: `plain`.
 	Format string `json:"format,omitempty"`
 
 	// The mode of the file, in octal digits: no other user may write to it, and nobody
@@ -146,7 +148,10 @@ func ResponsePaths(list []*Compiled) (paths []string) {
 type template []part
 
 // part is a text, or the name of a value.
-type part struct{ text, name string }
+type part struct {
+	text, name string
+	inJSON     bool // the whole is JSON, and this value in a string of it
+}
 
 var (
 	nameInTemplate = regexp.MustCompile(`\{(access_token|id_token|response\.[^{}"]+|expires_in|expires_at|generation)\}`)
@@ -170,7 +175,37 @@ func parseTemplate(text string) (t template, err error) {
 	if !slices.ContainsFunc(t, func(p part) bool { return p.name != "" }) {
 		return nil, errors.New("format: the template names no value, such as {access_token}")
 	}
+	if t.isJSON() {
+		for i := range t {
+			t[i].inJSON = true
+		}
+	}
 	return t, nil
+}
+
+// isJSON reports whether a template is JSON with its values in strings, but for the number.
+func (t template) isJSON() bool {
+	var sample strings.Builder
+	for _, p := range t {
+		sample.WriteString(p.text)
+		switch p.name {
+		case "":
+		case "expires_in":
+			sample.WriteByte('0')
+		default:
+			sample.WriteByte('x') // which is JSON in a string alone
+		}
+	}
+	return json.Valid([]byte(sample.String()))
+}
+
+// escaped is a value as a string of JSON holds it.
+func escaped(value string) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(value) // of a string
+	return strings.TrimSuffix(strings.TrimPrefix(b.String(), `"`), "\"\n")
 }
 
 // render returns what is in the file for a token, nil for none.
@@ -197,6 +232,9 @@ func (t template) render(token *keeper.Token, left int64) ([]byte, error) {
 		value := p.value(token, left)
 		if err := tokenformat.CheckLine(value); err != nil {
 			return nil, err
+		}
+		if p.inJSON {
+			value = escaped(value)
 		}
 		b.WriteString(value)
 	}

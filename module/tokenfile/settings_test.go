@@ -1,6 +1,7 @@
 package tokenfile
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +102,31 @@ func TestATemplateIsFilledInAndReadsAsTheSameWithoutAToken(t *testing.T) {
 	}
 }
 
+// TestAValueStaysInItsStringOfJSON: whatever characters an authorization server puts into it.
+func TestAValueStaysInItsStringOfJSON(t *testing.T) {
+	const value = `a","admin":"yes\<&>`
+	for template, asJSON := range map[string]bool{
+		`{"token": "{access_token}", "in": {expires_in}, "of": ["Bearer {id_token}"]}`: true,
+		`{"token": {access_token}}`: false, `token: "{access_token}"`: false,
+	} {
+		list, err := compiled(t, nil, File{Path: "/run/a", Format: template})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := list[0].render("erp", &keeper.Token{AccessToken: value, IDToken: value}, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got map[string]any
+		if err := json.Unmarshal(text, &got); asJSON && (err != nil || len(got) != 3 || got["token"] != value || got["of"].([]any)[0] != "Bearer "+value) {
+			t.Errorf("%s: %s: %v", template, text, err)
+		}
+		if !asJSON && !strings.Contains(string(text), value) {
+			t.Errorf("%s: %s", template, text)
+		}
+	}
+}
+
 // FuzzTemplate: what is written beside names stays, and a token is never read again.
 func FuzzTemplate(f *testing.F) {
 	for _, text := range []string{"{access_token}", `{"a":"{access_token}"}`, "{{access_token}}", "{response.a|b}{", "}{expires_in}{generation}"} {
@@ -117,6 +143,12 @@ func FuzzTemplate(f *testing.F) {
 		}
 		want := strings.NewReplacer("{access_token}", token, "{id_token}", "", "{expires_in}", "0",
 			"{expires_at}", "0001-01-01T00:00:00Z", "{generation}", (&keeper.Token{AccessToken: token}).Mark()).Replace(text)
+		if parsed.isJSON() {
+			if !json.Valid(got) {
+				t.Errorf("%q with %q is JSON no longer: %s", text, token, got)
+			}
+			return
+		}
 		if !strings.Contains(text, "{response.") && string(got) != want {
 			t.Errorf("%q with %q: %q, want %q", text, token, got, want)
 		}

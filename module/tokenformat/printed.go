@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Formats of what is printed, beside those of files.
@@ -68,8 +69,10 @@ func execVersion(info string) string {
 const maxAsked = 64 << 10
 
 // ReadGit reads what git says to a credential helper (git-credential(1)): lines of the form
-// key=value, until an empty one.
-func ReadGit(in io.Reader) map[string]string {
+// key=value, until an empty one. It is an error if a line that says where the password goes,
+// or whose it is, is there twice, or holds a control character: git never says that, and
+// whoever had a URL with a line break in it speak for git would (CVE-2020-5260).
+func ReadGit(in io.Reader) (map[string]string, error) {
 	asked := make(map[string]string)
 	lines := bufio.NewScanner(io.LimitReader(in, maxAsked))
 	lines.Buffer(nil, maxAsked)
@@ -78,7 +81,14 @@ func ReadGit(in io.Reader) map[string]string {
 		if !ok {
 			break
 		}
+		_, repeated := asked[key]
+		switch {
+		case repeated && !strings.HasSuffix(key, "[]"):
+			return nil, fmt.Errorf("what git says has two lines for %.64q, so that nobody can tell where the token would go", key)
+		case strings.ContainsFunc(key+value, unicode.IsControl):
+			return nil, fmt.Errorf("what git says of %.64q holds a control character", key)
+		}
 		asked[key] = value
 	}
-	return asked
+	return asked, nil
 }

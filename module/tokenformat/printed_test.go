@@ -62,13 +62,26 @@ func TestWhatGitSaysIsReadToItsEnd(t *testing.T) {
 		"protocol=https\nhost=git.example.com\n\nhost=evil.example\n": {"protocol": "https", "host": "git.example.com"},
 		"capability[]=authtype\npassword=a=b=\n":                      {"capability[]": "authtype", "password": "a=b="},
 		"":                                                            {},
+		"wwwauth[]=Basic\nwwwauth[]=Bearer\n":                         {"wwwauth[]": "Bearer"},
 		"no pair\nhost=x\n":                                           {},
 	} {
-		if got := ReadGit(strings.NewReader(text)); !reflect.DeepEqual(got, want) {
-			t.Errorf("%q: %v, want %v", text, got, want)
+		if got, err := ReadGit(strings.NewReader(text)); !reflect.DeepEqual(got, want) || err != nil {
+			t.Errorf("%q: %v, %v, want %v", text, got, err, want)
 		}
 	}
-	if got := ReadGit(strings.NewReader("host=" + strings.Repeat("x", 1<<20))); len(got["host"]) > maxAsked {
+	if got, _ := ReadGit(strings.NewReader("host=" + strings.Repeat("x", 1<<20))); len(got["host"]) > maxAsked {
 		t.Errorf("%d bytes were taken", len(got["host"]))
+	}
+}
+
+// TestGitIsNotSpokenForByAURL: a line break or a second line of one kind is none of git's.
+func TestGitIsNotSpokenForByAURL(t *testing.T) {
+	for _, text := range []string{
+		"protocol=https\nhost=evil.example\nhost=git.example.com\n", "protocol=http\nprotocol=https\nhost=git.example.com\n", "path=a\npath=b\n",
+		"username=a\nusername=b\n", "password=a\npassword=b\n", "host=git.example.com\rhost=evil.example\n", "host=git.example.com\x00\n",
+	} {
+		if got, err := ReadGit(strings.NewReader(text)); err == nil || got != nil {
+			t.Errorf("%q: %v", text, got)
+		}
 	}
 }
