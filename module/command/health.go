@@ -26,7 +26,8 @@ Tells whether the running instance's clients have their access tokens. Exit code
   0  all is well
   1  a client has no valid token
   2  a human is needed, although tokens may still be valid: a grant was lost,
-     a client is misconfigured, or waits for its first refresh token
+     a client is misconfigured, waits for its first refresh token, or cannot use
+     the directory of its record
   3  the instance cannot be reached
   4  tokens are valid, and will not be for long, or are of no use: token requests
      fail, a grant ends soon, the store that replicas share is away, the last

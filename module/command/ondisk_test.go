@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -52,6 +53,18 @@ func running(t *testing.T, runs, has string, named bool) caddycmd.Flags {
 	t.Cleanup(func() { configuredFile = known })
 	configuredFile = func() string { return file }
 	return caddycmd.Flags{FlagSet: cmd.Flags()}
+}
+
+func TestAPlaceIsNoSetting(t *testing.T) {
+	var one, other any
+	for text, into := range map[string]*any{`{"a":[{"declared_at":"Caddyfile:1","b":1}]}`: &one, `{"a":[{"declared_at":"/etc/Caddyfile:2","b":1}]}`: &other} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(placeless(one), placeless(other)) {
+		t.Errorf("%v differs from %v", one, other)
+	}
 }
 
 func TestAnExaminationTellsOfAFileThatDoesNotRun(t *testing.T) {

@@ -52,7 +52,9 @@ func needsHuman(s adminapi.ClientStatus) bool {
 	case adminapi.StateGrantLost, adminapi.StateMisconfigured, adminapi.StateAwaitingGrant:
 		return true
 	}
-	return s.Unsaved
+	// A directory that cannot be used is mended by somebody, while a store of its own passes
+	// its trouble; a client beside whose ok that stands goes on without.
+	return s.Unsaved || s.Cause == "store_unavailable" && s.StoreUp == nil && s.State != "ok"
 }
 
 // Tone is how good a word is.

@@ -93,7 +93,7 @@ func (f *File) load(path, name string) (*record.Record, []byte, error) {
 	case errors.Is(err, errSymlink):
 		return nil, nil, recordstore.Foreign(fmt.Errorf("%s: %w: it is a symbolic link; put the file itself there", path, recordstore.ErrUnreadable))
 	case err != nil:
-		return nil, nil, fmt.Errorf("load: %w", err)
+		return nil, nil, fmt.Errorf("load: %w", whose(err))
 	case !info.Mode().IsRegular():
 		return nil, nil, recordstore.Foreign(fmt.Errorf("%s: %w: it is not a regular file", path, recordstore.ErrUnreadable))
 	}

@@ -150,13 +150,13 @@ func TestForeignOwnersAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := st.Load(t.Context(), "erp")
-	recordtest.WantErr(t, err, recordstore.ErrUnreadable, path, "chown 0 "+path, "user 12345")
+	recordtest.WantErr(t, err, recordstore.ErrUnreadable, path, "chown -R 0 "+st.dir, "user 12345", "run this as that user")
 	recordtest.WantErr(t, err, recordstore.ErrExposed)
 
 	if err := os.Chown(st.dir, other, -1); err != nil {
 		t.Fatal(err)
 	}
-	recordtest.WantErr(t, NewFile(st.dir).Open(t.Context()), nil, "chown 0 "+st.dir, "user 12345")
+	recordtest.WantErr(t, NewFile(st.dir).Open(t.Context()), nil, "chown -R 0 "+st.dir, "user 12345")
 }
 
 func TestFileSystemsWithoutLocksAreRecognised(t *testing.T) {

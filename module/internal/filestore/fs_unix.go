@@ -7,10 +7,15 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"lamplighter/module/internal/redact"
 )
 
 // noFollow makes opening a symbolic link fail.
@@ -65,13 +70,53 @@ func checkPrivate(path string, info fs.FileInfo) error {
 	if info.IsDir() {
 		mode = 0o700
 	}
-	if euid := os.Geteuid(); int(st.Uid) != euid {
-		return fmt.Errorf("%s belongs to user %d, but this process runs as user %d; if it is yours, run: chown %d %s", path, st.Uid, euid, euid, path)
+	if int(st.Uid) != os.Geteuid() {
+		return foreign(path, st.Uid, info.IsDir())
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
 		return fmt.Errorf("%s is open to other users (mode %04o); if nobody has touched it, run: chmod %o %s", path, perm, mode, path)
 	}
 	return nil
+}
+
+// foreign says of a file or directory that it is somebody else's. Whoever has one foreign
+// file there usually has more.
+func foreign(path string, owner uint32, isDir bool) error {
+	dir, euid := path, os.Geteuid()
+	if !isDir {
+		dir = filepath.Dir(path)
+	}
+	said := fmt.Sprintf("%s belongs to user %d, but this process runs as user %d", path, owner, euid)
+	if euid == 0 { // whose records they may well be
+		return fmt.Errorf("%s; run this as that user; only if root is to have the records from now on, run: chown -R 0 %s", said, redact.Quoted(dir))
+	}
+	to := strconv.Itoa(euid)
+	if me, err := user.LookupId(to); err == nil {
+		to = me.Username + ":"
+	}
+	return fmt.Errorf("%s; if the records are yours, run: chown -R %s %s", said, to, redact.Quoted(dir))
+}
+
+// whose adds to an error about a file that may not be used whose that is, or whose the
+// directory is in which it cannot be seen.
+func whose(err error) error {
+	about, ok := errors.AsType[*fs.PathError](err)
+	if !ok || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	path := about.Path
+	info, statErr := os.Lstat(path)
+	for errors.Is(statErr, fs.ErrPermission) && path != filepath.Dir(path) {
+		path = filepath.Dir(path)
+		info, statErr = os.Lstat(path)
+	}
+	if statErr != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %w", err, foreign(path, st.Uid, info.IsDir()))
+	}
+	return err
 }
 
 // noLocks reports whether an error means that locks will never work there.

@@ -60,12 +60,12 @@ func (f *File) ready(ctx context.Context) error {
 
 func (f *File) checkDir() error {
 	if err := f.fs.mkdirAll(f.dir); err != nil {
-		return fmt.Errorf("create store directory: %w", err)
+		return fmt.Errorf("create store directory: %w", whose(err))
 	}
 	info, err := f.fs.stat(f.dir)
 	switch {
 	case err != nil:
-		return fmt.Errorf("open: %w", err)
+		return fmt.Errorf("open: %w", whose(err))
 	case info.Mode()&fs.ModeSymlink != 0:
 		return fmt.Errorf("%s is a symbolic link: name the directory itself", f.dir)
 	case !info.IsDir():
@@ -105,7 +105,7 @@ func (f *File) lockError(path string, err error) error {
 		// The directory was taken away: the next Open makes it anew.
 		f.opened.Store(false)
 	}
-	return fmt.Errorf("lock %s: %w", path, err)
+	return fmt.Errorf("lock %s: %w", path, whose(err))
 }
 
 // sweep deals with the temporary files of writers that crashed.
