@@ -45,6 +45,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  RACE=auto|required|off  TIMEOUT=$(TIMEOUT)  FUZZTIME=$(FUZZTIME)  VERSION=$(VERSION)  IMAGE=$(IMAGE)  DIST=$(DIST)"
+	@echo "  PLATFORMS=\"$(PLATFORMS)\""
 
 .PHONY: build
 build: ## build the static binary ./lamplighter, or what BINARY names

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -71,6 +72,10 @@ func ownHelp() {
 			}
 		}
 		cmd.Hidden = cmd.Hidden || slices.Contains(unable, cmd.Name())
+	}
+	root.Short = "gives applications OAuth 2.0 access tokens"
+	if len(os.Args) > 1 && os.Args[1] == "manpage" {
+		asMarkdown(root)
 	}
 }
 

@@ -92,6 +92,17 @@ func TestTheManualIsAboutThisBinary(t *testing.T) {
 	if page := string(text); strings.Contains(page, "$ caddy") || !strings.Contains(page, "lamplighter tokens login erp") {
 		t.Errorf("the manual has the examples of another one:\n%s", page)
 	}
+	for page, want := range map[string]string{
+		"lamplighter":               "lamplighter - gives applications OAuth 2.0 access tokens",
+		"lamplighter-tokens-rename": "lamplighter tokens rename <old> <new>",
+		"lamplighter-tokens-move":   "move <client> --from <store> | --to <store>",
+		"lamplighter-tokens-health": "  0  all is well\n  1  a client has no valid token\n",
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, page+".8"))
+		if err != nil || !strings.Contains(strings.ReplaceAll(string(text), `\-`, "-"), want) {
+			t.Errorf("%s has no %q (%v):\n%s", page, want, err, text)
+		}
+	}
 	if _, err := os.Stat(filepath.Join(dir, "lamplighter-upgrade.8")); err == nil {
 		t.Error("it has a page about a command that cannot work")
 	}

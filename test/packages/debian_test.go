@@ -27,6 +27,11 @@ func TestDebianPackageComesAndGoesWithoutARecordLost(t *testing.T) {
 	if got := m.run("dpkg-query", "--show", "--showformat=${Conffiles}", "lamplighter"); !strings.Contains(got, "/etc/lamplighter/Caddyfile") {
 		t.Errorf("the configuration is not the operator's: %q", got)
 	}
+	for _, page := range []string{"README.md", "docs/troubleshooting.md", "examples/systemd/lamplighter.service", "copyright"} {
+		if !m.has("/usr/share/doc/lamplighter/" + page) {
+			t.Errorf("the package has no %s", page)
+		}
+	}
 	m.use()
 	m.checkRuns(before)
 
@@ -45,7 +50,7 @@ func TestDebianPackageComesAndGoesWithoutARecordLost(t *testing.T) {
 	}
 	m.checkUsed()
 
-	if said := m.run("dpkg", "--purge", "lamplighter"); !strings.Contains(said, "the records of grants stay in /var/lib/lamplighter") {
+	if said := m.run("dpkg", "--purge", "lamplighter"); !strings.Contains(said, "the records of grants stay in /var/lib/lamplighter") || !strings.Contains(said, "stays in /etc/lamplighter") {
 		t.Errorf("nobody is told what stays:\n%s", said)
 	}
 	if m.has("/etc/lamplighter/Caddyfile") {
