@@ -345,3 +345,32 @@ func TestAnAbstractSocketIsEverybodys(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatLetsEverybodyInIsWarnedOf: an open socket, any caller, a secret that can be guessed.
+func TestWhatLetsEverybodyInIsWarnedOf(t *testing.T) {
+	for name, c := range map[string]struct{ bind, block, warning string }{
+		"any caller":                  {"127.0.0.1", "callers any", "callers any without a caller_secret"},
+		"every address":               {"127.0.0.1", "callers 0.0.0.0/0", "callers 0.0.0.0/0 without a caller_secret"},
+		"a socket that all can open":  {"unix/DIR/s|0666", "", "every user of this machine can open (mode 666)"},
+		"a socket of a group":         {"unix/DIR/s|0660", "", ""},
+		"a short secret":              {"127.0.0.1", "caller_secret {file.DIR/short}", "fewer than 16 characters"},
+		"any caller with a secret":    {"127.0.0.1", "callers any\ncaller_secret {file.DIR/long}", ""},
+		"an open socket and a secret": {"unix/DIR/s|0666", "caller_secret {file.DIR/long}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+			moduletest.Write(t, s, "short", "open sesame")
+			moduletest.Write(t, s, "long", "open sesame, at length")
+			site := s.Site("", "serve_token erp {\n"+strings.ReplaceAll(c.block, "DIR", s.Dir)+"\n}")
+			s.Load(strings.Replace(site, "bind 127.0.0.1", "bind "+strings.ReplaceAll(c.bind, "DIR", s.Dir), 1))
+			log, err := os.ReadFile(s.Log)
+			if err != nil {
+				t.Fatal(err)
+			}
+			warned := strings.Contains(string(log), "without a caller_secret") || strings.Contains(string(log), "fewer than 16")
+			if warned != (c.warning != "") || !strings.Contains(string(log), c.warning) {
+				t.Errorf("want %q in the log, which is %s", c.warning, log)
+			}
+		})
+	}
+}
