@@ -15,6 +15,9 @@ const (
 	room = 16 << 20
 	// smallest is the heap that Go takes any smaller one for.
 	smallest = 4 << 20
+	// tight is a memory limit under which a container has better use for room: many
+	// connections at once.
+	tight = 128 << 20
 )
 
 // leaveRoom has garbage collected when the heap has doubled, and has grown by room. Whoever sets
@@ -30,7 +33,7 @@ func leaveRoom() {
 func pace(percent int) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	if next := percentOf(live[0].Value.Uint64()); next != percent {
+	if next := percentOf(live[0].Value.Uint64(), debug.SetMemoryLimit(-1)); next != percent {
 		debug.SetGCPercent(next)
 		percent = next
 	}
@@ -40,10 +43,13 @@ func pace(percent int) {
 // collection is garbage from the start, and large enough to be an object of its own.
 type collection [32]byte
 
-// percentOf is the GOGC for a heap of which so much is in use, in steps, for each change stops
-// the process for a moment.
-func percentOf(live uint64) int {
+// percentOf is the GOGC for a heap of which so much is in use, under a memory limit, in steps, for
+// each change stops the process for a moment.
+func percentOf(live uint64, limit int64) int {
 	const step = 25
+	if limit < tight {
+		return 100
+	}
 	percent := 100 * room / max(live, smallest)
 	return int(max(100, (percent+step-1)/step*step)) //nolint:gosec // 400 at most
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"runtime/metrics"
 	"testing"
@@ -9,8 +10,11 @@ import (
 
 func TestASmallHeapHasRoomAndALargeOneDoubles(t *testing.T) {
 	for live, want := range map[uint64]int{0: 400, 1 << 20: 400, 4 << 20: 400, 8 << 20: 200, 10 << 20: 175, 16 << 20: 100, 17 << 20: 100, 1 << 40: 100} {
-		if got := percentOf(live); got != want {
+		if got := percentOf(live, math.MaxInt64); got != want {
 			t.Errorf("%d bytes: %d instead of %d", live, got, want)
+		}
+		if got := percentOf(live, 58<<20); got != 100 {
+			t.Errorf("%d bytes in a container of 64 MiB: %d", live, got)
 		}
 	}
 }
