@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 
 	"lamplighter/module/adminapi"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/service"
 )
 
 // adminClient talks to the admin API of a running instance, for the commands.
@@ -34,11 +36,19 @@ type adminClient struct {
 type notReachedError struct {
 	address string
 	err     error
+	unit    string // of a service that this machine has, "" if it has none
 }
 
 // Error says what to do about it.
 func (e *notReachedError) Error() string {
-	return fmt.Sprintf("no instance answers at %s: %v; is it running, and is this its admin address? (--address, --config or CADDY_ADMIN choose another)", e.address, e.err)
+	text := fmt.Sprintf("no instance answers at %s: %v", e.address, e.err)
+	switch {
+	case errors.Is(e.err, fs.ErrPermission):
+		return text + "; only root and the user that it runs as may open it: use sudo, or be that user"
+	case e.unit != "":
+		return text + "; is the service running (systemctl status " + e.unit + "), and is this its admin address? (--address, --config or CADDY_ADMIN choose another)"
+	}
+	return text + "; is it running, and is this its admin address? (--address, --config or CADDY_ADMIN choose another)"
 }
 
 func newAdminClient(fl caddycmd.Flags) (*adminClient, error) {
@@ -107,7 +117,11 @@ func (a *adminClient) call(method, uri string, body, into any) error {
 		if withURL, ok := errors.AsType[*url.Error](err); ok {
 			err = withURL.Err
 		}
-		return &notReachedError{a.address, err}
+		e := &notReachedError{address: a.address, err: err}
+		if service.Installed() {
+			e.unit = service.Unit()
+		}
+		return e
 	}
 	defer res.Body.Close()
 	if res.StatusCode >= 400 {
