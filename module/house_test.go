@@ -46,7 +46,7 @@ var arrows = map[string][]string{
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
 	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "service", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings
-	"statuspage":      {"adminapi", "condition", "internal/target", "internal/redact", "settings"},                                             // see TestCommandsKnowNoSettings
+	"statuspage":      {"adminapi", "condition", "internal/target", "internal/redact", "settings"},                                                        // see TestCommandsKnowNoSettings
 	"condition":       {"adminapi"},
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem", "nearest"},
