@@ -101,7 +101,7 @@ func (m *machine) keep(a *step.Answer) {
 	}
 	former := m.record.Access(m.binding.Request)
 	switch {
-	case a.Outcome == step.Granted:
+	case a.Usable():
 		p.same = former != nil && former.AccessToken == a.Access.AccessToken && !p.Revived
 		t := a.Access
 		t.Request, t.Grant, t.Lineage, t.Number = p.Binding.Request, p.Binding.Grant, lineage, p.number
@@ -111,10 +111,10 @@ func (m *machine) keep(a *step.Answer) {
 			t.ObtainedAt, t.ExpiresAt = former.ObtainedAt, former.ExpiresAt
 		}
 		rec = rec.Obtain(t)
-	case p.settings.Drain: // the old access token died, and none came
+	case p.settings.Drain: // the old access token died, and none came that is of use
 		rec = rec.Obtain(record.AccessToken{Request: p.Binding.Request, Grant: p.Binding.Grant, Lineage: lineage, Number: p.number})
 	}
-	if !p.same || p.rotated {
+	if a.Usable() && !p.same || p.rotated {
 		rec = rec.Count()
 	}
 	m.record, p.write = rec, keep
@@ -129,12 +129,12 @@ func (m *machine) keep(a *step.Answer) {
 // present publishes what an answer brought, and plans what follows.
 func (m *machine) present() {
 	p, a := m.plan, m.plan.answer
-	if a.Outcome != step.Granted {
+	if !a.Usable() {
+		m.schedule.AtOnce() // an access token is still to be had
+		m.failed(a)
 		if m.access() == nil {
 			m.live = nil
 		}
-		m.schedule.AtOnce() // an access token is still to be had
-		m.failed(a)
 		return
 	}
 	t := m.access()
@@ -174,10 +174,6 @@ func (m *machine) complain(a *step.Answer) {
 	for _, remark := range a.Remarks {
 		m.tell(finding.AnswerRemarked, finding.Trouble{Facts: remark})
 	}
-	if a.Access.Unusable != "" {
-		m.trouble = finding.Trouble{Condition: finding.Misconfiguration, Cause: cmp.Or(a.Cause, finding.CauseUnusable), Facts: cmp.Or(a.Facts, &finding.Facts{Detail: a.Access.Unusable}), At: m.now.Wall}
-		m.tell(finding.Troubled, m.trouble)
-	}
 }
 
 // failed records what an answer says that brought no access token.
@@ -187,14 +183,26 @@ func (m *machine) failed(a *step.Answer) {
 	if a.Outcome == step.Misconfigured || a.Outcome == step.RefusedGrant {
 		t.Condition = finding.Misconfiguration
 	}
-	if p.Beside && !p.rotated {
+	switch {
+	case a.Outcome == step.Granted:
+		t = m.odd(a)
+	case p.Beside && !p.rotated:
 		m.failedBeside(t, a)
 		return
-	}
-	if t.Condition == finding.Misconfiguration {
+	case t.Condition == finding.Misconfiguration:
 		t.Facts = refusal.Suspect(a, p.RefreshToken, m.record.Newest(), m.record.Current(m.binding.Grant), m.accepted != 0 && m.accepted == m.credits)
 	}
 	m.fail(t, a.RetryAfter)
+}
+
+// odd is what is wrong with an access token that cannot be injected. Where these settings have
+// brought one before, it may be better the next time, like an answer without one.
+func (m *machine) odd(a *step.Answer) finding.Trouble {
+	t := finding.Trouble{Condition: finding.Misconfiguration, Cause: cmp.Or(a.Cause, finding.CauseUnusable), Facts: cmp.Or(a.Facts, &finding.Facts{Detail: a.Access.Unusable})}
+	if m.live != nil || m.accepted != 0 && m.accepted == m.credits {
+		t.Condition = finding.Backoff
+	}
+	return t
 }
 
 // failedBeside records that a candidate could not be tried beside a grant that

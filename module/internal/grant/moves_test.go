@@ -30,6 +30,7 @@ const (
 	panics                      // a bug of ours ends what is under way
 	kills                       // the server ends the grant
 	cuts                        // a holder is cut off from the store
+	odd                         // an answer holds an access token that cannot be injected
 
 	watched    // a write of another holder is noticed
 	refreshes  // the operator's events
@@ -284,6 +285,13 @@ func (m *mover) send(i int) {
 	case h.answer != nil:
 		m.try(i, "answer", func(v *world) { v.hear(i, *h.answer) })
 		m.fault(slowly, i, "answer slowly", func(v *world) { v.now += int64(slow); v.hear(i, *h.answer) })
+		if h.answer.Outcome == step.Granted {
+			m.fault(odd, i, "answer odd", func(v *world) {
+				a := *h.answer
+				a.Access.Unusable = "its token_type is mac"
+				v.hear(i, a)
+			})
+		}
 		m.fault(answerLost, i, "answer lost", func(v *world) {
 			v.h[i].answer, v.past.unheard = nil, true
 			v.outcome(i, unanswered)

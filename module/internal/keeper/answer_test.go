@@ -19,14 +19,63 @@ func TestATokenThatCannotBeInjectedIsKeptAndNotServed(t *testing.T) {
 			t.Errorf("record %+v, want the new refresh token", rec)
 		}
 		p.tick(30 * time.Minute)
-		p.keeper.Recheck()
-		r.wantRequests(1)
-		p.kill()
-		p = r.boot()
-		p.tick(30 * time.Minute)
-		if n := r.server.count(); n > 3 {
-			t.Errorf("%d requests", n)
+		if n := r.server.count(); n < 2 || n > 12 {
+			t.Errorf("%d requests, want some, and ever fewer", n)
 		}
+	})
+}
+
+// A good token was thrown away, and the next one was asked for when that was due.
+func TestAnAnswerThatCannotBeUsedCostsNoTokenThatCan(t *testing.T) {
+	for name, odd := range map[string]func(a *answer){
+		"another type": func(a *answer) { a.TokenType, a.Unusable = "mac", "token_type mac" },
+		"a blank": func(a *answer) {
+			a.AccessToken, a.Unusable = "two words", "it holds characters that no header may hold"
+		},
+		"not bound":   func(a *answer) { a.Unusable, a.Cause = "its token_type is Bearer, not DPoP", finding.CauseNotBound },
+		"not rotated": func(a *answer) { a.Unusable, a.RefreshToken = "token_type mac", "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, r *rig) {
+				r.server.reuses = name == "not rotated"
+				r.server.script(fault{}, fault{tamper: odd})
+				p := r.boot()
+				good := p.token()
+				for r.server.count() < 2 {
+					time.Sleep(100 * time.Millisecond)
+				}
+				time.Sleep(100 * time.Millisecond)
+				if got := p.token(); got.AccessToken != good.AccessToken || got.Generation != good.Generation {
+					t.Errorf("requests get generation %d, want the one that lives", got.Generation)
+				}
+				if rec := r.disk.stored(); rec.RefreshToken != r.server.current(r.seed) {
+					t.Errorf("record %+v, want the newest refresh token", rec)
+				}
+				p.toldOnce(finding.TokenRefreshFailed)
+				time.Sleep(3 * time.Second)
+				if got := p.token(); got.AccessToken == good.AccessToken {
+					t.Errorf("%d requests, and no new token", r.server.count())
+				}
+				r.wantRequests(3)
+			})
+		})
+	}
+}
+
+// With rotation_overlap none the old one is dead: requests wait for the next attempt.
+func TestAnAnswerThatCannotBeUsedIsRepeatedSoon(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.server.script(fault{}, fault{tamper: func(a *answer) { a.Unusable = "token_type mac" }})
+		p := r.boot(drain)
+		good := p.token()
+		for r.server.count() < 2 {
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if got := p.token(); got.AccessToken == good.AccessToken {
+			t.Error("requests are sent with the token that died")
+		}
+		r.wantRequests(3)
 	})
 }
 

@@ -165,6 +165,9 @@ type Answer struct {
 	Facts      *finding.Facts
 }
 
+// Usable reports whether an answer holds an access token that may be injected.
+func (a *Answer) Usable() bool { return a.Outcome == Granted && a.Access.Unusable == "" }
+
 // Settles reports whether an answer tells that it consumed nothing.
 func (a *Answer) Settles() bool {
 	switch a.Outcome {
