@@ -124,6 +124,7 @@ func (a *App) keepDirectories(ctx caddy.Context) error {
 
 // Start begins to keep the tokens fresh.
 func (a *App) Start() error {
+	observe.GuardStdLog()
 	if err := a.checkGates(); err != nil {
 		return err
 	}
@@ -149,6 +150,7 @@ func (a *App) Cleanup() error {
 		return nil // its settings were wrong
 	}
 	a.set.Stop()
+	observe.GuardStdLog() // Caddy has given back a writer of this configuration's
 	return a.set.Release()
 }
 

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
 )
 
 // brokenAnswer is the error of an answer that net/http reads and RFC 9110 does not know.
@@ -53,8 +56,55 @@ func breaksHTTP(err error) bool {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isA[net.Error](err) {
 		return false
 	}
+	if withheld, ok := errors.AsType[*withheldError](err); ok {
+		err = withheld.error
+	}
 	text := err.Error()
 	return strings.Contains(text, "HTTP/1.x transport connection broken") || strings.Contains(text, "server response headers exceeded")
+}
+
+// withheldError is an error of net/http that quotes the token: an upstream sent it back in place
+// of an answer.
+type withheldError struct{ error }
+
+// Error says what is wrong without what came.
+func (e *withheldError) Error() string { return "the answer cannot be read: " + redact.Withheld }
+
+// Unwrap returns the error, for what it is.
+func (e *withheldError) Unwrap() error { return e.error }
+
+// withhold returns the error of a request with a token, fit for Caddy to log.
+func withhold(err error, t *keeper.Token) error {
+	var secrets redact.Secrets
+	secrets.Add(t.AccessToken, t.IDToken)
+	if err == io.EOF || !secrets.Reveals(err.Error()) { //nolint:errorlint // readers compare it
+		return err
+	}
+	return &withheldError{err}
+}
+
+// answerBody is the body of an answer, with errors that are fit to log.
+type answerBody struct {
+	io.ReadCloser
+	token *keeper.Token
+}
+
+// Read reads from the body.
+func (b *answerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		err = withhold(err, b.token)
+	}
+	return n, err
+}
+
+// bodyOf returns the body of an answer to a request with a token. That of an upgrade is a
+// connection, whose bytes nobody quotes.
+func bodyOf(res *http.Response, t *keeper.Token) io.ReadCloser {
+	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == http.NoBody {
+		return res.Body
+	}
+	return &answerBody{res.Body, t}
 }
 
 // tlsAlert returns the alert with which an upstream ended the handshake, "" if it did not.

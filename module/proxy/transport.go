@@ -349,8 +349,10 @@ func (t *Transport) once(req *http.Request, p *client.Pass, proofs *prover.Proof
 		t.SetScheme(out)
 		res, err = bound.RoundTrip(out)
 	}
-	if err == nil {
-		err = checkAnswer(req, res)
+	if err != nil {
+		err = withhold(err, p.Token())
+	} else {
+		res.Body, err = bodyOf(res, p.Token()), checkAnswer(req, res)
 	}
 	if err != nil && l != nil && l.err != nil {
 		return nil, v, &notChosen{l.err}
