@@ -167,6 +167,7 @@ func (g *Guard) compileCallers() error {
 
 // ServeHTTP lets a request on, or says why not.
 func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	KeepOutOfLog(r)
 	p := g.refusal(r)
 	if p == nil {
 		return next.ServeHTTP(w, r)

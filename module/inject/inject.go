@@ -256,7 +256,7 @@ func (in *Injector) Into(req *http.Request, t *keeper.Token) *http.Request {
 	u := *req.URL
 	out.URL = &u
 	endH2C(out.Header)
-	withoutOurs(out.Header)
+	WithoutOurs(out.Header)
 
 	// RFC 6750 section 2: a token is sent in one way only. What the caller put
 	// into another one must not compete with ours.

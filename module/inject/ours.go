@@ -6,8 +6,8 @@ import "net/http"
 // tells it of one. They are nobody else's business, and one of them may hold a secret.
 const ourPrefix = "Lamplighter-"
 
-// withoutOurs takes the headers that are for Lamplighter out of those of a request.
-func withoutOurs(h http.Header) {
+// WithoutOurs takes the headers that are for Lamplighter out of those of a request.
+func WithoutOurs(h http.Header) {
 	for key := range h {
 		if isOurs(key) {
 			delete(h, key)

@@ -35,6 +35,10 @@ const (
 
 const nonceHeader = "Dpop-Nonce"
 
+// WithoutNonce takes what is not for the caller out of headers of an answer: those of an early one,
+// or its trailers, of which nothing is taken over.
+func WithoutNonce(h http.Header) { delete(h, nonceHeader) }
+
 // Read takes over what an answer says of proofs: its nonce, which is taken out of it, since it
 // is not for the caller, and the time by the upstream's clock.
 func (p *Proofs) Read(out *http.Request, res *http.Response, t *keeper.Token) Verdict {
@@ -44,7 +48,8 @@ func (p *Proofs) Read(out *http.Request, res *http.Response, t *keeper.Token) Ve
 		given = values[0]
 	}
 	given = origin.Answered(given)
-	delete(res.Header, nonceHeader)
+	WithoutNonce(res.Header)
+	WithoutNonce(res.Trailer)
 	if t.Key == nil || res.StatusCode/100 != 4 {
 		return Verdict{}
 	}

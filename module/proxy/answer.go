@@ -12,6 +12,7 @@ import (
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/prover"
 )
 
 // brokenAnswer is the error of an answer that net/http reads and RFC 9110 does not know.
@@ -83,10 +84,13 @@ func withhold(err error, t *keeper.Token) error {
 	return &withheldError{err}
 }
 
-// answerBody is the body of an answer, with errors that are fit to log.
+// answerBody is the body of an answer, with errors that are fit to log, and trailers that are for
+// the caller.
 type answerBody struct {
 	io.ReadCloser
-	token *keeper.Token
+	res    *http.Response
+	token  *keeper.Token
+	proved bool
 }
 
 // Read reads from the body.
@@ -95,16 +99,19 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	if err != nil {
 		err = withhold(err, b.token)
 	}
+	if err != nil && b.proved {
+		prover.WithoutNonce(b.res.Trailer)
+	}
 	return n, err
 }
 
 // bodyOf returns the body of an answer to a request with a token. That of an upgrade is a
 // connection, whose bytes nobody quotes.
-func bodyOf(res *http.Response, t *keeper.Token) io.ReadCloser {
+func bodyOf(res *http.Response, t *keeper.Token, proved bool) io.ReadCloser {
 	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == http.NoBody {
 		return res.Body
 	}
-	return &answerBody{res.Body, t}
+	return &answerBody{res.Body, res, t, proved}
 }
 
 // tlsAlert returns the alert with which an upstream ended the handshake, "" if it did not.

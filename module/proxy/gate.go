@@ -85,6 +85,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.
 	c := g.client()
 	err := c.Ready(r, time.Duration(c.Settings().Wait), !inject.IsUpgrade(r))
 	if err == nil {
+		inject.WithoutOurs(r.Header) // which reverse_proxy logs at the level DEBUG
 		return g.passOn(w, inject.WithoutH2C(r), next)
 	}
 	p := unavailable.Problem(c, err)

@@ -120,6 +120,7 @@ const injectedVar = "oauth2_client.injected"
 
 // ServeHTTP calls the next handler with a token in the request.
 func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	guard.KeepOutOfLog(r)
 	var o outcome
 	if p := guard.Unfit(r); p != nil {
 		o.unsent(p)

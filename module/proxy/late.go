@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/textproto"
 	"slices"
 	"time"
 
@@ -46,8 +47,16 @@ type late struct {
 func (l *late) watch() *http.Request {
 	ctx, callOff := context.WithCancelCause(l.out.Context()) // ends with the caller's
 	l.callOff = callOff
-	l.out = l.out.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: l.gotConn}))
+	l.out = l.out.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: l.gotConn, Got1xxResponse: l.early}))
 	return l.out
+}
+
+// early is called with an answer before the answer, before reverse_proxy passes that on.
+func (l *late) early(_ int, header textproto.MIMEHeader) error {
+	if l.proofs != nil {
+		prover.WithoutNonce(http.Header(header))
+	}
+	return nil
 }
 
 // gotConn is called in the goroutine of the round trip, before anything is written.

@@ -335,3 +335,28 @@ func TestWhatCannotGoWithProofsIsFoundByValidate(t *testing.T) {
 		}
 	}
 }
+
+// Fault C. An upstream's nonce is for who signs, wherever in an answer it is.
+func TestNoCallerIsGivenANonceBeforeOrBehindAnAnswer(t *testing.T) {
+	answers := map[string]string{
+		"/early":   "HTTP/1.1 103 Early Hints\r\nDPoP-Nonce: n-0nce\r\nLink: </style.css>\r\n\r\nHTTP/1.1 200 OK\r\nDPoP-Nonce: n-0nce\r\nContent-Length: 2\r\n\r\nok",
+		"/trailer": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: DPoP-Nonce, X-Sum\r\n\r\n2\r\nok\r\n0\r\nDPoP-Nonce: n-0nce\r\nX-Sum: 7\r\n\r\n",
+		"/unsaid":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n2\r\nok\r\n0\r\nDPoP-Nonce: n-0nce\r\nX-Sum: 7\r\n\r\n",
+	}
+	s := newProving(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, answers[r.URL.Path])
+	})
+	s.Load(s.Config("dpop", ""))
+	for path, passed := range map[string]string{"/early": "style.css", "/trailer": "X-Sum", "/unsaid": "X-Sum"} {
+		got := s.Rough("GET " + path + " HTTP/1.1\nHost: x\nTE: trailers\nConnection: close\n\n")
+		if !strings.Contains(got, passed) || strings.Contains(strings.ToLower(got), "nonce") || strings.Contains(got, "n-0nce") {
+			t.Errorf("%s: the caller is given %s", path, got)
+		}
+	}
+}

@@ -206,6 +206,7 @@ func (t *Transport) roundTrip(req *http.Request, o *outcome) (*http.Response, er
 	c := t.client
 	ctx := req.Context()
 	c.See(ctx)
+	guard.KeepOutOfLog(req)
 	wait := time.Duration(c.Settings().Wait)
 	// Upgrades stay open for long and health checks have little time: neither
 	// is held back for a rotation.
@@ -352,7 +353,7 @@ func (t *Transport) once(req *http.Request, p *client.Pass, proofs *prover.Proof
 	if err != nil {
 		err = withhold(err, p.Token())
 	} else {
-		res.Body, err = bodyOf(res, p.Token()), checkAnswer(req, res)
+		res.Body, err = bodyOf(res, p.Token(), proofs != nil), checkAnswer(req, res)
 	}
 	if err != nil && l != nil && l.err != nil {
 		return nil, v, &notChosen{l.err}

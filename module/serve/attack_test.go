@@ -287,6 +287,48 @@ func TestAnAccessLogShowsNoTokenAndNoSecretOfCallers(t *testing.T) {
 	}
 }
 
+// Fault C. The secret is known to Lamplighter, wherever it is sent.
+func TestASecretOfCallersIsInNoAccessLogWhereverItIsSent(t *testing.T) {
+	const secret = "0pen-sesame-4711"
+	as := moduletest.NewRotating(t)
+	s := moduletest.NewSidecar(t, as)
+	moduletest.Write(t, s, "caller", secret+"\n")
+	sites := map[string]string{
+		"serve": s.Site("", "log\nserve_token /a* erp {\ncaller_secret {file."+s.Dir+"/caller}\n}\nserve_token /b* erp\nroute /c* {\ninject_token erp\nrespond ok\n}\nreverse_proxy /d* "+
+			strings.TrimPrefix(as.API.URL, "http://")+" {\ntransport oauth2 erp\n}"),
+		"upstream_oauth": strings.Replace(s.Config("", ""), "bind 127.0.0.1\n", "bind 127.0.0.1\nlog\n", 1),
+	}
+	requests := []struct{ site, path, headers string }{
+		{"serve", "/a", "Lamplighter-Token: yes\nLamplighter-Token: " + secret},
+		{"serve", "/b", "Lamplighter-Token: " + secret},
+		{"serve", "/b", "Lamplighter-Token: something else"},
+		{"serve", "/c", "Lamplighter-Token: " + secret},
+		{"serve", "/d", "Lamplighter-Token: x" + secret + "x"},
+		{"upstream_oauth", "/e", "Lamplighter-Token: " + secret},
+		{"upstream_oauth", "/f", "Lamplighter-Token: yes\nLamplighter-Token: " + secret},
+	}
+	for _, site := range []string{"serve", "upstream_oauth"} { // which has the level DEBUG, and knows the secret
+		config := sites[site]
+		if site == "serve" {
+			config = strings.Replace(config, "\tdebug\n", "", 1)
+		}
+		s.Load(config)
+		s.Raw("GET /" + map[string]string{"serve": "d", "upstream_oauth": "g"}[site] + "/is-logged HTTP/1.1\nHost: x\nLamplighter-Token: yes\nConnection: close\n\n")
+		for _, r := range requests {
+			if r.site == site {
+				s.Raw("GET " + r.path + " HTTP/1.1\nHost: x\n" + r.headers + "\nConnection: close\n\n")
+			}
+		}
+	}
+	log, err := os.ReadFile(s.Log)
+	if err != nil || strings.Count(string(log), "handled request") != 2 {
+		t.Errorf("%v: %d lines of the access log, want those without a secret", err, strings.Count(string(log), "handled request"))
+	}
+	if i := strings.Index(string(log), "sesame"); i >= 0 {
+		t.Errorf("the log shows %s", log[max(0, i-400):min(len(log), i+600)])
+	}
+}
+
 // The headers with which programs talk to Lamplighter reach no upstream: one may be the secret
 // of callers.
 func TestNoUpstreamSeesWhatIsForLamplighter(t *testing.T) {

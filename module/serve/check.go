@@ -70,7 +70,7 @@ var hiddenInLogs = []string{"Authorization", "Cookie"}
 func (t *Token) keepOutOfLog(r *http.Request) {
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	logsCredentials := server != nil && server.Logs != nil && server.Logs.ShouldLogCredentials
-	secret := t.CallerSecret != "" && r.Header.Get(guard.Marker) != "yes"
+	secret := slices.ContainsFunc(r.Header[guard.Marker], func(value string) bool { return value != "yes" })
 	if t.logged || logsCredentials || secret {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	}

@@ -53,7 +53,7 @@ var configurations = []configuration{
 	{name: "one, fork, server", holders: 1, rules: fork, allow: serverFaults | crashes, faults: 1, crashes: 1},
 	{name: "one, family, server", holders: 1, rules: family, allow: serverFaults | crashes, faults: 2, crashes: 1},
 	{name: "one, odd answers", holders: 1, allow: odd | answerLost | storeAway | crashes, faults: 2, crashes: 1},
-	{name: "one, odd answers, draining", holders: 1, settings: draining, allow: odd | storeAway | crashes | refreshes, faults: 2, crashes: 1, orders: 1},
+	{name: "one, odd answers, draining", holders: 1, settings: draining, allow: odd | storeAway | crashes, faults: 2, crashes: 1},
 	{name: "one, odd answers, cache", holders: 1, rules: fixed, settings: cached, life: "unsupplied", allow: odd | storeAway | refreshes, faults: 2, orders: 1},
 	{name: "one, odd answers, beside", holders: 1, life: "beside", allow: odd | storeAway | refusals, faults: 2, orders: 1},
 	{name: "one, killed", holders: 1, life: "valid", allow: kills | unsent | slowly | unavailable | storeAway | inDoubt, faults: 2},

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
 	"time"
@@ -9,11 +10,13 @@ import (
 	"lamplighter/module/internal/panics"
 )
 
-// Mark names the token to programs that were handed it: its generation, and the beginning
-// of its hash, so that nobody names a token who has not seen it.
+// Mark names the token to programs that were handed it: its generation, and the beginning of
+// a MAC whose key it is, so that nobody names a token who has not seen it. It is the same after a
+// restart and in every replica, and is like no hash of the token that anybody keeps.
 func (t *Token) Mark() string {
-	sum := sha256.Sum256([]byte(t.AccessToken))
-	return fmt.Sprintf("%d-%x", t.Generation, sum[:4])
+	mac := hmac.New(sha256.New, []byte(t.AccessToken))
+	_, _ = mac.Write([]byte("Lamplighter-Generation"))
+	return fmt.Sprintf("%d-%x", t.Generation, mac.Sum(nil)[:4])
 }
 
 // Changed returns what is closed when the token may have changed. Whoever waits for it

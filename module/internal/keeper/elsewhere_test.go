@@ -2,6 +2,8 @@ package keeper
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -95,4 +97,10 @@ func TestAMarkNamesNothingOfTheToken(t *testing.T) {
 		t.Errorf("%s, %s", one.Mark(), other.Mark())
 	}
 	noSecret(t, one.Mark())
+	if sum := sha256.Sum256([]byte(one.AccessToken)); strings.Contains(one.Mark(), hex.EncodeToString(sum[:4])) {
+		t.Error("it is the beginning of the token's hash, which others keep too")
+	}
+	if again := (&Token{Generation: 7, AccessToken: "secret-one"}); again.Mark() != one.Mark() {
+		t.Error("another process names it otherwise")
+	}
 }
