@@ -24,6 +24,8 @@ func TestTheRemedyForARefusedClientIsTrueForItsSource(t *testing.T) {
 	for of, tc := range map[string]struct{ setting, value, says string }{
 		"a secret that looks right":  {"client_secret", "awrongone", "check client_id"},
 		"a secret with a blank":      {"client_secret", "awrongone ", "begins or ends with white space"},
+		"a secret with a mark":       {"client_secret", "\ufeffawrongone", "begins with a byte order mark"},
+		"a secret in quotes":         {"client_secret", `"awrongone"`, "stands in quotation marks"},
 		"a secret that is encoded":   {"client_secret", "awrong%2Fone", "percent-encoded"},
 		"a client_id with a blank":   {"client_id", "app ", "the client_id begins or ends"},
 		"a client_id that is in two": {"client_id", "app\n\n", "the client_id begins or ends"},

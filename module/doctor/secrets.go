@@ -145,13 +145,15 @@ func contents(path string) string {
 	return string(bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r")))
 }
 
-// around says what is before or behind a value, or breaks it, "" if nothing does.
+// around says what is around a value, or breaks it, "" if nothing does.
 func around(raw string) string {
 	const mark = "\ufeff"
 	trimmed := strings.TrimSpace(raw)
 	switch last, _ := utf8.DecodeLastRuneInString(raw); {
 	case strings.HasPrefix(raw, mark):
 		return "begins with a byte order mark"
+	case len(trimmed) > 1 && trimmed[0] == trimmed[len(trimmed)-1] && (trimmed[0] == '"' || trimmed[0] == '\''):
+		return "stands in quotation marks"
 	case strings.HasSuffix(raw, "\r"):
 		return "ends with a carriage return (CR)"
 	case strings.HasSuffix(raw, "\n"):

@@ -52,6 +52,7 @@ func (m *machine) decide() bool {
 	}
 	if !ok {
 		m.blocked(trouble)
+		m.knowsImport()
 		return false
 	}
 	p, before := m.plan, m.trouble

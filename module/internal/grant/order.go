@@ -91,11 +91,10 @@ func (m *machine) heed() {
 		o.generation, o.counted = m.record.Generation, true
 	}
 	p.ask = false
-	switch f := record.FingerprintOf(o.Import); {
+	switch {
 	case o.Import != "" && !p.settings.Rotating:
 		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNotRotating}
-	case o.Import != "" && p.RefreshToken != o.Import && m.record.Of(f) != record.Unknown:
-		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseSeedUsed, Case: finding.CaseKnown}
+	case p.RefreshToken != o.Import && m.knowsImport():
 	case o.Import == "" && m.record.Generation > o.generation && m.live != nil:
 		p.fulfilled = true
 	case !o.Force && m.now.Mono < m.schedule.RetryAfter:
@@ -106,6 +105,17 @@ func (m *machine) heed() {
 	default:
 		p.ask, m.schedule.Pressing = true, true
 	}
+}
+
+// knowsImport refuses what an order brings and an answer has judged, and reports whether it
+// did: of the record that is known, whatever the client's state is.
+func (m *machine) knowsImport() bool {
+	o := m.plan.order
+	if o == nil || o.Import == "" || !m.plan.settings.Rotating || m.record.Of(record.FingerprintOf(o.Import)) == record.Unknown {
+		return false
+	}
+	m.plan.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseSeedUsed, Case: finding.CaseKnown}
+	return true
 }
 
 // answerOrder finds out what became of the plan's order, and says so.

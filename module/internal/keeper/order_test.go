@@ -134,6 +134,24 @@ func TestAnOrderJoinsTheRefreshThatRuns(t *testing.T) {
 	})
 }
 
+// Whoever imported the token that had begun a lost grant was told of the server's refusal, of
+// another one, and nothing was sent.
+func TestAnImportOfASpentTokenIsRefusedForThatWhateverTheClientsState(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		seed := r.seed
+		p := r.boot()
+		p.token()
+		r.wantRefused(p.imports(seed), finding.CauseSeedUsed)
+		r.server.script(refuses())
+		p.tick(2 * time.Hour)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
+		requests := r.server.count()
+		r.wantRefused(p.imports(seed), finding.CauseSeedUsed)
+		r.wantState(p, StateGrantLost, finding.CauseRefused)
+		r.wantRequests(requests)
+	})
+}
+
 func TestALostGrantIsPresentedOnceMoreWhenOrdered(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()

@@ -77,6 +77,10 @@ func (c *Client) clientRefused(r *Request) cause.Cause {
 		switch {
 		case s.value == "":
 			return cause.Of(name, "empty").With("setting", s.setting)
+		case strings.HasPrefix(s.value, "\ufeff"):
+			return cause.Of(name, "mark").With("setting", s.setting)
+		case inQuotes(s.value):
+			return cause.Of(name, "quoted").With("setting", s.setting)
 		case strings.TrimSpace(s.value) != s.value:
 			return cause.Of(name, "spaces").With("setting", s.setting)
 		}
@@ -101,6 +105,13 @@ func (c *Client) clientRefused(r *Request) cause.Cause {
 		return cause.Of(name, "public").With()
 	}
 	return cause.Of(name).With()
+}
+
+// inQuotes reports whether a value stands in quotation marks, as in a file that was written for a
+// shell.
+func inQuotes(value string) bool {
+	last := len(value) - 1
+	return last > 0 && value[0] == value[last] && (value[0] == '"' || value[0] == '\'')
 }
 
 // usableMethods are those of a server's metadata that a client may be set to.
