@@ -101,7 +101,8 @@ func TestRedisIsVerified(t *testing.T) {
 	trusting := tlsOf("trust_pool file "+s.ca, "client_auth "+s.clientCert+" "+s.clientKey)
 	opened(t, engine("localhost", trusting))
 	err := engine("localhost", tlsOf("trust_pool file "+s.ca)).Open(t.Context())
-	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "certificate required") {
+	// A server that closes at once may reset the connection before its reason is read.
+	if !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "certificate required") && !strings.Contains(err.Error(), "connection reset") {
 		t.Errorf("without a certificate of its own: %v", err)
 	}
 	if err := engine("localhost").Open(t.Context()); !errors.Is(err, store.ErrUnavailable) {

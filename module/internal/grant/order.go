@@ -107,11 +107,15 @@ func (m *machine) heed() {
 	}
 }
 
-// knowsImport refuses what an order brings and an answer has judged, and reports whether it
-// did: of the record that is known, whatever the client's state is.
+// knowsImport refuses what an order brings and the record knows, and reports whether it did.
+// Where nothing is presented, that it was refused says more.
 func (m *machine) knowsImport() bool {
 	o := m.plan.order
-	if o == nil || o.Import == "" || !m.plan.settings.Rotating || m.record.Of(record.FingerprintOf(o.Import)) == record.Unknown {
+	if o == nil || o.Import == "" || !m.plan.settings.Rotating {
+		return false
+	}
+	said := m.record.Of(record.FingerprintOf(o.Import))
+	if said == record.Unknown || said == record.WasRefused && m.plan.RefreshToken == "" {
 		return false
 	}
 	m.plan.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseSeedUsed, Case: finding.CaseKnown}
