@@ -21,17 +21,22 @@ func requestFor(host string) *http.Request {
 // A name is judged the same however it is written, and never passes by hanging
 // another one on to it.
 func FuzzHost(f *testing.F) {
-	for _, seed := range []string{"localhost", "erp.example.com:80", "EVIL.com.", "[::1]:8080", "127.0.0.1", "a.b.c.co.uk", "svc.default", "x:y:z", "[fe80::1%25lo]", "evil.duckdns.org", ".", "..com", "xn--p1ai"} {
+	for _, seed := range []string{"localhost", "erp.example.com:80", "EVIL.com.", "[::1]:8080", "127.0.0.1", "a.b.c.co.uk", "svc.default", "x:y:z", "[fe80::1%25lo]", "evil.duckdns.org", ".", "..com", "xn--p1ai", "erp.eth", "a.svc", "a.svc.cluster.local", "0x7f.1", "a.internal"} {
 		f.Add(seed)
 	}
 	rules, err := compileHosts([]string{"erp.example.com", "*.apps.example.com"})
 	if err != nil {
 		f.Fatal(err)
 	}
+	ours := rules
+	ours.ours = true
 	f.Fuzz(func(t *testing.T, host string) {
 		passes := rules.pass(requestFor(host))
 		if passes != rules.pass(requestFor(strings.ToUpper(host))) && strings.ToLower(strings.ToUpper(host)) == strings.ToLower(host) { //nolint:staticcheck // EqualFold also holds for ſ and s, which are two hosts
 			t.Errorf("%q passes: %v, in capitals not so", host, passes)
+		}
+		if ours.pass(requestFor(host)) && !passes {
+			t.Errorf("%q is let in where tokens are handed out alone", host)
 		}
 		name := requestHost(host)
 		if _, err := netip.ParseAddr(name); err == nil || strings.ContainsAny(host, ":[]") {

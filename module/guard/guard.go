@@ -65,9 +65,9 @@ type Guard struct {
 	// resolved again every second. Default: none.
 	CallerSecret string `json:"caller_secret,omitempty"`
 
-	// Names in the `Host` header that pass although they are below a public
-	// suffix such as `com`: `erp.example.com`, `*.example.com`, or `*` for all.
-	// Hosts of the configuration's own routes pass too. Default: none.
+	// Names in the `Host` header that pass although somebody else could have them, and
+	// make them point here: `erp.example.com`, `*.example.com`, or `*` for all. Hosts of
+	// the configuration's own routes pass too. Default: none.
 	AllowHost []string `json:"allow_host,omitempty"`
 
 	// Origins of web pages that may send requests, such as

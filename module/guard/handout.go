@@ -21,6 +21,8 @@ import (
 // - a request that a proxy has passed on, as `Forwarded`, `X-Forwarded-*`, `Via` and what
 // proxies and networks say the client's address in tell, comes from somebody else than its
 // connection does (403);
+// - a `Host` that is a name of another name system or of the local link, such as
+// `erp.eth` or `erp.local`, may be rebinding, too (421);
 // - a path with `.` or `..` in it, however that is encoded, is another one to whoever put a
 // prefix before it than to the matcher that chooses the client (400).
 //
@@ -44,6 +46,7 @@ func (h *Handout) Provision(ctx caddy.Context, directive string) error {
 	if err := h.Guard.Provision(ctx); err != nil {
 		return err
 	}
+	h.hosts.ours = true
 	if err := h.checkListeners(ctx); err != nil {
 		return placeholder.Located(h.DeclaredAt, err)
 	}

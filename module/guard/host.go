@@ -19,6 +19,7 @@ import (
 // hostRules decide which names a request may be for.
 type hostRules struct {
 	all     bool
+	ours    bool // only names of this machine and its cluster pass by themselves
 	names   []string
 	domains []string // with a leading dot
 	routes  []*caddyhttp.MatchHost
@@ -72,12 +73,11 @@ func routeHosts(ctx caddy.Context) (hosts []*caddyhttp.MatchHost) {
 	return hosts
 }
 
-// pass reports whether the Host of a request is one that nobody else can have:
-// only names below a public suffix can be registered, and made to point here. What
-// is no name at all may be read as any.
+// pass reports whether the Host of a request is one that nobody else can have. What is
+// no name at all may be read as any.
 func (h *hostRules) pass(r *http.Request) bool {
 	host := requestHost(r.Host)
-	if h.all || host == "" || target.IsHostname(host) && !registrable(host) || slices.Contains(h.names, host) ||
+	if h.all || host == "" || target.IsHostname(host) && !h.anybodys(host) || slices.Contains(h.names, host) ||
 		slices.ContainsFunc(h.domains, func(domain string) bool { return strings.HasSuffix(host, domain) }) {
 		return true
 	}
@@ -87,13 +87,30 @@ func (h *hostRules) pass(r *http.Request) bool {
 	})
 }
 
-// registrable reports whether a name is below a public suffix: one that ICANN
-// knows, or a domain below it whose owner gives names to everybody.
-func registrable(host string) bool {
-	if !strings.Contains(host, ".") || strings.HasSuffix(host, ".home.arpa") { // RFC 8375
+// clusterDomains are the domains that Kubernetes and clouds keep for themselves; ICANN
+// has set .internal aside for that.
+var clusterDomains = []string{".svc", ".svc.cluster.local", ".internal"}
+
+// anybodys reports whether somebody else can have a name, and make it point here. Only
+// names below a public suffix are registered; but other name systems sell further ones
+// (.eth, .bit), and any machine of a network takes a name of its link (.local, .lan).
+func (h *hostRules) anybodys(host string) bool {
+	if !strings.Contains(host, ".") || target.IsLoopback(host) {
 		return false
 	}
 	if _, err := netip.ParseAddr(host); err == nil {
+		return false
+	}
+	if h.ours {
+		return !slices.ContainsFunc(clusterDomains, func(domain string) bool { return strings.HasSuffix(host, domain) })
+	}
+	return registrable(host)
+}
+
+// registrable reports whether a name is below a public suffix: one that ICANN
+// knows, or a domain below it whose owner gives names to everybody.
+func registrable(host string) bool {
+	if strings.HasSuffix(host, ".home.arpa") { // RFC 8375
 		return false
 	}
 	suffix, icann := publicsuffix.PublicSuffix(host)
