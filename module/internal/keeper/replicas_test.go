@@ -220,7 +220,12 @@ func TestReplicasWithoutARefreshTokenAskOnceALifetime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			shared(t, func(t *testing.T, r *rig) {
 				r.seed = ""
+				r.server.edit(func(s *server) { s.latency = time.Second })
 				all := r.three(edits...)
+				for _, p := range all {
+					p.token()
+				}
+				r.wantRequests(1) // although all of them had none
 				for range 24 {
 					time.Sleep(time.Hour)
 					for _, p := range all {
