@@ -19,6 +19,7 @@ import (
 	"lamplighter/module/client"
 	"lamplighter/module/doctor"
 	"lamplighter/module/observe"
+	"lamplighter/module/scratch"
 	"lamplighter/module/settings"
 )
 
@@ -111,7 +112,11 @@ func (a *App) keepDirectories(ctx caddy.Context) error {
 		filepath.Dir(caddy.ConfigAutosavePath): "Caddy's configuration", caddy.AppDataDir(): "Caddy's data",
 		filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter"): "spent refresh tokens",
 	}
-	if storage, ok := ctx.Storage().(*certmagic.FileStorage); ok && kept[storage.Path] == "" {
+	storage := ctx.Storage()
+	if only, ok := storage.(*scratch.Storage); ok {
+		storage = only.Configured()
+	}
+	if storage, ok := storage.(*certmagic.FileStorage); ok && kept[storage.Path] == "" {
 		kept[storage.Path] = "Caddy's storage"
 	}
 	for dir, what := range kept {

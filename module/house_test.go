@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"prover": {"inject", "internal/dpop", "internal/keeper", "rejection"},
 	"serve":  {".", "cause", "client", "guard", "internal/finding", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
 	"admin":  {".", "adminapi", "client", "internal/redact", "internal/keeper", "observe", "unavailable"},
-	".":      {"adminapi", "client", "doctor", "listen", "login", "nearest", "observe", "placeholder", "settings"},
+	".":      {"adminapi", "client", "doctor", "listen", "login", "nearest", "observe", "placeholder", "scratch", "settings"},
 	"doctor": {
 		"adminapi", "authserver", "cause", "client", "internal/record", "internal/recordstore", "internal/redact", "internal/tokenendpoint",
 		"listen", "placeholder", "records", "settings", "store",
@@ -45,8 +45,8 @@ var arrows = map[string][]string{
 		"internal/recordstore", "internal/redact", "nearest", "placeholder", "settings", "store/guest",
 	},
 	"login":           {"adminapi", "authserver", "cause", "internal/dpop", "internal/target", "internal/redact", "internal/tokenendpoint", "settings"},
-	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "service", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings
-	"statuspage":      {"adminapi", "condition", "internal/target", "internal/redact", "settings"},                                                        // see TestCommandsKnowNoSettings
+	"command":         {"adminapi", "condition", "internal/target", "internal/redact", "placeholder", "scratch", "service", "settings", "statuspage", "tokenformat"}, // see TestCommandsKnowNoSettings
+	"statuspage":      {"adminapi", "condition", "internal/target", "internal/redact", "settings"},                                                                   // see TestCommandsKnowNoSettings
 	"condition":       {"adminapi"},
 	"demo":            {"internal/sandbox"},
 	"guard":           {"cause", "internal/target", "internal/redact", "observe", "placeholder", "problem", "nearest"},
@@ -67,6 +67,7 @@ var arrows = map[string][]string{
 	"observe":         {"adminapi", "cause", "internal/sharedstore", "internal/finding", "internal/keeper", "internal/panics", "internal/redact", "internal/tokenendpoint", "internal/explain", "tokenfile"},
 	"placeholder":     nil,
 	"rejection":       nil,
+	"scratch":         nil,
 	"service":         {"internal/redact"},
 	"replay":          {"internal/keeper", "internal/panics"},
 	"store":           nil,

@@ -10,6 +10,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/scratch"
 )
 
 // attend provisions a configuration, and has its app attend one of its clients in this
@@ -41,7 +42,7 @@ func configuredApp(fl caddycmd.Flags) (app any, file string, err error) {
 		return nil, "", errNoConfiguration
 	}
 	cfg := new(caddy.Config)
-	if err := caddy.StrictUnmarshalJSON(config, cfg); err != nil {
+	if err := caddy.StrictUnmarshalJSON(scratch.Config(config), cfg); err != nil {
 		return nil, "", fmt.Errorf("%s: %w", file, err)
 	}
 	provisioned, err := caddy.ProvisionContext(cfg)
