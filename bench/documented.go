@@ -26,7 +26,7 @@ func (b *bench) examples(language string, number int) (blocks []string, err erro
 
 // replaced makes replacements in a text, each of which must be possible.
 func replaced(text string, pairs ...string) (string, error) {
-	for i := 0; i < len(pairs); i += 2 {
+	for i := 0; i+1 < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
 			return "", fmt.Errorf("there is no %q in:\n%s", pairs[i], text)
 		}

@@ -60,8 +60,14 @@ func measureCollector(ctx context.Context, b *bench) ([]row, error) {
 // comes first is the baseline, and Go's own default.
 func startCollectors(ctx context.Context, b *bench, auth *authServer) (all []*collected, err error) {
 	for _, env := range [][]string{
-		{"GOGC=100"}, {"GOGC=100"}, nil, {"GOGC=200"}, {"GOGC=400"},
-		{"GOGC=100", within}, {"GOGC=200", within}, {"GOGC=400", within},
+		{"GOGC=100"},
+		{"GOGC=100"},
+		nil,
+		{"GOGC=200"},
+		{"GOGC=400"},
+		{"GOGC=100", within},
+		{"GOGC=200", within},
+		{"GOGC=400", within},
 	} {
 		c := &collected{proxy: &proxy{what: strings.Join(env, " ")}, env: env}
 		switch {

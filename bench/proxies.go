@@ -221,7 +221,7 @@ var (
 func (b *bench) startProgram(ctx context.Context, home, name, config, address string, args []string) (p *program.Process, missing string, err error) {
 	binary, err := exec.LookPath(name)
 	if err != nil {
-		return nil, name + " is not installed", nil
+		return nil, name + " is not installed", nil //nolint:nilerr // it is left out of the report
 	}
 	home = filepath.Join(b.dir, home)
 	if err := writeFile(home, "config", config); err != nil {

@@ -62,10 +62,18 @@ func (s *serving) rows() (rows []row) {
 		beside  string  // what tells it from the same proxy beside nginx, in the plot
 		limit   float64 // of the CPU
 	}{
-		{s.again, s.nginx, "", 0}, {s.each, s.nginx, "", 0}, {s.cached, s.nginx, "", cachedOfStatic},
-		{s.haproxy, s.nginx, "", 0}, {s.script, s.nginx, "", 0}, {s.task, s.nginx, "", 0}, {s.caddy, s.nginx, "", 0}, {s.front, s.nginx, "", 0},
-		{s.each, s.caddy, ", beside Caddy", 0}, {s.cached, s.caddy, ", beside Caddy", cachedOfCaddy},
-		{s.script, s.haproxy, ", beside HAProxy", 0}, {s.task, s.haproxy, ", beside HAProxy", 0},
+		{s.again, s.nginx, "", 0},
+		{s.each, s.nginx, "", 0},
+		{s.cached, s.nginx, "", cachedOfStatic},
+		{s.haproxy, s.nginx, "", 0},
+		{s.script, s.nginx, "", 0},
+		{s.task, s.nginx, "", 0},
+		{s.caddy, s.nginx, "", 0},
+		{s.front, s.nginx, "", 0},
+		{s.each, s.caddy, ", beside Caddy", 0},
+		{s.cached, s.caddy, ", beside Caddy", cachedOfCaddy},
+		{s.script, s.haproxy, ", beside HAProxy", 0},
+		{s.task, s.haproxy, ", beside HAProxy", 0},
 	}
 	for _, pair := range pairs {
 		r := compare(pair.p, pair.base, pair.beside+": CPU per request", pair.p.cpu, pair.base.cpu)

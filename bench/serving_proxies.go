@@ -13,7 +13,8 @@ func (s *serving) startNginx(ctx context.Context, b *bench, auth *authServer) er
 		return err
 	}
 	const home = "serving-nginx"
-	servers := nginxStatic(s.nginx.address) + nginxStatic(s.again.address)
+	var servers strings.Builder
+	servers.WriteString(nginxStatic(s.nginx.address) + nginxStatic(s.again.address))
 	for _, site := range []struct {
 		*proxy
 		name, socket string
@@ -37,12 +38,12 @@ func (s *serving) startNginx(ctx context.Context, b *bench, auth *authServer) er
 			}
 			server, included = kept+server, included+blocks[3]
 		}
-		servers += server
+		servers.WriteString(server)
 		if err := writeFile(filepath.Join(b.dir, home), site.name+".conf", included); err != nil {
 			return err
 		}
 	}
-	s.nginx.process, s.nginx.missing, err = b.startProgram(ctx, home, "nginx", nginxServers(auth, servers), s.nginx.address, nginxArgs)
+	s.nginx.process, s.nginx.missing, err = b.startProgram(ctx, home, "nginx", nginxServers(auth, servers.String()), s.nginx.address, nginxArgs)
 	for _, p := range []*proxy{s.again, s.each, s.cached} {
 		p.process, p.missing = s.nginx.process, s.nginx.missing
 	}

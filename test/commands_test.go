@@ -169,7 +169,7 @@ func newOperator(t *testing.T) *operator {
 		}
 	}
 	for name, script := range standIns {
-		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // it is a program
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,7 +191,7 @@ func (o *operator) release(root, bin string) {
 			err = os.MkdirAll(filepath.Dir(filepath.Join(o.work, to)), 0o700)
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(o.work, to), text, 0o700) //nolint:gosec // some are programs
+			err = os.WriteFile(filepath.Join(o.work, to), text, 0o700)
 		}
 		if err != nil {
 			o.t.Fatal(err)

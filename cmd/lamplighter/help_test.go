@@ -60,7 +60,7 @@ func TestExamplesOfTheHelpAreCommands(t *testing.T) {
 	}
 	for _, command := range commands {
 		var words, flags []string
-		for _, word := range strings.Fields(command[1]) {
+		for word := range strings.FieldsSeq(command[1]) {
 			if strings.HasPrefix(word, "-") {
 				flags = append(flags, word)
 			}

@@ -19,13 +19,11 @@ func adminSocket(serves bool) {
 	if os.Getenv("CADDY_ADMIN") != "" {
 		return
 	}
-	socket := ""
+	socket := answering
 	if serves {
-		socket = ownSocket()
-	} else {
-		socket = answering()
+		socket = ownSocket
 	}
-	caddy.DefaultAdminListen = "unix/" + socket + "|0600"
+	caddy.DefaultAdminListen = "unix/" + socket() + "|0600"
 }
 
 const socketName = "admin.sock"

@@ -97,7 +97,7 @@ func TestListShowsWhoHoldsAndWhoFollows(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(b.String()), "\n") {
 		words := strings.Fields(line)
 		got = append(got, words[0]+": "+strings.Join(words[9:], " "))
 	}

@@ -3,6 +3,7 @@ package condition
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"lamplighter/module/adminapi"
@@ -30,16 +31,16 @@ func Roughly(d time.Duration) string {
 
 // Requests says what became of the requests that wanted a token.
 func Requests(n adminapi.RequestCounts) string {
-	said := fmt.Sprintf("%d sent", n.Sent+n.Replayed)
+	said := []string{fmt.Sprintf("%d sent", n.Sent+n.Replayed)}
 	for _, part := range []struct {
 		n   uint64
 		how string
 	}{{n.Replayed, "of them twice"}, {n.Unavailable, "without a token"}, {n.Refused, "refused"}} {
 		if part.n > 0 {
-			said += fmt.Sprintf(", %d %s", part.n, part.how)
+			said = append(said, fmt.Sprintf("%d %s", part.n, part.how))
 		}
 	}
-	return said
+	return strings.Join(said, ", ")
 }
 
 // Rejection says how an upstream rejected a token.

@@ -19,7 +19,7 @@ func TestAStoreThatCannotBeWrittenIsNoticed(t *testing.T) {
 	if err := os.Mkdir(exposed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(exposed, 0o777); err != nil { //nolint:gosec // that is the fault
+	if err := os.Chmod(exposed, 0o777); err != nil {
 		t.Fatal(err)
 	}
 	found := offline(t, s.Config("store file {\npath "+exposed+"\n}", ""), false)

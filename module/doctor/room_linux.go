@@ -24,7 +24,7 @@ func room(dir string) error {
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < leastRoom {
+	if free := fs.Bavail * uint64(fs.Bsize); free < leastRoom { //nolint:gosec // no block has a negative size
 		return fmt.Errorf("%s has %d bytes of space left: %w", dir, free, shared.ErrFull)
 	}
 	return nil

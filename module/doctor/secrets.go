@@ -23,9 +23,18 @@ type written struct{ name, value string }
 func (e *examination) values() (all []written) {
 	s := e.settings
 	all = []written{
-		{"token_endpoint", s.TokenEndpoint}, {"client_id", s.ClientID}, {"client_secret", s.ClientSecret}, {"client_secret_next", s.ClientSecretNext},
-		{"username", s.Username}, {"password", s.Password}, {"private_key", s.PrivateKey}, {"key_id", s.KeyID}, {"certificate", s.Certificate},
-		{"assertion", s.Assertion}, {"actor_token", s.ActorToken}, {"proxy", s.Proxy},
+		{"token_endpoint", s.TokenEndpoint},
+		{"client_id", s.ClientID},
+		{"client_secret", s.ClientSecret},
+		{"client_secret_next", s.ClientSecretNext},
+		{"username", s.Username},
+		{"password", s.Password},
+		{"private_key", s.PrivateKey},
+		{"key_id", s.KeyID},
+		{"certificate", s.Certificate},
+		{"assertion", s.Assertion},
+		{"actor_token", s.ActorToken},
+		{"proxy", s.Proxy},
 	}
 	if !s.PerCaller() {
 		all = append(all, written{"subject_token", s.SubjectToken})

@@ -85,7 +85,7 @@ func sockaddr(network, address string) (syscall.Sockaddr, error) {
 	if err != nil {
 		return nil, err
 	}
-	to.ZoneId = uint32(zone.Index)
+	to.ZoneId = uint32(zone.Index) //nolint:gosec // an index of the system, above zero
 	return to, nil
 }
 

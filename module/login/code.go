@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"strings"
 	"time"
@@ -59,9 +60,7 @@ func (c *Client) beginCode(ctx context.Context, redirectURI string) (*adminapi.L
 	}
 	params["client_id"] = []string{settings.ClientID}
 	q := endpoint.Query()
-	for name, values := range params {
-		q[name] = values
-	}
+	maps.Copy(q, params)
 	endpoint.RawQuery = q.Encode()
 	return &adminapi.LoginAnswer{
 		State: state, AuthorizationURL: endpoint.String(), ExpiresIn: loginLifetime.Seconds(), OpenWithin: p.within, Warning: p.warning,

@@ -33,7 +33,9 @@ func (s *Sidecar) Do(method, path, body string, header ...string) (*http.Respons
 		if err == nil || method != http.MethodGet && !reset {
 			break
 		}
-		res, err = (&http.Transport{DisableKeepAlives: true}).RoundTrip(req.Clone(ctx))
+		again := req.Clone(ctx)
+		again.Body = io.NopCloser(strings.NewReader(body)) // some of it may be read
+		res, err = (&http.Transport{DisableKeepAlives: true}).RoundTrip(again)
 	}
 	if err != nil {
 		s.T.Fatal(err)

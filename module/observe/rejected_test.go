@@ -19,7 +19,7 @@ func logLines(t *testing.T, s *moduletest.Sidecar, event string) (lines []map[st
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range strings.Split(string(text), "\n") {
+	for line := range strings.SplitSeq(string(text), "\n") {
 		var entry map[string]any
 		if json.Unmarshal([]byte(line), &entry) == nil && entry["event"] == event {
 			lines = append(lines, entry)

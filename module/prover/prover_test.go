@@ -42,7 +42,7 @@ type said struct {
 // proofIn reads the one proof of a request.
 func proofIn(t *testing.T, req *http.Request) (s said) {
 	t.Helper()
-	values := req.Header[`DPoP`]
+	values := req.Header[`DPoP`] //nolint:staticcheck // as RFC 9449 spells it
 	if len(values) != 1 || len(req.Header["Dpop"]) != 0 {
 		t.Fatalf("the proofs are %q", req.Header)
 	}

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -274,9 +275,7 @@ func TestAnUpgradeProvesTheKey(t *testing.T) {
 		judged := httptest.NewRecorder()
 		box.ServeHTTP(judged, r)
 		if judged.Code != http.StatusOK {
-			for name, values := range judged.Header() {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), judged.Header())
 			w.WriteHeader(judged.Code)
 			return
 		}
@@ -303,9 +302,7 @@ func TestAHealthCheckProvesTheKey(t *testing.T) {
 	s.as.Refuse = func(w http.ResponseWriter, r *http.Request) {
 		judged := httptest.NewRecorder()
 		box.ServeHTTP(judged, r)
-		for name, values := range judged.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), judged.Header())
 		w.WriteHeader(judged.Code)
 		if r.URL.Path == "/health" {
 			checked <- judged.Code

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -87,8 +88,8 @@ func read(folders []string, unit string) (text string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	for i := len(folders) - 1; i >= 0; i-- {
-		added, _ := filepath.Glob(filepath.Join(folders[i], unit+".d", "*.conf")) // of a pattern without faults
+	for _, folder := range slices.Backward(folders) {
+		added, _ := filepath.Glob(filepath.Join(folder, unit+".d", "*.conf")) // of a pattern without faults
 		for _, name := range added {
 			if content, err := os.ReadFile(name); err == nil {
 				text += "\n" + string(content)

@@ -42,7 +42,7 @@ func openDirectory(dir string) (*os.Root, error) {
 
 // names are the parts of a path, in their order.
 func names(path string) []string {
-	return strings.FieldsFunc(path[len(filepath.VolumeName(path)):], func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) })
+	return strings.FieldsFunc(path[len(filepath.VolumeName(path)):], func(r rune) bool { return r < 0x80 && os.IsPathSeparator(uint8(r)) }) //nolint:gosec // an ASCII one
 }
 
 // restart goes to a directory by its name.
@@ -111,7 +111,7 @@ func (w *walk) leave(name string) error {
 
 // look says what a name is, which is made if it is missing.
 func (w *walk) look(name, there string) (info fs.FileInfo, err error) {
-	lstat, mkdir := func() (fs.FileInfo, error) { return os.Lstat(there) }, func() error { return os.Mkdir(there, 0o755) } //nolint:gosec // others look for the file in it
+	lstat, mkdir := func() (fs.FileInfo, error) { return os.Lstat(there) }, func() error { return os.Mkdir(there, 0o755) }
 	if w.held != nil {
 		lstat, mkdir = func() (fs.FileInfo, error) { return w.held.Lstat(name) }, func() error { return w.held.Mkdir(name, 0o755) }
 	}

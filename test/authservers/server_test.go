@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -54,9 +55,7 @@ func run(t *testing.T, config map[string]any, dir, name string, args ...string) 
 	all := map[string]any{
 		"client_id": clientID, "client_secret": clientSecret, "redirect_uri": redirectURI, "lifetime": lifetime,
 	}
-	for k, v := range config {
-		all[k] = v
-	}
+	maps.Copy(all, config)
 	line, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)

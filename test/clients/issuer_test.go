@@ -121,7 +121,7 @@ func (is *issuer) protect(api http.Handler) http.Handler {
 func (is *issuer) protectByCookie(api http.Handler) http.Handler {
 	return is.guard(api, func(r *http.Request) (credentials []string) {
 		var others []string
-		for _, cookie := range strings.Split(strings.Join(r.Header.Values("Cookie"), "; "), "; ") {
+		for cookie := range strings.SplitSeq(strings.Join(r.Header.Values("Cookie"), "; "), "; ") {
 			if token, ok := strings.CutPrefix(cookie, "token="); ok {
 				credentials = append(credentials, "Bearer "+token)
 			} else {

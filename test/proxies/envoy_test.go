@@ -46,7 +46,8 @@ func TestEnvoyKnowsTheConfigurationOfThePage(t *testing.T) {
 func checked(t *testing.T, text []byte, message interface {
 	proto.Message
 	ValidateAll() error
-}) {
+},
+) {
 	t.Helper()
 	if err := protojson.Unmarshal(text, message); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package stores
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -61,9 +62,7 @@ func (g *gateway) serve(proxy *httputil.ReverseProxy, w http.ResponseWriter, r *
 	proxy.ServeHTTP(answer, r.Clone(context.WithoutCancel(r.Context())))
 	a.status = answer.Code
 	g.note(a)
-	for name, values := range answer.Header() {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), answer.Header())
 	w.WriteHeader(answer.Code)
 	_, _ = w.Write(answer.Body.Bytes())
 }

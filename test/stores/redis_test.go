@@ -34,7 +34,7 @@ func do(t testing.TB, r *rig.Redis, password string, commands ...string) (answer
 	defer client.Close()
 	for _, command := range commands {
 		var words []any
-		for _, word := range strings.Fields(command) {
+		for word := range strings.FieldsSeq(command) {
 			words = append(words, word)
 		}
 		var err error

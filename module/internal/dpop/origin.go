@@ -120,7 +120,7 @@ const (
 // Differs takes over the time that the server named when it refused a proof, and reports whether
 // that changes what the next one says.
 func (o *Origin) Differs(date time.Time) bool {
-	ahead := date.Sub(time.Now())
+	ahead := time.Until(date)
 	if ahead.Abs() > maxSkew || (ahead-o.Ahead()).Abs() <= skewCounts {
 		return false
 	}

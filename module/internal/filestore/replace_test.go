@@ -10,10 +10,10 @@ import (
 	"syscall"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"lamplighter/module/internal/record/recordtest"
 	"lamplighter/module/internal/recordstore"
-
-	"pgregory.net/rapid"
 )
 
 const damage = `{"format":2,"sha`

@@ -35,9 +35,8 @@
 package grant
 
 import (
-	"reflect"
-
 	"fmt"
+	"reflect"
 	"time"
 
 	"lamplighter/module/internal/finding"

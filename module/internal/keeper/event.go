@@ -65,6 +65,7 @@ func (k *Keeper) forced(kind finding.Kind, generation uint64) bool {
 		return generation > 0 && k.state.Forced(generation-1) || k.state.Demanded(generation) // which an answer may repeat
 	case finding.TokenRefreshFailed, finding.GrantLost:
 		return k.state.Demanded(generation)
+	default: // nothing else is of a token request
+		return false
 	}
-	return false
 }

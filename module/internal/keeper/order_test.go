@@ -16,7 +16,7 @@ func (p *machine) refresh(force bool) Result {
 	p.rig.Helper()
 	r, err := p.keeper.Refresh(p.rig.Context(), force)
 	if err != nil {
-		p.rig.Fatal(err)
+		p.rig.Error(err)
 	}
 	return r
 }

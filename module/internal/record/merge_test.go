@@ -215,8 +215,19 @@ func TestJoiningAccessTokensIsAnAlgebra(t *testing.T) {
 	}
 	// Two holders' answers with one number that differ in one member.
 	for _, a := range []AccessToken{
-		{}, {Lineage: 7}, {Grant: 7}, {IDToken: "i"}, {TokenType: "t"}, {Scope: "s"}, {Unusable: "u"}, {ObtainedAt: moment}, {ExpiresAt: moment},
-		{Response: map[string]string{"a": "1"}}, {Response: map[string]string{"a": "2"}}, {Response: map[string]string{"a": "", "b": "1"}}, {Response: map[string]string{"c": ""}},
+		{},
+		{Lineage: 7},
+		{Grant: 7},
+		{IDToken: "i"},
+		{TokenType: "t"},
+		{Scope: "s"},
+		{Unusable: "u"},
+		{ObtainedAt: moment},
+		{ExpiresAt: moment},
+		{Response: map[string]string{"a": "1"}},
+		{Response: map[string]string{"a": "2"}},
+		{Response: map[string]string{"a": "", "b": "1"}},
+		{Response: map[string]string{"c": ""}},
 	} {
 		a.Request, a.Number, a.AccessToken = 1, 1, "a"
 		some = append(some, &Record{AccessTokens: []AccessToken{a}})

@@ -154,7 +154,7 @@ func (p *proving) bind(a *Answer, secrets *redact.Secrets) {
 	if p == nil || p.NoToken || a.Outcome != Granted || !fitsHeader(a.AccessToken) {
 		return
 	}
-	why := ""
+	var why string
 	jkt, bound := boundTo(a.AccessToken)
 	switch {
 	case !strings.EqualFold(a.TokenType, "DPoP") && p.BearerAllowed && isBearer(a.TokenType):

@@ -15,7 +15,7 @@ func (a *Answer) narrowed(asked []string, secrets *redact.Secrets) {
 	}
 	granted := strings.FieldsFunc(a.Scope, func(r rune) bool { return r == ' ' || r == ',' })
 	var missing []string
-	for _, scope := range strings.Fields(strings.Join(asked, " ")) {
+	for scope := range strings.FieldsSeq(strings.Join(asked, " ")) {
 		if !slices.Contains(granted, scope) && !unlisted(scope) {
 			missing = append(missing, scope)
 		}

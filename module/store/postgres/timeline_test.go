@@ -14,8 +14,15 @@ import (
 func TestAnOlderTimelineOfADatabaseIsRefused(t *testing.T) {
 	var seen timelines
 	for _, tc := range []struct{ epoch, want string }{
-		{"7001/00000009", ""}, {"7001/0000000A", ""}, {"7001/0000000A", ""}, {"7001/00000009", "timeline 9, and this process has seen timeline 10"},
-		{"7002/00000001", ""}, {"", ""}, {"7001/0000000A", ""}, {"7001/0000000B", ""}, {"7001/0000000A", "name the server of timeline 11"},
+		{"7001/00000009", ""},
+		{"7001/0000000A", ""},
+		{"7001/0000000A", ""},
+		{"7001/00000009", "timeline 9, and this process has seen timeline 10"},
+		{"7002/00000001", ""},
+		{"", ""},
+		{"7001/0000000A", ""},
+		{"7001/0000000B", ""},
+		{"7001/0000000A", "name the server of timeline 11"},
 	} {
 		err := seen.meet(tc.epoch)
 		if tc.want == "" && err != nil {

@@ -36,8 +36,10 @@ type DemoStats struct {
 // test.
 func StartDemo(t *testing.T, lifetime string, flags ...string) *Demo {
 	t.Helper()
-	p := Start(t, Home(t), append([]string{"demo", "--server-only", "--json", "--lifetime", lifetime,
-		"--authorization-server", "127.0.0.1:0", "--api", "127.0.0.1:0"}, flags...)...)
+	p := Start(t, Home(t), append([]string{
+		"demo", "--server-only", "--json", "--lifetime", lifetime,
+		"--authorization-server", "127.0.0.1:0", "--api", "127.0.0.1:0",
+	}, flags...)...)
 	d := &Demo{T: t}
 	Eventually(t, "the servers listen", func() bool {
 		lines := bufio.NewScanner(strings.NewReader(p.Output.String()))

@@ -48,7 +48,7 @@ func StartPostgres(t testing.TB, settings ...string) *Postgres {
 	initdb := postgresProgram(t, "initdb")
 	dir := Directory(t, postgresUser)
 	password := filepath.Join(dir, "password")
-	if err := os.WriteFile(password, []byte(PostgresPassword), 0o644); err != nil { //nolint:gosec // initdb is another user
+	if err := os.WriteFile(password, []byte(PostgresPassword), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(dir, "data")

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -118,9 +119,7 @@ func (s *Rotating) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Path == "/headers" {
-		for name, values := range r.URL.Query() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), r.URL.Query())
 	}
 	status := http.StatusOK
 	if _, err := fmt.Sscanf(r.URL.Path, "/status/%d", &status); err == nil {

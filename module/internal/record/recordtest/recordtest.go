@@ -18,7 +18,7 @@ import (
 )
 
 // Binding is that of every grant in the tests.
-var Binding = record.Binding{
+var Binding = record.Binding{ //nolint:gosec // an address
 	Grant: record.FingerprintOf("grant"), Request: record.FingerprintOf("request"), TokenEndpoint: "https://as.example/token",
 }
 
