@@ -152,6 +152,7 @@ func (c *Client) Start(maxRequests int) {
 		MaxRequests: maxRequests,
 		Elsewhere:   c.record.Elsewhere,
 		Spent:       c.record.Spent,
+		Reach:       c.record.Reach,
 		Declared:    func(name string) bool { return c.set != nil && name != c.name && c.set.Get(name) != nil },
 		Resolve:     c.inputs,
 		Observe:     c.counts.Observe,

@@ -5,6 +5,7 @@ import (
 
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/recordstore"
 )
 
 // neighbours are the keepers of this process by their stores, so that those of one store
@@ -77,4 +78,16 @@ func (n *neighbours) holder(but Key, all bool, token, binding record.Fingerprint
 		}
 	}
 	return "", nil
+}
+
+// named returns the store that commands call that, nil if no keeper has its record there.
+func (n *neighbours) named(command string) recordstore.Store {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, one := range n.stores {
+		if one.use.command == command {
+			return one.use.store
+		}
+	}
+	return nil
 }

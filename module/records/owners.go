@@ -10,6 +10,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/ledger"
 	"lamplighter/module/internal/record"
+	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/internal/redact"
 )
 
@@ -43,6 +44,10 @@ func (r *Record) ownerIn(command, key, name, place string) *keeper.Owner {
 	o.Store = redact.Visible(command)
 	return o
 }
+
+// Reach returns a store that a tombstone names, nil if no configuration of this process uses
+// it: what a record says opens no store, for a secret would go there.
+func (r *Record) Reach(named string) recordstore.Store { return keepers.named(named) }
 
 // Spent notes what became of a refresh token of the client's.
 func (r *Record) Spent(token, binding record.Fingerprint, said ledger.Said, old bool) {

@@ -59,7 +59,7 @@ func Over(ctx context.Context, from, to End) error {
 	if err != nil {
 		return fmt.Errorf("the record of client %s: %w", to.Client, err)
 	}
-	goal := record.Moved{Client: to.Client, Place: to.place(), Store: to.Name}
+	goal := record.Moved{Client: to.Client, Place: to.place(), Store: to.Name, Offset: own.Number}
 	if old.Moved != nil && old.Moved.Place == goal.Place && !old.Pending() {
 		return nil // done before
 	}
@@ -121,7 +121,8 @@ func permit(old, own *record.Record, from, to End) error {
 }
 
 func carry(ctx context.Context, old, own *record.Record, from, to End, goal record.Moved) error {
-	if old.Moved == nil {
+	carried := own.Carried(old)
+	if old.Moved == nil || carried != own && old.Moved.Offset != goal.Offset {
 		grave := old.MoveTo(goal)
 		if err := from.save(ctx, grave, old.Revision); err != nil {
 			return err
@@ -130,7 +131,7 @@ func carry(ctx context.Context, old, own *record.Record, from, to End, goal reco
 		old = grave
 	}
 	failpoint.At("carry-begun")
-	if carried := own.Carried(old); carried != own {
+	if carried != own {
 		if err := to.save(ctx, carried, own.Revision); err != nil {
 			return err
 		}
@@ -148,6 +149,34 @@ func carry(ctx context.Context, old, own *record.Record, from, to End, goal reco
 	}
 	failpoint.At("carry-ended")
 	return nil
+}
+
+// Late writes what is owed to a record whose grant was carried over into the one that has it
+// by now, which is in that store. What is there already stays; any error says that it is owed
+// still.
+func Late(ctx context.Context, in recordstore.Store, owed *record.Record, to record.Moved) error {
+	to.Store = ""
+	if to = recordstore.Follow(ctx, in, to); to.Store != "" {
+		return fmt.Errorf("the grant was carried on to %s", to.Place)
+	}
+	end := End{Store: in, Client: to.Client}
+	own, err := in.Load(ctx, to.Client)
+	if errors.Is(err, recordstore.ErrNotFound) { // whoever carries it over was interrupted
+		own, err = &record.Record{Client: to.Client}, nil
+	}
+	if err != nil {
+		return fmt.Errorf("the record of client %s: %w", to.Client, err)
+	}
+	for i := range owed.Lineages {
+		if record.Foreign(owed, own, owed.Lineages[i].Binding) {
+			return fmt.Errorf("client %s has another grant than was carried over", to.Client)
+		}
+	}
+	joined := own.Late(owed, to.Offset)
+	if record.Equal(joined, own) {
+		return nil // it was written, although nobody said so
+	}
+	return end.save(ctx, joined, own.Revision)
 }
 
 func (e End) save(ctx context.Context, rec *record.Record, ifRevision uint64) error {

@@ -6,6 +6,7 @@ import (
 
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/kept"
 	"lamplighter/module/internal/grant/refusal"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
@@ -79,44 +80,11 @@ func (m *machine) keep(a *step.Answer) {
 	p := m.plan
 	p.sent = p.sent.SeenFrom(m.now)
 	sent := time.Unix(0, p.sent.Wall).UTC()
-	rec, lineage := m.record, record.Fingerprint(0)
-	if p.settings.Rotating {
-		brought := record.Token{ObtainedAt: sent, ExpiresAt: m.endOf(a, sent)}
-		if p.rotated {
-			brought.RefreshToken = a.RefreshToken
-		}
-		rec = rec.Answered(p.number, p.Presented, brought)
-		if p.Imported {
-			rec = rec.Displace(p.number, p.Binding, p.seed)
-		}
-		lineage = rec.LineageOf(record.FingerprintOf(p.RefreshToken))
+	attempt := kept.Attempt{
+		Choice: p.Choice, Settings: p.settings, Number: p.number, Seed: p.seed, Sent: sent, Ends: m.endOf(a, sent), Rotated: p.rotated,
 	}
-	if !p.settings.Rotating {
-		rec = rec.Hold(p.number, p.Key)
-	}
-	if !p.settings.Rotating && p.Revived { // it is the configuration's, and not refused any more
-		given := p.Presented
-		given.Imported = true
-		rec = rec.Withdraw(p.number, given)
-	}
-	former := m.record.Access(m.binding.Request)
-	switch {
-	case a.Usable():
-		p.same = former != nil && former.AccessToken == a.Access.AccessToken && !p.Revived
-		t := a.Access
-		t.Request, t.Grant, t.Lineage, t.Number = p.Binding.Request, p.Binding.Grant, lineage, p.number
-		t.ObtainedAt, t.ExpiresAt = sent, sent.Add(a.ExpiresIn)
-		if p.same && a.ExpiresDefaulted != "" && former.ExpiresAt.After(m.now.Time()) {
-			// Repeated without a usable lifetime: it still ends when it was to end.
-			t.ObtainedAt, t.ExpiresAt = former.ObtainedAt, former.ExpiresAt
-		}
-		rec = rec.Obtain(t)
-	case p.settings.Drain: // the old access token died, and none came that is of use
-		rec = rec.Obtain(record.AccessToken{Request: p.Binding.Request, Grant: p.Binding.Grant, Lineage: lineage, Number: p.number})
-	}
-	if a.Usable() && !p.same || p.rotated {
-		rec = rec.Count()
-	}
+	rec, same := attempt.Record(m.record, a, m.record.Access(m.binding.Request), m.now.Time())
+	p.same = same
 	m.record, p.write = rec, keep
 	if p.settings.Rotating {
 		m.unsaved = true

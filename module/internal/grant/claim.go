@@ -131,15 +131,18 @@ func (s *State) Beside() (t finding.Trouble, ok bool) {
 	return t, true
 }
 
-// carriedOff reports whether the grant was carried over to another record. Then
-// nothing of it is presented here, and none of what is in memory is written.
+// carriedOff reports whether the grant was carried over to another record. Then nothing of
+// it is presented here, and none of what is in memory is written, but for what is owed: that
+// goes where the grant is.
 func (m *machine) carriedOff(stored *record.Record) bool {
 	to := stored.Moved
 	if to == nil || m.settings != nil && !m.settings.Rotating {
 		return false
 	}
-	m.record, m.tag, m.loaded = new(record.Record), stored.Revision, true
-	m.unsaved, m.aside = false, step.None
+	m.tag, m.loaded, m.aside = stored.Revision, true, step.None
+	if !m.unsaved {
+		m.record = new(record.Record)
+	}
 	facts := &finding.Facts{Owner: to.Client, Place: to.Place, From: to.Store}
 	if to.Store != "" {
 		facts.Kind = "store"

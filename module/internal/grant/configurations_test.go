@@ -76,6 +76,8 @@ var configurations = []configuration{
 	{name: "one, seed of another, faults", holders: 1, allow: steals | storeAway | inDoubt | crashes | refreshes | stops, faults: 3, crashes: 1, orders: 1, long: true},
 	{name: "one, carried over", holders: 1, allow: carries | storeAway | inDoubt | crashes | stops, faults: 2, crashes: 1, orders: 1},
 	{name: "one, carried over, order", holders: 1, allow: carries | storeAway | inDoubt | crashes | refreshes | stops, faults: 2, crashes: 1, orders: 1, long: true},
+	{name: "one, owed, carried over", holders: 1, life: "owed", allow: carries | leaseEnds | storeAway | stops, faults: 3, orders: 1, sample: 64},
+	{name: "one, shared, carried over", holders: 1, settings: sharing, life: "asking", allow: carries | cuts, faults: 2},
 	{name: "one, again", holders: 1, allow: steals | repeats | storeAway, faults: 1, orders: 2},
 	{name: "two, carried over", holders: 2, life: "valid", allow: carries | watched | storeAway, faults: 2, long: true},
 	{name: "one, cache, seed of another", holders: 1, rules: fixed, settings: cached, allow: steals | storeAway | refreshes | stops, faults: 3, orders: 1},

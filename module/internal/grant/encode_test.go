@@ -148,6 +148,9 @@ func (e *encoder) world(w *world) {
 		e.moment(w.store.until)
 	}
 	e.record(w.store.rec, true)
+	if w.past.moved {
+		e.record(w.store.home, false)
+	}
 	if w.faults > 0 {
 		e.record(w.store.old, true)
 	}
@@ -250,7 +253,7 @@ func (e *encoder) holder(w *world, i int) {
 		}
 		if s, ok := h.under.(step.Save); ok {
 			e.byte(byte(s.SetAside))
-			e.flags(s.Journal)
+			e.flags(s.Journal, s.Into != nil)
 			e.rank(revisions, int64(s.IfRevision))
 		}
 	}

@@ -1,6 +1,10 @@
 package grant
 
-import "testing"
+import (
+	"testing"
+
+	"lamplighter/module/internal/finding"
+)
 
 // What the explorations found, each with its shortest history.
 
@@ -302,5 +306,27 @@ func TestADamagedCacheIsWrittenAnew(t *testing.T) {
 	`)
 	if w.store.damaged {
 		t.Error("it is still damaged")
+	}
+}
+
+// A grant was carried over while its holder was cut off with an answer: the refresh token
+// in it was dropped at the tombstone, and the new record had nothing but a spent one.
+func TestWhatIsOwedGoesWhereTheGrantWasCarriedTo(t *testing.T) {
+	w := history(t, "one, shared, carried over", `
+		0 process
+		0 cut off
+		the lease is over
+		carried over
+		0 reaches the store again
+		0 answer
+		0 save
+		0 look
+		0 save
+	`)
+	if s := w.h[0].state; s.unsaved || s.trouble.Cause != finding.CauseMoved || s.record.Number > 0 {
+		t.Errorf("it owes an answer (%v), is in trouble with %q, and knows %+v", s.unsaved, s.trouble.Cause, s.record)
+	}
+	if got := w.store.home.Current(1); got == nil || got.RefreshToken != w.server.families[0].current {
+		t.Errorf("the grant has %+v there", got)
 	}
 }

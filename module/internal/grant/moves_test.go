@@ -155,14 +155,12 @@ func (m *mover) others() {
 	if !w.server.families[0].dead {
 		m.fault(kills, 9, "the server ends the grant", func(v *world) { v.server.families[0].dead, v.past.killed = true, true })
 	}
-	if rec := w.store.rec; rec != nil && rec.Moved == nil && !w.store.damaged && w.store.lease == 0 && !w.owes() {
+	if rec := w.store.rec; rec != nil && rec.Moved == nil && !w.store.damaged && w.store.lease == 0 {
 		m.fault(carries, 9, "carried over", func(v *world) {
-			moved := *rec.MoveTo(record.Moved{Client: "another"}).Stripped()
+			own := &record.Record{Client: "another", Number: 7}
+			moved := *rec.MoveTo(record.Moved{Client: "another", Offset: own.Number}).Stripped()
 			moved.Revision, moved.WriteID = rec.Revision+1, ""
-			v.store.rec, v.past.moved, v.safe = &moved, true, nil
-			for i := range v.h {
-				v.h[i].heard, v.h[i].owed = nil, ""
-			}
+			v.store.rec, v.store.home, v.past.moved = &moved, own.Carried(rec), true
 		})
 	}
 	switch w.claims[0] {
@@ -187,11 +185,6 @@ func (m *mover) others() {
 			v.safe = fitting(v.safe, v.known)
 		})
 	}
-}
-
-// owes reports whether a holder has what the store has not.
-func (w *world) owes() bool {
-	return slices.ContainsFunc(w.h[:], func(h holder) bool { return h.owed != "" || h.state != nil && h.state.unsaved })
 }
 
 // outcomes are those of what is under way.

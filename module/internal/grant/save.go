@@ -13,7 +13,7 @@ import (
 func (m *machine) save() {
 	rec := *m.record
 	rec.WriteID = m.writeID()
-	m.plan.writing = &rec
+	m.plan.writing, m.plan.into = &rec, nil
 	m.await(Saving, step.Save{Record: &rec, IfRevision: m.tag, SetAside: m.aside})
 }
 
@@ -26,6 +26,14 @@ func (m *machine) settle() {
 
 // maxTries is how often a write that conflicts is begun anew at once.
 const maxTries = 4
+
+// handOver writes what is owed into the record that the grant was carried over to: the
+// answer came when that was under way, or its holder was cut off from the store.
+func (m *machine) handOver(to *record.Moved) {
+	p := m.plan
+	p.into, p.writing, p.write = to, new(record.Record), keep
+	m.await(Saving, step.Save{Record: m.record, Into: to})
+}
 
 // saved goes on after a write. One that gives way is given up when it fails. What
 // only we have is owed: a conflict, or a write in doubt, is settled by reading. So is
@@ -53,7 +61,9 @@ func (m *machine) wrote() {
 		m.tell(finding.StoreRecovered, finding.Trouble{Cause: finding.CauseStore})
 	}
 	m.record = m.plan.writing
-	m.tag++
+	if m.plan.into == nil {
+		m.tag++
+	}
 	m.unsaved, m.aside, m.cacheFailed = false, step.None, false
 	if m.rare != nil {
 		m.seldom().saving.RetryNow()
@@ -70,6 +80,7 @@ func (m *machine) written() {
 func (m *machine) after() {
 	p := m.plan
 	switch {
+	case p.into != nil: // it is another client's by now
 	case p.write == verdict:
 		m.judged()
 		return
@@ -134,6 +145,10 @@ func (m *machine) settling(e step.Looked) {
 	switch e.Store {
 	case step.None:
 		if m.carriedOff(e.Stored) {
+			if m.unsaved {
+				m.handOver(e.Stored.Moved)
+				return
+			}
 			m.finish()
 			return
 		}

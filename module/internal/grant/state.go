@@ -74,10 +74,11 @@ type plan struct {
 
 	write   write
 	writing *record.Record
-	tries   uint8        // how often the write was begun anew
-	answer  *step.Answer // whose outcome is written
-	same    bool         // it repeats the access token that there was
-	rotated bool         // it brought another refresh token
+	into    *record.Moved // where the grant was carried over to, if that is written
+	tries   uint8         // how often the write was begun anew
+	answer  *step.Answer  // whose outcome is written
+	same    bool          // it repeats the access token that there was
+	rotated bool          // it brought another refresh token
 
 	told      bool // trouble was told
 	fulfilled bool // another request brought what the order asks for

@@ -59,6 +59,7 @@ type past struct {
 type stored struct {
 	rec     *record.Record
 	old     *record.Record // of the write before, which a rollback brings back
+	home    *record.Record // where the grant is by now that was carried over
 	damaged bool
 	lease   int8  // the holder, from 1 on; ghost if that is dead
 	until   int64 // when a lease is over whose holder is not heard of
@@ -256,7 +257,12 @@ func (w *world) revision() uint64 {
 
 // write is what a store does with a Save: nothing, if somebody else has written.
 func (w *world) write(i int, s step.Save) step.Fault {
-	switch {
+	switch to := s.Into; {
+	case to != nil && (w.store.rec == nil || w.store.rec.Moved == nil || *w.store.rec.Moved != *to):
+		w.wrong(fmt.Sprintf("holder %d writes where the grant never was", i))
+	case to != nil:
+		w.store.home = w.store.home.Late(s.Record, to.Offset)
+		return step.None
 	case w.store.damaged && s.SetAside == step.None:
 		return step.Damaged
 	case !w.store.damaged && (w.revision() != s.IfRevision || s.SetAside == step.Damaged):
@@ -439,7 +445,7 @@ func (w *world) exit(i int) {
 
 // known reports whether a token is held in the store, or in a process that lives.
 func (w *world) known(token string) bool {
-	if w.store.rec != nil && !w.store.damaged && holds(w.store.rec, token) {
+	if w.store.rec != nil && !w.store.damaged && holds(w.store.rec, token) || w.store.home != nil && holds(w.store.home, token) {
 		return true
 	}
 	for i := range w.h {

@@ -58,6 +58,9 @@ type Settings struct {
 	// name; old says that it was before the client started. Nil if nobody listens.
 	Spent func(token, binding record.Fingerprint, said ledger.Said, old bool)
 
+	// Reach returns a store that a tombstone names, nil if nobody here uses it. Nil for none.
+	Reach func(named string) recordstore.Store
+
 	// Declared reports whether the same configuration has another client of that name.
 	// Nil for none.
 	Declared func(client string) bool

@@ -166,27 +166,18 @@ func (k *Keeper) lookAtToken(look step.Look, e *step.Looked) {
 	e.Taken = facts
 }
 
-// followed is a tombstone that says where the grant is by now.
-func (k *Keeper) followed(stored *record.Record) (*record.Record, error) {
-	return call(k, &k.stuck, func(ctx context.Context) (*record.Record, error) {
-		own, to := *stored, recordstore.Follow(ctx, k.store, *stored.Moved)
-		if to.Client != k.name || to.Store != "" {
-			own.Moved = &to
-		}
-		return &own, nil
-	})
-}
-
 // save writes the record.
 func (k *Keeper) save(s step.Save) step.Saved {
 	if s.Journal {
 		failpoint.At("before-journal")
 	}
 	_, err := call(k, &k.stuck, func(ctx context.Context) (struct{}, error) {
-		switch s.SetAside {
-		case step.Damaged:
+		switch {
+		case s.Into != nil:
+			return struct{}{}, k.handOver(ctx, s.Record, *s.Into)
+		case s.SetAside == step.Damaged:
 			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, 0)
-		case step.Foreign:
+		case s.SetAside == step.Foreign:
 			return struct{}{}, k.store.Replace(ctx, k.name, s.Record, s.IfRevision+1, s.IfRevision)
 		default:
 			return struct{}{}, k.store.Save(ctx, k.name, s.Record, s.IfRevision)

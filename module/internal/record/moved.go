@@ -18,6 +18,10 @@ type Moved struct {
 
 	// Place is its record, for people.
 	Place string `json:"place"`
+
+	// Offset is by how much the attempts of this record are numbered higher there. What
+	// this record is still owed is joined with that one by the same.
+	Offset uint32 `json:"offset,omitempty"`
 }
 
 // MoveTo returns the record as a tombstone that still has its content: until that is
@@ -64,8 +68,16 @@ func (r *Record) Carried(from *Record) *Record {
 	if r.Moved == nil && r.hasAll(from) {
 		return r
 	}
-	c := Merge(r, from.later(r.Number))
-	c.Client, c.Revision, c.WriteID, c.Moved = r.Client, r.Revision, "", nil
+	c := r.Late(from, r.Number)
+	c.Moved = nil
+	return c
+}
+
+// Late returns the record of a client that has taken a grant over, joined with what was
+// still owed to where the grant was before. Their numbers differ by [Moved.Offset].
+func (r *Record) Late(from *Record, offset uint32) *Record {
+	c := Merge(r, from.later(offset))
+	c.Client, c.Revision, c.WriteID, c.Moved = r.Client, r.Revision, "", r.Moved
 	return c
 }
 

@@ -20,7 +20,9 @@ func Follow(ctx context.Context, s Store, to record.Moved) record.Moved {
 		if err != nil || rec.Moved == nil {
 			return to
 		}
+		offset := to.Offset
 		to = *rec.Moved
+		to.Offset += offset
 	}
 	return to
 }

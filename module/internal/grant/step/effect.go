@@ -30,12 +30,14 @@ type (
 	// Lease tries once for the sole right to spend the refresh token → Leased
 	Lease struct{}
 
-	// Save writes the record if the stored one has that revision → Saved
+	// Save writes the record if the stored one has that revision, or joins it with the one
+	// that the grant is in by now, if Into says that it was carried over → Saved
 	Save struct {
 		Record     *record.Record
 		IfRevision uint64
-		Journal    bool  // of a request that is about to be sent
-		SetAside   Fault // None, or what is stored: Damaged, or of that revision and Foreign
+		Journal    bool          // of a request that is about to be sent
+		SetAside   Fault         // None, or what is stored: Damaged, or of that revision and Foreign
+		Into       *record.Moved // nil if the record is where it was
 	}
 
 	// Claim makes a refresh token that no answer has judged the client's, unless it is
