@@ -75,7 +75,7 @@ func ownHelp() {
 	}
 	root.Short = "gives applications OAuth 2.0 access tokens"
 	if len(os.Args) > 1 && os.Args[1] == "manpage" {
-		asMarkdown(root)
+		ownManual(root)
 	}
 }
 

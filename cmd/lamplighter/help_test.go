@@ -103,6 +103,17 @@ func TestTheManualIsAboutThisBinary(t *testing.T) {
 			t.Errorf("%s has no %q (%v):\n%s", page, want, err, text)
 		}
 	}
+	pages, err := filepath.Glob(filepath.Join(dir, "*.8"))
+	if err != nil || len(pages) < 20 {
+		t.Fatal(pages, err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		name := strings.ToUpper(strings.TrimSuffix(filepath.Base(page), ".8"))
+		if _, header, _ := strings.Cut(string(text), ".TH "); err != nil || !strings.HasPrefix(strings.ReplaceAll(header, `\-`, "-"), `"`+name+`" "8"`) {
+			t.Errorf("%s is called %.60q (%v)", page, header, err)
+		}
+	}
 	if _, err := os.Stat(filepath.Join(dir, "lamplighter-upgrade.8")); err == nil {
 		t.Error("it has a page about a command that cannot work")
 	}

@@ -9,6 +9,7 @@ import (
 	_ "unsafe" // for go:linkname
 
 	_ "github.com/caddyserver/caddy/v2/notify" // whose variable it is
+	"golang.org/x/sys/unix"
 )
 
 // notifySocket is where Caddy tells systemd how it is, which it has read from the
@@ -24,18 +25,7 @@ func relayReadiness() error {
 	if notifySocket == "" {
 		return nil
 	}
-	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "lamplighter-notify-"); err != nil {
-			return err
-		}
-	}
-	here := &net.UnixAddr{Name: filepath.Join(dir, "notify.sock"), Net: "unixgram"}
-	if err := os.Remove(here.Name); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	listener, err := net.ListenUnixgram("unixgram", here)
+	listener, err := listenUnnamed()
 	if err != nil {
 		return err
 	}
@@ -44,9 +34,38 @@ func relayReadiness() error {
 		_ = listener.Close()
 		return err
 	}
-	notifySocket = here.Name
-	go relay(listener, to)
+	notifySocket = listener.address
+	go relay(listener.UnixConn, to)
 	return nil
+}
+
+// unnamed is a socket that has an address for this process alone, and no file.
+type unnamed struct {
+	*net.UnixConn
+	address string
+}
+
+// listenUnnamed makes one. Its file is gone before anybody is told of it, so that nothing is
+// left behind, however the process ends; and other users of this machine cannot write to it,
+// as they could to one in the abstract namespace.
+func listenUnnamed() (*unnamed, error) {
+	dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
+	dir, err := os.MkdirTemp(dir, "notify-") // else in the usual place
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "s")
+	listener, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: file, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	held, err := unix.Open(file, unix.O_PATH|unix.O_CLOEXEC, 0) // as long as the process lives
+	if err != nil {
+		_ = listener.Close()
+		return nil, err
+	}
+	return &unnamed{listener, fmt.Sprintf("/proc/self/fd/%d", held)}, nil
 }
 
 // relay passes on what a manager of services is to know, as long as the process lives.

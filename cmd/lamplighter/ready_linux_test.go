@@ -77,6 +77,35 @@ func started(t *testing.T, config string) bool {
 	}
 }
 
+// Services of others than systemd have no directory of their own that somebody clears.
+func TestNothingIsLeftOfWhatReadinessComesThrough(t *testing.T) {
+	for _, name := range []string{"RUNTIME_DIRECTORY", "TMPDIR"} {
+		dir := short(t)
+		t.Setenv("RUNTIME_DIRECTORY", "")
+		t.Setenv(name, dir)
+		socket, err := listenUnnamed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket.Close()
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("%s has %v in it (%v)", name, left, err)
+		}
+		caddy, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket.address, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer caddy.Close()
+		if _, err := caddy.Write([]byte("READY=1")); err != nil {
+			t.Error(err)
+		}
+		buffer := make([]byte, 16)
+		if n, err := socket.Read(buffer); err != nil || string(buffer[:n]) != "READY=1" {
+			t.Errorf("%q came (%v)", buffer[:n], err)
+		}
+	}
+}
+
 func TestAStartThatFailsIsNoneForSystemd(t *testing.T) {
 	if !started(t, "{\n\tadmin off\n}\n") {
 		t.Error("a start is not told of")
