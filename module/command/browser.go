@@ -76,8 +76,9 @@ func (v *visitor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// openBrowser tries to. The address is printed anyway.
-func openBrowser(address string) {
+// openBrowser tries to, and returns an error if there is nothing that would. The address is
+// printed anyway.
+func openBrowser(address string) error {
 	command := []string{"xdg-open", address}
 	switch runtime.GOOS {
 	case "darwin":
@@ -87,7 +88,9 @@ func openBrowser(address string) {
 	}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = io.Discard, io.Discard
-	if cmd.Start() == nil {
+	err := cmd.Start()
+	if err == nil {
 		go func() { _ = cmd.Wait() }()
 	}
+	return err
 }

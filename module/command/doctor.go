@@ -10,6 +10,7 @@ import (
 	"reflect"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
@@ -146,7 +147,7 @@ func reportChecks(fl caddycmd.Flags, answer adminapi.DoctorAnswer, how string) (
 	if err := printChecks(t, answer.Checks); err != nil {
 		return code, err
 	}
-	fmt.Fprintf(t, "\n%d ok, %d warnings, %d failed, %d skipped\n", counts[adminapi.VerdictOK], counts[adminapi.VerdictWarning], counts[adminapi.VerdictFailed], counts[adminapi.VerdictSkipped])
+	fmt.Fprintf(t, "\n%d ok, %s, %d failed, %d skipped\n", counts[adminapi.VerdictOK], english.Plural(counts[adminapi.VerdictWarning], "warning", ""), counts[adminapi.VerdictFailed], counts[adminapi.VerdictSkipped])
 	return code, nil
 }
 

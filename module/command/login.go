@@ -33,6 +33,10 @@ loopback address. Register http://127.0.0.1/callback as the client's redirect
 URI; if the server insists on a port, register one and name it with
 --redirect-uri.
 
+A browser outside of a container, or on another machine, cannot come back: the
+command takes the address that it ends at then, pasted into its terminal ('docker
+exec -it', 'kubectl exec -it', 'ssh -t').
+
 With --device (RFC 8628) you enter a code on any other device; the client needs
 a device_authorization_endpoint.
 
@@ -145,13 +149,13 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 		within = ", and open it within " + condition.Seconds(began.OpenWithin)
 	}
 	fmt.Fprintf(os.Stderr, "Log in at%s\n\n  %s\n\n", within, began.AuthorizationURL)
-	if !fl.Bool("no-browser") {
-		openBrowser(began.AuthorizationURL)
+	if !fl.Bool("no-browser") && openBrowser(began.AuthorizationURL) != nil {
+		fmt.Fprint(os.Stderr, "There is no browser here that could be opened: open that address in one.\n\n")
 	}
-
 	visit := &visitor{path: redirect.Path, state: began.State, brought: make(chan adminapi.LoginRequest, 1)}
-	if term.IsTerminal(int(os.Stdin.Fd())) {
-		fmt.Fprintf(os.Stderr, "A browser that cannot come back here, as from outside of a container, ends at an address\nthat begins with %s: paste that address here.\n\n", redirect)
+	terminal := term.IsTerminal(int(os.Stdin.Fd()))
+	fmt.Fprintf(os.Stderr, "%s\nWaiting for that, %s at most.\n", wayBack(redirect, terminal), condition.Seconds(began.ExpiresIn))
+	if terminal {
 		go visit.pasted(os.Stdin, os.Stderr)
 	}
 	server := &http.Server{Handler: visit, ReadHeaderTimeout: 10 * time.Second}
@@ -165,7 +169,7 @@ func loginByBrowser(ctx context.Context, fl caddycmd.Flags, step loginStep) (*ad
 	case brought := <-visit.brought:
 		return step(ctx, brought)
 	case <-time.After(time.Duration(began.ExpiresIn * float64(time.Second))):
-		return nil, errors.New("nobody has logged in within the time for that")
+		return nil, errors.New("no browser has come back within the time for that: begin again, in a terminal, or with --device if the authorization server offers that")
 	case <-ctx.Done():
 		return nil, errors.New("the log-in was called off")
 	}

@@ -9,6 +9,17 @@ import (
 	"strings"
 )
 
+// wayBack says how a browser leads on that cannot come back by itself.
+func wayBack(redirect *url.URL, terminal bool) string {
+	const which = "A browser that cannot come back here, as from outside of a container or from another\nmachine, ends at an address that begins with "
+	if terminal {
+		return which + redirect.String() + ": paste that address here.\n"
+	}
+	return which + redirect.String() + ". This command has no\n" +
+		"terminal to paste that into: run it in one ('docker exec -it', 'kubectl exec -it', 'ssh -t'),\n" +
+		"or log in with --device.\n"
+}
+
 // pasted takes the address that a browser ended at, for one that cannot come back: it runs
 // outside of the container, or on another machine.
 func (v *visitor) pasted(in io.Reader, out io.Writer) {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -32,5 +33,32 @@ func TestAnAddressIsPastedWhereTheBrowserCannotComeBack(t *testing.T) {
 	v.pasted(strings.NewReader("http://127.0.0.1:8400/callback?state=the-state&error=access_denied\n"), &out)
 	if refused := <-v.brought; refused.Error != "access_denied" {
 		t.Errorf("got %+v", refused)
+	}
+}
+
+func TestWhoeverHasNoTerminalIsToldHowElseToLogIn(t *testing.T) {
+	redirect, err := url.Parse("http://127.0.0.1:8400/callback")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for terminal, words := range map[bool][]string{
+		true:  {"paste that address here", redirect.String()},
+		false: {"docker exec -it", "kubectl exec -it", "--device", redirect.String()},
+	} {
+		for _, want := range words {
+			if got := wayBack(redirect, terminal); !strings.Contains(got, want) {
+				t.Errorf("with a terminal %v: no %q in %s", terminal, want, got)
+			}
+		}
+	}
+	if got := wayBack(redirect, false); strings.Contains(got, "here:") {
+		t.Errorf("nothing can be pasted there: %s", got)
+	}
+}
+
+func TestABrowserThatIsNotThereIsToldOf(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	if openBrowser("http://127.0.0.1:1/") == nil {
+		t.Error("something was opened")
 	}
 }

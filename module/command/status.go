@@ -69,7 +69,7 @@ func statusCommand(fl caddycmd.Flags) (int, error) {
 	link := page.Link()
 	fmt.Fprintf(os.Stderr, "The status is at\n\n  %s\n\nfor the first browser that opens it. Ctrl-C ends it.\n", link)
 	if !fl.Bool("no-browser") {
-		openBrowser(link)
+		_ = openBrowser(link)
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"lamplighter/module/adminapi"
 	"lamplighter/module/authserver"
 	"lamplighter/module/client"
@@ -81,7 +83,7 @@ func (d *Doctor) general(ctx context.Context) []adminapi.Check {
 	if d.Running {
 		how = "the configuration is the one that runs, and "
 	}
-	how += fmt.Sprintf("has %d clients", len(d.Clients))
+	how += "has " + english.Plural(len(d.Clients), "client", "")
 	if len(d.Clients) == 0 {
 		e.add("configuration", adminapi.VerdictWarning, how, "declare a client, with upstream_oauth or the global option oauth2_client")
 	} else {

@@ -118,7 +118,7 @@ func TestWhatIsWellIsFoundWellAndNothingIsSpent(t *testing.T) {
 	}
 	running := checks{t, answer.Checks}
 	running.well()
-	running.want("configuration", adminapi.VerdictOK, "1 clients")
+	running.want("configuration", adminapi.VerdictOK, "has 1 client")
 	running.want("ports", adminapi.VerdictOK, "this instance's alone")
 	running.want("secrets", adminapi.VerdictOK, "client_secret from the file "+s.Dir+"/secret", "refresh_token from the file")
 	running.want("name_resolution", adminapi.VerdictOK, "127.0.0.1 is an address")

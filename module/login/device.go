@@ -18,6 +18,9 @@ import (
 func (c *Client) beginDevice(ctx context.Context) (*adminapi.LoginAnswer, error) {
 	endpoint, err := c.Server.Endpoint(ctx, "device_authorization_endpoint", c.Settings.DeviceAuthorizationEndpoint)
 	if err != nil {
+		if c.Settings.DeviceAuthorizationEndpoint == "" && c.Settings.AuthorizationEndpoint != "" {
+			err = fmt.Errorf("%w, or log in without --device", err)
+		}
 		return nil, err
 	}
 	settings, err := c.Server.Resolve(c.Tokens)

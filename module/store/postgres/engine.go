@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -178,7 +179,7 @@ func (e *Engine) durable(ctx context.Context, conn *pgx.Conn) error {
 	case fsync != "on":
 		return fmt.Errorf("%w: fsync is %s, so that a crash of the server may lose or damage everything: set it to on", store.ErrUnsafe, redact.Word(fsync))
 	case standbys > 0 && strings.TrimSpace(synchronous) == "" && !e.local:
-		return fmt.Errorf("%w: the server has %d standbys (or a base backup is being made) and none of them is synchronous, so that a failover loses the newest refresh tokens: set synchronous_standby_names, or write 'durability local' if that is accepted", store.ErrUnsafe, standbys)
+		return fmt.Errorf("%w: the server has %s (or a base backup is being made) and no synchronous one, so that a failover loses the newest refresh tokens: set synchronous_standby_names, or write 'durability local' if that is accepted", store.ErrUnsafe, english.Plural(standbys, "standby", "standbys"))
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/redis/go-redis/v9"
 
 	"lamplighter/module/internal/redact"
@@ -57,7 +58,7 @@ func (e *Engine) proved(p *proof) error {
 	case p.files:
 		return fmt.Errorf("%w: the append-only file was not written in time", store.ErrUnknown)
 	}
-	return fmt.Errorf("%w: %d of %d replicas had it in time", store.ErrUnknown, have, p.wanted)
+	return fmt.Errorf("%w: %d of %s had it in time", store.ErrUnknown, have, replicas(p.wanted))
 }
 
 func (p *proof) have() (int, error) {
@@ -123,7 +124,7 @@ func (d durability) safe(i info, ask setting) (waitAOF bool, err error) {
 
 func (d durability) safeFile(i info, ask setting) (waitAOF bool, err error) {
 	if n := i.number("connected_slaves"); n > 0 {
-		return false, fmt.Errorf("%w: the server has %d replicas, and one that takes its place lacks the newest writes: write 'durability replicas <n>'", store.ErrUnsafe, n)
+		return false, fmt.Errorf("%w: the server has %s, and one that takes its place lacks the newest writes: write 'durability replicas <n>'", store.ErrUnsafe, replicas(n))
 	}
 	if i["aof_enabled"] != "1" {
 		return false, fmt.Errorf("%w: the server has no append-only file: set appendonly to yes", store.ErrUnsafe)
@@ -143,13 +144,16 @@ func (d durability) safeFile(i info, ask setting) (waitAOF bool, err error) {
 	return false, nil
 }
 
+// replicas says how many.
+func replicas(n int) string { return english.Plural(n, "replica", "") }
+
 func (d durability) safeReplicas(i info, ask setting) error {
 	connected := i.number("connected_slaves")
 	if connected < d.replicas {
-		return fmt.Errorf("%w: the server has %d replicas now, and each write has to reach %d", store.ErrUnsafe, connected, d.replicas)
+		return fmt.Errorf("%w: the server has %s now, and each write has to reach %d", store.ErrUnsafe, replicas(connected), d.replicas)
 	}
 	if servers := connected + 1; 2*(d.replicas+1) <= servers {
-		return fmt.Errorf("%w: the primary and %d replicas are no majority of %d servers, so that one without the newest writes may take its place: write 'durability replicas %d'", store.ErrUnsafe, d.replicas, servers, servers/2)
+		return fmt.Errorf("%w: the primary and %s are no majority of %d servers, so that one without the newest writes may take its place: write 'durability replicas %d'", store.ErrUnsafe, replicas(d.replicas), servers, servers/2)
 	}
 	value, err := ask("min-replicas-to-write")
 	if err != nil {
