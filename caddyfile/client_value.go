@@ -10,9 +10,14 @@ import (
 
 func (p *clientParser) text(field *string) error {
 	setting := p.Val()
-	if !p.AllArgs(field) {
+	switch p.CountRemainingArgs() {
+	case 0:
+		return p.Errf("%s has no value; a {$VARIABLE} that is not set is none ('lamplighter validate' and 'run' take --envfile)", setting)
+	case 1:
+	default:
 		return p.Errf("%s takes one value", setting)
 	}
+	p.AllArgs(field)
 	if *field == "" {
 		return p.Errf("%s is empty; if its value is an environment variable, that is not set", setting)
 	}

@@ -11,6 +11,7 @@ import (
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/tokenendpoint"
 	"lamplighter/module/internal/tokenendpoint/discovery"
+	"lamplighter/module/placeholder"
 )
 
 // Bounds of an issuer's metadata. What is known goes on to be used if it cannot
@@ -161,6 +162,8 @@ func (c *Client) changed(remedy string) string {
 		setting, written = "client_id", c.id.ClientID
 	}
 	switch {
+	case strings.Contains(written, "{file.") && placeholder.IsCredential(written):
+		return "then restart the service: systemd copies a credential when that starts"
 	case strings.Contains(written, "{file."):
 		return "the file of " + setting + " is read again by itself"
 	case strings.Contains(written, "{env."):

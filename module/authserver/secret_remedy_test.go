@@ -21,6 +21,8 @@ func TestTheRemedyForARefusedClientIsTrueForItsSource(t *testing.T) {
 	}))
 	defer server.Close()
 	file := filepath.Join(t.TempDir(), "value")
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	credential := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), "value")
 	for of, tc := range map[string]struct{ setting, value, says string }{
 		"a secret that looks right":  {"client_secret", "awrongone", "check client_id"},
 		"a secret with a blank":      {"client_secret", "awrongone ", "begins or ends with white space"},
@@ -30,14 +32,17 @@ func TestTheRemedyForARefusedClientIsTrueForItsSource(t *testing.T) {
 		"a client_id with a blank":   {"client_id", "app ", "the client_id begins or ends"},
 		"a client_id that is in two": {"client_id", "app\n\n", "the client_id begins or ends"},
 	} {
-		if err := os.WriteFile(file, []byte(tc.value), 0o600); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{file, credential} {
+			if err := os.WriteFile(name, []byte(tc.value), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		t.Setenv("LAMPLIGHTER_TEST_VALUE", tc.value)
 		for written, want := range map[string]string{
-			tc.value:                       "then reload",
-			"{env.LAMPLIGHTER_TEST_VALUE}": "then restart: a running process keeps its environment",
-			"{file." + file + "}":          "the file of " + tc.setting + " is read again by itself",
+			tc.value:                                   "then reload",
+			"{env.LAMPLIGHTER_TEST_VALUE}":             "then restart: a running process keeps its environment",
+			"{file." + file + "}":                      "the file of " + tc.setting + " is read again by itself",
+			"{file.{env.CREDENTIALS_DIRECTORY}/value}": "then restart the service: systemd copies a credential when that starts",
 		} {
 			t.Run(of+", "+want, func(t *testing.T) {
 				cfg := &settings.Client{TokenEndpoint: server.URL, ClientID: "app", ClientSecret: "awrongone", TokenEndpointAuthMethod: "client_secret_post"}

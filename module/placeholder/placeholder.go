@@ -47,7 +47,7 @@ func (r *Resolver) Value(setting, raw string) string {
 		switch kind {
 		case "env":
 			if caddy.ToString(val) == "" {
-				return nil, yieldsNothing{fmt.Errorf("the environment variable %s is not set or empty", name)}
+				return nil, noVariable(name)
 			}
 		case "file":
 			if caddy.ToString(val) == "" {

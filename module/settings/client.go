@@ -24,7 +24,8 @@ import (
 // Values of client_id, client_secret, refresh_token, username, password,
 // private_key, key_id, certificate, claim, client_assertion, assertion, subject_token,
 // actor_token, param, header, proxy and the key of dpop may hold the placeholders `{env.NAME}`,
-// `{file./path}` and `{file.{env.NAME}}`, a file that a variable names. They are
+// `{file./path}` and `{file.{env.NAME}}`, a file that a variable names, or one in a
+// directory that it names (`{file.{env.CREDENTIALS_DIRECTORY}/secret}`). They are
 // resolved anew at every token request, so rotated secrets need no reload; one
 // trailing newline of a file is dropped. A literal secret works but shows in
 // the admin API and in saved configurations. Placeholders of requests are

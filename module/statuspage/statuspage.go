@@ -12,6 +12,7 @@ import (
 	"crypto/subtle"
 	_ "embed"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"sync"
@@ -80,7 +81,8 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "same-origin") // with no-referrer, browsers send the form with Origin: null
 	h.Set("Cache-Control", "no-store")
 	if r.Host != p.host { // DNS rebinding
-		http.Error(w, "this is another host's page", http.StatusMisdirectedRequest)
+		_, port, _ := net.SplitHostPort(p.host)
+		http.Error(w, "this page has one address, http://"+p.host+"/; from another machine it is reached with 'ssh -L "+port+":"+p.host+" <host>', and that address in the browser", http.StatusMisdirectedRequest)
 		return
 	}
 	if key := r.URL.Query().Get("key"); key != "" {

@@ -246,6 +246,21 @@ func TestTheHeadSaysWhichVersionRunsAndForHowLong(t *testing.T) {
 	}
 }
 
+func TestAnotherNameOfThePageLeadsToItsAddress(t *testing.T) {
+	page := New(nil, "127.0.0.1:8400")
+	for _, host := range []string{"localhost:8400", "127.0.0.1:9000", "evil.example", "127.0.0.1", ""} {
+		r, w := httptest.NewRequest(http.MethodGet, "/?key="+page.key, nil), httptest.NewRecorder()
+		r.Host = host
+		page.ServeHTTP(w, r)
+		if said := w.Body.String(); w.Code != http.StatusMisdirectedRequest || !strings.Contains(said, "http://127.0.0.1:8400/;") || !strings.Contains(said, "'ssh -L 8400:127.0.0.1:8400 <host>'") {
+			t.Errorf("%s: %d %s", host, w.Code, said)
+		}
+		if len(w.Result().Cookies()) > 0 {
+			t.Errorf("%s was let in", host)
+		}
+	}
+}
+
 func TestFormsOfOthersOrderNothing(t *testing.T) {
 	in := newInstance(t, statusOf("erp", "ok", "", 100))
 	in.answer = func(string, map[string]any) any { return adminapi.OrderResult{Obtained: true} }
