@@ -152,7 +152,7 @@ func TestAMemberOfAStoreThatThereIsNotIsNamedInJSON(t *testing.T) {
 		`{"kind": "kubernetes", "leas": "1m"}`:                   "store kubernetes: there is no leas (did you mean lease?)",
 		`{"kind": "postgres", "hots": "db"}`:                     "store postgres: there is no hots (did you mean host?)",
 		`{"kind": "redis", "adress": ["db"]}`:                    "store redis: there is no adress (did you mean address?)", //nolint:misspell // that is the fault
-		`{"kind": "redis", "address": "db"}`:                     "store redis: address: it is a JSON string",
+		`{"kind": "redis", "address": "db"}`:                     "store redis: address: it is a JSON string, and must be a list, as in [\"a\", \"b\"]",
 		`{"kind": "file", "pth": "/x"}`:                          "store file: there is no pth (did you mean path?)",
 		`{"kind": "kubernets"}`:                                  `store "kubernets" is unknown (did you mean kubernetes?)`,
 		`{"kind": "kubernetes", "lease": "-1s"}`:                 "lease must not be negative",

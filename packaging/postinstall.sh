@@ -1,6 +1,7 @@
 #!/bin/sh
 # A service that runs is started anew after an upgrade; a first installation starts
-# nothing, for there is nothing to do before somebody has written a Caddyfile.
+# nothing, for there is nothing to do before somebody has written a Caddyfile; nor does one
+# after a removal, which took the service out of those that start.
 # dpkg calls this with "configure" and the version before, rpm with how many there are.
 set -e
 before=
@@ -17,6 +18,6 @@ if [ -d /run/systemd/system ]; then
 		echo "lamplighter: 'lamplighter validate --config /etc/lamplighter/Caddyfile'; the records are as they were" >&2
 	fi
 fi
-if [ -z "$before" ]; then
+if [ -z "$before" ] || [ -d /run/systemd/system ] && ! systemctl --quiet is-enabled lamplighter.service; then
 	echo "lamplighter: write /etc/lamplighter/Caddyfile, then systemctl enable --now lamplighter"
 fi

@@ -13,5 +13,5 @@ if [ "$1" != remove ] && [ -d /etc/lamplighter ]; then
 	echo "lamplighter: what you put there stays in /etc/lamplighter, secrets and variables too: delete it if nothing needs it"
 fi
 if [ "$1" != remove ] && [ -d /var/lib/lamplighter ]; then
-	echo "lamplighter: the records of grants stay in /var/lib/lamplighter, and with them the user lamplighter"
+	echo "lamplighter: the records of grants stay in /var/lib/lamplighter with the saved configuration, and so does the user lamplighter"
 fi

@@ -135,7 +135,7 @@ func TestImportTakesNothingThatIsNoRefreshToken(t *testing.T) {
 		})
 	}
 	o.tokens(1, `no such file`, "import", "demo", "--file", "nowhere")
-	o.tokens(1, `accepts 1 arg`, "import", "demo", "a-token-as-argument")
+	o.tokens(1, `a refresh token is no argument`, "import", "demo", "a-token-as-argument")
 	o.tokens(1, `there are: demo`, "import", "nobody", "--file", rig.Write(t, o.home, "token", "x"))
 	used, err := os.ReadFile(o.RefreshTokenFile)
 	if err != nil {

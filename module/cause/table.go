@@ -127,7 +127,7 @@ var ofTokens = []Cause{
 		"let it connect: look at the firewall of this machine, its network policy, and at IPAddressDeny in the systemd unit"},
 	{"host_not_found", "", TokenEndpoint, false,
 		"{host} is not known to the name servers of this machine",
-		"correct the host in {setting}; if it is right, let the name servers (/etc/resolv.conf) know it"},
+		"correct the host in {setting}; if it is right, let the name servers (/etc/resolv.conf) or /etc/hosts know it"},
 	{"dns_failed", "", TokenEndpoint, true,
 		"the name servers of this machine give no answer about {host}",
 		"none needed if it passes; otherwise look at /etc/resolv.conf, and at the way to the name servers"},

@@ -81,7 +81,12 @@ input is a terminal, the token is asked for and not shown.
 Exit codes: 0 there is a new token, 1 there is none, 3 the instance cannot be
 reached.`,
 		Example: "  lamplighter tokens import erp < /run/secrets/new_refresh_token",
-		Args:    cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return errors.New("it takes the name of one client: a refresh token is no argument, which other users and the history of the shell would have; give it to standard input or --file, and let the server revoke one that was typed here")
+			}
+			return cobra.ExactArgs(1)(nil, args)
+		},
 		RunE: run(func(fl caddycmd.Flags) (int, error) {
 			token, err := readToken(fl.String("file"))
 			if err != nil {

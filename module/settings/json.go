@@ -41,9 +41,25 @@ func ExplainJSON(text []byte, of any) error {
 // inWords leaves types of Go out of an error.
 func inWords(err error) error {
 	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("it is a JSON %s, and cannot be here", kind.Value)
+		return fmt.Errorf("it is a JSON %s, and must be %s", kind.Value, wanted(kind.Type))
 	}
 	return err
+}
+
+// wanted says what JSON has for a type.
+func wanted(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		return "a list, as in [\"a\", \"b\"]"
+	case reflect.Map, reflect.Struct, reflect.Pointer:
+		return "an object"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	default:
+		return "a number"
+	}
 }
 
 // Names are those of a client's settings, as JSON has them.
