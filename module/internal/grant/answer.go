@@ -52,7 +52,7 @@ func (m *machine) answered(a *step.Answer) {
 		// consumed the token all the same: the attempt stays open.
 		m.failed(a)
 		if m.rest(a) {
-			p.write = settle
+			p.write = note
 			m.save()
 			return
 		}
@@ -69,7 +69,7 @@ func (m *machine) keepImport() {
 		return
 	}
 	m.record = m.record.Supply(m.record.Number+1, p.Presented)
-	p.write = settle
+	p.write = note
 	m.save()
 }
 

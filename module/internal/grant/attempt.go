@@ -37,9 +37,9 @@ func (m *machine) proceed() {
 		p.first = m.schedule.Failures == 0 && (!p.Beside || trial.Failures == 0)
 		m.await(Connecting, step.Connect{RefreshToken: p.RefreshToken, Key: p.Key})
 	default:
-		known := m.settled
+		known := m.known
 		m.finish()
-		m.settled = known // it goes on when it is called
+		m.known = known // it goes on when it is called
 	}
 }
 
@@ -169,7 +169,7 @@ func (m *machine) gotLease(e step.Leased) {
 	switch {
 	case m.plan.write == keep: // it is to be written all the same
 		m.leased = e.Fault == step.None
-		m.await(Settling, step.Look{})
+		m.await(Joining, step.Look{})
 	case e.Fault == step.None && (m.settings == nil || m.plan.probes):
 		m.leased = true
 		m.finish()
@@ -257,7 +257,7 @@ func (m *machine) journal() {
 	}
 	p := m.plan
 	f := record.FingerprintOf(p.RefreshToken)
-	p.takeover = m.foreignAttempt(f) != nil || rival.Before(m.record, m.settings, m.writer(), f)
+	p.takeover = m.rivalAttempt(f) != nil || rival.Before(m.record, m.settings, m.writer(), f)
 	p.number = m.record.Number + 1
 	id := m.writeID()
 	p.write, p.writing = journal, m.record.Journal(record.Attempt{Number: p.number, ID: id, At: m.now.Time()}, p.Presented)

@@ -51,19 +51,19 @@ func TestADamagedRecordIsNotKnownByItsRevision(t *testing.T) {
 }
 
 // A bug that is met again and again when what is owed is written is no endless loop.
-func TestABugWhileSettlingIsMetAgainOnlyAfterAPause(t *testing.T) {
+func TestABugWhileJoiningIsMetAgainOnlyAfterAPause(t *testing.T) {
 	s := New("process", 1)
 	s.settings = &step.Settings{Rotating: true, Timeout: time.Minute, RefreshWindowRatio: 0.5}
 	s.loaded, s.unsaved = true, true
 	now := when.Now{Mono: 1, Wall: 1}
 	s, _ = Next(s, step.Poked{}, now)
-	for _, want := range []Phase{Leasing, Settling} {
+	for _, want := range []Phase{Leasing, Joining} {
 		if s.phase != want {
 			t.Fatalf("phase %d, want %d", s.phase, want)
 		}
 		s, _ = Next(s, step.Panicked{}, now)
 	}
-	if wait, ok := s.Wake(now); s.phase == Settling || s.phase == Idle && (!ok || wait == 0) {
+	if wait, ok := s.Wake(now); s.phase == Joining || s.phase == Idle && (!ok || wait == 0) {
 		t.Errorf("phase %d, wakes in %v, %v: want a pause", s.phase, wait, ok)
 	}
 	if !s.unsaved {

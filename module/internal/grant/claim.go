@@ -68,7 +68,7 @@ func (m *machine) deny(facts *finding.Facts) {
 	if p.number == 0 { // nothing is journaled
 		if p.settings.Rotating && f != record.FingerprintOf(p.seed) && m.record.Of(f) == record.Unjudged {
 			m.withdraw(m.record.Number) // nothing else ends its being a candidate
-			p.write = settle
+			p.write = note
 			m.save()
 			return
 		}

@@ -15,7 +15,7 @@ import (
 )
 
 func (e *encoder) state(s *State) {
-	e.flags(s.settings != nil, s.inLine, s.called, s.leased, s.again, s.settled, s.unbound, s.loaded, s.unsaved,
+	e.flags(s.settings != nil, s.inLine, s.called, s.leased, s.again, s.known, s.unbound, s.loaded, s.unsaved,
 		s.givenUp, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes, s.putOff)
 	e.byte(byte(s.phase), byte(s.aside), byte(s.binding.Grant), byte(s.binding.Request))
 	if s.holdsLease != 0 {

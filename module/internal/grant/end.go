@@ -58,7 +58,7 @@ func (s *State) stays(t *record.Token) bool {
 // is not.
 func (s *State) untilWarning(now when.Now) (wait time.Duration, ok bool) {
 	t := s.ending()
-	if t == nil || !s.settled || !s.stays(t) {
+	if t == nil || !s.known || !s.stays(t) {
 		return 0, false
 	}
 	return ending.Warning(t, s.rarely().warned, now)
@@ -66,7 +66,7 @@ func (s *State) untilWarning(now when.Now) (wait time.Duration, ok bool) {
 
 // warn tells of the end of the grant while there is time to log in again.
 func (m *machine) warn() {
-	if m.phase != Idle || !m.settled {
+	if m.phase != Idle || !m.known {
 		return
 	}
 	wait, ok := m.untilWarning(m.now)

@@ -16,18 +16,18 @@
 // The phases of an attempt, what each awaits, and what follows:
 //
 //	phase         awaits               then
-//	idle          -                    looking, leasing, settling
+//	idle          -                    looking, leasing, joining
 //	looking       Looked               connecting, leasing, revoking, idle
 //	connecting    Connected, Answered  leasing, looking again, claiming, holding, saving, idle
-//	leasing       Leased               looking again, settling, claiming, holding, idle
+//	leasing       Leased               looking again, joining, claiming, holding, idle
 //	looking again Looked               journaling, claiming, holding, revoking, idle
 //	journaling    Saved                claiming, holding, saving, idle
 //	claiming      Claimed              holding, saving, idle
 //	holding       Drained              asking, saving, idle
 //	asking        Answered             saving, idle
 //	revoking      Revoked              saving, idle
-//	saving        Saved                settling, idle
-//	settling      Looked               saving, idle
+//	saving        Saved                joining, idle
+//	joining       Looked               saving, idle
 //
 // Grants that present no refresh token of their own need no journal: they go from
 // connecting to holding, or to claiming if the configuration has one; by way of leasing
@@ -179,7 +179,7 @@ func (m *machine) start(e step.Started) {
 	}
 	if m.trouble.Blocking() {
 		m.schedule.RetryNow()
-		m.settled = false
+		m.known = false
 	}
 	if m.unsaved {
 		m.seldom().saving.RetryNow()
@@ -268,7 +268,7 @@ func (m *machine) goOn() {
 func (m *machine) repay() {
 	m.plan = &plan{write: keep}
 	if m.leased {
-		m.await(Settling, step.Look{})
+		m.await(Joining, step.Look{})
 		return
 	}
 	m.await(Leasing, step.Lease{})
@@ -302,7 +302,7 @@ func (m *machine) finish() {
 		}
 		m.answerOrder()
 	}
-	m.phase, m.plan, m.settled = Idle, nil, true
+	m.phase, m.plan, m.known = Idle, nil, true
 	m.giveTurn()
 	m.giveLease()
 }
@@ -359,7 +359,7 @@ func (m *machine) panicked(e step.Panicked) {
 		m.answered(a)
 	case Saving, Journaling:
 		m.saved(step.Saved{Fault: step.Away, Facts: e.Facts})
-	case Settling:
+	case Joining:
 		m.notWritten(e.Facts)
 	default:
 		if m.plan.write == keep { // in leasing

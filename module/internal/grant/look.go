@@ -13,8 +13,8 @@ import (
 // looked goes on with what was read.
 func (m *machine) looked(e step.Looked) {
 	switch {
-	case m.phase == Settling:
-		m.settling(e)
+	case m.phase == Joining:
+		m.joining(e)
 		return
 	case m.phase != Looking && m.phase != LookingAgain:
 		return
@@ -95,7 +95,7 @@ func (m *machine) read(e step.Looked) bool {
 		return false
 	case m.unsaved:
 		return true // what we hold is newer than what cannot be read
-	case e.Store == step.Damaged, e.Store == step.Foreign:
+	case e.Store == step.Damaged, e.Store == step.Unreadable:
 		t := finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRecord, Facts: e.Facts}
 		if holds {
 			t.Case = finding.CaseKnown
@@ -136,7 +136,7 @@ func (m *machine) join(stored *record.Record) {
 			r.saving.NotBefore = r.contest.NotBefore
 		}
 		if !told {
-			m.tell(finding.Troubled, foreign(m.now.Wall))
+			m.tell(finding.Troubled, usurped(m.now.Wall))
 		}
 		return
 	}
@@ -150,15 +150,15 @@ func (m *machine) join(stored *record.Record) {
 	}
 }
 
-// foreign is the trouble that somebody has put another grant into the place of the record.
-func foreign(at int64) finding.Trouble {
+// usurped is the trouble that somebody has put another grant into the place of the record.
+func usurped(at int64) finding.Trouble {
 	return finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseForeign, At: at}
 }
 
 // Usurped returns the trouble that another grant is in the place of the record, and ours only in
 // memory. ok is false if it is not.
 func (s *State) Usurped() (t finding.Trouble, ok bool) {
-	return foreign(0), s.unsaved && s.aside == step.Foreign
+	return usurped(0), s.unsaved && s.aside == step.Foreign
 }
 
 // owe notes that memory has what the store has not.

@@ -26,7 +26,7 @@ func (m *machine) order(given step.Order) {
 	r.orders = append(slices.Clone(r.orders), o)
 	r.saving.RetryNow()
 	if m.trouble.Blocking() {
-		m.settled = false // whoever needs a token waits for the outcome
+		m.known = false // whoever needs a token waits for the outcome
 	}
 }
 

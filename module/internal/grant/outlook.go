@@ -17,8 +17,8 @@ func (s *State) Refreshing() bool {
 	return s.phase >= Connecting && s.phase <= Asking && s.plan.write != keep || s.plan != nil && s.plan.answer != nil && s.plan.settings.Rotating
 }
 
-// Leasing reports whether another holder keeps the lease.
-func (s *State) Leasing() bool { return s.holdsLease != 0 }
+// LeaseBusy reports whether another holder keeps the lease.
+func (s *State) LeaseBusy() bool { return s.holdsLease != 0 }
 
 // Awaits reports whether the answer to another holder's attempt is awaited.
 func (s *State) Awaits() bool { return s.rarely().rival.Look != 0 }
@@ -26,8 +26,8 @@ func (s *State) Awaits() bool { return s.rarely().rival.Look != 0 }
 // InLine reports whether the client waits for its turn to ask.
 func (s *State) InLine() bool { return s.inLine }
 
-// Settled reports whether anything is known: a look has ended.
-func (s *State) Settled() bool { return s.settled }
+// Known reports whether anything is known: a look has ended.
+func (s *State) Known() bool { return s.known }
 
 // Unsaved reports whether the newest refresh token is only in memory, although a
 // write of it was tried.
@@ -48,16 +48,16 @@ func (s *State) Record() *record.Record { return s.record }
 // Process is the name of the process in what it writes.
 func (s *State) Process() string { return s.process }
 
-// GivesWay reports whether requests are to be held back because another replica replaces
+// HoldsForAnother reports whether requests are to be held back because another replica replaces
 // a token whose predecessor dies that moment.
-func (s *State) GivesWay() bool {
+func (s *State) HoldsForAnother() bool {
 	r := s.rarely().rival
 	return r.Fresh && r.Look != 0 && s.live != nil && s.settings != nil && s.settings.Drain
 }
 
-// Holding reports whether requests are to be held back for an attempt of this process.
-func (s *State) Holding() bool {
-	return s.plan != nil && s.plan.held && s.phase >= Holding && s.phase <= Settling
+// HoldsRequests reports whether requests are to be held back for an attempt of this process.
+func (s *State) HoldsRequests() bool {
+	return s.plan != nil && s.plan.held && s.phase >= Holding && s.phase <= Joining
 }
 
 // Busy reports whether something is under way, or about to be, that may bring a
@@ -82,7 +82,7 @@ func (s *State) Hopeless(now when.Now, deadline int64) bool {
 	if s.settings == nil {
 		return false
 	}
-	if s.trouble.Blocking() && s.settled && !s.trouble.Beside {
+	if s.trouble.Blocking() && s.known && !s.trouble.Beside {
 		return true
 	}
 	wait, ok := s.schedule.Next(now)

@@ -12,7 +12,7 @@ import (
 
 var phaseNames = [...]string{
 	Idle: "idle", Looking: "looking", Connecting: "connecting", Leasing: "leasing", LookingAgain: "looking again",
-	Journaling: "journaling", Claiming: "claiming", Holding: "holding", Asking: "asking", Saving: "saving", Settling: "settling", Revoking: "revoking",
+	Journaling: "journaling", Claiming: "claiming", Holding: "holding", Asking: "asking", Saving: "saving", Joining: "joining", Revoking: "revoking",
 }
 
 var eventNames = [...]string{

@@ -20,12 +20,9 @@ func (m *machine) save() {
 // settle notes that the request consumed nothing.
 func (m *machine) settle() {
 	m.record = m.record.Settle(m.plan.number)
-	m.plan.write = settle
+	m.plan.write = note
 	m.save()
 }
-
-// maxTries is how often a write that conflicts is begun anew at once.
-const maxTries = 4
 
 // handOver writes what is owed into the record that the grant was carried over to: the
 // answer came when that was under way, or its holder was cut off from the store.
@@ -35,9 +32,12 @@ func (m *machine) handOver(to *record.Moved) {
 	m.await(Saving, step.Save{Record: m.record, Into: to})
 }
 
-// saved goes on after a write. One that gives way is given up when it fails. What
-// only we have is owed: a conflict, or a write in doubt, is settled by reading. So is
-// one that met a damaged record, which is written over.
+// maxTries is how often a write that conflicts is begun anew at once.
+const maxTries = 4
+
+// saved goes on after a write. What only we have is owed: after a conflict, or where the
+// stored record is damaged and written over, it is joined and written again at once; after any
+// other failure, as when nobody knows whether the write happened, later. A note is given up then.
 func (m *machine) saved(e step.Saved) {
 	p := m.plan
 	if p.write == journal {
@@ -49,7 +49,7 @@ func (m *machine) saved(e step.Saved) {
 		m.written()
 	case (e.Fault == step.Conflict || e.Fault == step.Damaged) && p.tries < maxTries:
 		p.tries++
-		m.await(Settling, step.Look{})
+		m.await(Joining, step.Look{})
 	default:
 		m.notWritten(e.Facts)
 	}
@@ -139,8 +139,8 @@ func (m *machine) damaged(facts *finding.Facts) {
 	m.aside = step.Damaged
 }
 
-// settling reads, joins, and writes.
-func (m *machine) settling(e step.Looked) {
+// joining reads, joins, and writes.
+func (m *machine) joining(e step.Looked) {
 	p := m.plan
 	switch e.Store {
 	case step.None:

@@ -24,7 +24,7 @@ const (
 	Holding
 	Asking
 	Saving
-	Settling
+	Joining
 	Revoking
 )
 
@@ -92,8 +92,8 @@ type write uint8
 
 const (
 	noWrite write = iota
-	journal       // gives way to whatever is stored
-	settle        // the request consumed nothing
+	journal       // an attempt: dropped on a conflict, and begun anew
+	note          // that nothing was consumed, a pause, a candidate: dropped if it cannot be written
 	verdict       // a refusal
 	keep          // holds what only we have: an answer, or a revocation
 )
@@ -113,7 +113,7 @@ type State struct {
 	leased  bool
 	again   bool // to look once more
 	putOff  bool // an attempt begins anew in a moment
-	settled bool // a look has ended since things changed
+	known   bool // a look has ended since things changed
 	unbound bool // the binding is one of other settings: until they are resolved, no token is injected
 	loaded  bool
 	unsaved bool // what the record says of the living grant is only in memory

@@ -25,16 +25,16 @@ type doubt struct {
 	answer *step.Answer
 }
 
-// foreignAttempt returns the attempt of another holder with a refresh token whose outcome
+// rivalAttempt returns the attempt of another holder with a refresh token whose outcome
 // nobody knows, nil if there is none.
-func (m *machine) foreignAttempt(f record.Fingerprint) *record.Attempt {
+func (m *machine) rivalAttempt(f record.Fingerprint) *record.Attempt {
 	return rival.Attempt(m.record, m.settings, m.writer(), f)
 }
 
 // meet takes note of the attempt of another holder with a refresh token, and returns until
 // when an answer to it is awaited; ok is false if there is none.
 func (m *machine) meet(f record.Fingerprint) (until int64, ok bool) {
-	open := m.foreignAttempt(f)
+	open := m.rivalAttempt(f)
 	if open == nil {
 		if m.rarely().rival.ID != "" {
 			m.seldom().rival = rival.Rival{}
@@ -106,7 +106,7 @@ func (m *machine) doubtful(a *step.Answer) {
 		m.record = m.record.Rest(record.Pause{
 			Number: p.number, Failures: m.schedule.Failures, Until: m.now.Later(until), Cause: finding.CauseResponseLost,
 		})
-		p.write = settle
+		p.write = note
 		m.save()
 		return
 	}
@@ -135,5 +135,5 @@ func (m *machine) believe() {
 	m.seldom().doubt = doubt{}
 	m.plan = &plan{settings: m.settings, Choice: choice.Choice{Presented: d.Presented}, number: d.number, answer: d.answer}
 	m.judge(d.answer)
-	m.await(Settling, step.Look{})
+	m.await(Joining, step.Look{})
 }

@@ -129,7 +129,7 @@ func awaited(p Phase, e step.Effect) bool {
 	ok := e == nil
 	switch p {
 	case Idle:
-	case Looking, LookingAgain, Settling:
+	case Looking, LookingAgain, Joining:
 		_, ok = e.(step.Look)
 	case Connecting:
 		_, ok = e.(step.Connect)

@@ -32,7 +32,7 @@ func (k *Keeper) Changed() <-chan struct{} {
 func (k *Keeper) Looked() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.state.Settled()
+	return k.state.Known()
 }
 
 // handOverLimit is how long a hold goes on for those who read the token elsewhere.

@@ -28,15 +28,15 @@ func faultOf(err error) (step.Fault, *finding.Facts) {
 	switch {
 	case errors.Is(err, recordstore.ErrNewer):
 		facts.Kind = "newer"
-		return step.Foreign, facts
+		return step.Unreadable, facts
 	case errors.Is(err, recordstore.ErrExposed):
 		facts.Kind = "exposed"
-		return step.Foreign, facts
+		return step.Unreadable, facts
 	case errors.Is(err, recordstore.ErrSealed):
 		facts.Kind = "sealed"
-		return step.Foreign, facts
+		return step.Unreadable, facts
 	case errors.Is(err, recordstore.ErrForeign):
-		return step.Foreign, facts
+		return step.Unreadable, facts
 	case errors.Is(err, recordstore.ErrUnreadable):
 		return step.Damaged, facts
 	case errors.Is(err, store.ErrRefused):

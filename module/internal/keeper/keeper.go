@@ -298,8 +298,8 @@ func (k *Keeper) next(e step.Event) {
 		k.queue = append(k.queue, effect)
 	}
 	k.publish()
-	switch follows := k.state.GivesWay(); {
-	case k.open != nil && !k.state.Holding() && !follows:
+	switch follows := k.state.HoldsForAnother(); {
+	case k.open != nil && !k.state.HoldsRequests() && !follows:
 		k.endHold()
 	case k.open == nil && follows:
 		k.open = k.gate.shut().open

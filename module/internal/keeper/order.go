@@ -106,7 +106,7 @@ func (k *Keeper) Keepable(ctx context.Context) finding.Trouble {
 		}
 	}
 	fault, facts := faultOf(err)
-	if fault == step.Damaged || fault == step.Foreign {
+	if fault == step.Damaged || fault == step.Unreadable {
 		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseRecord, Facts: facts}
 	}
 	return finding.StoreTrouble(facts)

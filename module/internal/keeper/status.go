@@ -118,9 +118,9 @@ func (k *Keeper) condition() State {
 		return StateRefreshing
 	case trouble.Condition != finding.Well:
 		return conditions[trouble.Condition]
-	case k.state.InLine(), k.state.Leasing():
+	case k.state.InLine(), k.state.LeaseBusy():
 		return StateRefreshing
-	case !k.state.Settled():
+	case !k.state.Known():
 		return StateStarting
 	default:
 		return StateOK

@@ -142,7 +142,7 @@ func (k *Keeper) hurry() {
 
 func (k *Keeper) unavailable() error {
 	k.mu.Lock()
-	st, inLine, leasing := k.status(), k.state.InLine(), k.state.Leasing() || k.state.Awaits()
+	st, inLine, leasing := k.status(), k.state.InLine(), k.state.LeaseBusy() || k.state.Awaits()
 	k.mu.Unlock()
 	if st.beside {
 		st.Trouble = finding.Trouble{}

@@ -53,7 +53,7 @@ type (
 	Looked struct {
 		Config  Fault // None, NotYet or Unresolved
 		Inputs  Inputs
-		Store   Fault          // None, Missing, Damaged, Foreign or Away
+		Store   Fault          // None, Missing, Damaged, Unreadable or Away
 		Stored  *record.Record // with None
 		Facts   *finding.Facts // of a fault
 		Taken   *finding.Facts // why the token that was asked about is not to be sent, nil if it may be
@@ -115,7 +115,8 @@ const (
 	Unresolved       // settings cannot be resolved
 	Missing          // there is no record
 	Damaged          // there is one that nobody can read
-	Foreign          // there is one that this process cannot read, or must not
+	Unreadable       // there is one that this process cannot read, or must not, and that is not damaged
+	Foreign          // there is one of another grant, see record.Foreign
 	Away             // the store does not do it, or not in time: it may have done it all the same
 	Conflict         // somebody else has written
 	Busy             // somebody else has the lease
