@@ -215,8 +215,8 @@ func rules() string {
 	return b.String()
 }
 
-// TestTheArchitectureNamesWhatThereIs: each room has a row, and each name of the walks
-// is there.
+// TestTheArchitectureNamesWhatThereIs: each room has a row, and each name of the walks, and of
+// the page on the engine, is there.
 func TestTheArchitectureNamesWhatThereIs(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "docs", "architecture.md"))
 	if err != nil {
@@ -261,7 +261,11 @@ func TestTheArchitectureNamesWhatThereIs(t *testing.T) {
 			t.Errorf("the table has no row for %s", folder)
 		}
 	}
-	named := regexp.MustCompile("`([a-z]+(?:\\.[a-zA-Z]+)+)`").FindAllStringSubmatch(walks, -1)
+	engine, err := os.ReadFile(filepath.Join("..", "docs", "engine.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`([a-z]+(?:\\.[a-zA-Z]+)+)`").FindAllStringSubmatch(walks+string(engine), -1)
 	if len(named) < 20 {
 		t.Errorf("only %d names were seen", len(named))
 	}

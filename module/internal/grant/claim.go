@@ -11,7 +11,8 @@ import (
 // claim makes a candidate the client's own before it is sent: by a new name, or in
 // another store, a configuration may name what is another record's. It is journaled
 // by then, so that of two clients with one candidate the later one to claim it sees
-// the attempt of the other.
+// the attempt of the other. Where nothing rotates and nothing is journaled, it only
+// finds out whose the configuration's refresh token is.
 func (m *machine) claim() {
 	p := m.plan
 	if p.RefreshToken == "" || p.settings.Rotating && !p.Candidate {

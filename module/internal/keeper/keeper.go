@@ -8,7 +8,8 @@
 //
 // The promise it exists for: a rotating grant is never lost by us. One refresh
 // at a time, on a context of its own; journaled before it is sent; the new
-// refresh token on disk before anybody sees the new access token.
+// refresh token on disk before anybody sees the new access token or, where it
+// could not be written, kept in memory, shown as unsaved and tried again.
 package keeper
 
 import (
