@@ -13,7 +13,7 @@
 // goroutines, contexts, random numbers, files, HTTP or words for people. Its vocabulary is
 // package step's, its moments are those of package when.
 //
-// The phases of an attempt, what each awaits, and what follows:
+// The phases of an attempt, what each awaits, and what follows (docs/engine.md says when):
 //
 //	phase         awaits               then
 //	idle          -                    looking, leasing, joining
