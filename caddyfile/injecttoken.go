@@ -29,5 +29,6 @@ func parseInjectToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 	if global[args[0]] == nil {
 		return nil, h.Err(undeclared(args[0], global))
 	}
+	warnOfHTTPS(h, args[0])
 	return &proxy.InjectToken{Client: args[0], DeclaredAt: position(h.Dispenser)}, nil
 }

@@ -36,6 +36,7 @@ func parseServeToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 	if global[args[0]] == nil {
 		return nil, h.Err(undeclared(args[0], global))
 	}
+	warnOfHTTPS(h, args[0])
 	t := &serve.Token{Client: args[0]}
 	t.DeclaredAt = position(h.Dispenser)
 	for h.NextBlock(0) {

@@ -58,6 +58,7 @@ func parseUpstream(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) 
 	if err != nil {
 		return nil, err
 	}
+	warnOfHTTPS(h, u.name.Text)
 	u.guard.DeclaredAt, u.guard.Client = u.declaredAt, u.scope.Of(u.name.Text)
 	values := h.NewRoute(matcher, &u.guard)
 	route := values[0].Value.(caddyhttp.Route)
