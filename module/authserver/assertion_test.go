@@ -118,7 +118,7 @@ func TestAnAssertionIsReadAnewForEachRequestAndLookedAtBeforeOne(t *testing.T) {
 	if f == nil || !strings.Contains(f.Detail, path) || f.Remedy == "" {
 		t.Errorf("it is not out of date: %+v", f)
 	}
-	if err := c.CheckResolved(); err != nil {
+	if err := c.CheckResolved(""); err != nil {
 		t.Errorf("an assertion that may be renewed at any moment is an error of the settings: %v", err)
 	}
 	if err := os.Remove(path); err != nil {

@@ -114,5 +114,5 @@ func tryToMake(t *testing.T, cfg *settings.Client) (*Client, error) {
 		return nil, err
 	}
 	c := server.Of("api", id)
-	return c, c.CheckResolved()
+	return c, c.CheckResolved("")
 }

@@ -18,9 +18,9 @@ import (
 
 // CheckResolved returns an error if a value cannot be resolved, or is none that a
 // token request can be made of. It asks nobody. Where secrets may be absent, and one
-// is, nothing more is said.
-func (c *Client) CheckResolved() error {
-	var r placeholder.Resolver
+// is, nothing more is said but that, with where the client is configured.
+func (c *Client) CheckResolved(declaredAt string) error {
+	r := placeholder.Resolver{Where: placeholder.Where{Client: c.name, DeclaredAt: declaredAt}}
 	req, err := c.resolve(&r)
 	if err != nil || len(r.Missing) > 0 {
 		return err

@@ -23,6 +23,7 @@ import (
 	"lamplighter/module/internal/keeper"
 	"lamplighter/module/internal/record"
 	"lamplighter/module/observe"
+	"lamplighter/module/placeholder"
 	"lamplighter/module/records"
 	"lamplighter/module/settings"
 	"lamplighter/module/tokenfile"
@@ -72,7 +73,7 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 	}
 	c := &Client{name: name, declaredAt: cfg.DeclaredAt}
 	var id settings.Identity
-	if c.kind, id, err = kinds.of(ctx, effective); err != nil {
+	if c.kind, id, err = kinds.of(c.where().In(ctx), effective); err != nil {
 		return nil, err
 	}
 	c.inject.Injections = c.injections
@@ -80,12 +81,17 @@ func newClient(ctx caddy.Context, kinds *kinds, name string, cfg *settings.Clien
 		observe.ReportFile(c.log.Logger, name, f, written)
 	})
 	c.server = c.kind.server.Of(name, id)
-	if err := c.server.CheckResolved(); err != nil {
+	if err := c.server.CheckResolved(cfg.DeclaredAt); err != nil {
 		return nil, err
 	}
 	seed, err := c.suppliedSeed()
 	c.seed, c.seedErr = record.FingerprintOf(seed), err
 	return c, nil
+}
+
+// where is whose settings they are, and where.
+func (c *Client) where() placeholder.Where {
+	return placeholder.Where{Client: c.name, DeclaredAt: c.declaredAt}
 }
 
 // acquire takes what the client shares with other configurations.

@@ -68,7 +68,7 @@ func (s *Set) newClient(name string, cfg *settings.Client) (*Client, error) {
 	}
 	c.set, c.log, c.events = s, &observe.Reporter{Logger: s.logger}, s.events
 	for _, warning := range c.Warnings() {
-		s.logger.Warn(warning, zap.String("client", name), zap.String("declared_at", cfg.DeclaredAt))
+		s.logger.Warn(warning, c.where().Fields()...)
 	}
 	return c, nil
 }
@@ -113,7 +113,7 @@ func (s *Set) warnOfPlainRecords(c *Client, use *records.Use) {
 		return
 	}
 	if store, warning := use.PlainRecords(); warning != "" {
-		s.logger.Warn(warning, zap.String("store", store))
+		s.logger.Warn(warning, append(c.where().Fields(), zap.String("store", store))...)
 	}
 }
 

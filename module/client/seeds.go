@@ -31,7 +31,7 @@ func (s *Set) claimSeed(c *Client) error {
 
 // suppliedSeed reads the refresh token that the operator supplied.
 func (c *Client) suppliedSeed() (string, error) {
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: c.where()}
 	seed := r.Value("refresh_token", c.server.Identity().RefreshToken)
 	if r.Err != nil || seed == "" {
 		return "", r.Err

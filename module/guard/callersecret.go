@@ -22,6 +22,7 @@ import (
 // callerSecret is what callers must bring. A nil one asks for nothing.
 type callerSecret struct {
 	setting string
+	where   placeholder.Where
 	current atomic.Pointer[resolvedSecret]
 }
 
@@ -40,13 +41,13 @@ func (g *Guard) compileSecret() error {
 	if g.CallerSecret == "" {
 		return nil
 	}
-	g.secret = &callerSecret{setting: g.CallerSecret}
+	g.secret = &callerSecret{setting: g.CallerSecret, where: g.where()}
 	if placeholder.IsLiteral(g.CallerSecret) {
-		g.logger.Warn(placeholder.LiteralWarning("caller_secret"), zap.String("declared_at", g.DeclaredAt))
+		g.logger.Warn(placeholder.LiteralWarning("caller_secret"), g.where().Fields()...)
 	}
 	secret := g.secret.resolved()
 	if secret.err == nil && secret.length > 0 && secret.length < leastSecret {
-		g.logger.Warn(fmt.Sprintf("caller_secret has fewer than %d characters, so that it can be guessed: make one with 'openssl rand -hex 32'", leastSecret), zap.String("declared_at", g.DeclaredAt))
+		g.logger.Warn(fmt.Sprintf("caller_secret has fewer than %d characters, so that it can be guessed: make one with 'openssl rand -hex 32'", leastSecret), g.where().Fields()...)
 	}
 	return secret.err
 }
@@ -59,7 +60,7 @@ func (s *callerSecret) resolved() *resolvedSecret {
 	if current := s.current.Load(); current != nil && now.Sub(current.at) < secretFreshness {
 		return current
 	}
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: s.where}
 	value := r.Value("caller_secret", s.setting)
 	redact.Remember(value)
 	fresh := &resolvedSecret{at: now, hash: sha256.Sum256([]byte(value)), length: len(value), err: r.Err}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lamplighter/module/internal/target"
+	"lamplighter/module/placeholder"
 )
 
 func requestFor(host string) *http.Request {
@@ -24,7 +25,7 @@ func FuzzHost(f *testing.F) {
 	for _, seed := range []string{"localhost", "erp.example.com:80", "EVIL.com.", "[::1]:8080", "127.0.0.1", "a.b.c.co.uk", "svc.default", "x:y:z", "[fe80::1%25lo]", "evil.duckdns.org", ".", "..com", "xn--p1ai", "erp.eth", "a.svc", "a.svc.cluster.local", "0x7f.1", "a.internal"} {
 		f.Add(seed)
 	}
-	rules, err := compileHosts([]string{"erp.example.com", "*.apps.example.com"})
+	rules, err := compileHosts(placeholder.Where{}, []string{"erp.example.com", "*.apps.example.com"})
 	if err != nil {
 		f.Fatal(err)
 	}

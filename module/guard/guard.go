@@ -110,7 +110,7 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 		}
 	}
 	var err error
-	if g.hosts, err = compileHosts(g.AllowHost); err != nil {
+	if g.hosts, err = compileHosts(g.where(), g.AllowHost); err != nil {
 		return placeholder.Located(g.DeclaredAt, err)
 	}
 	g.hosts.routes = routeHosts(ctx)
@@ -126,13 +126,17 @@ func (g *Guard) Cleanup() error {
 	return nil
 }
 
+func (g *Guard) where() placeholder.Where {
+	return placeholder.Where{Client: g.Client, DeclaredAt: g.DeclaredAt}
+}
+
 func (g *Guard) compileCallers() error {
 	callers := g.Callers
 	if len(callers) == 0 {
 		callers = []string{"loopback"}
 	}
 	for _, caller := range callers {
-		var r placeholder.Resolver
+		r := placeholder.Resolver{Where: g.where()}
 		if caller = r.Value("callers", caller); r.Err != nil {
 			return r.Err
 		}

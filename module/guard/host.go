@@ -25,9 +25,9 @@ type hostRules struct {
 	routes  []*caddyhttp.MatchHost
 }
 
-func compileHosts(list []string) (rules hostRules, err error) {
+func compileHosts(where placeholder.Where, list []string) (rules hostRules, err error) {
 	for _, text := range list {
-		var r placeholder.Resolver
+		r := placeholder.Resolver{Where: where}
 		host := strings.ToLower(strings.TrimRight(r.Value("allow_host", text), "."))
 		if r.Err != nil {
 			return rules, r.Err

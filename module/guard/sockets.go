@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 )
 
 // overSocket reports whether a request came by a unix socket.
@@ -65,7 +64,7 @@ func (h *Handout) checkListeners(ctx caddy.Context) error {
 		return nil
 	}
 	warn := func(what string) {
-		h.logger.Warn(what+" without a caller_secret: whoever sends 'Lamplighter-Token: yes' from there is handed the token", zap.String("declared_at", h.DeclaredAt))
+		h.logger.Warn(what+" without a caller_secret: whoever sends 'Lamplighter-Token: yes' from there is handed the token", h.where().Fields()...)
 	}
 	if h.anybody {
 		warn("callers any")

@@ -24,6 +24,7 @@ import (
 type Pair struct {
 	read   func() (chain, key string, err error)
 	logger *zap.Logger
+	where  placeholder.Where // of the options, if it is of files
 
 	mu      sync.Mutex
 	last    *Loaded // the last whole one
@@ -42,14 +43,14 @@ type Loaded struct {
 var errPair = errors.New("certificate and private_key are no pair of PEM texts that belong together")
 
 // OfFiles takes the client certificate out of TLS options: Caddy would read it once.
-// nil if they name no files.
-func OfFiles(options *reverseproxy.TLSConfig, logger *zap.Logger) *Pair {
+// nil if they name no files. where says whose options they are.
+func OfFiles(options *reverseproxy.TLSConfig, logger *zap.Logger, where placeholder.Where) *Pair {
 	certFile, keyFile := options.ClientCertificateFile, options.ClientCertificateKeyFile
 	if certFile == "" || keyFile == "" {
 		return nil // Caddy says what is wrong, if one is there
 	}
 	options.ClientCertificateFile, options.ClientCertificateKeyFile = "", ""
-	return &Pair{logger: logger, read: func() (string, string, error) {
+	return &Pair{logger: logger, where: where, read: func() (string, string, error) {
 		chain, err := os.ReadFile(certFile)
 		if err != nil {
 			return "", "", err
@@ -109,7 +110,7 @@ func (p *Pair) Present(asked *tls.CertificateRequestInfo) (*tls.Certificate, err
 // PresentedBy lets a configuration present the pair, which must be whole by now. The
 // configuration may be nil.
 func (p *Pair) PresentedBy(config *tls.Config) (*tls.Config, error) {
-	if _, err := p.Load(); err != nil && !placeholder.Absent("client_auth", err) {
+	if _, err := p.Load(); err != nil && !placeholder.Absent(p.where, "client_auth", err) {
 		return nil, fmt.Errorf("client_auth: %w", err)
 	}
 	if config == nil {
@@ -128,7 +129,7 @@ func ClientTLS(ctx caddy.Context, options reverseproxy.TLSConfig) (*tls.Config, 
 // ClientTLSAndPair is what TLS options mean, and the client certificate that they name, nil
 // if they name no files.
 func ClientTLSAndPair(ctx caddy.Context, options reverseproxy.TLSConfig) (*tls.Config, *Pair, error) {
-	pair := OfFiles(&options, ctx.Logger())
+	pair := OfFiles(&options, ctx.Logger(), placeholder.WhereOf(ctx))
 	config, err := options.MakeTLSClientConfig(ctx)
 	if err != nil || pair == nil {
 		return config, pair, err

@@ -37,20 +37,25 @@ var warned sync.Map
 
 // Absent tells of a file that a setting names and that cannot be read, where secrets may
 // be absent, and reports whether they may.
-func Absent(setting string, err error) bool {
+func Absent(where Where, setting string, err error) bool {
 	if !SecretsOptional() {
 		return false
 	}
-	warnOnce(fmt.Errorf("%s: %w", setting, err))
+	warnOnce(where, fmt.Errorf("%s: %w", setting, err))
 	return true
 }
 
-// warnOnce tells of a value that yields nothing, unless a command does so itself.
-func warnOnce(err error) {
+// warnOnce tells of a value that yields nothing, unless a command does so itself: once for
+// each client whose it is.
+func warnOnce(where Where, err error) {
 	if os.Args[1] != "validate" {
 		return
 	}
-	if _, known := warned.LoadOrStore(err.Error(), true); !known {
-		caddy.Log().Warn("a value is missing here, and is not checked; an instance needs it", zap.Error(err))
+	_, known := warned.LoadOrStore(err.Error(), true)
+	if where.Client != "" {
+		_, known = warned.LoadOrStore(where.Client+" "+err.Error(), true)
+	}
+	if !known {
+		caddy.Log().Warn("a value is missing here, and is not checked; an instance needs it", append(where.Fields(), zap.Error(err))...)
 	}
 }

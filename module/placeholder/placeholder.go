@@ -20,6 +20,9 @@ import (
 // Resolver replaces {env.*} and {file.*} in the values of settings. It collects
 // the first error, so that a series of values reads without interruption.
 type Resolver struct {
+	// Where says whose settings they are, for what is told of them.
+	Where Where
+
 	// Err is the first error, which names its setting and no value.
 	Err error
 
@@ -75,7 +78,7 @@ func (r *Resolver) Value(setting, raw string) string {
 	switch {
 	case is[yieldsNothing](err) && SecretsOptional():
 		r.Missing = append(r.Missing, err)
-		warnOnce(err)
+		warnOnce(r.Where, err)
 	case r.Err == nil:
 		r.Err = err
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"go.uber.org/zap"
 
 	"lamplighter/module"
 	"lamplighter/module/cause"
@@ -21,18 +20,22 @@ import (
 	"lamplighter/module/doctor"
 	"lamplighter/module/internal/redact"
 	"lamplighter/module/internal/target"
+	"lamplighter/module/placeholder"
 )
 
 // place tells the app where the transport is, and looks whether that is of use.
 func (t *Transport) place(ctx caddy.Context, app *module.App) error {
 	if proxy := destination.Enclosing(ctx); proxy != nil && len(proxy.Upstreams) == 0 && proxy.DynamicUpstreamsRaw == nil {
 		t.logger.Warn("there is no upstream, so that every request is answered 503; name one behind upstream_oauth, or with 'to <upstreams>'",
-			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+			t.where().Fields()...)
 	}
 	for _, u := range t.examined(ctx) {
 		app.Reaches(u)
 	}
-	return app.Within(ctx, t.DeclaredAt)
+	if err := app.Within(ctx, t.where()); err != nil {
+		return placeholder.Located(t.DeclaredAt, err)
+	}
+	return nil
 }
 
 // examined are the upstreams of the enclosing reverse_proxy, for who asks whether they are

@@ -10,7 +10,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"go.uber.org/zap"
 
 	"lamplighter/module/destination"
 	"lamplighter/module/internal/redact"
@@ -41,9 +40,9 @@ func (t *Transport) resolveProxy() error {
 
 func (t *Transport) resolveProxyURL(setting string, value *string) error {
 	if placeholder.HasLiteralPassword(*value) {
-		t.logger.Warn(placeholder.LiteralWarning("the password of "+setting), zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+		t.logger.Warn(placeholder.LiteralWarning("the password of "+setting), t.where().Fields()...)
 	}
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: t.where()}
 	*value = r.Value(setting, *value)
 	if r.Err != nil || len(r.Missing) > 0 {
 		return r.Err

@@ -100,7 +100,7 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 		ctx.Logger().Warn("with log_credentials, Caddy's debug log shows the token that is injected here; remove that option, or filter the log",
 			zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt))
 	}
-	if err := app.(*module.App).Within(ctx, ""); err != nil {
+	if err := app.(*module.App).Within(ctx, placeholder.Where{Client: h.Client, DeclaredAt: h.DeclaredAt}); err != nil {
 		return err
 	}
 	if runsBeforeTransport(ctx, h.Client) {

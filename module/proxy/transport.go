@@ -95,6 +95,10 @@ func (Transport) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+func (t *Transport) where() placeholder.Where {
+	return placeholder.Where{Client: t.Client, DeclaredAt: t.DeclaredAt}
+}
+
 // Provision sets up the transport and finds its client.
 func (t *Transport) Provision(ctx caddy.Context) error {
 	app, err := ctx.App("oauth2_client")
@@ -119,14 +123,14 @@ func (t *Transport) Provision(ctx caddy.Context) error {
 	t.checks = activeChecks(ctx)
 	if countsUnavailable(ctx) && !app.(*module.App).Gated(t.client.Name(), t.DeclaredAt) {
 		t.logger.Warn("unhealthy_status counts the 503 of a request without a token against its upstream; use upstream_oauth in place of reverse_proxy, or leave 503 out",
-			zap.String("client", t.Client), zap.String("declared_at", t.DeclaredAt))
+			t.where().Fields()...)
 	}
 	if t.Audit {
 		t.audit = t.logger.Named("audit").With(zap.String("client", t.client.Name()))
 	}
 	var own *keypair.Pair
 	if t.TLS != nil {
-		own = keypair.OfFiles(t.TLS, t.logger)
+		own = keypair.OfFiles(t.TLS, t.logger, t.where())
 	}
 	if err := t.HTTPTransport.Provision(ctx); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"lamplighter/module/internal/carry"
 	"lamplighter/module/internal/encryption"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
 
@@ -152,7 +153,7 @@ func placeNamed(named string, like *Use) (Place, error) {
 	if err != nil {
 		return Place{}, fmt.Errorf("store: %w", err)
 	}
-	p, err := placeOfFiles(config)
+	p, err := placeOfFiles(placeholder.Where{}, config)
 	if like.shared == nil {
 		p.keys = like.keys
 	}

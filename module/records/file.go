@@ -58,10 +58,10 @@ func (f *FileStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 // directory returns the directory that the settings name for records.
-func (f *FileStore) directory() (string, error) {
+func (f *FileStore) directory(where placeholder.Where) (string, error) {
 	dir := filepath.Join(caddy.AppDataDir(), "oauth2_client")
 	if f.Path != "" {
-		var r placeholder.Resolver
+		r := placeholder.Resolver{Where: where}
 		path := r.Value("store path", f.Path)
 		if r.Err != nil {
 			return "", r.Err

@@ -37,7 +37,7 @@ func PlaceOf(ctx caddy.Context, config json.RawMessage) (p Place, err error) {
 		return Place{}, fmt.Errorf("store: %w", err)
 	}
 	if kind == "" || kind == fileKind {
-		return placeOfFiles(rest)
+		return placeOfFiles(placeholder.WhereOf(ctx), rest)
 	}
 	info, err := caddy.GetModule(guest.Namespace + "." + kind)
 	if err != nil {
@@ -59,14 +59,14 @@ func PlaceOf(ctx caddy.Context, config json.RawMessage) (p Place, err error) {
 		return Place{}, fmt.Errorf("store %s: %w", kind, err)
 	}
 	p = Place{id: kind + ":" + shared.Identity(), shared: shared, settings: string(rest), command: commandName(kind, rest)}
-	if p.keys, err = encryptionKeys(o.EncryptionKeys); err != nil {
+	if p.keys, err = encryptionKeys(placeholder.WhereOf(ctx), o.EncryptionKeys); err != nil {
 		return Place{}, fmt.Errorf("store %s: %w", kind, err)
 	}
 	return p, nil
 }
 
 // placeOfFiles is that of the store file, with settings that may be empty.
-func placeOfFiles(config json.RawMessage) (p Place, err error) {
+func placeOfFiles(where placeholder.Where, config json.RawMessage) (p Place, err error) {
 	var f FileStore
 	if len(config) > 0 {
 		if err := settings.ExplainJSON(config, f); err != nil {
@@ -76,11 +76,11 @@ func placeOfFiles(config json.RawMessage) (p Place, err error) {
 			return Place{}, fmt.Errorf("store file: %w", err)
 		}
 	}
-	if p.dir, err = f.directory(); err != nil {
+	if p.dir, err = f.directory(where); err != nil {
 		return Place{}, err
 	}
 	p.id, p.command = p.dir, p.dir
-	p.keys, err = encryptionKeys(f.EncryptionKey)
+	p.keys, err = encryptionKeys(where, f.EncryptionKey)
 	if n := len(f.EncryptionKey); n > 0 && err == nil {
 		var r placeholder.Resolver
 		p.keyFile = r.Value("encryption_key", f.EncryptionKey[n-1]) // the last one encrypts
@@ -171,18 +171,18 @@ func (p Place) options() sharedstore.Options {
 }
 
 // encryptionKeys reads the keys of records, nil if they are not encrypted.
-func encryptionKeys(paths []string) (*encryption.Keys, error) {
+func encryptionKeys(where placeholder.Where, paths []string) (*encryption.Keys, error) {
 	if len(paths) == 0 {
 		return nil, nil
 	}
 	files := make([][]byte, 0, len(paths))
 	for _, path := range paths {
-		var r placeholder.Resolver
+		r := placeholder.Resolver{Where: where}
 		if path = r.Value("encryption_key", path); r.Err != nil {
 			return nil, r.Err
 		}
 		content, err := os.ReadFile(path)
-		if err != nil && placeholder.Absent("encryption_key", err) {
+		if err != nil && placeholder.Absent(where, "encryption_key", err) {
 			return nil, nil
 		}
 		if err != nil {

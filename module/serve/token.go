@@ -127,7 +127,7 @@ func (t *Token) provision(ctx caddy.Context) error {
 	if t.Audit {
 		t.audit = ctx.Logger().Named("audit").With(zap.String("client", t.client.Name()))
 	}
-	return app.Within(ctx, "")
+	return app.Within(ctx, placeholder.Where{Client: t.Client, DeclaredAt: t.DeclaredAt})
 }
 
 // Headers of ours, beside guard.Marker.

@@ -94,11 +94,11 @@ var (
 const maxPrefix = 100
 
 // Provision checks the settings. It dials nothing, and needs no pod.
-func (s *Kubernetes) Provision(caddy.Context) error {
+func (s *Kubernetes) Provision(ctx caddy.Context) error {
 	if err := s.Options.Provision(); err != nil {
 		return err
 	}
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: placeholder.WhereOf(ctx)}
 	s.conf = config{
 		namespace: r.Value("namespace", s.Namespace),
 		prefix:    r.Value("prefix", s.Prefix),

@@ -181,7 +181,8 @@ func (s *Postgres) Provision(ctx caddy.Context) error {
 		return errors.New("tls: a client certificate is given by its files here: 'client_auth <cert_file> <key_file>'")
 	}
 	s.source = &source{
-		dsn: s.DSN, host: s.Host, port: s.Port, database: s.Database, user: s.User, password: s.Password, plaintext: s.AllowPlaintext,
+		where: placeholder.WhereOf(ctx),
+		dsn:   s.DSN, host: s.Host, port: s.Port, database: s.Database, user: s.User, password: s.Password, plaintext: s.AllowPlaintext,
 	}
 	if s.TLS != nil {
 		var err error
@@ -203,10 +204,10 @@ func (s *Postgres) Provision(ctx caddy.Context) error {
 
 func (s *Postgres) warn(ctx caddy.Context) {
 	if placeholder.IsLiteral(s.Password) {
-		ctx.Logger().Warn(placeholder.LiteralWarning("password"))
+		ctx.Logger().Warn(placeholder.LiteralWarning("password"), s.source.where.Fields()...)
 	}
 	if literalPassword(s.DSN) {
-		ctx.Logger().Warn(placeholder.LiteralWarning("the password of dsn"))
+		ctx.Logger().Warn(placeholder.LiteralWarning("the password of dsn"), s.source.where.Fields()...)
 	}
 }
 

@@ -35,6 +35,7 @@ const (
 
 // source says how to connect, as it was written. It is immutable.
 type source struct {
+	where                          placeholder.Where
 	dsn                            string
 	host, database, user, password string
 	port                           uint16
@@ -114,7 +115,7 @@ func (s *source) config() (*pgxpool.Config, error) {
 // resolve returns the settings as a connection string, and the password if it is a setting
 // of its own.
 func (s *source) resolve() (text, password string, err error) {
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: s.where}
 	if s.dsn != "" {
 		text = strings.TrimSpace(r.Value("dsn", s.dsn))
 		return text, "", r.Err

@@ -207,7 +207,8 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	var resolver placeholder.Resolver
+	where := placeholder.WhereOf(ctx)
+	resolver := placeholder.Resolver{Where: where}
 	addresses := make([]string, 0, len(r.Address))
 	for _, address := range resolver.Values("address", r.Address) {
 		if address == "" && len(resolver.Missing) > 0 {
@@ -220,6 +221,7 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 		return resolver.Err
 	}
 	r.source = &source{
+		where:     where,
 		addresses: addresses, sentinel: sentinel, sentinelUsername: r.SentinelUsername, sentinelPassword: r.SentinelPassword,
 		username: r.Username, password: r.Password, database: r.Database, plaintext: r.AllowPlaintext,
 	}
@@ -239,7 +241,7 @@ func (r *Redis) Provision(ctx caddy.Context) error {
 	}
 	for setting, value := range map[string]string{"password": r.Password, "sentinel_password": r.SentinelPassword} {
 		if placeholder.IsLiteral(value) {
-			ctx.Logger().Warn(placeholder.LiteralWarning(setting))
+			ctx.Logger().Warn(placeholder.LiteralWarning(setting), where.Fields()...)
 		}
 	}
 	if _, _, err := r.source.credentials(); err != nil {

@@ -32,6 +32,7 @@ const (
 
 // source says how to connect, as it was written. It is immutable.
 type source struct {
+	where                              placeholder.Where
 	addresses                          []string
 	sentinel                           string
 	sentinelUsername, sentinelPassword string
@@ -64,7 +65,7 @@ func (s *source) secure(address string) error {
 
 // credentials are user and password as they are now.
 func (s *source) credentials() (username, password string, err error) {
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: s.where}
 	username, password = r.Value("username", s.username), r.Value("password", s.password)
 	redact.Remember(password)
 	return username, password, r.Err
@@ -72,7 +73,7 @@ func (s *source) credentials() (username, password string, err error) {
 
 // sentinelCredentials are those for the Sentinels as they are now.
 func (s *source) sentinelCredentials() (username, password string, err error) {
-	var r placeholder.Resolver
+	r := placeholder.Resolver{Where: s.where}
 	username, password = r.Value("sentinel_username", s.sentinelUsername), r.Value("sentinel_password", s.sentinelPassword)
 	redact.Remember(password)
 	return username, password, r.Err
