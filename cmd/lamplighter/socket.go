@@ -66,7 +66,7 @@ func answering() string {
 func dataDir() string { return filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter") }
 
 // runtimeDir is the directory for sockets in the one that the system gives this user, "" if
-// there is none or others have rights in it. It is made if there is none yet and it is
+// there is none or others can do more than pass through it. It is made if there is none yet and it is
 // wanted.
 func runtimeDir(wanted bool) string {
 	base := os.Getenv("XDG_RUNTIME_DIR")

@@ -11,8 +11,10 @@ import (
 func ReportFile(logger *zap.Logger, client string, f tokenfile.State, written bool) {
 	level, message := zapcore.InfoLevel, "token file is as it should be again"
 	switch {
-	case f.Trouble != nil && written:
+	case f.Trouble != nil && !f.Trouble.Lasts():
 		level, message = zapcore.WarnLevel, "token file was written anew"
+	case f.Trouble != nil && written:
+		level, message = zapcore.ErrorLevel, "token file says that there is no token, for it cannot hold this one"
 	case f.Trouble != nil:
 		level, message = zapcore.ErrorLevel, "token file cannot be written"
 	case written && f.Generation == 0:

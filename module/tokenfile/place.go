@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 // place is where a file is.
 type place interface {
 	// read returns what is in the file, fs.ErrNotExist if there is none. changed says that
-	// its mode is not the one that it was given.
+	// its mode, owner or group is not the one that it is to have, or that it cannot be read.
 	read() (content []byte, changed bool, err error)
 
 	// write puts a new file there, unless still says no at last.
@@ -33,6 +34,9 @@ type exposedError struct{ error }
 // groupError is the error of a group that the file cannot be given.
 type groupError struct{ error }
 
+// unfitError is the error of a token that the file's form cannot hold.
+type unfitError struct{ error }
+
 // maxContent bounds what is read of a file that may be another's.
 const maxContent = 1 << 20
 
@@ -41,6 +45,7 @@ type path struct {
 	dir, name string
 	mode      fs.FileMode
 	group     string
+	given     *access // to the file that was written last
 }
 
 func newPath(c *Compiled) *path {
@@ -78,13 +83,51 @@ func (p *path) read() (content []byte, changed bool, err error) {
 	if err != nil {
 		return nil, false, err
 	}
+	want, err := p.access(root)
+	if err != nil {
+		return nil, false, err
+	}
 	f, err := root.Open(p.name)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, true, nil // another user's, perhaps: it need not be read to be replaced
+	}
 	if err != nil {
 		return nil, false, err
 	}
 	defer f.Close()
 	content, err = io.ReadAll(io.LimitReader(f, maxContent))
-	return content, !sameMode(info, p.mode), err
+	is, known := accessOf(info)
+	return content, known && is != want, err
+}
+
+// access is what a file says of who may read it.
+type access struct {
+	mode         fs.FileMode
+	owner, group int
+}
+
+// access is what the file is to have in a directory. Where no group is set, that and the
+// owner are what a new file gets there, which some file systems choose themselves: then the
+// first write shows it.
+func (p *path) access(root *os.Root) (access, error) {
+	want := access{mode: p.mode, owner: os.Geteuid(), group: os.Getegid()}
+	dir, err := root.Stat(".")
+	if err != nil {
+		return want, err
+	}
+	if has, known := accessOf(dir); known && (dir.Mode()&fs.ModeSetgid != 0 || runtime.GOOS != "linux") {
+		want.group = has.group
+	}
+	if p.given != nil {
+		want.owner, want.group = p.given.owner, p.given.group
+	}
+	if p.group != "" {
+		want.group, err = groupID(p.group)
+	}
+	if err != nil {
+		return want, groupError{err}
+	}
+	return want, nil
 }
 
 func (p *path) write(content []byte, still func() bool) error {
@@ -101,13 +144,14 @@ func (p *path) write(content []byte, still func() bool) error {
 	if err != nil {
 		return err
 	}
-	err = p.fill(f, content)
+	given, err := p.fill(f, content)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
 	if err == nil && still() {
 		// No sync: after a loss of power the file is written anew.
 		if err = root.Rename(temporary, p.name); err == nil {
+			p.given = given
 			return nil
 		}
 	}
@@ -115,22 +159,30 @@ func (p *path) write(content []byte, still func() bool) error {
 	return err
 }
 
-// fill writes a new file, and gives it its group and mode before it has its name.
-func (p *path) fill(f *os.File, content []byte) error {
+// fill writes a new file, and gives it its group and mode before it has its name. It returns
+// what the file system made of those, nil where they are unknown.
+func (p *path) fill(f *os.File, content []byte) (*access, error) {
 	if p.group != "" {
 		id, err := groupID(p.group)
 		if err == nil {
 			err = f.Chown(-1, id)
 		}
 		if err != nil {
-			return groupError{err}
+			return nil, groupError{err}
 		}
 	}
 	if err := f.Chmod(p.mode); err != nil {
-		return err
+		return nil, err
 	}
-	_, err := f.Write(content)
-	return err
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(content)
+	if given, known := accessOf(info); known {
+		return &given, err
+	}
+	return nil, err
 }
 
 // groupID is the number of a group.

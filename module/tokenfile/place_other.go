@@ -2,7 +2,10 @@
 
 package tokenfile
 
-import "io/fs"
+import (
+	"io/fs"
+	"os"
+)
 
 // checkDirectory checks nothing: who may write to a directory is not in its mode here.
 func checkDirectory(string, fs.FileInfo) error { return nil }
@@ -11,5 +14,8 @@ func checkDirectory(string, fs.FileInfo) error { return nil }
 func anothers(fs.FileInfo) bool    { return false }
 func replaceable(fs.FileInfo) bool { return false }
 
-// sameMode knows no modes here.
-func sameMode(fs.FileInfo, fs.FileMode) bool { return true }
+// accessOf knows no modes here.
+func accessOf(fs.FileInfo) (access, bool) { return access{}, false }
+
+// openToReaders leaves a directory as it was made.
+func openToReaders(*os.Root) {}

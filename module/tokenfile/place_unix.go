@@ -42,5 +42,34 @@ func checkDirectory(dir string, info fs.FileInfo) error {
 	return nil
 }
 
-// sameMode reports whether a file has the mode that it was given.
-func sameMode(info fs.FileInfo, mode fs.FileMode) bool { return info.Mode().Perm() == mode }
+// accessOf is what a file says of who may read it; known is false where users are no numbers.
+func accessOf(info fs.FileInfo) (is access, known bool) {
+	st, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return access{}, false
+	}
+	return access{info.Mode().Perm(), int(st.Uid), int(st.Gid)}, true
+}
+
+// openToReaders gives a directory that was just made the mode that it is to have, which a
+// umask may have kept from it. One that somebody has put into its place meanwhile is left as
+// it is, unless it is as empty as that one.
+func openToReaders(made *os.Root) {
+	dir, err := made.Open(".")
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	info, err := dir.Stat()
+	if err != nil || info.Mode().Perm() == directoryMode {
+		return
+	}
+	if names, _ := dir.Readdirnames(1); len(names) > 0 {
+		return
+	}
+	// Its group is that of the one above, unless a sandbox forbids to say so again
+	// (RestrictSUIDSGID= of systemd).
+	if dir.Chmod(directoryMode|info.Mode()&fs.ModeSetgid) != nil {
+		_ = dir.Chmod(directoryMode)
+	}
+}

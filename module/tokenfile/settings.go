@@ -22,6 +22,7 @@ import (
 
 	"lamplighter/module/inject"
 	"lamplighter/module/internal/keeper"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/tokenformat"
 )
 
@@ -31,7 +32,7 @@ import (
 // as it is.
 type File struct {
 	// Where the file is: an absolute path, without placeholders. Its directory is made if it
-	// is missing (mode 0755), must belong to the user of this process or to root, and must
+	// is missing (mode 0755, whatever the umask), must belong to the user of this process or to root, and must
 	// not be writable for others. Below one that is, as a shared mount may be, no symbolic
 	// link is followed and no directory of another user walked into. No two clients have the
 	// same path, and it is not in a directory of records or of Caddy's own files.
@@ -213,28 +214,39 @@ func (c *Compiled) render(client string, t *keeper.Token, left int64) ([]byte, e
 	if c.named == nil {
 		return c.text.render(t, left)
 	}
+	shown := c.shown(t)
+	content, err := c.named(client, shown)
+	if err != nil && shown != nil {
+		return nil, unfitError{err}
+	}
+	return content, err
+}
+
+// shown is what a format that has a name shows of a token, nil for none.
+func (c *Compiled) shown(t *keeper.Token) *tokenformat.Token {
 	if t == nil {
-		return c.named(client, nil)
+		return nil
 	}
 	shown := &tokenformat.Token{AccessToken: t.AccessToken, ExpiresAt: t.ExpiresAt}
 	for _, f := range c.in.Header(t) {
 		shown.Header = append(shown.Header, tokenformat.Field{Name: f.Name, Value: f.Value})
 	}
-	return c.named(client, shown)
+	return shown
 }
 
 // render fills a template in. Without a token its values are empty, or as numbers and times
-// those that are past, so that what could be read can be read.
+// those that are past, so that what could be read can be read. It is an error if a value holds
+// a line break, unless it is escaped.
 func (t template) render(token *keeper.Token, left int64) ([]byte, error) {
 	var b strings.Builder
 	for _, p := range t {
 		b.WriteString(p.text)
 		value := p.value(token, left)
-		if err := tokenformat.CheckLine(value); err != nil {
-			return nil, err
-		}
-		if p.inJSON {
+		switch {
+		case p.inJSON:
 			value = escaped(value)
+		case tokenformat.CheckLine(value) != nil:
+			return nil, unfitError{fmt.Errorf("what the template calls {%s} holds a line break or another control character, which only a template that is JSON escapes", redact.Text(p.name))}
 		}
 		b.WriteString(value)
 	}

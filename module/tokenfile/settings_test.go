@@ -2,6 +2,7 @@ package tokenfile
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,22 @@ func TestAValueStaysInItsStringOfJSON(t *testing.T) {
 		if !asJSON && !strings.Contains(string(text), value) {
 			t.Errorf("%s: %s", template, text)
 		}
+	}
+}
+
+// TestALineBreakInAValueIsEscapedOrNamed: some servers put one into a scope.
+func TestALineBreakInAValueIsEscapedOrNamed(t *testing.T) {
+	token := &keeper.Token{AccessToken: "secret-token", Response: map[string]string{"scope": "orders\nread"}}
+	list, err := compiled(t, nil, File{Path: "/run/a", Format: `{"token": "{access_token}", "scope": "{response.scope}"}`}, File{Path: "/run/b", Format: "{access_token} {response.scope}"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := list[0].render("erp", token, 0); string(got) != `{"token": "secret-token", "scope": "orders\nread"}` || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
+	got, err := list[1].render("erp", token, 0)
+	if _, unfit := errors.AsType[unfitError](err); !unfit || !strings.Contains(err.Error(), "{response.scope}") || strings.Contains(err.Error(), "access token") {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -41,6 +41,8 @@ func troubleOf(file string, err error) *Trouble {
 		name = CauseExposed
 	} else if _, grouped := errors.AsType[groupError](err); grouped {
 		row = "group"
+	} else if _, unfit := errors.AsType[unfitError](err); unfit {
+		row = "unfit"
 	}
 	said := sentence(file, name, row)
 	said.Detail += ": " + redact.Text(err.Error())

@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// directoryMode is that of a directory that is made: its files say who may read them.
+const directoryMode = 0o755
+
 // maxLinks is how many symbolic links a path may lead through.
 const maxLinks = 40
 
@@ -111,15 +114,24 @@ func (w *walk) leave(name string) error {
 
 // look says what a name is, which is made if it is missing.
 func (w *walk) look(name, there string) (info fs.FileInfo, err error) {
-	lstat, mkdir := func() (fs.FileInfo, error) { return os.Lstat(there) }, func() error { return os.Mkdir(there, 0o755) }
+	lstat, mkdir := func() (fs.FileInfo, error) { return os.Lstat(there) }, func() error { return os.Mkdir(there, directoryMode) }
+	open := func() (*os.Root, error) { return os.OpenRoot(there) }
 	if w.held != nil {
-		lstat, mkdir = func() (fs.FileInfo, error) { return w.held.Lstat(name) }, func() error { return w.held.Mkdir(name, 0o755) }
+		lstat, mkdir = func() (fs.FileInfo, error) { return w.held.Lstat(name) }, func() error { return w.held.Mkdir(name, directoryMode) }
+		open = func() (*os.Root, error) { return w.held.OpenRoot(name) }
 	}
 	if info, err = lstat(); !errors.Is(err, fs.ErrNotExist) {
 		return info, err
 	}
-	if err = mkdir(); err != nil && !errors.Is(err, fs.ErrExist) {
+	err = mkdir()
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
+	}
+	if err == nil {
+		if made, err := open(); err == nil { // else the next step says what is wrong
+			openToReaders(made)
+			_ = made.Close()
+		}
 	}
 	return lstat()
 }

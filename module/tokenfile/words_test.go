@@ -19,6 +19,7 @@ func TestTroubleWithFilesSaysWhatTheTableSays(t *testing.T) {
 		"token_file_failed":           troubleOf(file, failure),
 		"token_file_failed, slow":     slow(file, time.Minute),
 		"token_file_failed, group":    troubleOf(file, groupError{failure}),
+		"token_file_failed, unfit":    troubleOf(file, unfitError{failure}),
 		"token_file_exposed":          troubleOf(file, exposedError{failure}),
 		"token_file_exposed, changed": changed(file),
 	}

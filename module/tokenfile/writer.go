@@ -200,30 +200,25 @@ func (w *writer) attempt(wanted want) bool {
 	if !owners.has(w) {
 		return true // a newer configuration writes it
 	}
-	t := wanted.token
+	content, t, unfit, err := w.wantedContent(wanted.token)
+	if err != nil {
+		return w.judge(troubleOf(w.Path, err), false)
+	}
 	w.mu.Lock()
 	written, same, sum := w.written, w.written && sameToken(w.held, t), w.sum
 	w.mu.Unlock()
 	if !written {
 		w.place.tidy()
 	}
-	left := 0.0
-	if t != nil {
-		left = time.Until(t.ExpiresAt).Seconds()
-	}
-	content, err := w.render(w.client, t, int64(math.Floor(left)))
-	if err != nil {
-		return w.judge(troubleOf(w.Path, err), false)
-	}
 	there, otherMode, err := w.place.read()
 	switch {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return w.judge(troubleOf(w.Path, err), false)
 	case err == nil && !otherMode && same && sha256.Sum256(there) == sum:
-		return w.judge(nil, false)
+		return w.judge(unfit, false)
 	case err == nil && !otherMode && bytes.Equal(there, content):
 		w.hold(t, content) // another process has written the same, or this file before a restart
-		return w.judge(nil, false)
+		return w.judge(unfit, false)
 	case err == nil && wanted.mayStay && !written:
 		return true
 	}
@@ -231,11 +226,26 @@ func (w *writer) attempt(wanted want) bool {
 		return w.judge(troubleOf(w.Path, err), false)
 	}
 	w.hold(t, content)
-	if same {
+	if same && unfit == nil {
 		w.judge(changed(w.Path), true)
 		return true
 	}
-	return w.judge(nil, true)
+	return w.judge(unfit, true)
+}
+
+// wantedContent is what the file is to hold, and the token that it shows, nil for none. Where
+// the file's form cannot hold the token that there is, which is what unfit says, the file says
+// that there is none: the one before may have ended.
+func (w *writer) wantedContent(t *keeper.Token) (content []byte, shown *keeper.Token, unfit *Trouble, err error) {
+	if t != nil {
+		left := time.Until(t.ExpiresAt).Seconds()
+		if content, err = w.render(w.client, t, int64(math.Floor(left))); err == nil {
+			return content, t, nil, nil
+		}
+		unfit = troubleOf(w.Path, err)
+	}
+	content, err = w.render(w.client, nil, 0)
+	return content, nil, unfit, err
 }
 
 func sameToken(one, other *keeper.Token) bool {

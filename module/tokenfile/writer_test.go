@@ -506,6 +506,37 @@ func TestWhateverHappensTheFileIsRightInTheEnd(t *testing.T) {
 	})
 }
 
+// TestATokenThatTheFormatCannotShowLeavesNoOldOneInTheFile: what was there may have ended.
+func TestATokenThatTheFormatCannotShowLeavesNoOldOneInTheFile(t *testing.T) {
+	keep(t, func(k *kept) {
+		f := k.files()
+		defer f.Stop()
+		k.obtain(1, time.Hour)
+		k.holds("token-1")
+		k.set(func() {
+			k.token = &keeper.Token{Generation: 2, AccessToken: "two\nlines", ExpiresAt: time.Now().Add(time.Hour)}
+		})
+		k.holds("")
+		if got := k.causes(); !slices.Equal(got, []string{"", "", CauseFailed}) {
+			t.Errorf("told %q", got)
+		}
+		writes := k.writes
+		time.Sleep(time.Minute)
+		s := f.States()[0]
+		if k.holds(""); k.writes != writes || s.Generation != 0 || s.Trouble == nil || !s.Trouble.Lasts() {
+			t.Errorf("%d writes, not %d; %+v", k.writes, writes, s)
+		}
+		k.edit(func() { k.content = []byte("theirs") })
+		time.Sleep(lookInterval + tick)
+		k.holds("")
+		k.obtain(3, time.Hour)
+		k.holds("token-3")
+		if got := f.States()[0]; got.Trouble != nil || got.Generation != 3 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
 func TestCompiledPathsAreClean(t *testing.T) {
 	in, err := inject.Compile(nil, nil)
 	if err != nil {

@@ -90,14 +90,19 @@ func plain(_ string, t *Token) ([]byte, error) {
 	return []byte(t.AccessToken), CheckLine(t.AccessToken)
 }
 
+// unfitHeader is the error of a header field whose value is not one line.
+func unfitHeader(f Field) error {
+	return fmt.Errorf("what inject puts into the header %s holds a line break or another control character, which no reader of it would take for a part of it", f.Name)
+}
+
 func header(_ string, t *Token) ([]byte, error) {
 	if t == nil {
 		return nil, nil
 	}
 	var b strings.Builder
 	for _, f := range t.Header {
-		if err := CheckLine(f.Value); err != nil {
-			return nil, err
+		if CheckLine(f.Value) != nil {
+			return nil, unfitHeader(f)
 		}
 		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
 	}
@@ -133,13 +138,15 @@ func Stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(tim
 func envoySDS(client string, t *Token) ([]byte, error) {
 	secret := ""
 	if t != nil && len(t.Header) > 0 {
-		secret = t.Header[0].Value
+		if secret = t.Header[0].Value; CheckLine(secret) != nil {
+			return nil, unfitHeader(t.Header[0])
+		}
 	}
 	return document(map[string]any{"resources": []any{map[string]any{
 		"@type":          "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
 		"name":           client,
 		"generic_secret": map[string]any{"secret": map[string]any{"inline_string": secret}},
-	}}}, CheckLine(secret))
+	}}}, nil)
 }
 
 // Versions of the ExecCredential of Kubernetes.
