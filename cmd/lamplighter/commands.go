@@ -22,6 +22,9 @@ func impossible(args []string) (answer string, ok bool) {
 	return fmt.Sprintf("%s cannot work: it would replace this binary by one from Caddy's download page, without lamplighter's modules; install another version as this one was installed (docs/install.md), and build with other modules by xcaddy", args[1]), true
 }
 
+// noSecrets is the flag that this binary adds to Caddy's command validate.
+const noSecrets = "--no-secrets"
+
 // ownFlags takes the flags out that Caddy's commands do not have: 'validate --no-secrets',
 // which lets files and variables of secrets be absent. Nothing but validate may.
 func ownFlags(args []string) []string {
@@ -29,7 +32,7 @@ func ownFlags(args []string) []string {
 		_ = os.Unsetenv(placeholder.NoSecrets) // of a name without faults
 		return args
 	}
-	rest := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == "--no-secrets" })
+	rest := slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == noSecrets })
 	if len(rest) < len(args) {
 		_ = os.Setenv(placeholder.NoSecrets, "1")
 	}

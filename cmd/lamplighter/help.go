@@ -47,11 +47,16 @@ var groups = []struct {
 	{"Caddy's other commands:", nil},
 }
 
-// helpAsked has every way to ask for the help of the whole binary lead to the command help,
-// before which [ownHelp] is called.
+// helpAsked has every way to ask for a help that is not Caddy's lead to the command help,
+// before which [ownHelp] is called: for the whole binary, and for validate, which has a flag
+// of ours.
 func helpAsked(args []string) []string {
-	if len(args) == 1 || len(args) == 2 && slices.Contains([]string{"--help", "-h"}, args[1]) {
+	asks := func(arg string) bool { return arg == "--help" || arg == "-h" }
+	switch {
+	case len(args) == 1, len(args) == 2 && asks(args[1]):
 		return []string{args[0], "help"}
+	case args[1] == "validate" && slices.ContainsFunc(args, asks):
+		return []string{args[0], "help", "validate"}
 	}
 	return args
 }
@@ -70,6 +75,9 @@ func ownHelp() {
 				cmd.GroupID = g.title
 				break
 			}
+		}
+		if cmd.Name() == "validate" {
+			cmd.Flags().Bool(noSecrets[2:], false, "accept that files and variables of secrets are not there; name them, and check the rest")
 		}
 		cmd.Hidden = cmd.Hidden || slices.Contains(unable, cmd.Name())
 	}
