@@ -64,7 +64,7 @@ func (m *machine) answered(a *step.Answer) {
 // could not be reached: whoever obtained it has no other. It is tried again.
 func (m *machine) keepImport() {
 	p := m.plan
-	if !p.Imported || m.record.Of(record.FingerprintOf(p.RefreshToken)) != record.Unknown {
+	if !p.Imported || m.record.Of(p.Fingerprint()) != record.Unknown {
 		m.finish()
 		return
 	}
@@ -200,7 +200,7 @@ func (m *machine) failedBeside(t finding.Trouble, a *step.Answer) {
 // refreshed.
 func (m *machine) restCandidate(lo, hi, retryAfter time.Duration) {
 	r := m.seldom()
-	if f := record.FingerprintOf(m.plan.RefreshToken); r.trial.token != f {
+	if f := m.plan.Fingerprint(); r.trial.token != f {
 		r.trial = trial{token: f}
 	}
 	r.trial.Fail(m.now, lo, hi, retryAfter)
@@ -216,7 +216,7 @@ func (m *machine) refuse(a *step.Answer) {
 // judge has a refusal in the record, to be written.
 func (m *machine) judge(a *step.Answer) {
 	p := m.plan
-	f := record.FingerprintOf(p.RefreshToken)
+	f := p.Fingerprint()
 	var loss *record.Loss
 	if !p.Beside && !p.Revived {
 		loss = refusal.Loss(a, &p.Choice, m.record.Open(f), m.record.Grant(m.binding.Grant), m.pastEnd(), m.now.Time())
@@ -250,7 +250,7 @@ func (m *machine) judged() {
 // could be presented.
 func (m *machine) over() {
 	p := m.plan
-	of := m.record.Lineage(m.record.LineageOf(record.FingerprintOf(p.RefreshToken)))
+	of := m.record.Lineage(m.record.LineageOf(p.Fingerprint()))
 	p.refused = choice.Lost(of)
 	if lost := m.record.Lost(m.binding.Grant); m.settings.Rotating && lost != nil && lost != of {
 		p.judged = true

@@ -56,7 +56,7 @@ func (m *machine) decide() bool {
 		return false
 	}
 	p, before := m.plan, m.trouble
-	f := record.FingerprintOf(p.RefreshToken)
+	f := p.Fingerprint()
 	m.schedule.Yields = m.yields(f)
 	m.schedule.Pressing = p.Candidate || m.record.Open(f) != nil && !p.Resting || m.otherwise()
 	m.schedule.Idle = false
@@ -120,7 +120,7 @@ func (m *machine) otherwise() bool {
 // does the first retry after an answer was lost: servers that forgive a repeated
 // refresh token do so for a few seconds.
 func (m *machine) mayAsk() bool {
-	open := m.record.Open(record.FingerprintOf(m.plan.RefreshToken)) != nil
+	open := m.record.Open(m.plan.Fingerprint()) != nil
 	if m.called || m.plan.order != nil || open && m.schedule.Failures+m.rarely().trial.Failures == 1 {
 		return true
 	}
@@ -256,7 +256,7 @@ func (m *machine) journal() {
 		return
 	}
 	p := m.plan
-	f := record.FingerprintOf(p.RefreshToken)
+	f := p.Fingerprint()
 	p.takeover = m.rivalAttempt(f) != nil || rival.Before(m.record, m.settings, m.writer(), f)
 	p.number = m.record.Number + 1
 	id := m.writeID()

@@ -48,7 +48,7 @@ func (m *machine) claimed(e step.Claimed) {
 // journaled of it is taken back: an attempt before that was not sent either.
 func (m *machine) deny(facts *finding.Facts) {
 	p := m.plan
-	f := record.FingerprintOf(p.RefreshToken)
+	f := p.Fingerprint()
 	t := choice.Taken(facts)
 	t.At = m.now.Wall
 	if p.Beside {

@@ -105,6 +105,7 @@ func (e *encoder) order(o *order, newest uint64) {
 
 func (e *encoder) plan(p *plan, newest uint64) {
 	e.token(p.RefreshToken)
+	e.name(uint64(p.Fingerprint()))
 	e.token(p.seed)
 	e.token(p.connects)
 	for _, key := range []record.Fingerprint{p.Key.ID, p.proves, p.proved.ID, p.proof.Key} {
@@ -195,6 +196,7 @@ func (e *encoder) lineage(l *record.Lineage) {
 	for i := range l.Tokens {
 		t := &l.Tokens[i]
 		e.name(uint64(t.Fingerprint))
+		e.token(t.RefreshToken)
 		e.rank(numbers, int64(t.Number))
 		e.name(uint64(t.Key))
 		e.word(string(t.Said))
@@ -234,7 +236,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{step.Answer{}, 11},
 		{record.Record{}, 14},
 		{record.Lineage{}, 8},
-		{record.Token{}, 9},
+		{record.Token{}, 10},
 		{record.Attempt{}, 7},
 		{record.AccessToken{}, 13},
 		{record.Loss{}, 9},

@@ -17,17 +17,27 @@ func holds(r *record.Record, token string) bool {
 	if token == "" {
 		return false
 	}
-	f := record.FingerprintOf(token)
 	for i := range r.Lineages {
 		l := &r.Lineages[i]
-		at := slices.IndexFunc(l.Tokens, func(t record.Token) bool { return t.Fingerprint == f })
-		if at < 0 || l.Tokens[at].Said != record.Held || l.Tokens[at].RefreshToken != token {
+		if !slices.ContainsFunc(l.Tokens, func(t record.Token) bool { return t.Said == record.Held && t.RefreshToken == token }) {
 			continue
 		}
 		newest := !slices.ContainsFunc(r.Lineages, func(o record.Lineage) bool { return o.Binding == l.Binding && o.Since > l.Since })
 		return l.Since > 0 && l.Revoked == 0 && newest
 	}
 	return false
+}
+
+// as is the fingerprint that a record knows a token by: one that was given again has another.
+func as(r *record.Record, token string) record.Fingerprint {
+	for i := range r.Lineages {
+		for _, t := range r.Lineages[i].Tokens {
+			if t.RefreshToken == token {
+				return t.Fingerprint
+			}
+		}
+	}
+	return record.FingerprintOf(token)
 }
 
 // listed reports whether a record lists a token as consumed, or as refused by the
@@ -63,7 +73,7 @@ func (w *world) sent(i int) {
 	if h.journal != token && (h.owed != token && !w.behind(token) || !h.expiring(w)) {
 		w.wrong(fmt.Sprintf("(a) holder %d sends %s without a journal", i, token))
 	}
-	if stored := w.store.rec; h.journal != token && stored != nil && !w.store.damaged && holds(stored, token) && stored.Open(record.FingerprintOf(token)) == nil {
+	if stored := w.store.rec; h.journal != token && stored != nil && !w.store.damaged && holds(stored, token) && stored.Open(as(stored, token)) == nil {
 		w.wrong(fmt.Sprintf("(a) holder %d sends %s without a journal, and the store holds it", i, token))
 	}
 	// (b) Nobody presents what it knows to be consumed or refused.
@@ -72,7 +82,7 @@ func (w *world) sent(i int) {
 		if r == nil {
 			continue
 		}
-		if consumed, refused := listed(r, f, record.Fingerprint(h.conn.binding+1)); consumed || refused && !h.refresh {
+		if consumed, refused := listed(r, as(h.state.record, token), record.Fingerprint(h.conn.binding+1)); consumed || refused && !h.refresh {
 			w.wrong(fmt.Sprintf("(b) holder %d presents %s, which a record lists", i, token))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 // proveBy chooses the key whose proof goes with the refresh token.
 func (m *machine) proveBy() (trouble finding.Trouble, ok bool) {
 	p := m.plan
-	if p.Key, ok = m.record.Prove(record.FingerprintOf(p.RefreshToken), p.Candidate, p.proof); !ok {
+	if p.Key, ok = m.record.Prove(p.Fingerprint(), p.Candidate, p.proof); !ok {
 		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseKeyChanged}, false
 	}
 	if o := p.order; p.proof.Wanted && o != nil && o.Import == p.RefreshToken && o.Key.ID != 0 {

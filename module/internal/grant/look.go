@@ -29,7 +29,7 @@ func (m *machine) looked(e step.Looked) {
 		m.finish()
 		return
 	}
-	m.plan.alone = e.Store == step.Missing || e.Store == step.Damaged || e.Store == step.None && e.Stored.Of(record.FingerprintOf(m.plan.connects)) == record.Unknown
+	m.plan.alone = e.Store == step.Missing || e.Store == step.Damaged || e.Store == step.None && e.Stored.Of(m.plan.Fingerprint()) == record.Unknown
 	m.loaded = true
 	if m.phase == Looking {
 		m.recheck(e.Taken, e.Unknown)

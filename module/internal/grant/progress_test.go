@@ -151,7 +151,7 @@ func (w *world) hope() bool {
 			continue
 		}
 		for _, t := range []string{l.current, l.other} {
-			if w.server.honours(t, w.now) && (w.known(t) || !w.store.damaged && w.supplied(t) && w.claims[f] != theirs && (!w.past.rolledBack || w.claims[f] != ours)) && w.wanted(l.binding) {
+			if w.server.honours(t, w.now) && (w.known(t) || !w.store.damaged && w.supplied(t) && (w.server.rules != swap || l.since == 0) && w.claims[f] != theirs && (!w.past.rolledBack || w.claims[f] != ours)) && w.wanted(l.binding) {
 				return true
 			}
 		}

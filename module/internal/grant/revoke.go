@@ -23,7 +23,7 @@ func (m *machine) planRevocation() {
 		m.await(Leasing, step.Lease{})
 		return
 	default:
-		p.RefreshToken, p.Binding = current.RefreshToken, m.binding
+		p.RefreshToken, p.Again, p.Binding = current.RefreshToken, current.Again, m.binding
 		m.await(Revoking, step.Revoke{RefreshToken: current.RefreshToken})
 		return
 	}
@@ -53,7 +53,7 @@ func (m *machine) revokedAt(e step.Revoked) {
 		return
 	}
 	p.number = m.record.Number + 1
-	lineage := m.record.LineageOf(record.FingerprintOf(p.RefreshToken))
+	lineage := m.record.LineageOf(p.Fingerprint())
 	m.record = m.record.Revoke(p.number, lineage, record.Loss{Cause: finding.CauseRevoked, At: m.now.Time()})
 	m.live = nil
 	m.unsaved, p.revoked, p.write = true, true, keep

@@ -19,6 +19,7 @@ const (
 	fork                 // … begins a second chain, and both are honoured
 	family               // a consumed token ends the grant
 	fixed                // nothing rotates
+	swap                 // the token before is given again
 )
 
 // server is one authorization server with two token endpoints, and what it knows of
@@ -91,6 +92,9 @@ func (s *server) process(token string, binding int8, now int64) *step.Answer {
 	case token == l.other && token != "":
 		l.other = fresh
 	case token == l.current:
+		if s.rules == swap && l.previous != "" {
+			fresh = l.previous
+		}
 		l.previous, l.current = token, fresh
 		l.grace = s.rules == replace || s.rules == same || s.rules == fork
 	case forgiven && s.rules == replace:

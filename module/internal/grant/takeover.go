@@ -97,7 +97,7 @@ func (s *State) rivalWake(now when.Now) (wait time.Duration, ok bool) {
 func (m *machine) doubtful(a *step.Answer) {
 	p := m.plan
 	until := m.now.Mono + int64(p.settings.Lease)
-	m.seldom().doubt = doubt{Presented: p.Presented, token: record.FingerprintOf(p.RefreshToken), number: p.number, until: until, answer: a}
+	m.seldom().doubt = doubt{Presented: p.Presented, token: p.Fingerprint(), number: p.number, until: until, answer: a}
 	if m.settings != nil {
 		m.schedule.Failures++
 		m.schedule.NotBefore = until

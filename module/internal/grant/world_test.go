@@ -334,7 +334,7 @@ func (w *world) claim(i int, c step.Claim) {
 
 // named returns the token if the record's newest attempt names it.
 func named(r *record.Record, token string) string {
-	f := record.FingerprintOf(token)
+	f := as(r, token)
 	for i := range r.Attempts {
 		if a := &r.Attempts[i]; a.Fingerprint == f && a.Number == r.Number && a.ID == r.WriteID && !a.Settled {
 			return token
@@ -362,7 +362,11 @@ func (w *world) hear(i int, a step.Answer) {
 	if w.settings.Rotating {
 		switch {
 		case a.RefreshToken != "" && a.RefreshToken != h.conn.token:
+			given := request{token: a.RefreshToken, binding: h.conn.binding}.place()
 			h.heard = append(slices.Clone(h.heard), a.RefreshToken)
+			for j := range w.h { // whoever reads of it knows that it lives
+				w.h[j].dead = fitting(w.h[j].dead, func(t string) bool { return t != given })
+			}
 			h.dead = append(slices.Clone(h.dead), h.conn.place())
 			h.owed = a.RefreshToken
 		case a.Outcome == step.RefusedGrant:
@@ -391,7 +395,7 @@ func (w *world) foreign(i int) *record.Attempt {
 	if w.settings.Lease == 0 || !w.settings.Rotating || h.base == nil {
 		return nil
 	}
-	a := h.base.Open(record.FingerprintOf(h.conn.token))
+	a := h.base.Open(as(h.base, h.conn.token))
 	own := (&machine{State: *h.state}).writer()
 	if a == nil || strings.HasPrefix(a.ID, own) && (a.UnansweredBy == "" || strings.HasPrefix(a.UnansweredBy, own)) {
 		return nil

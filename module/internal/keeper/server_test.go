@@ -24,6 +24,7 @@ type server struct {
 	revokes  bool          // a replayed token ends its whole grant
 	reuses   bool          // refresh tokens are not replaced
 	omits    bool          // the answer holds no refresh token
+	swaps    bool          // from the third answer on, the refresh token before is given again
 	constant bool          // the access token stays the same
 
 	// next says what goes wrong with the n-th request, counted from 1.
@@ -249,6 +250,10 @@ func (s *server) act(p *machine, token string) answer {
 	if !s.reuses {
 		s.consumed[token] = true
 		a.RefreshToken = fmt.Sprintf("secret-refresh-%d", s.serial)
+		if s.swaps && s.serial > 2 && token == g.current {
+			a.RefreshToken = g.previous
+			delete(s.consumed, a.RefreshToken)
+		}
 		if token == g.current {
 			g.previous, g.rotated = token, s.now()
 		}

@@ -19,6 +19,9 @@ type Presented struct {
 	// RefreshToken is the token.
 	RefreshToken string
 
+	// Again is the token's, as the record has it.
+	Again uint32
+
 	// Candidate says that no answer has judged it yet, and Imported that an operator
 	// supplied it by hand.
 	Candidate, Imported bool
@@ -30,6 +33,9 @@ type Presented struct {
 	Key Key
 }
 
+// Fingerprint is what the record knows the token by.
+func (p *Presented) Fingerprint() Fingerprint { return issued(p.RefreshToken, p.Again) }
+
 // with joins what one attempt says to the record, and forgets what there is no room
 // for: that is all that a change is.
 func (r *Record) with(said *Record) *Record {
@@ -40,14 +46,14 @@ func (r *Record) with(said *Record) *Record {
 
 // about begins what an attempt says of the token that it presents.
 func (r *Record) about(p Presented) Lineage {
-	f := FingerprintOf(p.RefreshToken)
+	f := p.Fingerprint()
 	return Lineage{ID: cmp.Or(r.LineageOf(f), f), Binding: p.Binding.Grant, TokenEndpoint: p.Binding.TokenEndpoint}
 }
 
 // Journal notes an attempt that is about to be made. The record takes its number,
 // and a candidate, so that no crash forgets it.
 func (r *Record) Journal(a Attempt, p Presented) *Record {
-	a.Fingerprint, a.At = FingerprintOf(p.RefreshToken), rounded(a.At)
+	a.Fingerprint, a.At = p.Fingerprint(), rounded(a.At)
 	if last := r.Open(a.Fingerprint); last != nil {
 		a.Unanswered, a.UnansweredBy = last.At, last.ID
 		if !last.Unanswered.IsZero() {
@@ -72,7 +78,7 @@ func (r *Record) Withdraw(number uint32, p Presented) *Record { return r.supplie
 
 func (r *Record) supplied(number uint32, p Presented, kept string) *Record {
 	l := r.about(p)
-	t := Token{RefreshToken: kept, Fingerprint: FingerprintOf(p.RefreshToken), Number: number, Said: Candidate, Imported: p.Imported}
+	t := Token{RefreshToken: kept, Fingerprint: p.Fingerprint(), Again: p.Again, Number: number, Said: Candidate, Imported: p.Imported}
 	if kept != "" {
 		t.Key = p.Key.ID
 	}
@@ -95,7 +101,7 @@ func (r *Record) Settle(number uint32) *Record {
 // presented as it was: brought.RefreshToken is "" then. brought.ObtainedAt is the
 // answer's, and brought.ExpiresAt when the grant ends as far as that is known.
 func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
-	presented, l := FingerprintOf(p.RefreshToken), r.about(p)
+	presented, l := p.Fingerprint(), r.about(p)
 	known := r.Lineage(l.ID)
 	if known == nil {
 		known = new(Lineage)
@@ -103,10 +109,7 @@ func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
 	if known.Since == 0 || l.ID == presented {
 		l.Since = number
 	}
-	if brought.RefreshToken == "" {
-		brought.RefreshToken = p.RefreshToken
-	}
-	brought.Fingerprint = FingerprintOf(brought.RefreshToken)
+	r.identify(&brought, p)
 	brought.Number, brought.Said, brought.Imported, brought.Key = number, Held, false, p.Key.ID
 	brought.ObtainedAt, brought.ExpiresAt = rounded(brought.ObtainedAt), rounded(brought.ExpiresAt)
 	brought.MovedAt = brought.moved(known.Current())
@@ -115,6 +118,22 @@ func (r *Record) Answered(number uint32, p Presented, brought Token) *Record {
 	}
 	l.Tokens = []Token{brought}
 	return r.with(&Record{Number: number, Lineages: []Lineage{l}})
+}
+
+// identify says which token an answer gave: the one that was presented if it names none, and
+// one that was consumed before as one that is given again. Whoever asked knew that it was
+// consumed, so that the server gave it after that: what it gives is valid from then on.
+func (r *Record) identify(brought *Token, p Presented) {
+	if brought.RefreshToken == "" || brought.RefreshToken == p.RefreshToken {
+		brought.RefreshToken, brought.Fingerprint, brought.Again = p.RefreshToken, p.Fingerprint(), p.Again
+		return
+	}
+	for brought.Again = 0; ; brought.Again++ {
+		brought.Fingerprint = issued(brought.RefreshToken, brought.Again)
+		if r.Of(brought.Fingerprint) != WasUsed {
+			return
+		}
+	}
 }
 
 // unmoved is the least that the end of a grant moves by when it does: servers that
@@ -137,7 +156,7 @@ func (t *Token) moved(former *Token) time.Time {
 // an operator may have it presented once more. loss says how the grant ended by
 // that, nil if it did not.
 func (r *Record) Refuse(number uint32, p Presented, keep bool, loss *Loss) *Record {
-	l, t := r.about(p), Token{Fingerprint: FingerprintOf(p.RefreshToken), Number: number, Said: Refused}
+	l, t := r.about(p), Token{Fingerprint: p.Fingerprint(), Again: p.Again, Number: number, Said: Refused}
 	if keep {
 		t.RefreshToken = p.RefreshToken
 	}

@@ -25,7 +25,7 @@ var secrets = []string{"a", "b", "c\xff", "base64:d", "e", "f", "g", "h", "i", "
 func presented(t *rapid.T) Presented {
 	imported := rapid.Bool().Draw(t, "imported")
 	return Presented{
-		RefreshToken: rapid.SampledFrom(secrets).Draw(t, "presented"), Imported: imported, Candidate: imported || rapid.Bool().Draw(t, "candidate"),
+		RefreshToken: rapid.SampledFrom(secrets).Draw(t, "presented"), Again: uint32(rapid.IntRange(0, 1).Draw(t, "again")), Imported: imported, Candidate: imported || rapid.Bool().Draw(t, "candidate"),
 		Binding: Binding{Grant: grant + Fingerprint(rapid.IntRange(0, 1).Draw(t, "binding")), Request: request, TokenEndpoint: "https://as.example/token"},
 	}
 }
@@ -35,7 +35,7 @@ func (h *holder) step(t *rapid.T) *Record {
 	r, p := h.record, presented(t)
 	number := r.Number + uint32(rapid.IntRange(0, 1).Draw(t, "ahead"))
 	at := moment
-	f := FingerprintOf(p.RefreshToken)
+	f := p.Fingerprint()
 	loss := Loss{Cause: "refused", Detail: h.name, At: at, Imported: p.Imported}
 	switch rapid.SampledFrom([]string{"journal", "supply", "settle", "answered", "answered", "answered", "refuse", "withdraw", "displace", "revoke", "obtain", "count", "rest"}).Draw(t, "change") {
 	case "journal":

@@ -150,7 +150,7 @@ func incoming(r *Record) error {
 	r.each(func(s *string) { ok = unexact(s) && ok }, func(t *time.Time) { *t = rounded(*t) })
 	for _, l := range r.Lineages {
 		ok = ok && !slices.ContainsFunc(l.Tokens, func(t Token) bool {
-			return words[t.Said] == 0 || t.RefreshToken != "" && t.Fingerprint != FingerprintOf(t.RefreshToken)
+			return words[t.Said] == 0 || t.RefreshToken != "" && t.Fingerprint != issued(t.RefreshToken, t.Again)
 		})
 	}
 	if !ok {

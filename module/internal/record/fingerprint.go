@@ -27,6 +27,15 @@ func FingerprintOf(secret string) Fingerprint {
 	return Fingerprint(binary.BigEndian.Uint64(sum[:]))
 }
 
+// issued returns the fingerprint of a refresh token that was given again so often. No token
+// has the byte in it.
+func issued(secret string, again uint32) Fingerprint {
+	if again == 0 {
+		return FingerprintOf(secret)
+	}
+	return FingerprintOf(secret + "\x00" + strconv.FormatUint(uint64(again), 10))
+}
+
 // String returns it in hexadecimal.
 func (f Fingerprint) String() string {
 	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(f)))

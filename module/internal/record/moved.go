@@ -44,7 +44,7 @@ func (r *Record) Stripped() *Record {
 		l.Tokens = slices.Clone(l.Tokens)
 		for j := range l.Tokens {
 			t := &l.Tokens[j]
-			*t = Token{Fingerprint: t.Fingerprint, Number: t.Number, Said: Refused}
+			*t = Token{Fingerprint: t.Fingerprint, Again: t.Again, Number: t.Number, Said: Refused}
 		}
 		l.Loss = nil
 	}

@@ -148,8 +148,12 @@ type Token struct {
 	// RefreshToken is the secret, "" where only its fingerprint is of use.
 	RefreshToken string `json:"refresh_token,omitempty"`
 
-	// Fingerprint stands for it.
+	// Fingerprint stands for it, and for how often it was given again.
 	Fingerprint Fingerprint `json:"fingerprint"`
+
+	// Again is how often an answer gave it again that had been consumed by then. Each time it
+	// is a token of its own, so that what is known of the former ones changes nothing.
+	Again uint32 `json:"again,omitempty"`
 
 	// Number is that of the attempt that spoke last of it.
 	Number uint32 `json:"number"`

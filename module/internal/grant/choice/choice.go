@@ -56,11 +56,11 @@ func (q *Question) Choose() (c Choice, trouble finding.Trouble, ok bool) {
 		}
 	}
 	if current != nil {
-		c.RefreshToken = current.RefreshToken
+		c.RefreshToken, c.Again = current.RefreshToken, current.Again
 		return c, finding.Trouble{}, true
 	}
 	if refused := q.Record.Refused(q.Binding.Grant); refused != nil && q.Revive {
-		c.RefreshToken, c.Revived = refused.RefreshToken, true
+		c.RefreshToken, c.Again, c.Revived = refused.RefreshToken, refused.Again, true
 		return c, finding.Trouble{}, true
 	}
 	return c, q.nothing(), false

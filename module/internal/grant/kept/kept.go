@@ -37,7 +37,7 @@ func (p *Attempt) Record(rec *record.Record, a *step.Answer, former *record.Acce
 		if p.Imported {
 			rec = rec.Displace(p.Number, p.Binding, p.Seed)
 		}
-		lineage = rec.LineageOf(record.FingerprintOf(p.RefreshToken))
+		lineage = rec.LineageOf(p.Fingerprint())
 	}
 	if !p.Settings.Rotating {
 		rec = rec.Hold(p.Number, p.Key)
