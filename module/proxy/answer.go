@@ -88,9 +88,10 @@ func withhold(err error, t *keeper.Token) error {
 // the caller.
 type answerBody struct {
 	io.ReadCloser
-	res    *http.Response
-	token  *keeper.Token
-	proved bool
+	transport *Transport
+	res       *http.Response
+	token     *keeper.Token
+	proved    bool
 }
 
 // Read reads from the body.
@@ -99,7 +100,11 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	if err != nil {
 		err = withhold(err, b.token)
 	}
-	if err != nil && b.proved {
+	if err == nil {
+		return n, nil
+	}
+	b.transport.client.Injections().TakeBack(b.res.Trailer, b.token)
+	if b.proved {
 		prover.WithoutNonce(b.res.Trailer)
 	}
 	return n, err
@@ -107,11 +112,11 @@ func (b *answerBody) Read(p []byte) (int, error) {
 
 // bodyOf returns the body of an answer to a request with a token. That of an upgrade is a
 // connection, whose bytes nobody quotes.
-func bodyOf(res *http.Response, t *keeper.Token, proved bool) io.ReadCloser {
+func (t *Transport) bodyOf(res *http.Response, token *keeper.Token, proved bool) io.ReadCloser {
 	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == http.NoBody {
 		return res.Body
 	}
-	return &answerBody{res.Body, res, t, proved}
+	return &answerBody{res.Body, t, res, token, proved}
 }
 
 // tlsAlert returns the alert with which an upstream ended the handshake, "" if it did not.

@@ -142,7 +142,14 @@ func (h *InjectToken) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	defer answered()
 
 	defer h.inject(r, &p)()
-	return next.ServeHTTP(&answerWatcher{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, answered}, h.withCleanOriginal(r))
+	watched := &answerWatcher{
+		ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w},
+		answered:              answered,
+		takeBack:              func(answer http.Header) bool { return c.Injections().TakeBack(answer, p.Token()) },
+	}
+	err = next.ServeHTTP(watched, h.withCleanOriginal(r))
+	watched.takeBack(w.Header()) // trailers are written when all handlers have returned
+	return err
 }
 
 // inject puts the token into the request itself, since Caddy's placeholders look
@@ -189,26 +196,6 @@ func (h *InjectToken) withoutToken(w http.ResponseWriter, r *http.Request, err e
 	o.tell(h.client, h.values, r)
 	p.Annotate(w.Header())
 	return caddyhttp.Error(p.Status, fmt.Errorf("client %s: %s (%s); %s", p.Client, p.Detail, p.Cause, p.Remedy))
-}
-
-// answerWatcher tells when the response headers are there.
-type answerWatcher struct {
-	*caddyhttp.ResponseWriterWrapper
-	answered func()
-}
-
-// WriteHeader passes a status on. Informational ones are no answer yet.
-func (w *answerWatcher) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.answered()
-	}
-	w.ResponseWriterWrapper.WriteHeader(status)
-}
-
-// Write is an answer even if nobody wrote a status.
-func (w *answerWatcher) Write(b []byte) (int, error) {
-	w.answered()
-	return w.ResponseWriterWrapper.Write(b)
 }
 
 // logsCredentials reports whether a server shows in its logs what Caddy hides.

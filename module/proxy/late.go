@@ -53,6 +53,7 @@ func (l *late) watch() *http.Request {
 
 // early is called with an answer before the answer, before reverse_proxy passes that on.
 func (l *late) early(_ int, header textproto.MIMEHeader) error {
+	l.transport.client.Injections().TakeBack(http.Header(header), l.pass.Token())
 	if l.proofs != nil {
 		prover.WithoutNonce(http.Header(header))
 	}

@@ -347,6 +347,8 @@ func (t *Transport) once(req *http.Request, p *client.Pass, proofs *prover.Proof
 	if proofs != nil || t.mayOutlast(p.Token()) {
 		l = &late{transport: t, pass: p, out: out, bound: bound, proofs: proofs}
 		out = l.watch()
+	} else if t.client.Injections().Repeats() {
+		out = t.watchEarly(out, p.Token())
 	}
 	if bound == nil {
 		res, err = t.HTTPTransport.RoundTrip(out)
@@ -357,7 +359,7 @@ func (t *Transport) once(req *http.Request, p *client.Pass, proofs *prover.Proof
 	if err != nil {
 		err = withhold(err, p.Token())
 	} else {
-		res.Body, err = bodyOf(res, p.Token(), proofs != nil), checkAnswer(req, res)
+		res.Body, err = t.bodyOf(res, p.Token(), proofs != nil), checkAnswer(req, res)
 	}
 	if err != nil && l != nil && l.err != nil {
 		return nil, v, &notChosen{l.err}
@@ -369,6 +371,7 @@ func (t *Transport) once(req *http.Request, p *client.Pass, proofs *prover.Proof
 	if proofs != nil {
 		v = proofs.Read(out, res, p.Token())
 	}
+	t.takeBack(res, p.Token())
 	res.Request = req
 	return res, v, nil
 }
