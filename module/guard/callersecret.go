@@ -88,20 +88,27 @@ func (s *callerSecret) refusal(r *http.Request, log *observe.Refusals) *problem.
 	if p != nil {
 		return p
 	}
-	known := false
-	for _, header := range []string{"Proxy-Authorization", "Authorization"} {
-		for _, value := range r.Header.Values(header) {
-			if secret.is(brought(value)) {
-				known = true
-				r.Header.Del(header)
-			}
-		}
-	}
-	if known {
+	if secret.takeOut(r.Header) {
 		r.Header.Del("Proxy-Authorization")
 		return nil
 	}
 	return problem.Refused(http.StatusForbidden, cause.Of("caller_unknown"))
+}
+
+// takeOut takes the secret out of the headers of a request that are for credentials, and reports
+// whether its caller is known by that. It is nobody's token, and is taken out where it stands
+// behind a scheme, too, by which nobody is known.
+func (s *resolvedSecret) takeOut(h http.Header) (known bool) {
+	for _, name := range []string{"Proxy-Authorization", "Authorization"} {
+		for _, value := range h.Values(name) {
+			brings := s.is(brought(value))
+			if brings || s.is(value[strings.LastIndexAny(value, " \t")+1:]) {
+				h.Del(name)
+			}
+			known = known || brings
+		}
+	}
+	return known
 }
 
 // is compares a value in constant time.

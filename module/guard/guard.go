@@ -61,7 +61,8 @@ type Guard struct {
 
 	// What every request must bring, as the token of `Bearer` or the password of
 	// `Basic` in `Proxy-Authorization` or `Authorization` (RFC 9110 section 11).
-	// It does not reach the upstream. `{env.*}` and `{file.*}` placeholders are
+	// It reaches neither the upstream nor, as a caller's own token, the authorization
+	// server. `{env.*}` and `{file.*}` placeholders are
 	// resolved again every second. Default: none.
 	CallerSecret string `json:"caller_secret,omitempty"`
 

@@ -115,8 +115,12 @@ func (h *Handout) bringsSecret(r *http.Request, said string) *problem.Problem {
 		return h.secret.refusal(r, h.refused)
 	}
 	secret, p := h.secret.read(h.refused)
-	if p == nil && !secret.is(said) {
+	if p != nil {
+		return p
+	}
+	if !secret.is(said) {
 		return problem.Refused(http.StatusForbidden, cause.Of("caller_unknown"))
 	}
-	return p
+	secret.takeOut(r.Header)
+	return nil
 }

@@ -298,6 +298,33 @@ func TestEachCallerGetsItsOwnTokenAndNoCacheKeepsIt(t *testing.T) {
 	}
 }
 
+func TestTheSecretOfCallersIsNobodysToken(t *testing.T) {
+	as := moduletest.NewGranting(t, moduletest.Exchanging)
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	const secret = "the-secret-of-callers"
+	moduletest.Write(t, s, "caller", secret)
+	s.Load(exchanging(s, as.Tokens.URL, "caller_secret {file."+s.Dir+"/caller}"))
+	for _, headers := range [][]string{
+		{asked, secret, "Authorization", "Bearer " + secret},
+		{asked, secret, "Authorization", "Token " + secret},
+		{asked, secret, "Authorization", secret},
+		{asked, "yes", "Authorization", "Bearer " + secret},
+		{asked, "yes", "Proxy-Authorization", "Bearer " + secret, "Authorization", "bearer  " + secret},
+		{asked, "yes", "Proxy-Authorization", "Bearer " + secret, "Authorization", "JWT\t" + secret},
+	} {
+		res, body := s.Do("GET", "/", "", headers...)
+		if got, _ := moduletest.ProblemOf(t, res, body); res.StatusCode != 403 || got != "no_subject_token" {
+			t.Errorf("%q: got %d %s", headers, res.StatusCode, body)
+		}
+	}
+	if list := as.Requests(); len(list) != 0 {
+		t.Errorf("the server is asked: %v", list)
+	}
+	if res, body := s.Do("GET", "/", "", asked, secret, "Authorization", "Bearer user-1"); res.Header.Get("Authorization") != "Bearer for-user-1" {
+		t.Errorf("got %d %v %s", res.StatusCode, res.Header, body)
+	}
+}
+
 func TestARouteMayHandOutATokenOfAnotherScope(t *testing.T) {
 	as := moduletest.NewGranting(t, func(w http.ResponseWriter, r *http.Request) { moduletest.Granted(w, "for-"+r.PostForm.Get("scope")) })
 	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
