@@ -58,10 +58,10 @@ func holdToken(t *testing.T, s *site) {
 			}
 		}
 	}
-	for _, method := range []string{http.MethodTrace, "TRACK"} {
+	for _, method := range []string{http.MethodTrace, "TRACK", "trace", "tRACE", "Track"} {
 		seen := seenBy(t, s, method, "/orders", nil)
 		wantNoToken(t, s, method, seen)
-		if !strings.HasPrefix(seen, "405 ") {
+		if !strings.HasPrefix(seen, "405 ") && (method == strings.ToUpper(method) || !strings.HasPrefix(seen, "400 ")) { // nginx knows no small letters in methods
 			t.Errorf("%s: %s: got %s", s.name, method, seen)
 		}
 	}

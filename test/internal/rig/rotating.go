@@ -113,7 +113,7 @@ func (s *Rotating) serveAPI(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, "orders_total 1\n")
 		return
 	}
-	if r.Method == http.MethodTrace || r.Method == "TRACK" { // RFC 9110 section 9.3.8
+	if strings.EqualFold(r.Method, http.MethodTrace) || strings.EqualFold(r.Method, "TRACK") { // RFC 9110 section 9.3.8
 		w.Header().Set("Content-Type", "message/http")
 		_ = r.Write(w)
 		return
