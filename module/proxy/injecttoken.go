@@ -41,8 +41,9 @@ func init() {
 // next handler: the client's `allow` says nothing here. For HTTP upstreams the
 // transport `oauth2` is the better choice.
 //
-// Handlers behind it may log the token: Caddy hides `Authorization` and `Cookie`
-// in its logs, but no other header and no query. See the log filter encoder.
+// Handlers behind it may log the token, and not at the level DEBUG alone: Caddy hides
+// `Authorization` and `Cookie` in its logs, but no other header, and no query of
+// FastCGI. See the log filter encoder.
 type InjectToken struct {
 	// The name of the client whose token is injected, one of the app
 	// `oauth2_client`.
@@ -92,12 +93,12 @@ func (h *InjectToken) provision(ctx caddy.Context) error {
 			return fmt.Errorf("client %s: every proxy drops the header %s, so the token would not arrive: use 'transport oauth2', or inject another header", h.Client, p.Name)
 		}
 		if p.In == "query" || p.In == "header" && p.Name != "Authorization" && p.Name != "Cookie" {
-			ctx.Logger().Warn("Caddy's debug log shows the token that is injected here; filter it with the log encoder 'filter'",
+			ctx.Logger().Warn("Caddy's log shows the token that is injected here, at the level WARN when an answer is broken off, and at DEBUG each time; filter it with the log encoder 'filter'",
 				zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt), zap.String("where", p.In+" "+p.Name))
 		}
 	}
 	if logsCredentials(ctx) {
-		ctx.Logger().Warn("with log_credentials, Caddy's debug log shows the token that is injected here; remove that option, or filter the log",
+		ctx.Logger().Warn("with log_credentials, Caddy's log shows the token that is injected here; remove that option, or filter the log",
 			zap.String("client", h.Client), zap.String("declared_at", h.DeclaredAt))
 	}
 	if err := app.(*module.App).Within(ctx, placeholder.Where{Client: h.Client, DeclaredAt: h.DeclaredAt}); err != nil {

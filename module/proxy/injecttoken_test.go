@@ -41,7 +41,7 @@ func TestFastCGIGetsTheTokenAndNothingOfTheCallers(t *testing.T) {
 		t.Errorf("got %d %s", res.StatusCode, body)
 	}
 	log, err := os.ReadFile(s.Log)
-	if err != nil || !strings.Contains(string(log), "Caddy's debug log shows the token") || !strings.Contains(string(log), "header X-Api-Key") {
+	if err != nil || !strings.Contains(string(log), "Caddy's log shows the token") || !strings.Contains(string(log), "header X-Api-Key") {
 		t.Errorf("no warning about the header that Caddy logs: %v", err)
 	}
 	if res, body := s.Raw("TRACE /a.php HTTP/1.1\nHost: x\nConnection: close\n\n"); res.StatusCode != 405 || res.Header.Get("Allow") == "" {
@@ -65,6 +65,31 @@ func TestLogFilterHidesTheHeaderThatCaddyLogs(t *testing.T) {
 	}
 	if strings.Contains(string(log), "access-token-1") {
 		t.Error("the log holds the token")
+	}
+}
+
+func TestOfAnAnswerThatIsBrokenOffTheLogFilterHidesTheHeader(t *testing.T) {
+	as := moduletest.NewRotating(t)
+	as.Refuse = func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		fmt.Fprint(w, r.Header.Get("X-Api-Key")[:6])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	s := moduletest.NewSidecar(t, as)
+	config := s.Site("inject header X-Api-Key", "inject_token erp\nreverse_proxy "+strings.TrimPrefix(as.API.URL, "http://"))
+	config = strings.Replace(config, "\tdebug\n", "", 1)
+	output := "output file " + s.Dir + "/log"
+	s.Load(strings.Replace(config, output, output+"\nformat filter {\nrequest>headers>X-Api-Key delete\n}", 1))
+	if answer := s.Rough("GET / HTTP/1.1\nHost: x\nConnection: close\n\n"); !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.Contains(answer, "access") {
+		t.Fatal(answer)
+	}
+	log, err := os.ReadFile(s.Log)
+	if err != nil || !strings.Contains(string(log), "aborting with incomplete response") {
+		t.Fatalf("%v %s", err, log)
+	}
+	if strings.Contains(string(log), "access-token-1") {
+		t.Errorf("the log holds the token: %s", log)
 	}
 }
 
