@@ -63,6 +63,7 @@ type App struct {
 	upstreams []doctor.Upstream
 	servers   map[*caddyhttp.Server]bool // that have handlers of ours
 	started   atomic.Bool
+	services  services
 }
 
 // use is where a client is used.
@@ -103,7 +104,15 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err = a.keepDirectories(ctx); err != nil {
 		return err
 	}
-	return a.set.AddAll(a.Clients)
+	if err = a.set.AddAll(a.Clients); err != nil {
+		return err
+	}
+	for _, c := range a.set.List() {
+		if err := a.notElsewhere(c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepDirectories lets no token be written among what else this process keeps in files.

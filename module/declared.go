@@ -30,7 +30,11 @@ func (a *App) Lookup(name string, inPlace *settings.Client, declaredAt string) (
 	}
 	if known == nil {
 		a.declared[name] = inPlace
-		return a.set.Add(name, inPlace, true)
+		added, err := a.set.Add(name, inPlace, true)
+		if err != nil {
+			return nil, err
+		}
+		return added, a.notElsewhere(added)
 	}
 	if !known.InPlace() {
 		return nil, placeholder.Located(inPlace.DeclaredAt, fmt.Errorf("client %s is a global option already%s: refer to it without a block, or choose another name", name, at(known.DeclaredAt())))

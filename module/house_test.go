@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"prover": {"inject", "internal/dpop", "internal/keeper", "rejection"},
 	"serve":  {".", "cause", "client", "guard", "internal/finding", "internal/keeper", "internal/redact", "observe", "placeholder", "problem", "settings", "unavailable"},
 	"admin":  {".", "adminapi", "client", "internal/redact", "internal/keeper", "observe", "unavailable"},
-	".":      {"adminapi", "client", "doctor", "listen", "login", "nearest", "observe", "placeholder", "scratch", "settings"},
+	".":      {"adminapi", "client", "doctor", "listen", "login", "nearest", "observe", "placeholder", "scratch", "service", "settings"},
 	"doctor": {
 		"adminapi", "authserver", "cause", "client", "internal/record", "internal/recordstore", "internal/redact", "internal/tokenendpoint",
 		"listen", "placeholder", "records", "settings", "store",

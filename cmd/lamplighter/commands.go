@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"lamplighter/module/placeholder"
 	"lamplighter/module/service"
 )
@@ -42,8 +44,8 @@ func ownFlags(args []string) []string {
 // serviceOf is service.Elsewhere, but in tests.
 var serviceOf = service.Elsewhere
 
-// validatedElsewhere is what to know of a validation by another user than the service's, ""
-// if there is nothing: what this user can read, and which variables it has, says little of
+// validatedElsewhere is what to know of a validation by another user than the service's, or with
+// other data, "" if there is nothing: what this user can read, and which variables it has, says little of
 // what the service can and has.
 func validatedElsewhere(args []string) string {
 	if len(args) < 2 || args[1] != "validate" {
@@ -53,9 +55,9 @@ func validatedElsewhere(args []string) string {
 	if s == nil {
 		return ""
 	}
-	warning := s.Who() + ", and this is validated as " + service.Me() + ", who may be able to read other files of secrets, and has other variables"
+	warning := s.Who() + ", and this is validated as " + service.Me() + " with the data in " + caddy.AppDataDir() + ", who may be able to read other files of secrets, and has other variables"
 	if command := s.Command(args[1:]); command != "" {
-		warning += "; as its user: " + command
+		warning += "; as the service would: " + command
 	}
 	return warning
 }

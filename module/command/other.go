@@ -13,22 +13,22 @@ import (
 	"lamplighter/module/service"
 )
 
-// thisUser is the flag that has a command go on although a service runs its configuration as
-// another user.
+// thisUser is the flag that has a command go on although a service runs its configuration, as
+// another user or with other data.
 const thisUser = "as-this-user"
 
 // serviceOf is service.Elsewhere, but in tests.
 var serviceOf = service.Elsewhere
 
-// elsewhere is the service that runs the configuration of a command as another user, nil if
-// none does.
+// elsewhere is the service that runs the configuration of a command as another user or with
+// other data, nil if none does.
 func elsewhere(fl caddycmd.Flags) *service.Service {
 	return serviceOf(cmp.Or(fl.String("config"), "Caddyfile"))
 }
 
 // allowThisUser gives a command the flag.
 func allowThisUser(cmd *cobra.Command) {
-	cmd.Flags().Bool(thisUser, false, "without an instance: go on although a service runs the configuration as another user")
+	cmd.Flags().Bool(thisUser, false, "without an instance: go on although a service runs the configuration, as another user or with other data")
 }
 
 // otherUserError says that a command is one for another user, with the complete command.
@@ -44,7 +44,7 @@ func asOther(fl caddycmd.Flags) error {
 	if s == nil || fl.Bool(thisUser) {
 		return nil
 	}
-	return otherUserError(fmt.Sprintf("%s, which would not find what this command writes below %s; %s; --%s does it here all the same", s.Who(), caddy.AppDataDir(), s.Remedy(os.Args[1:]), thisUser))
+	return otherUserError(fmt.Sprintf("%s, which would not find, or could not read, what this command writes as %s below %s; %s; --%s does it here all the same", s.Who(), service.Me(), caddy.AppDataDir(), s.Remedy(os.Args[1:]), thisUser))
 }
 
 // askedElsewhere is what an examination begins with that says nothing about the service.
@@ -55,7 +55,7 @@ func askedElsewhere(fl caddycmd.Flags) (checks []adminapi.Check) {
 	}
 	return []adminapi.Check{{
 		Step: "user", Verdict: adminapi.VerdictWarning,
-		Detail: fmt.Sprintf("%s, with its own rights, environment and home; this is examined as %s, with the data in %s", s.Who(), service.Me(), caddy.AppDataDir()),
+		Detail: fmt.Sprintf("%s, and with its own rights and environment; this is examined as %s, with the data in %s", s.Who(), service.Me(), caddy.AppDataDir()),
 		Remedy: s.Remedy(os.Args[1:]),
 	}}
 }

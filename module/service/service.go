@@ -1,7 +1,8 @@
-// Package service answers as whom the system runs this program as a service, and how a
-// command is run as that one.
+// Package service answers as whom, and with which data, the system runs this program as a
+// service, and how a command is run as that one.
 //
-// It knows units of systemd and users. It must not know clients, records or commands of ours.
+// It knows units of systemd, users, and where Caddy keeps its data. It must not know clients,
+// records or commands of ours.
 package service
 
 import (
@@ -17,8 +18,7 @@ import (
 	"lamplighter/module/internal/redact"
 )
 
-// Service is a service of this machine that runs a configuration as another user than this
-// process is.
+// Service is a service of this machine that runs a configuration.
 type Service struct {
 	// Unit is its name, such as lamplighter.service.
 	Unit string
@@ -26,24 +26,52 @@ type Service struct {
 	// User is the one that it runs as, "" if the system makes one up when it starts.
 	User string
 
-	// Config is the file of its configuration, as the unit has it.
+	// Config is the file of its configuration.
 	Config string
 
-	properties []string // of the unit: what a command needs in order to be run as the service is
+	// Data is Caddy's data directory as the service has it, "" if nobody can tell.
+	Data string
+
+	exec       []string          // the words that it is started with
+	properties []string          // of the unit: what a command needs in order to be run as the service is
+	home       string            // of its user
+	variables  map[string]string // that the unit gives it
+	known      bool              // all of them
 }
 
-// folders are those of units, the first of which wins (systemd.unit(5)).
-var folders = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+// Of returns the installed service that runs the configuration in a file, nil if there is
+// none, or if systemd does not run here, as in a container.
+func Of(config string) *Service {
+	if !booted() {
+		return nil
+	}
+	return of(folders, Unit(), config)
+}
 
 // Elsewhere returns the service that runs the configuration in a file, if there is one and
-// this process is not its user; else nil. What such a process reads and writes is not what
-// the service does: another home, another environment, other rights.
+// this process is not it: another user with another home, other variables and other rights, or
+// the same one with another directory for its data. Else nil. What such a process reads and
+// writes is not what the service does.
 func Elsewhere(config string) *Service {
-	return elsewhere(folders, Unit(), config, os.Geteuid())
+	s := Of(config)
+	if s == nil || within(s.Unit) {
+		return nil
+	}
+	return s.unless(os.Geteuid())
 }
 
-// Unit is the name of the unit that this program would have: that of its file.
-func Unit() string { return filepath.Base(os.Args[0]) + ".service" }
+// ours is what the unit of the packages is called.
+const ours = "lamplighter.service"
+
+// Unit is the name of the unit that this program would have: that of its file, if there is
+// one, and else that of the packages.
+func Unit() string {
+	own := filepath.Base(os.Args[0]) + ".service"
+	if _, ok := read(folders, own); ok {
+		return own
+	}
+	return ours
+}
 
 // Installed reports whether this machine has that unit.
 func Installed() bool {
@@ -58,104 +86,43 @@ func Configured() string {
 	return parse(Unit(), text).Config
 }
 
-func elsewhere(folders []string, unit, config string, euid int) *Service {
+func of(folders []string, unit, config string) *Service {
 	text, ok := read(folders, unit)
 	if !ok || config == "" {
 		return nil
 	}
-	s := parse(unit, text)
-	if !sameFile(s.Config, config) {
-		return nil
-	}
-	if s.User == "" { // nobody can be it
+	if s := parse(unit, text); sameFile(s.Config, config) {
 		return s
 	}
-	if id, err := uid(s.User); err != nil || id == euid {
+	return nil
+}
+
+// unless returns the service, but nil to its own user with its own data.
+func (s *Service) unless(euid int) *Service {
+	id, err := uid(s.User)
+	switch {
+	case s.User == "": // nobody can be it
+		return s
+	case err != nil: // there is no such user, so that it cannot run
+		return nil
+	case id == euid && !s.OtherData():
 		return nil
 	}
 	return s
 }
 
-// read returns the text of a unit with all that is added to it.
-func read(folders []string, unit string) (text string, ok bool) {
-	for _, folder := range folders {
-		content, err := os.ReadFile(filepath.Join(folder, unit))
-		if err == nil {
-			text, ok = string(content), true
-			break
-		}
-	}
-	if !ok {
-		return "", false
-	}
-	for _, folder := range slices.Backward(folders) {
-		added, _ := filepath.Glob(filepath.Join(folder, unit+".d", "*.conf")) // of a pattern without faults
-		for _, name := range added {
-			if content, err := os.ReadFile(name); err == nil {
-				text += "\n" + string(content)
-			}
-		}
-	}
-	return text, true
+// booted reports whether systemd runs this machine (sd_booted(3)), or somebody says where its
+// units are.
+func booted() bool {
+	info, err := os.Lstat("/run/systemd/system")
+	return err == nil && info.IsDir() || os.Getenv("SYSTEMD_UNIT_PATH") != ""
 }
 
-// carried are the settings of a unit that decide what a command finds.
-var carried = []string{"User", "Group", "StateDirectory", "StateDirectoryMode", "EnvironmentFile", "Environment"}
-
-// parse reads what matters of a unit. A list that is emptied begins anew, and of all else
-// the last counts.
-func parse(unit, text string) *Service {
-	settings := make(map[string][]string)
-	section := ""
-	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			section = line
-		}
-		name, value, found := strings.Cut(line, "=")
-		if section != "[Service]" || !found || strings.HasPrefix(line, "#") || strings.HasPrefix(line, ";") {
-			continue
-		}
-		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		if list := name == "Environment" || name == "EnvironmentFile"; !list || value == "" {
-			settings[name] = nil
-		}
-		if value != "" {
-			settings[name] = append(settings[name], value)
-		}
-	}
-	s := &Service{Unit: unit, User: last(settings["User"]), Config: Config(strings.Fields(last(settings["ExecStart"])))}
-	if s.User == "" && last(settings["DynamicUser"]) != "yes" {
-		s.User = "root"
-	}
-	for _, name := range carried {
-		for _, value := range settings[name] {
-			s.properties = append(s.properties, name+"="+value)
-		}
-	}
-	return s
-}
-
-func last(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1]
-}
-
-// Config is the file that the words of a command name with --config, "" if they name none.
-func Config(words []string) string {
-	for i, word := range words {
-		name, value, joined := strings.Cut(word, "=")
-		if name != "--config" && name != "-c" {
-			continue
-		}
-		if !joined && i+1 < len(words) {
-			value = words[i+1]
-		}
-		return strings.Trim(value, `"'`)
-	}
-	return ""
+// within reports whether systemd runs this process as that unit: nothing that is made out of
+// its file is as sure.
+func within(unit string) bool {
+	text, err := os.ReadFile("/proc/self/cgroup")
+	return err == nil && slices.Contains(strings.FieldsFunc(string(text), func(r rune) bool { return r == '/' || r == '\n' }), unit)
 }
 
 func sameFile(a, b string) bool {
@@ -188,22 +155,33 @@ func Me() string {
 
 // Who says who the service is.
 func (s *Service) Who() string {
-	return fmt.Sprintf("%s runs as %s", s.Unit, cmp.Or(s.User, "a user that is made up when it starts"))
+	who := fmt.Sprintf("%s runs as %s", s.Unit, cmp.Or(s.User, "a user that is made up when it starts"))
+	if s.OtherData() {
+		who += ", with its data in " + s.Data
+	}
+	return who
 }
 
 // Command is what one types to have a command of this program run as the service is, ""
 // if nobody can: args are its words, of which the configuration is named anew, for it is
-// run somewhere else.
+// run somewhere else. The command run is the service's own, at a terminal, which ends it.
 func (s *Service) Command(args []string) string {
 	if s.User == "" {
 		return ""
 	}
 	words := []string{"sudo", "systemd-run", "--quiet", "--collect", "--pipe", "--wait"}
+	if runs := len(args) > 0 && args[0] == "run"; runs {
+		words[4] = "--pty"
+	}
 	for _, property := range s.properties {
 		words = append(words, "-p", property)
 	}
-	words = append(words, filepath.Base(os.Args[0]))
-	words = append(append(words, withoutConfig(args)...), "--config", s.Config)
+	if len(args) > 0 && args[0] == "run" {
+		words = append(words, s.exec...)
+	} else {
+		words = append(words, filepath.Base(os.Args[0]))
+		words = append(append(words, withoutConfig(args)...), "--config", s.Config)
+	}
 	for i, word := range words {
 		words[i] = redact.Quoted(word)
 	}
