@@ -45,7 +45,11 @@ func (a *App) Examine(ctx context.Context, req adminapi.DoctorRequest) (*adminap
 	upstreams := slices.Clone(a.upstreams)
 	a.declaring.Unlock()
 	d := &doctor.Doctor{Clients: all, Upstreams: upstreams, Addresses: addresses, Running: a.started.Load()}
-	return &adminapi.DoctorAnswer{Checks: d.Examine(ctx, chosen, req.Ask)}, nil
+	answer := &adminapi.DoctorAnswer{Checks: d.Examine(ctx, chosen, req.Ask)}
+	if file := serving.Load(); file != nil {
+		answer.File = *file
+	}
+	return answer, nil
 }
 
 // addresses are those that the HTTP servers of the same configuration listen on.

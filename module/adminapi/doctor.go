@@ -24,6 +24,9 @@ type DoctorAnswer struct {
 	// Checks are the steps, in the order in which a request for a token, and then one
 	// with it, depends on them.
 	Checks []Check `json:"checks"`
+
+	// File is what the instance was started with, empty if that is not known.
+	File string `json:"file,omitempty"`
 }
 
 // Check is one step of an examination.

@@ -43,7 +43,8 @@ that are listened on, and the upstreams. Each step has a verdict and, if somethi
 wrong, a remedy. No secret is shown.
 
 The running instance does it, where it runs: with its user, its environment and its
-network. If none runs, name a configuration with --config (and --adapter).
+network. If none runs, name a configuration with --config (and --adapter); else it is the
+Caddyfile here, or what the service of this machine is configured with.
 
 It spends nothing: no refresh token is presented. With --ask, clients whose grant has
 none make a real token request.
@@ -77,9 +78,7 @@ func examine(fl caddycmd.Flags) (int, error) {
 		if err != nil {
 			return tokenMissing, err
 		}
-		odd := onDisk(fl, api)
-		(&adminClient{flags: ""}).makeReadable(reflect.ValueOf(&odd))
-		answer.Checks = append(odd, answer.Checks...)
+		compared(fl, api, &answer)
 		return reportChecks(fl, answer, "asked the instance at "+api.address)
 	}
 	if fl.String("address") != "" {
@@ -95,6 +94,12 @@ func examineHere(fl caddycmd.Flags, req adminapi.DoctorRequest, away error) (int
 		return tokenMissing, err
 	}
 	app, file, err := configuredApp(fl)
+	if unit := configuredFile(); errors.Is(err, errNoConfiguration) && unit != "" { // that of the service, which does not run
+		if err := fl.Set("config", unit); err != nil {
+			return tokenMissing, err
+		}
+		app, file, err = configuredApp(fl)
+	}
 	if errors.Is(err, errNoConfiguration) {
 		return notReached, fmt.Errorf("%w; %w", away, err)
 	}

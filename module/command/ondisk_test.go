@@ -49,9 +49,6 @@ func running(t *testing.T, runs, has string, named bool) caddycmd.Flags {
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}
-	known := configuredFile
-	t.Cleanup(func() { configuredFile = known })
-	configuredFile = func() string { return file }
 	return caddycmd.Flags{FlagSet: cmd.Flags()}
 }
 
@@ -67,34 +64,85 @@ func TestAPlaceIsNoSetting(t *testing.T) {
 	}
 }
 
+// examined is what is said of the configuration by an instance that was started with a file,
+// and finds it well itself.
+func examined(t *testing.T, fl caddycmd.Flags, started string) adminapi.Check {
+	t.Helper()
+	api, err := newAdminClient(fl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := &adminapi.DoctorAnswer{File: started, Checks: []adminapi.Check{
+		{Step: "configuration", Verdict: adminapi.VerdictOK, Detail: "it has 1 clients"},
+		{Step: "configuration", Client: "erp", Verdict: adminapi.VerdictOK},
+	}}
+	compared(fl, api, answer)
+	if n := len(answer.Checks); n != 2 && (n != 3 || answer.Checks[0].Verdict != adminapi.VerdictSkipped) {
+		t.Errorf("there is more than one verdict, or none: %+v", answer.Checks)
+	}
+	return answer.Checks[0]
+}
+
 func TestAnExaminationTellsOfAFileThatDoesNotRun(t *testing.T) {
 	const before = "http://:8080 {\n\trespond before\n}\n"
 	for name, tc := range map[string]struct {
 		has, verdict, detail string
 		unnamed              bool
 	}{
-		"the same":             {has: before},
-		"the same, otherwise":  {has: "# a comment\n" + before},
+		"the same":             {has: before, verdict: adminapi.VerdictOK, detail: "the instance runs what "},
+		"the same, otherwise":  {has: "# a comment\n" + before, verdict: adminapi.VerdictOK, detail: "it has 1 clients"},
 		"another":              {has: strings.Replace(before, "before", "after", 1), verdict: adminapi.VerdictWarning, detail: "was changed and not loaded, or that failed"},
 		"a broken one":         {has: "http://:8080 {\n\trespnd after\n}\n", verdict: adminapi.VerdictFailed, detail: "would not start again"},
-		"with a variable":      {has: "http://:8080 {\n\trespond {$NONE}\n}\n"},
-		"of another's address": {has: "broken {", unnamed: true},
+		"with a variable":      {has: "http://:8080 {\n\trespond {$NONE}\n}\n", verdict: adminapi.VerdictSkipped, detail: "cannot be compared here: it has {$NONE}"},
+		"broken, and with one": {has: "http://:8080 {\n\trespond {$NONE:a}\n}\nnonsense {", verdict: adminapi.VerdictSkipped, detail: "{$NONE}"},
+		"of another's address": {has: "broken {", unnamed: true, verdict: adminapi.VerdictOK, detail: "it has 1 clients"},
 	} {
-		fl := running(t, before, tc.has, !tc.unnamed)
-		api, err := newAdminClient(fl)
-		if err != nil {
+		said := examined(t, running(t, before, tc.has, !tc.unnamed), "")
+		if said.Verdict != tc.verdict || !strings.Contains(said.Detail, tc.detail) {
+			t.Errorf("%s: it says %+v", name, said)
+		}
+		wrong := tc.verdict == adminapi.VerdictWarning || tc.verdict == adminapi.VerdictFailed
+		if wrong != strings.Contains(said.Remedy, "lamplighter validate --config ") {
+			t.Errorf("%s: the remedy is %s", name, said.Remedy)
+		}
+	}
+}
+
+// The variables of a service are in its unit, and not in the shell of who asks.
+func TestAFileIsComparedWithTheVariablesOfItsService(t *testing.T) {
+	t.Setenv("WORD", "another")
+	const runs = "http://:8080 {\n\trespond before\n}\n"
+	for has, verdict := range map[string]string{
+		strings.Replace(runs, "before", "{$WORD}", 1):                  adminapi.VerdictOK,
+		strings.Replace(runs, "before", "{$WORD} 404", 1):              adminapi.VerdictWarning,
+		strings.Replace(runs, "before", "{$WORD}", 1) + "nonsense {\n": adminapi.VerdictFailed,
+	} {
+		fl := running(t, runs, has, true)
+		units := t.TempDir()
+		unit := "[Service]\nExecStart=lamplighter run --config " + fl.String("config") + "\nEnvironment=WORD=before\n"
+		if err := os.WriteFile(filepath.Join(units, "lamplighter.service"), []byte(unit), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		checks := onDisk(fl, api)
-		if tc.verdict == "" {
-			if checks != nil {
-				t.Errorf("%s: it says %+v", name, checks)
-			}
-			continue
+		t.Setenv("SYSTEMD_UNIT_PATH", units)
+		if said := examined(t, fl, fl.String("config")); said.Verdict != verdict {
+			t.Errorf("%s\nit says %+v", has, said)
 		}
-		if len(checks) != 1 || checks[0].Verdict != tc.verdict || !strings.Contains(checks[0].Detail, tc.detail) || !strings.Contains(checks[0].Remedy, "lamplighter validate --config ") {
-			t.Errorf("%s: it says %+v", name, checks)
+		if os.Getenv("WORD") != "another" {
+			t.Error("the variables of this process are changed")
 		}
+	}
+}
+
+// What another instance was started with is none of this one's.
+func TestAnotherInstancesFileIsNotRecommended(t *testing.T) {
+	fl := running(t, "http://:8080 {\n\trespond before\n}\n", "http://:8080 {\n\trespond after\n}\n", true)
+	own := filepath.Join(t.TempDir(), "Caddyfile")
+	if err := os.WriteFile(own, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	said := examined(t, fl, own)
+	if said.Verdict != adminapi.VerdictWarning || !strings.Contains(said.Detail, "was started with "+own) || strings.Contains(said.Remedy, "reload") {
+		t.Errorf("it says %+v", said)
 	}
 }
 
@@ -107,12 +155,8 @@ func TestWhereAClientIsDeclaredIsNoDifference(t *testing.T) {
 		strings.Replace(runs, "client_id erp", "client_id crm", 1): true,
 	} {
 		fl := running(t, runs, has, true)
-		api, err := newAdminClient(fl)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if checks := onDisk(fl, api); (checks != nil) != differs {
-			t.Errorf("%s\nit says %+v", has, checks)
+		if said := examined(t, fl, ""); (said.Verdict != adminapi.VerdictOK) != differs {
+			t.Errorf("%s\nit says %+v", has, said)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (d *Doctor) general(ctx context.Context) []adminapi.Check {
 	e := &examination{Doctor: d, ctx: ctx}
 	how := "the configuration can be loaded, and "
 	if d.Running {
-		how = "the configuration is the one that runs, and "
+		how = "the configuration that runs "
 	}
 	how += "has " + english.Plural(len(d.Clients), "client", "")
 	if len(d.Clients) == 0 {

@@ -188,11 +188,11 @@ func TestSecretsAreLookedAtAndNeverTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := offline(t, s.Config("", ""), true)
-	found.want("secrets", adminapi.VerdictFailed, "client_secret: ", s.Dir+"/secret: no such file", "read again by itself")
+	found.want("secrets", adminapi.VerdictFailed, "client_secret: ", s.Dir+"/secret: no such file", "is to run as")
 
 	t.Setenv("DOCTOR_SECRET", "")
 	config := strings.Replace(s.Config("", ""), "{file."+s.Dir+"/secret}", "{env.DOCTOR_SECRET}", 1)
-	offline(t, config, false).want("secrets", adminapi.VerdictFailed, "DOCTOR_SECRET is not set or empty", "restart")
+	offline(t, config, false).want("secrets", adminapi.VerdictFailed, "DOCTOR_SECRET is not set or empty", "that is to serve")
 	t.Setenv("DOCTOR_SECRET", "xyzzy-q7Zr0pLw\r")
 	found = offline(t, config, false)
 	found.want("secrets", adminapi.VerdictWarning, "the variable DOCTOR_SECRET ends with a carriage return")

@@ -64,7 +64,7 @@ func (e *examination) secrets() (seeded bool) {
 	for _, w := range e.values() {
 		if err := unresolved(w); err != nil {
 			e.sound, odd = false, true
-			e.add(step, adminapi.VerdictFailed, err.Error(), remedyFor(w.value))
+			e.add(step, adminapi.VerdictFailed, err.Error(), e.remedyFor(w.value))
 			continue
 		}
 		if e.odd(step, w) {
@@ -103,11 +103,17 @@ func unresolved(w written) error {
 }
 
 // remedyFor is what makes a value be there.
-func remedyFor(value string) string {
-	if strings.Contains(value, "{env.") {
+func (e *examination) remedyFor(value string) string {
+	variable := strings.Contains(value, "{env.")
+	switch {
+	case variable && e.Running:
 		return "set the variable for the process that serves, and restart it: a running process keeps its environment"
+	case variable:
+		return "set the variable for the process that is to serve"
+	case e.Running:
+		return "make the file readable for the user that the instance runs as; it is read again by itself"
 	}
-	return "make the file readable for the user that the instance runs as; it is read again by itself"
+	return "make the file readable for the user that the instance is to run as"
 }
 
 // origins say where a value comes from.

@@ -45,7 +45,7 @@ func Of(config string) *Service {
 	if !booted() {
 		return nil
 	}
-	return of(folders, Unit(), config)
+	return of(installed(), Unit(), config)
 }
 
 // Elsewhere returns the service that runs the configuration in a file, if there is one and
@@ -67,7 +67,7 @@ const ours = "lamplighter.service"
 // one, and else that of the packages.
 func Unit() string {
 	own := filepath.Base(os.Args[0]) + ".service"
-	if _, ok := read(folders, own); ok {
+	if _, ok := read(installed(), own); ok {
 		return own
 	}
 	return ours
@@ -75,14 +75,14 @@ func Unit() string {
 
 // Installed reports whether this machine has that unit.
 func Installed() bool {
-	_, ok := read(folders, Unit())
+	_, ok := read(installed(), Unit())
 	return ok
 }
 
 // Configured is the file of the configuration that the unit of this program names, "" if
 // there is none.
 func Configured() string {
-	text, _ := read(folders, Unit())
+	text, _ := read(installed(), Unit())
 	return parse(Unit(), text).Config
 }
 

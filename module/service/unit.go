@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// folders are those of units, the first of which wins (systemd.unit(5)). SYSTEMD_UNIT_PATH
-// names others in their place, as it does for systemd.
-var folders = unitFolders(os.Getenv("SYSTEMD_UNIT_PATH"))
+// installed are the folders of units, the first of which wins (systemd.unit(5)).
+// SYSTEMD_UNIT_PATH names others in their place, as it does for systemd.
+func installed() []string { return unitFolders(os.Getenv("SYSTEMD_UNIT_PATH")) }
 
 func unitFolders(path string) []string {
 	usual := []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
