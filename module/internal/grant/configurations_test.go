@@ -82,7 +82,7 @@ var configurations = []configuration{
 	{name: "one, owed, carried over", holders: 1, life: "owed", allow: carries | leaseEnds | storeAway | stops, faults: 3, orders: 1, sample: 64},
 	{name: "one, shared, carried over", holders: 1, settings: sharing, life: "asking", allow: carries | cuts, faults: 2},
 	{name: "one, again", holders: 1, allow: steals | repeats | storeAway, faults: 1, orders: 2},
-	{name: "two, carried over", holders: 2, life: "valid", allow: carries | watched | storeAway, faults: 2, long: true},
+	{name: "two, carried over", holders: 2, life: "valid", allow: carries | watched | storeAway, faults: 2, sample: 512, within: time.Minute, long: true},
 	{name: "one, cache, seed of another", holders: 1, rules: fixed, settings: cached, allow: steals | storeAway | refreshes | stops, faults: 3, orders: 1},
 	{name: "two, seed of another", holders: 2, allow: steals | storeAway, faults: 2, long: true},
 	{name: "one, beside", holders: 1, life: "beside", allow: storeAway | answerLost | unavailable | crashes | refreshes | refusals, faults: 1, orders: 1},
