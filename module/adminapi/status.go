@@ -84,6 +84,11 @@ type ClientStatus struct {
 	// planned; absent if none is.
 	NextRefreshIn *float64 `json:"next_refresh_in,omitempty"`
 
+	// NextLookIn is in how many seconds a look finds out whether what Cause says was put
+	// right, as a file that can be read again; absent if that takes a token request, or
+	// nothing is wrong.
+	NextLookIn *float64 `json:"next_look_in,omitempty"`
+
 	// Cause explains a State that is not ok in one word, or says beside ok what
 	// somebody has to do.
 	Cause string `json:"cause,omitempty"`

@@ -219,8 +219,11 @@ var answers = []string{
 	"caller_refused", "caller_unknown", "caller_unknown, token", "token_not_asked_for", "forwarded_refused", "token_rejected", "token_not_in_header",
 	"caller_secret_unreadable", "unknown_host", "browser_refused", "trace_refused", "connect_refused", "connect_refused, token", "target_refused", "target_refused, path",
 	"request_body_broken", "token_destination_denied", "token_destination_denied, proxy", "token_destination_denied, secrets", "dpop_nonce_refused",
-	"dpop_proof_refused", "dpop_not_understood", "dpop_credentials_doubled", "upstream_unreachable", "upstream_no_answer", "upstream_broken_answer",
-	"token_injected_twice",
+	"dpop_proof_refused", "dpop_not_understood", "dpop_credentials_doubled", "token_injected_twice",
+	"upstream_unreachable", "upstream_unreachable, connection_refused", "upstream_unreachable, host_not_found", "upstream_unreachable, dns_failed", "upstream_unreachable, connect_timeout",
+	"upstream_unreachable, network_unreachable", "upstream_unreachable, connection_forbidden", "upstream_unreachable, socket", "upstream_unreachable, proxy", "upstream_unreachable, unknown_authority",
+	"upstream_unreachable, certificate_name_mismatch", "upstream_unreachable, certificate_expired", "upstream_unreachable, certificate_not_yet_valid", "upstream_unreachable, certificate_invalid",
+	"upstream_unreachable, client_certificate_required", "upstream_unreachable, not_tls", "upstream_unreachable, tls_refused", "upstream_no_answer", "upstream_no_answer, in time", "upstream_broken_answer",
 }
 
 // beside is what is said of a client that has a token, and whose token may not last or is

@@ -148,6 +148,7 @@ var unknown = map[string]string{
 	"from":     "<store>",
 	"file":     "the file of client_assertion",
 	"host":     "the server",
+	"name":     "the server's name",
 	"proxy":    "the forward proxy",
 	"setting":  "token_endpoint",
 	"issuer":   "the issuer",

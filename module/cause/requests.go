@@ -1,6 +1,7 @@
 package cause
 
-// ofRequests are about callers, and where their requests go.
+// ofRequests are about callers, and where their requests go; why an upstream gives no answer
+// is in ofUpstreams.
 var ofRequests = []Cause{
 	{"no_subject_token", "", Caller, false,
 		"the request holds no token that could be exchanged",
@@ -101,15 +102,6 @@ var ofRequests = []Cause{
 	{"dpop_credentials_doubled", "", Upstream, false,
 		"the upstream refuses a request that carries more than one credential",
 		"take away what adds another one: a header Authorization, a query or a body parameter access_token, set on the way to the upstream"},
-	{"upstream_unreachable", "", Upstream, false,
-		"no connection to the upstream came about",
-		upstream},
-	{"upstream_no_answer", "", Upstream, false,
-		"the upstream gave no answer",
-		upstream},
-	{"upstream_broken_answer", "", Upstream, false,
-		"what the upstream answered is no valid HTTP",
-		"check that scheme, host and port of the upstream are those of an HTTP server, https:// or h2c:// if it wants that; the error is in the log"},
 	{"token_injected_twice", "", Configuration, false,
 		"the request carries the token of client {client} already, from an inject_token before this handler",
 		"remove that inject_token, or give it a matcher that leaves this route out"},

@@ -5,7 +5,7 @@ import "slices"
 // table is every cause there is. A row that does not pass by itself never says
 // "none needed"; docs/causes.md is made from it (go test ./module/cause -update),
 // and each name has a section in docs/troubleshooting.md.
-var table = slices.Concat(ofTokens, ofStores, ofTokenFiles, ofRequests)
+var table = slices.Concat(ofTokens, ofStores, ofTokenFiles, ofRequests, ofUpstreams)
 
 // ofTokens are why there is no token, or why there may be none soon.
 var ofTokens = []Cause{
@@ -101,7 +101,7 @@ var ofTokens = []Cause{
 		"put the former key, or dpop, back; or log in again with 'lamplighter tokens login {client}'"},
 	{"unresolved_setting", "", Configuration, false,
 		"a file or an environment variable that a setting names yields nothing",
-		"make what it names available: a file is read again by itself within minutes, and at once by 'lamplighter tokens refresh {client}'; a changed environment needs a restart"},
+		"make what it names available: a file is read again by itself within seconds, and at once by 'lamplighter tokens refresh {client}'; a changed environment needs a restart"},
 	{"invalid_settings", "", Configuration, false,
 		"no token request can be made of the settings",
 		config},
@@ -126,10 +126,10 @@ var ofTokens = []Cause{
 		"this machine does not let the sidecar connect to {host}",
 		"let it connect: look at the firewall of this machine, its network policy, and at IPAddressDeny in the systemd unit"},
 	{"host_not_found", "", TokenEndpoint, false,
-		"{host} is not known to the name servers of this machine",
+		"neither this machine nor its name servers know {name}",
 		"correct the host in {setting}; if it is right, let the name servers (/etc/resolv.conf) or /etc/hosts know it"},
 	{"dns_failed", "", TokenEndpoint, true,
-		"the name servers of this machine give no answer about {host}",
+		"the name servers of this machine give no answer about {name}",
 		"none needed if it passes; otherwise look at /etc/resolv.conf, and at the way to the name servers"},
 	{"connect_timeout", "", TokenEndpoint, true,
 		"no connection to {host} came about in time",
@@ -191,7 +191,7 @@ var ofTokens = []Cause{
 		"the forward proxy {proxy} cannot be reached",
 		"none needed if it passes; otherwise correct the proxy in " + proxySetting + ", or let {host} be asked without it"},
 	{"proxy_not_found", "", Proxy, false,
-		"the forward proxy {proxy} is not known to the name servers of this machine",
+		"neither this machine nor its name servers know the forward proxy {proxy}",
 		"correct the proxy in " + proxySetting},
 	{"proxy_auth_required", "", Proxy, false,
 		"the forward proxy {proxy} demands a user name and a password, or refuses those that it was given",
@@ -426,6 +426,5 @@ const (
 	config        = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 	ownToken      = "send a valid access token of your own with the request"
 	exchangeWait  = "none needed if it passes: the exchange is repeated with a later request"
-	upstream      = "make the upstream answer, or correct its address in the configuration; the error is in the log"
 	proxySetting  = "the setting proxy, or HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment, which need a restart"
 )

@@ -142,6 +142,9 @@ func printClient(t terminal, s adminapi.ClientStatus) error {
 	if !s.Since.IsZero() {
 		rows.add("since", s.Since.Local().Format(time.DateTime))
 	}
+	if s.NextLookIn != nil {
+		rows.add("looked at again", "in "+condition.Seconds(*s.NextLookIn))
+	}
 	if s.Unsaved {
 		rows.add("unsaved", t.paint("the newest refresh token is only in memory: make the record writable, and do not stop the process", red))
 	}

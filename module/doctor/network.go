@@ -165,6 +165,9 @@ func reached(w authserver.Way) string {
 	if w.Proxy != "" {
 		return "through the forward proxy " + w.Proxy + " to " + w.Host
 	}
+	if w.Host == w.Remote {
+		return "connected to " + w.Host
+	}
 	return "connected to " + w.Host + " at " + w.Remote
 }
 

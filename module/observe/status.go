@@ -31,8 +31,16 @@ func Status(st keeper.Status, about explain.About, now time.Time) adminapi.Clien
 		s.Since = time.Unix(0, st.Trouble.At).UTC()
 	}
 	if st.Planned {
-		next := math.Round(st.NextAttempt.Seconds()*1000) / 1000
-		s.NextRefreshIn = &next
+		s.NextRefreshIn = seconds(st.NextAttempt)
+	}
+	if st.Looks {
+		s.NextLookIn = seconds(st.NextLook)
 	}
 	return s
+}
+
+// seconds are those of a duration, to the millisecond.
+func seconds(d time.Duration) *float64 {
+	s := math.Round(d.Seconds()*1000) / 1000
+	return &s
 }

@@ -137,8 +137,8 @@ func explained(err error) (name, detail, remedy string) {
 	if timeout, ok := errors.AsType[net.Error](err); errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout() {
 		failed.StatusCode = http.StatusGatewayTimeout
 	}
-	name, _, what := upstreamFailure(failed)
-	why := cause.Of(name)
+	why, _ := upstreamFailure(failed)
+	what := did(why)
 	if denied, ok := errors.AsType[*target.ProxyDenied](err); ok {
 		why = cause.Of("token_destination_denied", "proxy").With("proxy", redact.Word(denied.Proxy.String()))
 	}

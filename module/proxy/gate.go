@@ -115,7 +115,7 @@ func (g *Gate) passOn(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	if p == nil {
 		return err
 	}
-	g.logger.Error("the upstream gave no answer", zap.String("client", g.Client), zap.String("cause", p.Cause), zap.String("error", redact.Text(err.Error())))
+	g.logger.Error("the upstream gave no answer", zap.String("client", g.Client), zap.String("cause", p.Cause), zap.String("error", redact.Text(err.Error())), zap.String("remedy", p.Remedy))
 	return p.Write(w)
 }
 

@@ -4,7 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"strings"
+	"syscall"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -12,6 +15,7 @@ import (
 
 	"lamplighter/module/cause"
 	"lamplighter/module/internal/redact"
+	"lamplighter/module/internal/tokenendpoint/asking"
 	"lamplighter/module/problem"
 )
 
@@ -43,32 +47,80 @@ func upstreamProblem(req *http.Request, client string, err error) *problem.Probl
 			upstream += " " + redact.Text(address)
 		}
 	}
-	var what string
-	p.Cause, p.ProxyError, what = upstreamFailure(failed)
-	p.Detail = upstream + " " + what
-	p.Remedy = cause.Of(p.Cause).Remedy
+	why, proxyError := upstreamFailure(failed)
+	p.Cause, p.ProxyError, p.Remedy = why.Name, proxyError, why.Remedy
+	p.Detail = upstream + " " + did(why)
 	return p
 }
 
-// upstreamFailure names a failure: its cause, its type in RFC 9209, and what the
-// upstream did. Why it could not be dialled is not known: Caddy hides that.
-func upstreamFailure(failed caddyhttp.HandlerError) (name, proxyError, what string) {
+// did is what the upstream of a row did, or is, in words that follow its name.
+func did(why cause.Cause) string { return strings.TrimPrefix(why.Sentence, "the upstream ") }
+
+// upstreamFailure names a failure: its row of the table, and its type in RFC 9209.
+func upstreamFailure(failed caddyhttp.HandlerError) (why cause.Cause, proxyError string) {
 	err := failed.Err
+	certificate := asking.CertificateTrouble(err)
 	switch {
-	case isA[reverseproxy.DialError](err), failed.StatusCode == http.StatusServiceUnavailable:
-		return causeUnreachable, "destination_unavailable", "cannot be reached"
-	case isA[*tls.CertificateVerificationError](err):
-		return causeUnreachable, "tls_certificate_error", "has a certificate that is not trusted"
-	case isA[tls.RecordHeaderError](err), isA[tls.AlertError](err):
-		return causeUnreachable, "tls_protocol_error", "could not be spoken to over TLS"
+	case isA[reverseproxy.DialError](err):
+		return undialled(err)
+	case failed.StatusCode == http.StatusServiceUnavailable:
+		return cause.Of(causeUnreachable), "destination_unavailable"
+	case certificate != "":
+		return cause.Of(causeUnreachable, certificate), "tls_certificate_error"
+	case isA[tls.RecordHeaderError](err):
+		return cause.Of(causeUnreachable, "not_tls"), "tls_protocol_error"
+	case isA[tls.AlertError](err):
+		return cause.Of(causeUnreachable, "tls_refused"), "tls_protocol_error"
 	case tlsAlert(err) != "":
-		return causeUnreachable, "tls_alert_received", "refused the TLS connection: " + tlsAlert(err)
+		return refusedOverTLS(tlsAlert(err)), "tls_alert_received"
 	case breaksHTTP(err):
-		return causeBroken, "http_protocol_error", "answered what is no valid HTTP"
+		return cause.Of(causeBroken), "http_protocol_error"
 	case failed.StatusCode == http.StatusGatewayTimeout:
-		return causeNoReply, "http_response_timeout", "did not answer in time"
+		return cause.Of(causeNoReply, "in time"), "http_response_timeout"
 	}
-	return causeNoReply, "http_response_incomplete", "gave no answer"
+	return cause.Of(causeNoReply), "http_response_incomplete"
+}
+
+// refusedOverTLS is the row of an upstream that says in an alert why it does not go on.
+func refusedOverTLS(alert string) cause.Cause {
+	which := "tls_refused"
+	if strings.Contains(alert, "certificate") {
+		which = "client_certificate_required"
+	}
+	why := cause.Of(causeUnreachable, which)
+	why.Sentence += ": " + alert
+	return why
+}
+
+// undialled is the row of an upstream to which no connection came about. Caddy hides the
+// error itself, and shows its words.
+func undialled(err error) (why cause.Cause, proxyError string) {
+	words := err.Error()
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
+		return cause.Of(causeUnreachable, "proxy"), "destination_unavailable"
+	}
+	for _, known := range dialErrors {
+		if strings.Contains(words, known.words) {
+			return cause.Of(causeUnreachable, known.which), known.proxyError
+		}
+	}
+	return cause.Of(causeUnreachable), "destination_unavailable"
+}
+
+// dialErrors are the words of errors for which no connection came about, and what they mean.
+var dialErrors = []struct{ words, which, proxyError string }{
+	{": no such host", "host_not_found", "dns_error"},
+	{"lookup ", "dns_failed", "dns_error"},
+	{syscall.ECONNREFUSED.Error(), "connection_refused", "connection_refused"},
+	{syscall.EHOSTUNREACH.Error(), "network_unreachable", "destination_ip_unroutable"},
+	{syscall.ENETUNREACH.Error(), "network_unreachable", "destination_ip_unroutable"},
+	{syscall.EADDRNOTAVAIL.Error(), "network_unreachable", "destination_ip_unroutable"},
+	{syscall.EACCES.Error(), "connection_forbidden", "destination_ip_prohibited"},
+	{syscall.EPERM.Error(), "connection_forbidden", "destination_ip_prohibited"},
+	{"dial unix ", "socket", "destination_unavailable"},
+	{syscall.ETIMEDOUT.Error(), "connect_timeout", "connection_timeout"},
+	{": i/o timeout", "connect_timeout", "connection_timeout"},
+	{"context deadline exceeded", "connect_timeout", "connection_timeout"},
 }
 
 func isA[E error](err error) bool {

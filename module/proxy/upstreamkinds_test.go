@@ -110,12 +110,16 @@ func TestAnUpstreamThatGivesNoAnswerIsExplained(t *testing.T) {
 	}
 	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(untrusted.Close)
+	remedies := map[string]string{
+		"nobody listens": "start the upstream", "it proves another": "'tls_trust_pool file <authority.pem>' in the upstream's block 'transport http'",
+		"it refuses our TLS": "tls_client_auth", "it speaks no TLS": "write http://", "it is no socket": "the path of its socket", "it says nothing": "response_header_timeout",
+	}
 	for name, test := range map[string]struct {
 		upstream, options string
 		status            int
 		cause, proxyError string
 	}{
-		"nobody listens":         {"http://" + deadAddress(t), "", 502, "upstream_unreachable", "destination_unavailable"},
+		"nobody listens":         {"http://" + deadAddress(t), "", 502, "upstream_unreachable", "connection_refused"},
 		"it hangs up":            {"http://" + listenAnd(t, hangsUp), "", 502, "upstream_no_answer", "http_response_incomplete"},
 		"it speaks no TLS":       {"https://" + listenAnd(t, noTLS), "", 502, "upstream_unreachable", "tls_protocol_error"},
 		"it proves another":      {untrusted.URL, "", 502, "upstream_unreachable", "tls_certificate_error"},
@@ -152,6 +156,9 @@ func TestAnUpstreamThatGivesNoAnswerIsExplained(t *testing.T) {
 			}
 			if res.StatusCode != test.status || p.Status != test.status || p.Cause != test.cause || p.Client != "erp" || p.Remedy == "" {
 				t.Errorf("got %s %+v", res.Status, p)
+			}
+			if want := remedies[name]; !strings.Contains(p.Remedy, want) || strings.Contains(p.Remedy, "tls_trust_pool") && name != "it proves another" {
+				t.Errorf("no %q in the remedy %q", want, p.Remedy)
 			}
 			if got := res.Header.Get("Proxy-Status"); !strings.HasPrefix(got, "lamplighter; error="+test.proxyError+";") {
 				t.Errorf("Proxy-Status: %s", got)

@@ -41,6 +41,11 @@ func (t *Trouble) Blocking() bool { return t.Condition >= AwaitingGrant }
 // NeedsGrant reports whether only a new refresh token helps.
 func (t *Trouble) NeedsGrant() bool { return t.Condition == AwaitingGrant || t.Condition == Lost }
 
+// Same reports whether it is the same trouble, whenever it was found.
+func (t *Trouble) Same(other *Trouble) bool {
+	return t.Condition == other.Condition && t.Cause == other.Cause && t.Facts.Same(other.Facts)
+}
+
 // Same reports whether facts are equal.
 func (f *Facts) Same(other *Facts) bool {
 	if f == nil || other == nil {

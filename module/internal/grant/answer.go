@@ -9,7 +9,6 @@ import (
 	"lamplighter/module/internal/grant/kept"
 	"lamplighter/module/internal/grant/refusal"
 	"lamplighter/module/internal/grant/step"
-	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -177,12 +176,9 @@ func (m *machine) odd(a *step.Answer) finding.Trouble {
 // lives.
 func (m *machine) failedBeside(t finding.Trouble, a *step.Answer) {
 	p, r := m.plan, m.seldom()
-	lo, hi := when.RetryMin, when.RetryMax
-	if t.Condition == finding.Misconfiguration {
-		lo, hi = when.SlowRetryMin, when.SlowRetryMax
-		if p.Imported { // whoever made it has the answer, and may make it again
-			m.record = m.record.Withdraw(max(p.number, m.record.Number), p.Presented)
-		}
+	lo, hi := m.pauses(t)
+	if t.Condition == finding.Misconfiguration && p.Imported { // whoever made it has the answer, and may make it again
+		m.record = m.record.Withdraw(max(p.number, m.record.Number), p.Presented)
 	}
 	m.restCandidate(lo, hi, a.RetryAfter)
 	m.schedule.RetryAfter = r.trial.RetryAfter // it is the same server

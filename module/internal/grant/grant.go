@@ -381,25 +381,31 @@ func (m *machine) fail(t finding.Trouble, retryAfter time.Duration) {
 	if m.settings == nil {
 		return // called off, not failed
 	}
-	lo, hi := when.RetryMin, when.RetryMax
-	if t.Condition == finding.Misconfiguration {
-		lo, hi = when.SlowRetryMin, when.SlowRetryMax
-	}
+	lo, hi := m.pauses(t)
 	if m.trouble.Condition != t.Condition {
 		m.schedule.Failures = 0
 	}
 	m.schedule.Idle, m.putOff, m.holdsLease = false, false, 0
 	m.schedule.Fail(m.now, lo, hi, retryAfter)
+	if t.Local && m.trouble.Local && t.Same(&m.trouble) {
+		return // no token request failed, and it was told of
+	}
 	t.At = m.now.Wall
 	m.trouble = t
 	m.tell(finding.TokenRefreshFailed, t)
+}
+
+// pauses bounds the pauses after a trouble. Where replicas share a store, a look asks that.
+func (m *machine) pauses(t finding.Trouble) (lo, hi time.Duration) {
+	here := t.Local && m.settings != nil && (m.settings.Lease == 0 || t.Cause == finding.CauseUnresolved)
+	return when.Bounds(here, t.Condition == finding.Misconfiguration)
 }
 
 // blocked records trouble that no time heals by itself: nothing more is asked
 // until something changes. It is looked at again now and then all the same,
 // because files change without notice.
 func (m *machine) blocked(t finding.Trouble) {
-	known := m.trouble.Condition == t.Condition && m.trouble.Cause == t.Cause && m.trouble.Facts.Same(t.Facts)
+	known := t.Same(&m.trouble)
 	if t.At == 0 {
 		t.At = m.now.Wall
 		if known {
@@ -414,7 +420,8 @@ func (m *machine) blocked(t finding.Trouble) {
 	case t.Condition == finding.Backoff: // somebody renews it, at any moment
 		m.schedule.NotBefore = m.now.Mono + int64(when.RetryMin)
 	default:
-		m.schedule.Fail(m.now, when.SlowRetryMin, when.SlowRetryMax, 0)
+		lo, hi := m.pauses(t)
+		m.schedule.Fail(m.now, lo, hi, 0)
 	}
 	if known {
 		return

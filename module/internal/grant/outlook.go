@@ -76,6 +76,13 @@ func (s *State) Planned(now when.Now) (wait time.Duration, ok bool) {
 	return wait, ok && s.settings != nil
 }
 
+// Looks is how long it is until a look finds out whether what is wrong was put right; ok is
+// false if that takes a token request, or nothing is wrong.
+func (s *State) Looks(now when.Now) (wait time.Duration, ok bool) {
+	wait = time.Duration(max(0, s.schedule.NotBefore-now.Mono))
+	return wait, s.trouble.Local && !s.schedule.Idle && s.settings != nil
+}
+
 // Hopeless reports whether waiting for a token until the deadline, which is
 // monotonic, is of no use.
 func (s *State) Hopeless(now when.Now, deadline int64) bool {

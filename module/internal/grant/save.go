@@ -124,7 +124,7 @@ func (m *machine) saveRetryMax() time.Duration {
 	if m.settings != nil && m.settings.Lease > 0 {
 		return when.RetryMin
 	}
-	return when.RetryMax
+	return when.LookMax
 }
 
 // lastChancePause is the pause between the attempts to write what is only in

@@ -51,6 +51,11 @@ type Status struct {
 	NextAttempt time.Duration
 	Planned     bool
 
+	// NextLook is how long until a look finds out whether Trouble was put right; Looks says
+	// whether one does, and not the next token request.
+	NextLook time.Duration
+	Looks    bool
+
 	// Trouble is why State is not ok; it may stand beside a valid token, and beside
 	// StateOK if somebody has to do something all the same.
 	Trouble finding.Trouble
@@ -107,6 +112,7 @@ func (k *Keeper) status() Status {
 		st.Trouble, st.beside = k.state.Beside()
 	}
 	st.NextAttempt, st.Planned = k.state.Planned(now)
+	st.NextLook, st.Looks = k.state.Looks(now)
 	return st
 }
 

@@ -4,15 +4,29 @@ import "time"
 
 // Retries after a failure: quickly at first, because servers that forgive a
 // repeated refresh token do so for a few seconds only; slowly where a human has
-// to change something.
+// to change something. What is found by a look at files of this machine is looked at again
+// soon: that costs nothing, and whoever has mended it waits to see that.
 const (
 	RetryMin     = time.Second
 	RetryMax     = 30 * time.Second
 	retryJitter  = 0.2
+	LookMax      = 8 * time.Second
 	SlowRetryMin = 30 * time.Second
 	SlowRetryMax = 5 * time.Minute
 	Jitter       = 0.05
 )
+
+// Bounds are those of the pauses after a failure: of a look at this machine, which costs
+// nothing, of what lasts until somebody mends it, or of all else.
+func Bounds(look, lasts bool) (lo, hi time.Duration) {
+	switch {
+	case look:
+		return RetryMin, LookMax
+	case lasts:
+		return SlowRetryMin, SlowRetryMax
+	}
+	return RetryMin, RetryMax
+}
 
 // Schedule says when the next token request is due, and when it may be sent.
 type Schedule struct {

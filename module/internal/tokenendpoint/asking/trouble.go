@@ -92,7 +92,7 @@ func socksTrouble(words string) (name string, which []string) {
 
 // connectionTrouble names why a connection, and TLS over it, did not come about.
 func connectionTrouble(err error, w *way) string {
-	if name := certificateTrouble(err); name != "" {
+	if name := CertificateTrouble(err); name != "" {
 		return name
 	}
 	if name := tlsTrouble(err, w); name != "" {
@@ -133,9 +133,9 @@ func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || ok && timeout.Timeout()
 }
 
-// certificateTrouble names what is wrong with a server's certificate, "" if that is
+// CertificateTrouble is the cause that is wrong with a server's certificate, "" if that is
 // not it.
-func certificateTrouble(err error) string {
+func CertificateTrouble(err error) string {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		switch {
 		case invalid.Reason != x509.Expired:

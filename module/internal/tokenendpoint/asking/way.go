@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -138,7 +139,11 @@ func (w *way) why(err error) cause.Cause {
 }
 
 func (w *way) row(name string, which ...string) cause.Cause {
-	return cause.Of(name, which...).With("host", redact.Text(w.host), "proxy", w.proxyHost(), "setting", w.setting)
+	bare := w.host
+	if host, _, err := net.SplitHostPort(w.host); err == nil {
+		bare = host
+	}
+	return cause.Of(name, which...).With("host", redact.Text(w.host), "name", redact.Text(bare), "proxy", w.proxyHost(), "setting", w.setting)
 }
 
 // Misdirected says of an answer that it is not the server's own, or of a server that
