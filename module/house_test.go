@@ -37,7 +37,7 @@ var arrows = map[string][]string{
 	},
 	"listen": nil,
 	"client": {
-		"adminapi", "authserver", "exchange", "inject", "internal/dpop", "internal/finding", "internal/grant/step", "internal/keeper", "internal/panics", "internal/record",
+		"adminapi", "authserver", "cause", "exchange", "inject", "internal/dpop", "internal/finding", "internal/grant/step", "internal/keeper", "internal/panics", "internal/record",
 		"internal/redact", "internal/tokenendpoint", "internal/explain", "observe", "placeholder", "records", "rejection", "settings", "tokenfile",
 	},
 	"records": {

@@ -153,7 +153,7 @@ func TestATakenRefreshTokenIsPresentedAgainOnlyByAnOrder(t *testing.T) {
 	o.tokens(1, `(?s)no new token: this refresh token is, or was, that of client demo.*tokens rename demo erp`, "import", "erp", "--file", o.RefreshTokenFile)
 	o.tokens(1, `nobody can be asked.*--yes`, "import", "erp", "--file", o.RefreshTokenFile, "--again")
 	o.wantSpent(1)
-	o.tokens(1, `no new token: the refresh token that was imported was refused`, "import", "erp", "--file", o.RefreshTokenFile, "--again", "--yes")
+	o.tokens(1, `no new token: the refresh token that an import or a log-in brought was refused`, "import", "erp", "--file", o.RefreshTokenFile, "--again", "--yes")
 	if stats := o.stats(); stats.Spent != 1 {
 		t.Errorf("%+v", stats)
 	}

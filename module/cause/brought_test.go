@@ -110,6 +110,7 @@ var brought = map[string]example{
 	"grant_ends, over":                       lost(record.Loss{Cause: finding.CauseGrantEnds, EndedAt: at}),
 	"revoked":                                lost(record.Loss{Cause: finding.CauseRevoked}),
 	"no_refresh_token":                       of(finding.AwaitingGrant, finding.CauseNoGrant, "", finding.Facts{}),
+	"no_refresh_token, kept":                 of(finding.AwaitingGrant, finding.CauseNoGrant, finding.CaseKept, finding.Facts{}),
 	"no_refresh_token, renamed":              former(of(finding.AwaitingGrant, finding.CauseNoGrant, "", finding.Facts{}), explain.Former{Client: "crm", Place: "/data/crm.json"}),
 	"no_refresh_token, store":                former(of(finding.AwaitingGrant, finding.CauseNoGrant, "", finding.Facts{}), explain.Former{Client: "erp", Place: "/other/erp.json", Store: "/other"}),
 	"rotation_missing":                       of(finding.Well, finding.CauseRotationMissing, "", finding.Facts{}),

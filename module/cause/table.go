@@ -17,7 +17,7 @@ var ofTokens = []Cause{
 		"the refresh token was refused; if the store was restored from a backup, or lost writes, it was an old one",
 		newGrant},
 	{"refused", "imported", Grant, false,
-		"the refresh token that was imported was refused",
+		"the refresh token that an import or a log-in brought was refused",
 		newGrant},
 	{"refused", "without rotation", Grant, false,
 		"the refresh token was refused",
@@ -78,6 +78,9 @@ var ofTokens = []Cause{
 		newGrant},
 	{"no_refresh_token", "", Grant, false,
 		"the configuration names no refresh_token, and there is no record at {place}",
+		newGrant},
+	{"no_refresh_token", "kept", Grant, false,
+		"the configuration names no refresh_token, and the record at {place} holds none: it was written for settings that need none, such as another grant_type",
 		newGrant},
 	{"no_refresh_token", "renamed", Grant, false,
 		"the configuration names no refresh_token, and there is no record of client {client}; one of client {owner}, which the configuration does not have, is at {place}",
@@ -419,9 +422,8 @@ var ofTokens = []Cause{
 const (
 	mendStore     = "none needed if it passes; otherwise look at what the error says: start the store if it refuses the connection, correct its address in 'store {kind}' if the host is not known, compare TLS there with what its port speaks, and look at firewalls on the way if there is no answer in time"
 	mendDirectory = "let this process read, write and lock what the error names, in the directory of {place}, on a disk with 1 MiB of space"
-	newGrant      = "log in with 'lamplighter tokens login {client}', or hand a new refresh token over with 'lamplighter tokens import {client}', or put one into the file that the refresh_token setting reads; none of them needs a restart"
-	newInput      = "put a new refresh token where the refresh_token setting reads it; that needs no restart, if it is a file"
-	atOnce        = "; what is put right is noticed by itself within minutes, and at once by a reload"
+	newGrant      = "log in with 'lamplighter tokens login {client}', or hand a new refresh token over with 'lamplighter tokens import {client}'" + viaFile
+	newInput      = viaRead
 	wait          = "none needed if it passes: the token request is repeated"
 	config        = "correct the client's settings, or register the client at the authorization server as they say, and reload"
 	ownToken      = "send a valid access token of your own with the request"

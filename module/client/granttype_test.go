@@ -33,3 +33,23 @@ func TestAnotherGrantTypeIsAnotherRequest(t *testing.T) {
 		})
 	}
 }
+
+// A record of the application's own tokens is there, and holds no user's grant.
+func TestARecordOfAnotherGrantTypeIsNotCalledMissing(t *testing.T) {
+	s := moduletest.NewGranting(t, func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": "token-of-the-application", "token_type": "Bearer", "expires_in": 3600})
+	})
+	common := "token_endpoint " + s.Tokens.URL + "/token\nclient_id app\nclient_secret literal\nauthorization_endpoint " + s.Tokens.URL + "/authorize\n"
+	sc := s.Serving(t, common+"grant_type client_credentials\n", "")
+	sc.Do("GET", "/", "")
+	sc.Load(s.Caddyfile(sc, common+"grant_type refresh_token\n", ""))
+	_, body := sc.Do("GET", "/", "")
+	for _, words := range []string{"no_refresh_token", "holds none", "another grant_type", "neither needs a restart"} {
+		if !strings.Contains(body, words) {
+			t.Errorf("no %q in %s", words, body)
+		}
+	}
+	if strings.Contains(body, "there is no record") || strings.Contains(body, "into the file") {
+		t.Errorf("it says %s", body)
+	}
+}

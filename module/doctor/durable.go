@@ -100,7 +100,7 @@ func (e *examination) record(r *records.Record, seeded bool) {
 		if detail == "" {
 			detail = why.Sentence
 		}
-		e.add(step, adminapi.VerdictFailed, name+": "+detail, why.Remedy)
+		e.add(step, adminapi.VerdictFailed, name+": "+detail, e.supply().With(why.Remedy))
 	}
 	switch {
 	case errors.Is(err, recordstore.ErrNotFound) && !e.settings.Rotating():
@@ -125,12 +125,15 @@ func (e *examination) record(r *records.Record, seeded bool) {
 		why := cause.Of("record_moved").With("client", e.name, "owner", rec.Moved.Client, "place", rec.Moved.Place)
 		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)
 	default:
-		e.grant(r, rec)
+		e.grant(r, rec, seeded)
 	}
 }
 
+// supply is where the refresh token of the configuration comes from.
+func (e *examination) supply() cause.Supply { return cause.SupplyOf(e.settings.RefreshToken) }
+
 // grant says whether the grant of a record lives.
-func (e *examination) grant(r *records.Record, rec *record.Record) {
+func (e *examination) grant(r *records.Record, rec *record.Record, seeded bool) {
 	const step = "record"
 	said := fmt.Sprintf("%s can be read: generation %d", r.Describe(), rec.Generation)
 	req, err := e.client.Server().Resolve(nil)
@@ -144,10 +147,13 @@ func (e *examination) grant(r *records.Record, rec *record.Record) {
 		e.ok(step, said+", and its grant lives")
 	case lost != nil && lost.Loss != nil:
 		why := cause.Of(lost.Loss.Cause).With("client", e.name)
-		e.add(step, adminapi.VerdictFailed, lost.Loss.Cause+": "+why.Sentence+": "+lost.Loss.Detail, why.Remedy)
+		e.add(step, adminapi.VerdictFailed, lost.Loss.Cause+": "+why.Sentence+": "+lost.Loss.Detail, e.supply().With(why.Remedy))
 	case rec.Elsewhere(binding) != nil:
 		why := cause.Of("configuration_changed").With("client", e.name)
 		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)
+	case len(rec.Lineages) == 0 && !seeded:
+		why := cause.Of("no_refresh_token", "kept").With("client", e.name, "place", r.Describe())
+		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, e.supply().With(why.Remedy))
 	default:
 		e.ok(step, said+", and no refresh token in it was judged yet")
 	}

@@ -31,6 +31,7 @@ var messages = [...]struct {
 	finding.StoreRecovered:      {zapcore.InfoLevel, "record is written"},
 	finding.RefreshOrdered:      {zapcore.InfoLevel, "refresh ordered"},
 	finding.ImportOrdered:       {zapcore.InfoLevel, "import ordered"},
+	finding.LoginOrdered:        {zapcore.InfoLevel, "log-in ordered"},
 	finding.RevokeOrdered:       {zapcore.InfoLevel, "revocation ordered"},
 	finding.OrderRefused:        {zapcore.WarnLevel, "order not carried out"},
 	finding.Troubled:            {zapcore.ErrorLevel, "client is not able to work"},

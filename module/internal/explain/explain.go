@@ -22,6 +22,9 @@ type About struct {
 	Store   string // the kind of the store that replicas share, "" for files
 	Flags   string // with which commands find it; for the log, which everybody reads
 
+	// Supply is where the refresh token of its configuration comes from.
+	Supply cause.Supply
+
 	// Rotating says that it presents a refresh token of its own.
 	Rotating bool
 
@@ -52,6 +55,7 @@ var events = [...]string{
 	finding.StoreRecovered:      "store_recovered",
 	finding.RefreshOrdered:      "refresh_ordered",
 	finding.ImportOrdered:       "import_ordered",
+	finding.LoginOrdered:        "login_ordered",
 	finding.RevokeOrdered:       "revoke_ordered",
 	finding.OrderRefused:        "order_refused",
 	finding.Troubled:            "troubled",
@@ -90,6 +94,12 @@ const CauseNeedsCertificate = "token_needs_certificate"
 
 // Of returns what is to be said of trouble, "" if there is none.
 func Of(t finding.Trouble, a About) (detail, remedy string) {
+	detail, remedy = words(t, a)
+	return detail, a.Supply.With(remedy)
+}
+
+// words are those of the table, with the facts of the case.
+func words(t finding.Trouble, a About) (detail, remedy string) {
 	f := t.Facts
 	if f == nil {
 		f = new(finding.Facts)
@@ -206,7 +216,7 @@ func stamp(t time.Time) string {
 // supplied is where a candidate is from.
 func supplied(f *finding.Facts) string {
 	if f.Imported {
-		return "that was imported"
+		return "that an import or a log-in brought"
 	}
 	return "of the configuration"
 }
@@ -251,7 +261,7 @@ func lossWords(t finding.Trouble, f *finding.Facts, a About) string {
 	l := f.Loss
 	switch {
 	case l == nil:
-		return cause.Of(t.Cause).With("place", a.Place).Sentence
+		return cause.Of(t.Cause, rowOf(t, f, a)...).With("place", a.Place).Sentence
 	case l.Sentence != "":
 		return l.Sentence
 	}

@@ -32,7 +32,7 @@ func tellable() []step.Tell {
 			all = append(all, step.Tell{Kind: k, Trouble: finding.Trouble{Condition: c, Cause: cause, Case: which, Facts: f, At: at.UnixNano()}})
 		}
 	}
-	for _, k := range []finding.Kind{finding.TokenObtained, finding.RefreshTokenRotated, finding.TokenRestored, finding.RotationMissing, finding.RefreshOrdered, finding.ImportOrdered, finding.RevokeOrdered} {
+	for _, k := range []finding.Kind{finding.TokenObtained, finding.RefreshTokenRotated, finding.TokenRestored, finding.RotationMissing, finding.RefreshOrdered, finding.ImportOrdered, finding.LoginOrdered, finding.RevokeOrdered} {
 		var trouble finding.Trouble
 		if k == finding.RotationMissing {
 			trouble.Cause = finding.CauseRotationMissing

@@ -77,6 +77,7 @@ const (
 	CaseForeign   = "foreign"       // a record of another lineage
 	CaseUsed      = "used"          // a refresh token that an answer consumed
 	CaseOver      = "over"          // a grant that ended by itself
+	CaseKept      = "kept"          // a record is there that holds no refresh token
 	CaseLate      = "late"          // too little time was left for an answer
 	CaseLease     = "lease lost"    // the lease was lost before the request was sent
 	CaseDoubtful  = "doubtful"      // a refusal of what another holder had presented

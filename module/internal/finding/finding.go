@@ -91,6 +91,7 @@ const (
 	StoreRecovered  // it is written now
 	RefreshOrdered  // an operator asked for a token request; what becomes of it follows
 	ImportOrdered   // an operator supplied a refresh token; what becomes of it follows
+	LoginOrdered    // an operator logged in, which brought a refresh token; what becomes of it follows
 	RevokeOrdered   // an operator ends the grant
 	OrderRefused    // what an operator asked for was not even tried
 	GrantEnds       // the grant ends by itself soon, and no refresh moves that

@@ -98,7 +98,7 @@ func (e *encoder) trouble(t *finding.Trouble) {
 }
 
 func (e *encoder) order(o *order, newest uint64) {
-	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation, o.Again)
+	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation, o.Again, o.Login)
 	e.token(o.Import)
 	e.name(uint64(o.Key.ID))
 }
@@ -230,7 +230,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{forced{}, 5},
 		{trial{}, 2},
 		{order{}, 5},
-		{step.Order{}, 6},
+		{step.Order{}, 7},
 		{Live{}, 3},
 		{finding.Trouble{}, 7},
 		{step.Answer{}, 11},

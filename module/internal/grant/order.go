@@ -64,6 +64,8 @@ func (m *machine) takeOrder() {
 	}
 	kind := finding.RefreshOrdered
 	switch {
+	case o.Login:
+		kind = finding.LoginOrdered
 	case o.Import != "":
 		kind = finding.ImportOrdered
 	case o.Revoke:

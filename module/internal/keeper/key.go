@@ -38,11 +38,21 @@ func (r *tokenRequest) keyed(k *dpop.Key) {
 // ImportBound is Import of a refresh token that was obtained with proofs of a key, nil if it was
 // not: that of a public client is bound to it. With again it is ImportAgain.
 func (k *Keeper) ImportBound(ctx context.Context, refreshToken string, key *dpop.Key, force, again bool) (Result, error) {
+	return k.order(ctx, step.Order{Import: refreshToken, Force: force, Again: again, Key: boundTo(key)})
+}
+
+// LoggedIn is ImportBound of what a log-in has brought, with force.
+func (k *Keeper) LoggedIn(ctx context.Context, refreshToken string, key *dpop.Key) (Result, error) {
+	return k.order(ctx, step.Order{Import: refreshToken, Login: true, Force: true, Key: boundTo(key)})
+}
+
+// boundTo is a key as a record has it, the zero value if it is nil.
+func boundTo(key *dpop.Key) record.Key {
 	r := new(tokenRequest)
 	if key != nil {
 		r.keyed(key)
 	}
-	return k.order(ctx, step.Order{Import: refreshToken, Force: force, Again: again, Key: r.key})
+	return r.key
 }
 
 // idOf is how a record names a key, 0 for none.

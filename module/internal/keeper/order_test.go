@@ -281,6 +281,22 @@ func TestAnImportFillsAClientThatHasNoGrant(t *testing.T) {
 	})
 }
 
+func TestALogInIsToldApartFromAnImport(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		fresh := r.supply("")
+		p := r.boot()
+		r.wantState(p, StateAwaitingGrant, finding.CauseNoGrant)
+		res, err := p.keeper.LoggedIn(t.Context(), fresh, nil)
+		if err != nil || !res.Obtained {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		p.toldOnce(finding.LoginOrdered)
+		if told := p.told(finding.ImportOrdered); len(told) > 0 {
+			t.Errorf("an import is told of: %+v", told)
+		}
+	})
+}
+
 func TestARefusedImportLeavesTheLivingGrant(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		p := r.boot()

@@ -313,7 +313,7 @@ func TestAnImportThatNobodyJudgesIsReportedAndForgotten(t *testing.T) {
 		r.server.about = map[string]fault{mistyped: misconfigured()}
 		for range 2 { // it may be made again
 			res, err := p.keeper.Import(t.Context(), mistyped, false)
-			if err != nil || res.Obtained || !strings.Contains(p.said(res.Trouble).Detail, "that was imported") {
+			if err != nil || res.Obtained || !strings.Contains(p.said(res.Trouble).Detail, "that an import or a log-in brought") {
 				t.Fatalf("%+v, %v", res, err)
 			}
 		}

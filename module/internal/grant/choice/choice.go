@@ -79,7 +79,11 @@ func (q *Question) nothing() finding.Trouble {
 	case q.Fault != "":
 		return finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseUnresolved, Facts: &finding.Facts{Detail: q.Fault}}
 	}
-	return finding.Trouble{Condition: finding.AwaitingGrant, Cause: finding.CauseNoGrant}
+	none := finding.Trouble{Condition: finding.AwaitingGrant, Cause: finding.CauseNoGrant}
+	if q.Record.Generation > 0 && len(q.Record.Lineages) == 0 {
+		none.Case = finding.CaseKept
+	}
+	return none
 }
 
 // fixed is Choose for a grant whose refresh token is the configuration's, if it has one,

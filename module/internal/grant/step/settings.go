@@ -53,6 +53,7 @@ type Order struct {
 	Import string // the refresh token to import; "" for a refresh
 	Revoke bool   // ends the grant instead
 	Force  bool   // asks although the server named a time to wait
+	Login  bool   // imports what a log-in brought, which is told of as such
 	Again  bool   // imports although the token was refused, or is another client's
 
 	Key record.Key // that the imported token is bound to, zero if nobody says so
