@@ -110,6 +110,9 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 			return placeholder.Located(g.DeclaredAt, err)
 		}
 	}
+	if err := checkNetworks(ctx); err != nil {
+		return placeholder.Located(g.DeclaredAt, err)
+	}
 	var err error
 	if g.hosts, err = compileHosts(g.where(), g.AllowHost); err != nil {
 		return placeholder.Located(g.DeclaredAt, err)

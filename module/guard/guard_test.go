@@ -401,3 +401,15 @@ func TestGuardThatCannotWorkIsRefusedWithItsPlace(t *testing.T) {
 		}
 	}
 }
+
+func TestANetworkThatNobodyListensOnIsFoundByValidate(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	for name, config := range map[string]string{"upstream_oauth": s.Config("", ""), "serve_token": s.Site("", "serve_token erp")} {
+		for bind, word := range map[string]string{"unix+h2c/" + s.Dir + "/s": "bind unix/" + s.Dir + "/s", "unix/" + s.Dir + "/s": ""} {
+			err := moduletest.Validate(t, strings.Replace(config, "bind 127.0.0.1", "bind "+bind, 1))
+			if word == "" && err != nil || word != "" && (err == nil || !strings.Contains(err.Error(), word)) {
+				t.Errorf("%s, %s: %v", name, bind, err)
+			}
+		}
+	}
+}

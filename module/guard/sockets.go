@@ -2,6 +2,7 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"lamplighter/module/internal/redact"
 )
 
 // overSocket reports whether a request came by a unix socket.
@@ -55,6 +58,21 @@ func socketOf(listen string) (socket string, mode uint64) {
 	socket, bits, _ := strings.Cut(address.Host, "|")
 	mode, _ = strconv.ParseUint(bits, 8, 32)
 	return socket, mode
+}
+
+// checkNetworks refuses a server on a network that Caddy reads and can dial, but not listen on:
+// it would say so when it starts, and not to validate.
+func checkNetworks(ctx caddy.Context) error {
+	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if server == nil {
+		return nil
+	}
+	for _, listen := range server.Listen {
+		if path, found := strings.CutPrefix(listen, "unix+h2c/"); found {
+			return fmt.Errorf("bind unix+h2c/%[1]s: nobody can listen on unix+h2c, which is for upstreams: write 'bind unix/%[1]s', and 'protocols h1 h2c' in the option servers", redact.Text(path))
+		}
+	}
+	return nil
 }
 
 // checkListeners refuses a server on an abstract socket without a secret of callers, and warns
