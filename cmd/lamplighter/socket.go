@@ -1,14 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/service"
 )
 
 // adminSocket makes a unix socket that only this user can open the default admin address:
@@ -45,21 +52,57 @@ func ownSocket() string {
 	return free
 }
 
+// packaged is where a package's service has its socket.
+const packaged = "/run/lamplighter"
+
 // answering is the socket of an instance for a command: the first place where one answers,
-// or else where one would be.
+// or else where one would be. That of a service comes first where its configuration is named.
 func answering() string {
 	var places []string
 	if dir := runtimeDir(false); dir != "" {
 		places = append(places, dir)
 	}
-	// Until now it was in Caddy's own data; and a package's service has it below /run.
-	places = append(places, dataDir(), caddy.AppDataDir(), "/run/lamplighter")
-	for _, dir := range places {
-		if listens(filepath.Join(dir, socketName)) {
-			return filepath.Join(dir, socketName)
+	// Until now it was in Caddy's own data.
+	places = append(places, dataDir(), caddy.AppDataDir())
+	config := service.Config(os.Args[1:])
+	services := config != "" && service.Of(config) != nil
+	if places = slices.DeleteFunc(places, func(dir string) bool { return dir == packaged }); services {
+		places = slices.Insert(places, 0, packaged)
+	} else {
+		places = append(places, packaged)
+	}
+	sockets := make([]string, len(places))
+	for i, dir := range places {
+		sockets[i] = filepath.Join(dir, socketName)
+	}
+	chosen, other := choose(sockets, dial, config == "" || services)
+	if other != "" && asks(os.Args) {
+		fmt.Fprintf(os.Stderr, "lamplighter: two instances answer, and this is for the one at unix/%s, unless a configuration is named that says otherwise; the other one: --address unix/%s\n", chosen, other)
+	}
+	return chosen
+}
+
+// choose returns the first socket that answers, and another one that does. If none does, it is
+// one that others than this user may open, if that may be meant, and else the first.
+func choose(sockets []string, dial func(string) error, closedToo bool) (chosen, other string) {
+	closed := ""
+	for _, socket := range sockets {
+		switch err := dial(socket); {
+		case err == nil && chosen == "":
+			chosen = socket
+		case err == nil:
+			other = cmp.Or(other, socket)
+		case errors.Is(err, fs.ErrPermission) && closedToo:
+			closed = cmp.Or(closed, socket)
 		}
 	}
-	return filepath.Join(places[0], socketName)
+	return cmp.Or(chosen, closed, sockets[0]), other
+}
+
+// asks reports whether a command is for an instance, and nobody has said which.
+func asks(args []string) bool {
+	return len(args) > 1 && slices.Contains([]string{"tokens", "doctor", "reload", "stop"}, args[1]) &&
+		!slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--address") })
 }
 
 // dataDir is beside Caddy's data, which 'storage export' carries: a socket is no file.
@@ -99,13 +142,16 @@ func freeSocket(dir string) string {
 }
 
 // listens reports whether somebody accepts connections at a socket.
-func listens(socket string) bool {
+func listens(socket string) bool { return dial(socket) == nil }
+
+// dial is why nobody accepts connections at a socket, nil if somebody does.
+func dial(socket string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", socket)
 	if err != nil {
-		return false
+		return err
 	}
 	_ = conn.Close()
-	return true
+	return nil
 }

@@ -133,6 +133,43 @@ func TestCommandsFindTheSocketThatAnswers(t *testing.T) {
 	}
 }
 
+func TestWhoeverMayNotAskTheServiceIsToldThat(t *testing.T) {
+	const own, services = "/home/alice/admin.sock", "/run/lamplighter/admin.sock"
+	for name, tc := range map[string]struct {
+		own, services error
+		closedToo     bool
+		chosen, other string
+	}{
+		"both answer":                {nil, nil, true, own, services},
+		"its own":                    {nil, fs.ErrPermission, true, own, ""},
+		"the service's":              {fs.ErrNotExist, nil, true, services, ""},
+		"the service's is closed":    {fs.ErrNotExist, &net.OpError{Err: fs.ErrPermission}, true, services, ""},
+		"closed, and none of theirs": {fs.ErrNotExist, &net.OpError{Err: fs.ErrPermission}, false, own, ""},
+		"nobody answers, as ever":    {fs.ErrNotExist, fs.ErrNotExist, true, own, ""},
+	} {
+		dial := func(socket string) error {
+			if socket == own {
+				return tc.own
+			}
+			return tc.services
+		}
+		if chosen, other := choose([]string{own, services}, dial, tc.closedToo); chosen != tc.chosen || other != tc.other {
+			t.Errorf("%s: got %s and %q", name, chosen, other)
+		}
+	}
+}
+
+func TestOneOfTwoInstancesIsNamedUnlessSomebodyChose(t *testing.T) {
+	for line, want := range map[string]bool{
+		"lamplighter tokens list": true, "lamplighter doctor": true, "lamplighter reload --config a": true, "lamplighter stop": true,
+		"lamplighter tokens list --address unix//a": false, "lamplighter stop --address=unix//a": false, "lamplighter version": false, "lamplighter": false,
+	} {
+		if got := asks(strings.Fields(line)); got != want {
+			t.Errorf("%s: %t", line, got)
+		}
+	}
+}
+
 func TestNoInstanceTakesTheAdminSocketOfAnother(t *testing.T) {
 	dir := short(t)
 	first, second := filepath.Join(dir, "admin.sock"), filepath.Join(dir, "admin-2.sock")

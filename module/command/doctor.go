@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/signal"
@@ -70,7 +71,11 @@ func examine(fl caddycmd.Flags) (int, error) {
 	api, err := newAdminClient(fl)
 	if err == nil {
 		err = api.call(http.MethodPost, adminapi.Prefix+"doctor", req, &answer)
-		if _, away := errors.AsType[*notReachedError](err); away && fl.String("address") == "" {
+		unreached, away := errors.AsType[*notReachedError](err)
+		if away && errors.Is(unreached.err, fs.ErrPermission) { // what this user finds says nothing of it
+			return notReached, err
+		}
+		if away && fl.String("address") == "" {
 			return examineHere(fl, req, err)
 		} else if away {
 			return notReached, err
