@@ -172,7 +172,8 @@ var brought = map[string]example{
 	"store_unavailable, rolled back":          told(shared(passing(finding.CauseStore, finding.CaseRollback, finding.Facts{}))),
 	"store_refused":                           shared(misconfigured(finding.CauseStoreRefused, "", finding.Facts{Kind: finding.KindRefused})),
 	"store_unsafe":                            shared(misconfigured(finding.CauseStoreUnsafe, "", finding.Facts{Kind: finding.KindUnsafe})),
-	"store_full":                              shared(passing(finding.CauseStoreFull, "", finding.Facts{Kind: finding.KindFull})),
+	"store_full":                              passing(finding.CauseStoreFull, "", finding.Facts{Kind: finding.KindFull}),
+	"store_full, shared":                      shared(passing(finding.CauseStoreFull, "", finding.Facts{Kind: finding.KindFull})),
 
 	"token_needs_certificate": misconfigured(explain.CauseNeedsCertificate, "", finding.Facts{}),
 

@@ -44,5 +44,10 @@ var ofStores = []Cause{
 	{"store_unsafe", "", Record, false,
 		"the store would lose a refresh token that it has acknowledged, so none is spent",
 		"change the setting of the store that the error names"},
-	{"store_full", "", Record, false, "the store has no room for the record, so no refresh token is spent", "make room in the store"},
+	{"store_full", "", Record, false,
+		"the disk has no room for the record, so no refresh token is spent",
+		"make room on the disk of {place}, or raise the quota of the user"},
+	{"store_full", "shared", Record, false,
+		"the store has no room for the record, so no refresh token is spent",
+		"make room in the store"},
 }

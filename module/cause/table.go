@@ -11,7 +11,7 @@ var table = slices.Concat(ofTokens, ofStores, ofTokenFiles, ofRequests, ofUpstre
 var ofTokens = []Cause{
 	// The grant.
 	{"refused", "", Grant, false,
-		"the refresh token was refused",
+		"the refresh token was refused; if the record was restored from a backup, it was an old one",
 		newGrant},
 	{"refused", "shared", Grant, false,
 		"the refresh token was refused; if the store was restored from a backup, or lost writes, it was an old one",

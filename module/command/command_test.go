@@ -35,6 +35,7 @@ func TestHealthExitCodes(t *testing.T) {
 		"the store is there":                    {statuses: []adminapi.ClientStatus{there}, want: healthy},
 		"something else is said beside ok":      {statuses: []adminapi.ClientStatus{beside}, want: healthy},
 		"a directory cannot be used":            {statuses: []adminapi.ClientStatus{{Client: "dir", Token: "none", State: "backoff", Cause: "store_unavailable"}}, want: humanNeeded},
+		"a disk is full":                        {statuses: []adminapi.ClientStatus{{Client: "disk", Token: "none", State: "backoff", Cause: "store_full"}}, want: humanNeeded},
 		"a client goes on without a record":     {statuses: []adminapi.ClientStatus{{Client: "dir", Token: "valid", State: "ok", Cause: "store_unavailable"}}, want: healthy},
 		"a store passes its trouble":            {statuses: []adminapi.ClientStatus{{Client: "store", Token: "none", State: "backoff", Cause: "store_unavailable", StoreUp: &down}}, want: tokenMissing},
 		"ready does not ask how long":           {statuses: []adminapi.ClientStatus{retrying, rejected, away}, ready: true, want: healthy},

@@ -52,9 +52,9 @@ func needsHuman(s adminapi.ClientStatus) bool {
 	case adminapi.StateGrantLost, adminapi.StateMisconfigured, adminapi.StateAwaitingGrant:
 		return true
 	}
-	// A directory that cannot be used is mended by somebody, while a store of its own passes
+	// A directory that cannot be used, or has no room, is mended by somebody, while a store of its own passes
 	// its trouble; a client beside whose ok that stands goes on without.
-	return s.Unsaved || s.Cause == "store_unavailable" && s.StoreUp == nil && s.State != "ok"
+	return s.Unsaved || (s.Cause == "store_unavailable" || s.Cause == "store_full") && s.StoreUp == nil && s.State != "ok"
 }
 
 // Tone is how good a word is.

@@ -79,6 +79,9 @@ func storeCause(err error, kind string) cause.Cause {
 	}{
 		{shared.ErrUnsafe, "store_unsafe"}, {recordstore.ErrNoLocks, "store_unsafe"}, {shared.ErrRefused, "store_refused"}, {shared.ErrFull, "store_full"},
 	} {
+		if errors.Is(err, known.err) && kind != "" {
+			return cause.Of(known.name, "shared")
+		}
 		if errors.Is(err, known.err) {
 			return cause.Of(known.name)
 		}

@@ -185,6 +185,9 @@ func formerWords(f *Former, a About) (detail, remedy string) {
 
 // rowOf is the row of the table that trouble has among those of its cause.
 func rowOf(t finding.Trouble, f *finding.Facts, a About) []string {
+	if a.Store != "" && t.Cause == finding.CauseStoreFull {
+		return []string{"shared"}
+	}
 	if f.Kind != "" && t.Case != finding.CaseBeside {
 		return []string{f.Kind}
 	}

@@ -47,10 +47,10 @@ func TestAStoreThatReplicasShareIsNotMendedLikeADirectory(t *testing.T) {
 	}
 }
 
-func TestARefusalInASharedStoreMayComeOfARestoredBackup(t *testing.T) {
+func TestARefusalMayComeOfARestoredBackup(t *testing.T) {
 	trouble := finding.Trouble{Condition: finding.Lost, Cause: finding.CauseRefused, Facts: &finding.Facts{Loss: &record.Loss{Cause: finding.CauseRefused}}}
-	for kind, told := range map[string]bool{"": false, "redis": true} {
-		if detail, _ := Of(trouble, About{Client: "erp", Store: kind, Rotating: true}); strings.Contains(detail, "restored from a backup") != told {
+	for kind, whose := range map[string]string{"": "the record", "redis": "the store"} {
+		if detail, _ := Of(trouble, About{Client: "erp", Store: kind, Rotating: true}); !strings.Contains(detail, "if "+whose+" was restored from a backup") {
 			t.Errorf("%q: %s", kind, detail)
 		}
 	}

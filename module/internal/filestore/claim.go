@@ -46,7 +46,7 @@ func (f *File) Claim(ctx context.Context, name string, token record.Fingerprint,
 		return true, nil
 	})
 	if err != nil {
-		return "", err
+		return "", full(err)
 	}
 	return owner, nil
 }

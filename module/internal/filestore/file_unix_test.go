@@ -3,6 +3,7 @@
 package filestore
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"lamplighter/module/internal/record/recordtest"
 	"lamplighter/module/internal/recordstore"
 	"lamplighter/module/moduletest/skip"
+	"lamplighter/module/store"
 )
 
 func TestEverythingIsForItsOwnerAlone(t *testing.T) {
@@ -179,11 +181,26 @@ func TestAReadOnlyOrFullDiskIsAnErrorThatNamesTheFile(t *testing.T) {
 				}
 				return nil
 			}
-			recordtest.WantErr(t, st.Save(t.Context(), "erp", &record.Record{}, 1), errno, "erp.json")
+			err := st.Save(t.Context(), "erp", &record.Record{}, 1)
+			recordtest.WantErr(t, err, errno, "erp.json")
+			wantFull(t, errno, err)
 		}
 		st := tempStore(t)
 		st.fs = &faulty{fileSystem: osFS{}, mkdirErr: fmt.Errorf("mkdir: %w", errno)}
-		recordtest.WantErr(t, st.Open(t.Context()), errno)
+		err := st.Open(t.Context())
+		recordtest.WantErr(t, err, errno)
+		wantFull(t, errno, err)
+		st = tempStore(t)
+		st.fs = &faulty{fileSystem: osFS{}, lockErr: errno}
+		wantFull(t, errno, st.Open(t.Context()))
+	}
+}
+
+// wantFull checks that no room is told apart from all else, as by stores that replicas share.
+func wantFull(t *testing.T, errno syscall.Errno, err error) {
+	t.Helper()
+	if want := errno == syscall.ENOSPC || errno == syscall.EDQUOT; errors.Is(err, store.ErrFull) != want {
+		t.Errorf("%v: that the store is full is wanted to be %v: %v", errno, want, err)
 	}
 }
 

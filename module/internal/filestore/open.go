@@ -23,6 +23,11 @@ func (f *File) Open(ctx context.Context) error {
 	}
 	f.opening.Lock()
 	defer f.opening.Unlock()
+	return full(f.open(ctx))
+}
+
+// open is Open, called with f.opening held.
+func (f *File) open(ctx context.Context) error {
 	if err := f.checkDir(); err != nil {
 		f.opened.Store(false)
 		return err
@@ -105,7 +110,7 @@ func (f *File) lockError(path string, err error) error {
 		// The directory was taken away: the next Open makes it anew.
 		f.opened.Store(false)
 	}
-	return fmt.Errorf("lock %s: %w", path, whose(err))
+	return full(fmt.Errorf("lock %s: %w", path, whose(err)))
 }
 
 // sweep deals with the temporary files of writers that crashed.

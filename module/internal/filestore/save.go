@@ -17,12 +17,12 @@ import (
 // needs; while another process holds the lease it waits, until ctx ends. Once
 // it writes, ctx no longer matters.
 func (f *File) Save(ctx context.Context, name string, rec *record.Record, ifRevision uint64) error {
-	return f.write(ctx, name, rec, ifRevision+1, f.compare)
+	return full(f.write(ctx, name, rec, ifRevision+1, f.compare))
 }
 
 // Replace is Save, but for what it writes over.
 func (f *File) Replace(ctx context.Context, name string, rec *record.Record, revision, over uint64) error {
-	return f.write(ctx, name, rec, revision, func(e *entry, rec *record.Record) error { return f.setAside(e, rec, over) })
+	return full(f.write(ctx, name, rec, revision, func(e *entry, rec *record.Record) error { return f.setAside(e, rec, over) }))
 }
 
 // write writes the record as that revision, if admit lets it.
