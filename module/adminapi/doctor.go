@@ -35,7 +35,7 @@ type Check struct {
 	Client string `json:"client"`
 
 	// Step is what was looked at: configuration, secrets, name_resolution, route, tls,
-	// clock, discovery, token_request, store, record, token, ports or upstream.
+	// clock, discovery, token_request, store, record, ledger, token, ports or upstream.
 	Step string `json:"step"`
 
 	// Verdict is ok, warning, failed or skipped.

@@ -89,6 +89,9 @@ func (d *Doctor) general(ctx context.Context) []adminapi.Check {
 	} else {
 		e.ok("configuration", how)
 	}
+	if slices.ContainsFunc(d.Clients, func(c *client.Client) bool { return c.Settings().Rotating() }) {
+		e.ledger()
+	}
 	for _, address := range d.Addresses {
 		e.port(address)
 	}

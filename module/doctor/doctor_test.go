@@ -162,6 +162,15 @@ func TestATokenRequestIsMadeOnlyIfItIsOrderedAndSpendsNothing(t *testing.T) {
 	s.WantOK()
 }
 
+func TestALedgerThatCannotBeWrittenIsTold(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	offline(t, s.Config("", ""), false).want("ledger", adminapi.VerdictOK, "spent.jsonl can be written", "")
+	if err := os.MkdirAll(s.Dir+"/data/lamplighter/spent.jsonl", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	offline(t, s.Config("", ""), false).want("ledger", adminapi.VerdictWarning, "spent.jsonl: is a directory", "chown -R")
+}
+
 func TestSecretsAreLookedAtAndNeverTold(t *testing.T) {
 	as := moduletest.NewRotating(t)
 	s := moduletest.NewSidecar(t, as)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 
 	"lamplighter/module/adminapi"
@@ -68,6 +69,17 @@ func (e *examination) durable(seeded bool) {
 		e.ok("store", "the place of "+r.Describe()+" can be used, and keeps what it acknowledges as its settings promise")
 	}
 	e.record(r, seeded)
+}
+
+// ledger looks whether spent refresh tokens are remembered beside the records.
+func (e *examination) ledger() {
+	path, err := records.Ledger()
+	if err == nil {
+		e.ok("ledger", path+" can be written")
+		return
+	}
+	e.add("ledger", adminapi.VerdictWarning, fmt.Sprintf("spent refresh tokens are not remembered in %s, so that a change of a client's store or name may present one: %v", path, err),
+		"have "+filepath.Dir(path)+" and all in it belong to the user that the instance runs as (chown -R), on a disk that has room")
 }
 
 // storeCause is the row of the table for what is wrong with a store, whose kind is "" if it

@@ -79,6 +79,9 @@ func ledgerPath() string {
 	return filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter", "spent.jsonl")
 }
 
+// Ledger is where this machine remembers spent refresh tokens, and why it cannot, nil if it can.
+func Ledger() (path string, err error) { return ledgerPath(), theLedger().Usable() }
+
 func theLedger() *toldLedger {
 	path := ledgerPath()
 	if l, ok := ledgers.Load(path); ok {

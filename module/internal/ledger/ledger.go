@@ -171,6 +171,27 @@ func (l *Ledger) Fault() error {
 	return l.fault
 }
 
+// Usable returns why nothing can be added, nil if it can. It adds nothing, and what is not there
+// yet is made when it is needed.
+func (l *Ledger) Usable() error {
+	for _, name := range []string{l.path, l.path + ".lock"} {
+		file, err := os.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
+		if err == nil {
+			_ = file.Close()
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	probe, err := os.CreateTemp(filepath.Dir(l.path), "probe-*")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
 // remember takes over an entry, and forgets the oldest ones. Called with l.mu held.
 func (l *Ledger) remember(e Entry) {
 	said := max(0, slices.Index(words, e.Said)) // a later version's word speaks against it, too
