@@ -98,9 +98,12 @@ func (m *machine) choose() (trouble finding.Trouble, ok bool) {
 
 // rests reports whether a candidate beside a grant that lives is not tried now,
 // because it was a moment ago, or because an operator wants a token and not an
-// attempt.
+// attempt, or the end of the grant.
 func (m *machine) rests(token record.Fingerprint) bool {
 	trial, o := m.rarely().trial, m.plan.order
+	if o != nil && o.Revoke {
+		return true
+	}
 	if trial.token != token || trial.Failures == 0 || o != nil && o.Import != "" {
 		return false
 	}

@@ -256,11 +256,7 @@ func (m *mover) outcomes(i int) {
 	case step.Send:
 		m.send(i)
 	case step.Revoke:
-		end := func(v *world) {
-			if l := v.server.login(e.RefreshToken); l != nil && l.binding == h.resolved {
-				l.dead, v.past.revoked = true, true
-			}
-		}
+		end := func(v *world) { v.revoke(i, e.RefreshToken, h.resolved) }
 		m.try(i, "revoke", func(v *world) { end(v); v.outcome(i, step.Revoked{OK: true}) })
 		m.fault(unavailable, i, "revoke fails", func(v *world) { v.outcome(i, step.Revoked{}) })
 	}
@@ -317,9 +313,7 @@ func (m *mover) ends(i int) {
 		case step.Revoke:
 			m.try(i, "crash after the revocation", func(v *world) {
 				v.crashes--
-				if l := v.server.login(e.RefreshToken); l != nil {
-					l.dead, v.past.revoked = true, true
-				}
+				v.revoke(i, e.RefreshToken, h.resolved)
 				v.crash(i)
 			})
 		}

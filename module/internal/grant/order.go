@@ -97,9 +97,9 @@ func (m *machine) heed() {
 	case o.Import != "" && !p.settings.Rotating:
 		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNotRotating}
 	case p.RefreshToken != o.Import && m.knowsImport():
-	case o.Import == "" && m.record.Generation > o.generation && m.live != nil:
+	case o.Import == "" && !o.Revoke && m.record.Generation > o.generation && m.live != nil:
 		p.fulfilled = true
-	case !o.Force && m.now.Mono < m.schedule.RetryAfter:
+	case !o.Force && !o.Revoke && m.now.Mono < m.schedule.RetryAfter:
 		wait := time.Duration(m.schedule.RetryAfter - m.now.Mono)
 		p.refused = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseRetryAfter, Facts: &finding.Facts{Wait: wait}}
 	case m.now.Mono < m.rarely().rival.Until:
@@ -135,7 +135,7 @@ func (m *machine) answerOrder() {
 	switch {
 	case p.revoked:
 		r.Outcome = step.WasRevoked
-	case p.fulfilled || granted:
+	case (p.fulfilled || granted) && !p.order.Revoke:
 		if m.trouble.Condition == finding.Well {
 			r.Outcome = step.Obtained
 		}

@@ -83,7 +83,7 @@ func (w *world) shared(i int) {
 	if w.now < over {
 		w.wrong("(k) what another replica has presented is presented, and its answer may come")
 	}
-	if w.settings.ReuseGrace <= w.settings.Lease && !h.expiring(w) && !h.refresh && !h.refused {
+	if w.settings.ReuseGrace <= w.settings.Lease && !h.expiring(w) && len(h.orders) == 0 && !h.refused {
 		w.wrong("(k) what another replica has presented is presented without need")
 	}
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // planRevocation obeys the order to end the grant, under the lease: nobody may be
-// exchanging the refresh token meanwhile.
+// exchanging the refresh token meanwhile. One that a lost answer may have consumed is refreshed
+// first: a server that does not know it any more would say all the same that it is revoked.
 func (m *machine) planRevocation() {
 	p := m.plan
 	current := m.record.Current(m.binding.Grant)
@@ -19,6 +20,9 @@ func (m *machine) planRevocation() {
 		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNoRevocation, Case: "no endpoint"}
 	case current == nil:
 		p.refused = m.nothingToRevoke()
+	case m.record.Open(current.Fingerprint) != nil:
+		m.proceed()
+		return
 	case m.phase == Looking && !m.leased:
 		m.await(Leasing, step.Lease{})
 		return

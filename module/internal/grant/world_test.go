@@ -356,6 +356,21 @@ func (w *world) process(r request) *step.Answer {
 	return a
 }
 
+// revoke has the server end the grant of a refresh token. Of one that it does not know (any
+// more) it says the same, and does nothing (RFC 7009 section 2.2).
+func (w *world) revoke(i int, token string, binding int8) {
+	l := w.server.login(token)
+	switch {
+	case l == nil || l.binding != binding || l.dead || w.server.over(l, w.now):
+	case w.server.honours(token, w.now):
+		l.dead, w.past.revoked = true, true
+	case w.past.killed, w.store.lease != int8(i+1): // a request reached it late, or this one did
+		w.past.revoked = true
+	default:
+		w.wrong("(n) " + token + " is revoked, which is consumed, and the grant lives on")
+	}
+}
+
 // hear gives a holder its answer.
 func (w *world) hear(i int, a step.Answer) {
 	h := &w.h[i]

@@ -1,0 +1,137 @@
+package grant
+
+import (
+	"testing"
+	"time"
+
+	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
+	"lamplighter/module/internal/record"
+)
+
+// A server answers 200 to the revocation of a refresh token that it does not know (RFC 7009
+// section 2.2): a grant was taken for revoked whose refresh token a lost answer had consumed.
+func TestWhatALostAnswerMayHaveConsumedIsRefreshedBeforeItIsRevoked(t *testing.T) {
+	w := history(t, "one, replace, revocation", `
+		0 time
+		0 look
+		0 called
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer lost
+		0 revoke order
+		0 look
+		0 connect
+		0 lease
+		0 look
+		0 save
+		0 hold
+		0 process
+		0 answer
+		0 save
+		0 time
+		0 look
+		0 lease
+		0 look
+		0 revoke
+		0 save
+	`)
+	if l := w.server.families[0]; !l.dead || len(w.h[0].orders) > 0 {
+		t.Errorf("the server has %+v, and %d orders wait", l, len(w.h[0].orders))
+	}
+}
+
+// … and where it was refused, nobody was told that it is revoked.
+func TestARevocationIsNotToldOfWhatTheServerRefused(t *testing.T) {
+	lives := living()
+	open := lives.Journal(record.Attempt{Number: 2, ID: "other.1-7", At: time.Unix(0, epoch).UTC()}, record.Presented{RefreshToken: "current", Binding: testBinding})
+	in := step.Inputs{Binding: testBinding, Revocable: true}
+	s := started(step.Settings{Rotating: true}, open)
+	_, effects := after(s, step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: open}, step.Connected{}, step.Leased{}, step.Looked{Stored: open},
+		step.Saved{}, step.Drained{}, step.Answered{Answer: step.Answer{Outcome: step.RefusedGrant, Status: 400, Cause: finding.CauseRefused}}, step.Saved{})
+	var replied bool
+	for _, e := range effects {
+		if r, ok := e.(step.Reply); ok {
+			replied = true
+			if r.Outcome == step.WasRevoked || r.Trouble.Condition != finding.Lost {
+				t.Errorf("answered %+v", r)
+			}
+		}
+	}
+	if !replied {
+		t.Error("the order is not answered")
+	}
+}
+
+// While another replica may still hear an answer, what it presented is not revoked.
+func TestWhatAnotherReplicaHasPresentedIsNotRevokedBeforeItsAnswerIsDue(t *testing.T) {
+	lives := living()
+	open := lives.Journal(record.Attempt{Number: 2, ID: "other.1-7", At: time.Unix(0, epoch).UTC()}, record.Presented{RefreshToken: "current", Binding: testBinding})
+	in := step.Inputs{Binding: testBinding, Revocable: true}
+	answered := open.Answered(2, record.Presented{RefreshToken: "current", Binding: testBinding}, record.Token{RefreshToken: "next"})
+	for _, first := range []*record.Record{lives, open} { // as it is at the first look
+		s := started(step.Settings{Rotating: true, Lease: 15 * time.Second}, lives)
+		s, effects := after(s, step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: first}, step.Leased{}, step.Looked{Stored: open}, step.Looked{Inputs: in, Stored: open})
+		for _, e := range effects {
+			switch e.(type) {
+			case step.Revoke, step.Connect, step.Reply:
+				t.Errorf("got %#v", e)
+			}
+		}
+		now := when.Now{Mono: int64(2 * time.Second), Wall: epoch + int64(2*time.Second)}
+		last := []step.Effect{nil}
+		for range 6 {
+			var e step.Event
+			switch s.phase {
+			case Idle:
+				e = step.Poked{}
+			case Leasing:
+				e = step.Leased{}
+			default:
+				e = step.Looked{Inputs: in, Stored: answered}
+			}
+			s, last = Next(s, e, now)
+			if s.phase == Revoking {
+				break
+			}
+		}
+		if want := (step.Revoke{RefreshToken: "next"}); last[len(last)-1] != want {
+			t.Errorf("it goes on with %+v", last)
+		}
+	}
+}
+
+// A token that another holder obtained since is not what the order asks for.
+func TestARevocationIsNotFulfilledByATokenThatAnotherHolderObtained(t *testing.T) {
+	at := time.Unix(0, epoch).UTC()
+	newer := living().Obtain(record.AccessToken{Request: 2, Grant: 1, Lineage: record.FingerprintOf("old"), Number: 1, AccessToken: "access", ObtainedAt: at, ExpiresAt: at.Add(time.Hour)}).Count()
+	open := newer.Journal(record.Attempt{Number: 2, ID: "other.1-7", At: at}, record.Presented{RefreshToken: "current", Binding: testBinding})
+	in := step.Inputs{Binding: testBinding, Revocable: true}
+	s, effects := after(started(step.Settings{Rotating: true}, living()), step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: open})
+	if s.live == nil || effects[len(effects)-1] != (step.Connect{RefreshToken: "current"}) {
+		t.Errorf("it goes on with %+v", effects)
+	}
+}
+
+// A seed beside the grant, or in the place of it, is not what is to be revoked.
+func TestARevocationIsNotOfWhatTheConfigurationHasBeside(t *testing.T) {
+	open := living().Journal(record.Attempt{Number: 2, ID: "other.1-7", At: time.Unix(0, epoch).UTC()}, record.Presented{RefreshToken: "current", Binding: testBinding})
+	in := step.Inputs{Seed: "seed", Binding: testBinding, Revocable: true}
+	_, effects := after(started(step.Settings{Rotating: true}, open), step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: open})
+	if effects[len(effects)-1] != (step.Connect{RefreshToken: "current"}) {
+		t.Errorf("it goes on with %+v", effects)
+	}
+}
+
+// living is the record of a grant that lives.
+func living() *record.Record {
+	r := new(record.Record).Answered(1, record.Presented{RefreshToken: "old", Binding: testBinding}, record.Token{RefreshToken: "current"})
+	r.Revision = 1
+	return r
+}
