@@ -154,7 +154,7 @@ func (m *machine) connected(key record.Key) {
 // journaled: by the journal, the next start would take it for one that was never sent.
 func (m *machine) lookAgain() {
 	l, p := step.Look{}, m.plan
-	if p.Candidate && (p.order == nil || !p.order.Again) {
+	if p.Candidate && !p.Overruled {
 		l.Missing = record.FingerprintOf(p.connects)
 	}
 	m.await(LookingAgain, l)

@@ -20,8 +20,7 @@ func (m *machine) claim() {
 		return
 	}
 	m.await(Claiming, step.Claim{
-		RefreshToken: p.RefreshToken, Rotating: p.settings.Rotating, Imported: p.Imported,
-		Again: p.order != nil && p.order.Again,
+		RefreshToken: p.RefreshToken, Rotating: p.settings.Rotating, Imported: p.Imported, Again: p.Overruled,
 	})
 }
 

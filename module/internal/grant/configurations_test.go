@@ -68,6 +68,7 @@ var configurations = []configuration{
 	{name: "one, ends", holders: 1, ends: true, allow: serverFaults | storeAway | crashes, faults: 1, crashes: 1},
 	{name: "one, ends for good", holders: 1, ends: true, stays: true, allow: unsent | storeAway | crashes, faults: 1, crashes: 1},
 	{name: "one, an order", holders: 1, allow: operator | storeAway | unsent | unavailable, faults: 1, orders: 1},
+	{name: "one, import, ledger", holders: 1, allow: imports | spends | unsent, faults: 2, orders: 1, sample: 128},
 	{name: "one, two orders", holders: 1, allow: refreshes | imports | revokes | goes, orders: 2},
 	{name: "one, another binding", holders: 1, allow: rebinds | rerequests | imports, orders: 2},
 	{name: "one, a panic", holders: 1, allow: panics | storeAway | revokes, faults: 2, orders: 1},

@@ -113,7 +113,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	}
 	e.flags(p.proof.Wanted, p.proof.Bound, len(p.proof.Algs) > 0)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
-	e.flags(p.Candidate, p.Imported, p.settings != nil, p.ask, p.Beside, p.Resting, p.Revived, p.order != nil,
+	e.flags(p.Candidate, p.Imported, p.Overruled, p.settings != nil, p.ask, p.Beside, p.Resting, p.Revived, p.order != nil,
 		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff, p.outdated != nil, p.into != nil)
 	if p.order != nil {
 		e.order(p.order, newest)
@@ -200,7 +200,7 @@ func (e *encoder) lineage(l *record.Lineage) {
 		e.rank(numbers, int64(t.Number))
 		e.name(uint64(t.Key))
 		e.word(string(t.Said))
-		e.flags(t.Imported, t.RefreshToken != "", t.Unmoved())
+		e.flags(t.Imported, t.Overruled, t.RefreshToken != "", t.Unmoved())
 		e.wall(t.ExpiresAt)
 	}
 	if l.Loss != nil {
@@ -231,12 +231,13 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{trial{}, 2},
 		{order{}, 5},
 		{step.Order{}, 7},
+		{record.Presented{}, 7},
 		{Live{}, 3},
 		{finding.Trouble{}, 7},
 		{step.Answer{}, 11},
 		{record.Record{}, 14},
 		{record.Lineage{}, 8},
-		{record.Token{}, 10},
+		{record.Token{}, 11},
 		{record.Attempt{}, 7},
 		{record.AccessToken{}, 13},
 		{record.Loss{}, 9},

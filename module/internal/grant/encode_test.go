@@ -127,6 +127,7 @@ func (e *encoder) world(w *world) {
 	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense, p.taken, p.moved, p.ended, p.waited)
 	e.byte(byte(p.imported))
 	e.byte(byte(w.claims[0]), byte(w.claims[1]))
+	e.flags(w.ledger[0], w.ledger[1])
 	for i := range w.server.families {
 		l := &w.server.families[i]
 		e.flags(l.there, l.dead, l.grace, l.ends != 0, l.since != 0, l.since > w.server.families[1-i].since)

@@ -23,6 +23,7 @@ const (
 	leaseEnds                   // before its holder is done
 	rollback                    // the store loses its newest write
 	damage                      // the record becomes unreadable
+	spends                      // a record that is missing has spent what is imported
 	steals                      // another client claims the seed, or lets it go
 	repeats                     // the operator imports what was refused, or is another client's
 	carries                     // the grant is carried over to another record
@@ -162,6 +163,9 @@ func (m *mover) others() {
 			moved.Revision, moved.WriteID = rec.Revision+1, ""
 			v.store.rec, v.store.home, v.past.moved = &moved, own.Carried(rec), true
 		})
+	}
+	if !w.ledger[1] && w.server.families[1].there {
+		m.fault(spends, 9, "the ledger has what is imported", func(v *world) { v.ledger[1], v.past.spent = true, true })
 	}
 	switch w.claims[0] {
 	case 0:

@@ -220,7 +220,7 @@ func (p past) explains(cause string) string {
 	case finding.CauseSeedTaken:
 		ok = p.taken
 	case finding.CauseMissing:
-		ok = p.rolledBack
+		ok = p.rolledBack || p.spent
 	case finding.CauseMoved:
 		ok = p.moved
 	}

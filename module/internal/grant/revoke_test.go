@@ -85,24 +85,9 @@ func TestWhatAnotherReplicaHasPresentedIsNotRevokedBeforeItsAnswerIsDue(t *testi
 			}
 		}
 		now := when.Now{Mono: int64(2 * time.Second), Wall: epoch + int64(2*time.Second)}
-		last := []step.Effect{nil}
-		for range 6 {
-			var e step.Event
-			switch s.phase {
-			case Idle:
-				e = step.Poked{}
-			case Leasing:
-				e = step.Leased{}
-			default:
-				e = step.Looked{Inputs: in, Stored: answered}
-			}
-			s, last = Next(s, e, now)
-			if s.phase == Revoking {
-				break
-			}
-		}
-		if want := (step.Revoke{RefreshToken: "next"}); last[len(last)-1] != want {
-			t.Errorf("it goes on with %+v", last)
+		_, effect := toward(t, s, Revoking, now, in, answered)
+		if want := (step.Revoke{RefreshToken: "next"}); effect != want {
+			t.Errorf("it goes on with %+v", effect)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type world struct {
 	faults, crashes, orders int8 // left
 	past                    past
 	safe                    []string // brought by answers, and known to be written
+	ledger                  [2]bool  // has the first token of a log-in as spent by a record that is missing
 	claims                  [2]int8  // of the first token of each log-in: ours, or another client's
 }
 
@@ -52,6 +53,7 @@ type past struct {
 	nonsense   bool // what an operator supplied was refused
 	imported   int8 // the binding, from 1 on, at which what an operator supplied was accepted
 	taken      bool // another client claimed the seed
+	spent      bool // the ledger has what is imported
 	moved      bool // the grant was carried over
 }
 
@@ -236,6 +238,9 @@ func (w *world) look(i int, l step.Look) {
 		e.Taken = &finding.Facts{Owner: "another"}
 	}
 	if f := slices.Index(firstOf[:], l.Missing); f >= 0 && w.claims[f] == ours && h.state.record.Of(l.Missing) == record.Unknown && (e.Stored == nil || e.Stored.Of(l.Missing) == record.Unknown) {
+		e.Taken = &finding.Facts{Kind: finding.KindMissing}
+	}
+	if f := slices.Index(firstOf[:], l.Missing); f >= 0 && w.ledger[f] && h.state.record.Of(l.Missing) <= record.Unjudged && (e.Stored == nil || e.Stored.Of(l.Missing) <= record.Unjudged) {
 		e.Taken = &finding.Facts{Kind: finding.KindMissing}
 	}
 	w.outcome(i, e)

@@ -26,6 +26,10 @@ type Presented struct {
 	// supplied it by hand.
 	Candidate, Imported bool
 
+	// Overruled says that it was although the token may have been spent, or may be or have
+	// been another client's.
+	Overruled bool
+
 	// Binding is who it is presented to.
 	Binding Binding
 
@@ -80,7 +84,7 @@ func (r *Record) supplied(number uint32, p Presented, kept string) *Record {
 	l := r.about(p)
 	t := Token{RefreshToken: kept, Fingerprint: p.Fingerprint(), Again: p.Again, Number: number, Said: Candidate, Imported: p.Imported}
 	if kept != "" {
-		t.Key = p.Key.ID
+		t.Key, t.Overruled = p.Key.ID, p.Overruled
 	}
 	l.Tokens = []Token{t}
 	return r.with(&Record{Number: number, Lineages: []Lineage{l}}).Hold(number, p.Key)

@@ -25,7 +25,8 @@ var secrets = []string{"a", "b", "c\xff", "base64:d", "e", "f", "g", "h", "i", "
 func presented(t *rapid.T) Presented {
 	imported := rapid.Bool().Draw(t, "imported")
 	return Presented{
-		RefreshToken: rapid.SampledFrom(secrets).Draw(t, "presented"), Again: uint32(rapid.IntRange(0, 1).Draw(t, "again")), Imported: imported, Candidate: imported || rapid.Bool().Draw(t, "candidate"),
+		RefreshToken: rapid.SampledFrom(secrets).Draw(t, "presented"), Again: uint32(rapid.IntRange(0, 1).Draw(t, "again")), Imported: imported,
+		Overruled: imported && rapid.Bool().Draw(t, "overruled"), Candidate: imported || rapid.Bool().Draw(t, "candidate"),
 		Binding: Binding{Grant: grant + Fingerprint(rapid.IntRange(0, 1).Draw(t, "binding")), Request: request, TokenEndpoint: "https://as.example/token"},
 	}
 }

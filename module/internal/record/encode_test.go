@@ -164,7 +164,7 @@ func everything() *Record {
 		return Presented{RefreshToken: token, Binding: Binding{Grant: grant, Request: request, TokenEndpoint: "https://as.example/token"}}
 	}
 	imported := p("import\xff")
-	imported.Imported, imported.Candidate = true, true
+	imported.Imported, imported.Overruled, imported.Candidate = true, true, true
 	r = r.Answered(3, p("token 2"), Token{RefreshToken: "base64:3", ObtainedAt: moment, ExpiresAt: moment.AddDate(0, 1, 0)})
 	r = r.Answered(4, p("base64:3"), Token{RefreshToken: "token 4", ObtainedAt: moment, ExpiresAt: moment.AddDate(0, 1, 0)})
 	r = r.Refuse(5, p("dead"), true, &Loss{Cause: "response_lost", Detail: "invalid_grant", At: moment, Unanswered: moment, UnansweredBy: "p-0"})

@@ -164,6 +164,10 @@ type Token struct {
 	// Imported says of a candidate that an operator supplied it by hand.
 	Imported bool `json:"imported,omitempty"`
 
+	// Overruled says that the operator did so although it may have been spent, or may be or
+	// have been another client's.
+	Overruled bool `json:"overruled,omitempty"`
+
 	// Key is the ID of the key whose proof it was obtained with, 0 if there was none. Of a
 	// public client it is bound to it (RFC 9449 section 5).
 	Key Fingerprint `json:"key,omitzero"`

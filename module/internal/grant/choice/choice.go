@@ -51,7 +51,7 @@ func (q *Question) Choose() (c Choice, trouble finding.Trouble, ok bool) {
 		}
 		c.Resting = current != nil && q.Rests(record.FingerprintOf(candidate.RefreshToken))
 		if !c.Resting {
-			c.RefreshToken, c.Candidate, c.Imported, c.Beside = candidate.RefreshToken, true, candidate.Imported, current != nil
+			c.RefreshToken, c.Candidate, c.Imported, c.Overruled, c.Beside = candidate.RefreshToken, true, candidate.Imported, candidate.Overruled, current != nil
 			return c, finding.Trouble{}, true
 		}
 	}
@@ -115,27 +115,27 @@ func (q *Question) fixed(c *Choice) (finding.Trouble, bool) {
 // configuration.
 func (q *Question) candidates() (list []record.Presented) {
 	grant := q.Binding.Grant
-	add := func(token string, imported bool) {
+	add := func(token string, imported, overruled bool) {
 		f := record.FingerprintOf(token)
 		if known := q.Record.Of(f); f != 0 && (known == record.Unknown || known == record.Unjudged || q.Record.RefusedElsewhere(f, grant)) {
-			list = append(list, record.Presented{RefreshToken: token, Imported: imported})
+			list = append(list, record.Presented{RefreshToken: token, Imported: imported, Overruled: overruled})
 		}
 	}
 	if o := q.Order; o != nil && o.Import != "" {
-		if add(o.Import, true); o.Again && q.Record.Of(record.FingerprintOf(o.Import)) == record.WasRefused {
-			return []record.Presented{{RefreshToken: o.Import, Imported: true}}
+		if add(o.Import, true, o.Again); o.Again && q.Record.Of(record.FingerprintOf(o.Import)) == record.WasRefused {
+			return []record.Presented{{RefreshToken: o.Import, Imported: true, Overruled: true}}
 		}
 		return list
 	}
 	imported, seed := q.Record.Candidate(grant, true), q.Record.Candidate(grant, false)
 	if imported != nil {
-		add(imported.RefreshToken, true)
+		add(imported.RefreshToken, true, imported.Overruled)
 	}
 	if q.Denied == nil && !q.Record.Displaced(record.FingerprintOf(q.Seed), grant) {
-		add(q.Seed, false)
+		add(q.Seed, false, false)
 	}
 	if seed != nil && seed.RefreshToken != q.Seed && q.Record.Current(grant) == nil {
-		add(seed.RefreshToken, false) // that of the configuration is gone, or was refused
+		add(seed.RefreshToken, false, false) // that of the configuration is gone, or was refused
 	}
 	return list
 }
