@@ -60,9 +60,9 @@ func (c *Client) Keepable(ctx context.Context) error {
 }
 
 // Keep imports what a log-in yields, with the key that it proved, nil without one, and returns
-// what the server says to it.
+// what the server says to it: also if nobody waits, for nobody else has that refresh token.
 func (c *Client) Keep(ctx context.Context, refreshToken string, key *dpop.Key) (*adminapi.OrderResult, error) {
-	return c.result(c.keeper.LoggedIn(ctx, refreshToken, key))
+	return c.result(c.keeper.LoggedIn(context.WithoutCancel(ctx), refreshToken, key))
 }
 
 func (c *Client) result(r keeper.Result, err error) (*adminapi.OrderResult, error) {

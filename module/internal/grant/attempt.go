@@ -7,6 +7,7 @@ import (
 	"lamplighter/module/internal/grant/choice"
 	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -101,11 +102,8 @@ func (m *machine) choose() (trouble finding.Trouble, ok bool) {
 // attempt, or the end of the grant.
 func (m *machine) rests(token record.Fingerprint) bool {
 	trial, o := m.rarely().trial, m.plan.order
-	if o != nil && o.Revoke {
-		return true
-	}
 	if trial.token != token || trial.Failures == 0 || o != nil && o.Import != "" {
-		return false
+		return o != nil && o.Revoke
 	}
 	return o != nil || m.now.Mono < trial.NotBefore
 }
@@ -160,13 +158,6 @@ func (m *machine) lookAgain() {
 	m.await(LookingAgain, l)
 }
 
-// Bounds of the pause before the lease is tried again.
-const (
-	leaseRetryMin = 250 * time.Millisecond
-	leaseRetryMax = time.Second
-	leaseGrace    = 5 * time.Second // beside Timeout, for another holder's store
-)
-
 // gotLease goes on with the lease. If another has it, turn and connection go back.
 func (m *machine) gotLease(e step.Leased) {
 	switch {
@@ -187,7 +178,7 @@ func (m *machine) gotLease(e step.Leased) {
 		if m.holdsLease == 0 {
 			m.holdsLease = m.now.Mono
 		}
-		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+leaseGrace) {
+		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+when.LeaseGrace) {
 			m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseLeaseHeld}, 0)
 			m.finish()
 			return
@@ -219,7 +210,7 @@ func (m *machine) askWithout(why step.Fault) {
 }
 
 func (m *machine) leasePause() time.Duration {
-	return leaseRetryMin + time.Duration(m.now.Draw*float64(leaseRetryMax-leaseRetryMin))
+	return when.LeaseRetryMin + time.Duration(m.now.Draw*float64(when.LeaseRetryMax-when.LeaseRetryMin))
 }
 
 // rolledBack lets time pass after the store has lost writes: another replica may have
@@ -230,7 +221,7 @@ func (m *machine) rolledBack() {
 		m.trouble = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseStore, Case: finding.CaseRollback, At: m.now.Wall}
 		m.tell(finding.Troubled, m.trouble)
 	}
-	m.later(leaseRetryMax)
+	m.later(when.LeaseRetryMax)
 }
 
 // later ends the attempt before anything was written or sent, and begins it anew
@@ -311,6 +302,8 @@ func (m *machine) drained(e step.Drained) {
 	case m.settings == nil, p.calledOff:
 		m.notSent()
 	case e.LeaseLost && p.settings.Rotating:
+		m.leased = false // whatever is owed
+		m.do(step.Release{})
 		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseCanceled, Case: finding.CaseLease, Facts: e.Facts}, 0)
 		m.notSent()
 	case m.late():

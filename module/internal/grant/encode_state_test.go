@@ -98,7 +98,7 @@ func (e *encoder) trouble(t *finding.Trouble) {
 }
 
 func (e *encoder) order(o *order, newest uint64) {
-	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, newest > o.generation, o.Again, o.Login)
+	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, o.gone, newest > o.generation, o.Again, o.Login)
 	e.token(o.Import)
 	e.name(uint64(o.Key.ID))
 }
@@ -229,7 +229,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{when.Pauses{}, 2},
 		{forced{}, 5},
 		{trial{}, 2},
-		{order{}, 5},
+		{order{}, 6},
 		{step.Order{}, 7},
 		{record.Presented{}, 7},
 		{Live{}, 3},

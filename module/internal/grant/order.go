@@ -7,6 +7,7 @@ import (
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
 )
 
@@ -36,10 +37,10 @@ func (m *machine) lost() bool {
 	return m.trouble.Condition == finding.Lost || m.phase == Idle && l != nil && l.Current() == nil
 }
 
-// orderGone forgets an order that nobody waits for and that has not begun.
+// orderGone forgets an order that nobody waits for. One that has begun goes on, but not anew.
 func (m *machine) orderGone(id uint32) {
-	if m.rare == nil {
-		return
+	if m.plan != nil && m.plan.order != nil && m.plan.order.ID == id {
+		m.plan.order.gone = true
 	}
 	r := m.seldom()
 	r.orders = slices.DeleteFunc(slices.Clone(r.orders), func(o order) bool { return o.ID == id })
@@ -82,7 +83,9 @@ func (m *machine) orderBack(at int64) {
 	}
 	r := m.seldom()
 	o.told = true
-	r.orders = append([]order{*o}, r.orders...)
+	if !o.gone {
+		r.orders = append([]order{*o}, r.orders...)
+	}
 	r.wait, m.plan.order = at, nil
 }
 
@@ -140,7 +143,7 @@ func (m *machine) answerOrder() {
 			r.Outcome = step.Obtained
 		}
 	case !m.orderFailed(&r):
-		m.orderBack(m.now.Mono + int64(leaseRetryMax))
+		m.orderBack(m.now.Mono + int64(when.LeaseRetryMax))
 		return
 	}
 	p.order = nil

@@ -195,3 +195,24 @@ func TestWhatAStopCalledOffIsNoTroubleOfTheStartThatFollows(t *testing.T) {
 		})
 	}
 }
+
+// Whoever had ordered a revocation went away while another holder had the lease: the grant was
+// revoked some time later, when it could be another one, and nobody was told.
+func TestAnOrderThatNobodyWaitsForIsNotBegunAnew(t *testing.T) {
+	in := step.Inputs{Binding: testBinding, Revocable: true}
+	s, _ := after(started(step.Settings{Rotating: true}, living()), step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: living()},
+		step.OrderGone{ID: 1}, step.Leased{Fault: step.Busy})
+	if n := len(s.rarely().orders); n > 0 {
+		t.Errorf("%d orders wait", n)
+	}
+}
+
+// … and one that had begun was carried out.
+func TestAnOrderThatHasBegunGoesOnWhenNobodyWaitsForIt(t *testing.T) {
+	in := step.Inputs{Binding: testBinding, Revocable: true}
+	_, effects := after(started(step.Settings{Rotating: true}, living()), step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: living()},
+		step.OrderGone{ID: 1}, step.Leased{}, step.Looked{Stored: living()})
+	if want := (step.Revoke{RefreshToken: "current"}); effects[len(effects)-1] != want {
+		t.Errorf("it goes on with %+v", effects)
+	}
+}

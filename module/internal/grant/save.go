@@ -112,7 +112,7 @@ func (m *machine) notWritten(facts *finding.Facts) {
 		}
 		r.saving.Fail(m.now, when.RetryMin, m.saveRetryMax(), 0)
 		if m.settings == nil {
-			r.saving.NotBefore = m.now.Mono + int64(lastChancePause)
+			r.saving.NotBefore = m.now.Mono + int64(when.LastChancePause)
 		}
 	}
 	m.after()
@@ -126,10 +126,6 @@ func (m *machine) saveRetryMax() time.Duration {
 	}
 	return when.LookMax
 }
-
-// lastChancePause is the pause between the attempts to write what is only in
-// memory when the client is stopped for good.
-const lastChancePause = 500 * time.Millisecond
 
 // damaged notes that what is stored is to be written over, and tells of it once.
 func (m *machine) damaged(facts *finding.Facts) {
@@ -153,7 +149,7 @@ func (m *machine) joining(e step.Looked) {
 			return
 		}
 		m.join(e.Stored)
-		if p.write != keep && record.Equal(m.record, e.Stored) {
+		if p.write != keep && p.write != noWrite && record.Equal(m.record, e.Stored) {
 			m.after()
 			return
 		}
@@ -168,6 +164,10 @@ func (m *machine) joining(e step.Looked) {
 	default:
 		m.notWritten(e.Facts)
 		return
+	}
+	if p.write == noWrite { // a doubt is over
+		m.seldom().doubt = doubt{}
+		m.judge(p.answer)
 	}
 	m.save()
 }

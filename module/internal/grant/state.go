@@ -36,6 +36,7 @@ type order struct {
 	generation uint64 // at the time: a later one is what a refresh was to bring
 	counted    bool   // generation is set
 	told       bool   // it was taken up before, and had to go back
+	gone       bool   // nobody waits for it: it does not go back
 }
 
 // Live is the access token that is injected. It never changes.

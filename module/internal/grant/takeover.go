@@ -129,11 +129,10 @@ func (m *machine) doubtOver() bool {
 }
 
 // believe writes a refusal that nothing has disproved for the length of a lease, by reading
-// first: the answer may be there by now.
+// first: the answer may be there by now. Where nothing can be read, the doubt stays.
 func (m *machine) believe() {
 	d := m.rarely().doubt
-	m.seldom().doubt = doubt{}
+	m.seldom().doubt.until = m.now.Mono + int64(when.RetryMin)
 	m.plan = &plan{settings: m.settings, Choice: choice.Choice{Presented: d.Presented}, number: d.number, answer: d.answer}
-	m.judge(d.answer)
 	m.await(Joining, step.Look{})
 }

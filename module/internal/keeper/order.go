@@ -29,8 +29,8 @@ type Result struct {
 // (Retry-After) is honoured, unless force is set. A grant that was given up is
 // presented once more.
 //
-// It returns when the outcome is known. An error is that of ctx; a request that
-// was begun goes on.
+// It returns when the outcome is known. An error is that of ctx; an attempt that
+// was begun goes on, and is not begun anew.
 func (k *Keeper) Refresh(ctx context.Context, force bool) (Result, error) {
 	return k.order(ctx, step.Order{Force: force})
 }
