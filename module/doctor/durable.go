@@ -63,6 +63,8 @@ func (e *examination) durable(seeded bool) {
 	case kind != "":
 		e.add("store", adminapi.VerdictWarning, fmt.Sprintf("%s is on a network file system (%s), whose locks and syncs may not hold what they promise", r.Use.Directory(), kind),
 			"keep it on a local disk or a volume of its own, or use a store that replicas share")
+	case r.Use.Above() != nil:
+		e.add("store", adminapi.VerdictWarning, fmt.Sprintf("others could put an older copy into the place of %s, whose refresh tokens are spent: %v", r.Use.Directory(), r.Use.Above()), records.AboveRemedy)
 	case r.Use.Directory() != "":
 		e.ok("store", r.Use.Directory()+" can be written, synced and locked")
 	default:

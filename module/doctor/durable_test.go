@@ -25,6 +25,8 @@ func TestAStoreThatCannotBeWrittenIsNoticed(t *testing.T) {
 	found := offline(t, s.Config("store file {\npath "+exposed+"\n}", ""), false)
 	found.want("store", adminapi.VerdictFailed, exposed)
 	found.want("record", adminapi.VerdictSkipped)
+	offline(t, s.Config("store file {\npath "+exposed+"/state/records\n}", ""), false).
+		want("store", adminapi.VerdictWarning, "an older copy", "everybody can write to "+exposed, "chmod o-w")
 }
 
 func TestADamagedRecordAndAMissingOneAreNoticed(t *testing.T) {

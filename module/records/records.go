@@ -52,6 +52,9 @@ func (r *Record) Release() { keepers.giveBack(r.Key) }
 // Describe names its place for people.
 func (r *Record) Describe() string { return r.Use.store.Describe(r.Key.name) }
 
+// AboveRemedy is what to do about a directory that others could replace.
+const AboveRemedy = "if somebody else gets there, take the right to write there from them (chmod o-w, or +t), or name another directory with 'store file { path <dir> }'"
+
 // CheckPlace looks at the place of a rotating grant. It warns of what may not keep what it
 // promises, and returns an error for what cannot.
 func (r *Record) CheckPlace() error {
@@ -61,6 +64,12 @@ func (r *Record) CheckPlace() error {
 	if kind := r.Use.network; kind != "" {
 		r.log.Warn("the record is on a network file system, whose locks and syncs may not hold what they promise: keep it on a local disk or a volume of its own",
 			zap.String("client", r.Key.name), zap.String("record", r.Describe()), zap.String("file_system", kind))
+	}
+	if err := r.Use.above; err != nil {
+		r.Use.warned.Do(func() {
+			r.log.Warn("others could put an older copy into the place of the directory of records, whose refresh tokens are spent",
+				zap.String("directory", r.Use.dir), zap.Error(err), zap.String("remedy", AboveRemedy))
+		})
 	}
 	return nil
 }

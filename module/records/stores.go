@@ -35,6 +35,8 @@ type Use struct {
 	owner   string // the client that was the first there
 	clients []string
 	network string // kind of its file system, if that is a network one
+	above   error  // why others could put another directory into its place, nil if they cannot
+	warned  sync.Once
 
 	temporary bool // a command named it
 	events    *StoreEvents
@@ -121,6 +123,9 @@ func (s *Stores) Open(ctx context.Context) {
 	}
 }
 
+// Above is why others could put another directory into its place, nil if they cannot.
+func (u *Use) Above() error { return u.above }
+
 // Close ends what Open began.
 func (s *Stores) Close() {
 	for _, u := range s.list() {
@@ -153,9 +158,11 @@ func (u *Use) Open(ctx context.Context) {
 		return
 	}
 	u.err = u.store.Open(ctx)
-	if kind, ok := filestore.NetworkFileSystem(u.dir); ok && u.shared == nil {
-		u.network = kind
+	if u.shared != nil {
+		return
 	}
+	u.network, _ = filestore.NetworkFileSystem(u.dir)
+	u.above = filestore.Above(u.dir)
 }
 
 // begin gives the store the keys of its records, the last of which encrypt, and, if it is
