@@ -120,6 +120,7 @@ func (s *Sidecar) Load(config string) {
 	if err := caddy.Load(Adapt(s.T, config), true); err != nil {
 		s.T.Fatal(err)
 	}
+	waitForOne(s.Address)
 }
 
 // ServeOver starts the API anew over a kind of connection, and returns the options

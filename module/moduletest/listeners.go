@@ -1,0 +1,33 @@
+package moduletest
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+)
+
+// waitForOne waits until one server alone listens at an address, 5 s at most. Caddy lets go
+// of the one before a reload in the background, and whom that accepts meanwhile is answered
+// by the former configuration. Only Linux says who listens.
+func waitForOne(address string) {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return
+	}
+	for end := time.Now().Add(5 * time.Second); listeners(at.Port()) > 1 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// listeners counts the sockets that listen at a port of IPv4.
+func listeners(port uint16) (n int) {
+	text, _ := os.ReadFile("/proc/net/tcp")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 3 && fields[3] == "0A" && strings.HasSuffix(fields[1], fmt.Sprintf(":%04X", port)) {
+			n++
+		}
+	}
+	return n
+}
