@@ -59,8 +59,8 @@ func (m *machine) answered(a *step.Answer) {
 	}
 }
 
-// keepImport keeps a refresh token that was supplied by hand although the server
-// could not be reached: whoever obtained it has no other. It is tried again.
+// keepImport keeps a refresh token that was supplied by hand although it could not be
+// presented: whoever obtained it has no other. It is tried again.
 func (m *machine) keepImport() {
 	p := m.plan
 	if !p.Imported || m.record.Of(p.Fingerprint()) != record.Unknown {

@@ -164,10 +164,8 @@ func (m *machine) gotLease(e step.Leased) {
 	case m.plan.write == keep: // it is to be written all the same
 		m.leased = e.Fault == step.None
 		m.await(Joining, step.Look{})
-	case e.Fault == step.None && (m.settings == nil || m.plan.probes):
-		m.leased = true
-		m.finish()
-	case m.plan.probes:
+	case m.plan.probes || e.Fault == step.None && m.settings == nil:
+		m.leased = e.Fault == step.None
 		m.finish()
 	case e.Fault == step.None:
 		m.leased, m.holdsLease = true, 0
@@ -180,7 +178,7 @@ func (m *machine) gotLease(e step.Leased) {
 		}
 		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+when.LeaseGrace) {
 			m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseLeaseHeld}, 0)
-			m.finish()
+			m.keepImport()
 			return
 		}
 		m.later(m.leasePause())
@@ -246,7 +244,7 @@ func (m *machine) late() bool {
 func (m *machine) journal() {
 	if m.late() {
 		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseCanceled, Case: finding.CaseLate}, 0)
-		m.finish()
+		m.keepImport()
 		return
 	}
 	p := m.plan

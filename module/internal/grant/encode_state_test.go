@@ -114,7 +114,7 @@ func (e *encoder) plan(p *plan, newest uint64) {
 	e.flags(p.proof.Wanted, p.proof.Bound, len(p.proof.Algs) > 0)
 	e.byte(byte(p.Binding.Grant), byte(p.Binding.Request))
 	e.flags(p.Candidate, p.Imported, p.Overruled, p.settings != nil, p.ask, p.Beside, p.Resting, p.Revived, p.order != nil,
-		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff, p.outdated != nil, p.into != nil)
+		p.connected, p.first, p.held, p.alone, p.same, p.rotated, p.told, p.fulfilled, p.revoked, p.judged, p.probes, p.takeover, p.writing != nil, p.answer != nil, p.calledOff, p.outdated != nil, p.into != nil, p.stale)
 	if p.order != nil {
 		e.order(p.order, newest)
 	}
@@ -218,7 +218,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		members int
 	}{
 		{State{}, 31},
-		{plan{}, 33},
+		{plan{}, 34},
 		{choice.Choice{}, 4},
 		{rare{}, 11},
 		{denial{}, 2},

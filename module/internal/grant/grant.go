@@ -19,7 +19,7 @@
 //	idle          -                    looking, leasing, joining
 //	looking       Looked               connecting, leasing, revoking, idle
 //	connecting    Connected, Answered  leasing, looking again, claiming, holding, saving, idle
-//	leasing       Leased               looking again, joining, claiming, holding, idle
+//	leasing       Leased               looking again, joining, claiming, holding, saving, idle
 //	looking again Looked               journaling, claiming, holding, revoking, saving, idle
 //	journaling    Saved                claiming, holding, saving, idle
 //	claiming      Claimed              holding, saving, idle
@@ -173,6 +173,9 @@ func (m *machine) start(e step.Started) {
 		m.unbound, m.live = true, nil
 	}
 	m.settings, m.givenUp = e.Settings, false
+	if m.phase == Looking {
+		m.plan.stale = true
+	}
 	if m.inLine && e.OtherLine {
 		m.inLine = false
 		m.do(step.Leave{})
@@ -367,7 +370,7 @@ func (m *machine) panicked(e step.Panicked) {
 			return
 		}
 		m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseInternal, Facts: e.Facts}, 0)
-		if m.phase == Holding {
+		if m.phase == Holding || m.phase == Claiming {
 			m.notSent()
 			return
 		}

@@ -44,6 +44,7 @@ func TestASeedThatTheWrongServerRefusedIsPresentedToTheRightOne(t *testing.T) {
 		0 boot
 		0 rebind
 		0 look
+		0 look
 		0 called
 		0 look
 		0 connect

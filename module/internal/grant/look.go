@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/choice"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
@@ -18,7 +19,8 @@ func (m *machine) looked(e step.Looked) {
 		return
 	case m.phase != Looking && m.phase != LookingAgain:
 		return
-	case m.settings == nil:
+	case m.settings == nil || m.plan.stale:
+		m.orderBack(m.now.Mono)
 		m.finish()
 		return
 	}
@@ -136,7 +138,7 @@ func (m *machine) join(stored *record.Record) {
 			r.saving.NotBefore = r.contest.NotBefore
 		}
 		if !told {
-			m.tell(finding.Troubled, usurped(m.now.Wall))
+			m.tell(finding.Troubled, choice.Usurped(m.now.Wall))
 		}
 		return
 	}
@@ -150,15 +152,10 @@ func (m *machine) join(stored *record.Record) {
 	}
 }
 
-// usurped is the trouble that somebody has put another grant into the place of the record.
-func usurped(at int64) finding.Trouble {
-	return finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseForeign, At: at}
-}
-
 // Usurped returns the trouble that another grant is in the place of the record, and ours only in
 // memory. ok is false if it is not.
 func (s *State) Usurped() (t finding.Trouble, ok bool) {
-	return usurped(0), s.unsaved && s.aside == step.Foreign
+	return choice.Usurped(0), s.unsaved && s.aside == step.Foreign
 }
 
 // owe notes that memory has what the store has not.

@@ -196,6 +196,87 @@ func TestWhatAStopCalledOffIsNoTroubleOfTheStartThatFollows(t *testing.T) {
 	}
 }
 
+// A look began under other settings than those that the keeper had when it read what they
+// resolve to: a new refresh token of the latter was dropped by the rules of the former, and an
+// access token was published for whom it is not.
+func TestALookThatMeetsAReloadIsBegunAnew(t *testing.T) {
+	rotating := &step.Settings{Rotating: true, Bound: 2}
+	in := step.Inputs{Seed: "seed", Binding: testBinding}
+	for name, c := range map[string]struct {
+		before step.Settings
+		now    []step.Event
+	}{
+		"a cache rotates now":     {step.Settings{Bound: 1}, []step.Event{step.Started{Settings: rotating}}},
+		"another client is meant": {step.Settings{Rotating: true, Bound: 1}, []step.Event{step.Started{Settings: rotating}}},
+		"there and back":          {*rotating, []step.Event{step.Started{Settings: &step.Settings{Rotating: true, Bound: 1}}, step.Started{Settings: rotating}}},
+		"stopped in between":      {step.Settings{Bound: 1}, []step.Event{step.Stopped{}, step.Started{Settings: rotating}}},
+	} {
+		for _, answer := range []step.Looked{{Inputs: in, Stored: living()}, {Inputs: in, Store: step.Away}, {Config: step.Unresolved}} {
+			t.Run(name, func(t *testing.T) {
+				s, _ := after(started(c.before, living()), append([]step.Event{step.Poked{}, step.Ordered{Order: step.Order{ID: 1, Force: true}}}, c.now...)...)
+				bound := s.unbound
+				s, effects := after(s, answer)
+				if last, ok := effects[len(effects)-1].(step.Look); !ok || !last.Config {
+					t.Errorf("it goes on with %+v", effects)
+				}
+				if s.unbound != bound || s.trouble.Condition != finding.Well || s.plan.settings != rotating || s.plan.stale {
+					t.Errorf("it took over what was read: %+v", s.trouble)
+				}
+				for _, e := range effects {
+					if r, ok := e.(step.Reply); ok && r.Trouble.Cause != finding.CauseStopped {
+						t.Errorf("answered %+v", r)
+					}
+				}
+			})
+		}
+	}
+}
+
+// What a log-in brought was lost when the connection had taken most of the time, or another
+// holder had the lease for too long: nobody else has it.
+func TestAnImportThatCannotBePresentedIsKept(t *testing.T) {
+	in := step.Inputs{Binding: testBinding}
+	import1 := step.Ordered{Order: step.Order{ID: 1, Import: "imported", Login: true}}
+	looked := step.Looked{Inputs: in, Stored: living()}
+	for name, then := range map[string]func(s State) (State, []step.Effect){
+		"too little of the timeout is left": func(s State) (State, []step.Effect) {
+			s, _ = after(s, step.Connected{}, step.Leased{})
+			return Next(s, step.Looked{Stored: living()}, when.Now{Mono: int64(59 * time.Second), Wall: epoch + int64(59*time.Second)})
+		},
+		"another has the lease": func(s State) (State, []step.Effect) {
+			s, _ = after(s, step.Connected{}, step.Leased{Fault: step.Busy})
+			late := when.Now{Mono: int64(2 * time.Minute), Wall: epoch + int64(2*time.Minute)}
+			for _, e := range []step.Event{step.Poked{}, looked, step.Connected{}} {
+				s, _ = Next(s, e, late)
+			}
+			return Next(s, step.Leased{Fault: step.Busy}, late)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _ := after(started(step.Settings{Rotating: true, Timeout: 30 * time.Second}, living()), import1, looked)
+			_, effects := then(s)
+			last, ok := effects[len(effects)-1].(step.Save)
+			if !ok || last.Journal || last.Record.Of(record.FingerprintOf("imported")) != record.Unjudged {
+				t.Errorf("it goes on with %+v", effects)
+			}
+		})
+	}
+}
+
+// Nothing was sent, and the journal said for ever that something may have been.
+func TestAPanicWhileATokenIsClaimedTakesTheJournalBack(t *testing.T) {
+	in := step.Inputs{Seed: "seed", Binding: testBinding}
+	s, effects := after(started(step.Settings{Rotating: true}, new(record.Record)), step.Poked{}, step.Looked{Inputs: in, Store: step.Missing}, step.Called{},
+		step.Looked{Inputs: in, Store: step.Missing}, step.Connected{}, step.Leased{}, step.Looked{Store: step.Missing}, step.Saved{})
+	if s.phase != Claiming {
+		t.Fatalf("%v: %+v", s.phase, effects)
+	}
+	_, effects = after(s, step.Panicked{Facts: new(finding.Facts)})
+	if last, ok := effects[len(effects)-1].(step.Save); !ok || last.Record.Open(record.FingerprintOf("seed")) != nil {
+		t.Errorf("it goes on with %+v", effects)
+	}
+}
+
 // Whoever had ordered a revocation went away while another holder had the lease: the grant was
 // revoked some time later, when it could be another one, and nobody was told.
 func TestAnOrderThatNobodyWaitsForIsNotBegunAnew(t *testing.T) {

@@ -51,6 +51,7 @@ type plan struct {
 	choice.Choice
 
 	settings *step.Settings     // obeyed when it began
+	stale    bool               // others are, since it looks: what is read now may be theirs
 	seed     string             // Inputs.Seed
 	fault    string             // Inputs.SeedFault
 	outdated *finding.Facts     // Inputs.Outdated

@@ -152,6 +152,11 @@ func Lost(l *record.Lineage) finding.Trouble {
 	return t
 }
 
+// Usurped is the trouble that somebody has put another grant into the place of the record.
+func Usurped(at int64) finding.Trouble {
+	return finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseContested, Case: finding.CaseForeign, At: at}
+}
+
 // Taken is the trouble with a refresh token that is another client's, or that a record has
 // spent which is missing.
 func Taken(facts *finding.Facts) finding.Trouble {
