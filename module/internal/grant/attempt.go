@@ -178,7 +178,7 @@ func (m *machine) gotLease(e step.Leased) {
 		}
 		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+when.LeaseGrace) {
 			m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseLeaseHeld}, 0)
-			m.keepImport()
+			m.finish()
 			return
 		}
 		m.later(m.leasePause())

@@ -232,34 +232,15 @@ func TestALookThatMeetsAReloadIsBegunAnew(t *testing.T) {
 	}
 }
 
-// What a log-in brought was lost when the connection had taken most of the time, or another
-// holder had the lease for too long: nobody else has it.
+// What a log-in brought was lost when the connection had taken most of the time: nobody else
+// has it.
 func TestAnImportThatCannotBePresentedIsKept(t *testing.T) {
-	in := step.Inputs{Binding: testBinding}
-	import1 := step.Ordered{Order: step.Order{ID: 1, Import: "imported", Login: true}}
-	looked := step.Looked{Inputs: in, Stored: living()}
-	for name, then := range map[string]func(s State) (State, []step.Effect){
-		"too little of the timeout is left": func(s State) (State, []step.Effect) {
-			s, _ = after(s, step.Connected{}, step.Leased{})
-			return Next(s, step.Looked{Stored: living()}, when.Now{Mono: int64(59 * time.Second), Wall: epoch + int64(59*time.Second)})
-		},
-		"another has the lease": func(s State) (State, []step.Effect) {
-			s, _ = after(s, step.Connected{}, step.Leased{Fault: step.Busy})
-			late := when.Now{Mono: int64(2 * time.Minute), Wall: epoch + int64(2*time.Minute)}
-			for _, e := range []step.Event{step.Poked{}, looked, step.Connected{}} {
-				s, _ = Next(s, e, late)
-			}
-			return Next(s, step.Leased{Fault: step.Busy}, late)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, _ := after(started(step.Settings{Rotating: true, Timeout: 30 * time.Second}, living()), import1, looked)
-			_, effects := then(s)
-			last, ok := effects[len(effects)-1].(step.Save)
-			if !ok || last.Journal || last.Record.Of(record.FingerprintOf("imported")) != record.Unjudged {
-				t.Errorf("it goes on with %+v", effects)
-			}
-		})
+	s, _ := after(started(step.Settings{Rotating: true}, living()), step.Ordered{Order: step.Order{ID: 1, Import: "imported", Login: true}},
+		step.Looked{Inputs: step.Inputs{Binding: testBinding}, Stored: living()}, step.Connected{}, step.Leased{})
+	_, effects := Next(s, step.Looked{Stored: living()}, when.Now{Mono: int64(59 * time.Second), Wall: epoch + int64(59*time.Second)})
+	last, ok := effects[len(effects)-1].(step.Save)
+	if !ok || last.Journal || last.Record.Of(record.FingerprintOf("imported")) != record.Unjudged {
+		t.Errorf("it goes on with %+v", effects)
 	}
 }
 
