@@ -1,7 +1,6 @@
 #!/bin/sh
 # A service that runs is started anew after an upgrade; a first installation starts
-# nothing, for there is nothing to do before somebody has written a Caddyfile; nor does one
-# after a removal, which took the service out of those that start.
+# nothing, for there is nothing to do before somebody has written a Caddyfile.
 # dpkg calls this with "configure" and the version before, rpm with how many there are.
 set -e
 before=
@@ -18,6 +17,6 @@ if [ -d /run/systemd/system ]; then
 		echo "lamplighter: 'lamplighter validate --config /etc/lamplighter/Caddyfile'; the records are as they were" >&2
 	fi
 fi
-if [ -z "$before" ] || [ -d /run/systemd/system ] && ! systemctl --quiet is-enabled lamplighter.service; then
+if [ -z "$before" ]; then
 	echo "lamplighter: write /etc/lamplighter/Caddyfile, then systemctl enable --now lamplighter"
 fi
