@@ -1,6 +1,8 @@
 package records_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
 
@@ -57,11 +59,44 @@ var memories struct {
 	places map[string]*storetest.Place
 	made   int
 	closed int
-	fault  error // of every call
+	fault  error         // of every call
+	ends   chan struct{} // closed when the watches end that are under way
+	told   int           // watches that are under way
 }
 
-// countedEngine tells that it was closed.
+// countedEngine tells that it was closed. Its watches end when the store goes away, as
+// connections do.
 type countedEngine struct{ *storetest.Memory }
+
+func (e countedEngine) Watch(ctx context.Context, names []string, ready func(), changed func(string)) error {
+	memories.mu.Lock()
+	ends := memories.ends
+	memories.mu.Unlock()
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-ends:
+			cancel()
+		case <-watching.Done():
+		}
+	}()
+	begun := false
+	defer func() {
+		if begun {
+			watches(-1)
+		}
+	}()
+	err := e.Memory.Watch(watching, names, func() {
+		begun = true
+		watches(+1)
+		ready()
+	}, changed)
+	if err == nil || ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		return store.ErrUnavailable
+	}
+	return err
+}
 
 func (e countedEngine) Close() error {
 	memories.mu.Lock()
@@ -70,11 +105,20 @@ func (e countedEngine) Close() error {
 	return e.Memory.Close()
 }
 
+// watches returns how many are under way, with that many more.
+func watches(more int) int {
+	memories.mu.Lock()
+	defer memories.mu.Unlock()
+	memories.told += more
+	return memories.told
+}
+
 func (m *memoryStore) Engine() (store.Engine, error) {
 	memories.mu.Lock()
 	defer memories.mu.Unlock()
 	if memories.places == nil {
 		memories.places = make(map[string]*storetest.Place)
+		memories.ends = make(chan struct{})
 	}
 	if memories.places[m.Place] == nil {
 		memories.places[m.Place] = storetest.NewPlace()
@@ -89,11 +133,16 @@ func (m *memoryStore) Engine() (store.Engine, error) {
 	return countedEngine{e}, nil
 }
 
-// storesFail has every call of every store in memory fail, nil for none.
+// storesFail has every call of every store in memory fail, and the watches end; nil for
+// none.
 func storesFail(err error) {
 	memories.mu.Lock()
 	defer memories.mu.Unlock()
 	memories.fault = err
+	if err != nil && memories.ends != nil {
+		close(memories.ends)
+		memories.ends = make(chan struct{})
+	}
 }
 
 // engines returns how many were made, and not closed, since the last time.

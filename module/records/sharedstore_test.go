@@ -184,6 +184,7 @@ func TestWhatHappensInASharedStoreIsSeenByOperators(t *testing.T) {
 	if code := moduletest.Asked(t, "GET", "clients/erp", &status); code != 200 || status.StoreUp == nil || !*status.StoreUp || !strings.Contains(status.Store, `"kind":"memory"`) {
 		t.Errorf("status %d: %+v", code, status)
 	}
+	moduletest.Eventually(t, "changes are told by the store", func() bool { return watches(0) > 0 })
 	storesFail(store.ErrUnavailable)
 	moduletest.Eventually(t, "the store is away", func() bool {
 		return strings.Contains(metrics(t), `caddy_oauth2_client_store_up{store="memory:`+t.Name()+`"} 0`)
