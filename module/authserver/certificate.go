@@ -31,15 +31,18 @@ func (s *Server) Binds(accessToken string, presented *tls.Certificate) bool {
 	return s.cfg.CertificateBound || x5t != "" || !isJWT && s.binds.Load() && presented != nil
 }
 
-// Misses reports whether an access token names a certificate that it is bound to, and the
-// client shows another one now.
-func (s *Server) Misses(accessToken string) bool {
-	x5t, _ := tokenendpoint.Confirmation(accessToken)
-	if x5t == "" {
-		return false
-	}
+// Shows returns the certificate that an access token travels with of which is not known with
+// which one it was obtained: the client's of now, nil if it has none that can be read. It
+// reports false if the token names another one that it is bound to.
+func (s *Server) Shows(accessToken string) (own *tls.Certificate, ok bool) {
 	own, err := s.Own()
-	return err == nil && own != nil && tokenendpoint.Thumbprint(own) != x5t
+	if err != nil || own == nil {
+		return nil, true
+	}
+	if x5t, _ := tokenendpoint.Confirmation(accessToken); x5t != "" && x5t != tokenendpoint.Thumbprint(own) {
+		return nil, false
+	}
+	return own, true
 }
 
 // boundGrant is the thumbprint that a refresh token is bound to, "" if it is to none.

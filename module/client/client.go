@@ -10,7 +10,6 @@ package client
 import (
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -50,10 +49,9 @@ type Client struct {
 	counts   *observe.Counts
 	stopOnce func()
 
-	presentable atomic.Pointer[keeper.Token] // a restored one whose certificate the client has
-	traces      observe.Traces
-	log         *observe.Reporter
-	events      *observe.Emitter
+	traces observe.Traces
+	log    *observe.Reporter
+	events *observe.Emitter
 
 	files      *tokenfile.Files   // that its token is kept in, nil if there are none
 	callers    *exchange.Tokens   // nil unless each caller has a token of its own

@@ -28,17 +28,14 @@ func (c *Client) token(req *http.Request, wait time.Duration, holdable bool) (ke
 // own returns a pass with the client's own token. One that was restored, and is bound to a
 // certificate that the client has no more, would be rejected: that is not waited for.
 func (c *Client) own(req *http.Request, wait time.Duration, holdable bool) (keeper.Pass, error) {
-	held, err := c.keeper.Acquire(req.Context(), wait, holdable)
-	if err != nil || held.Token.Certificate != nil || !c.cfg.HasCertificate() || c.presentable.Load() == held.Token {
-		return held, err
+	for again := false; ; again = true {
+		held, err := c.keeper.Acquire(req.Context(), wait, holdable)
+		if err != nil || !c.cfg.HasCertificate() || held.Token.Settle(c.server.Shows) || again {
+			return held, err
+		}
+		c.keeper.Answered(held)
+		c.keeper.Unauthorized(req.Context(), held.Token, wait)
 	}
-	if !c.server.Misses(held.Token.AccessToken) {
-		c.presentable.Store(held.Token)
-		return held, nil
-	}
-	c.keeper.Answered(held)
-	c.keeper.Unauthorized(req.Context(), held.Token, wait)
-	return c.keeper.Acquire(req.Context(), wait, holdable)
 }
 
 // Ready waits until there is a token for a request, and while a token is replaced

@@ -221,6 +221,39 @@ func TestARestoredTokenWhoseCertificateIsGoneIsReplacedBeforeItIsSent(t *testing
 	}
 }
 
+// Each route makes connections of its own, so that the one that is asked for the first time
+// learns of the certificate after it was replaced.
+func TestARestoredTokenStaysWithTheCertificateThatTheClientHadAsItWasUsedFirst(t *testing.T) {
+	for _, credentials := range []string{confidential, confidential + "certificate_bound", "client_id erp\ntoken_endpoint_auth_method tls_client_auth"} {
+		t.Run(credentials, func(t *testing.T) {
+			c, s := newConfirming(t), moduletest.NewSidecar(t, moduletest.NewRotating(t))
+			thumb := newPairIn(t, s.Dir)
+			head, route, _ := strings.Cut(c.config(t, s, credentials), "\thandle {\n")
+			config := head + "\thandle /other {\n" + route[:len(route)-len("}\n")] + "\thandle {\n" + route
+			s.Load(config)
+			if res, body := s.Do("GET", "/", ""); res.StatusCode != 200 {
+				t.Fatalf("%s %s", res.Status, body)
+			}
+			options, _, _ := strings.Cut(config, "oauth2_client erp")
+			s.Load(options + "}\n")
+			s.Load(config)
+			for _, path := range []string{"/", "/other"} {
+				if res, body := s.Do("POST", path, "an order"); res.StatusCode != 200 || body != `"`+thumb+`"` {
+					t.Errorf("%s: %s %s", path, res.Status, body)
+				}
+				newPairIn(t, s.Dir)
+				c.api.CloseClientConnections()
+			}
+			if res, body := s.Do("POST", "/", "an order"); res.StatusCode != 200 || body != `"`+thumb+`"` {
+				t.Errorf("on a new connection: %s %s", res.Status, body)
+			}
+			if c.refused.Load() != 0 || c.issued.Load() != 1 {
+				t.Errorf("%d requests were refused, %d tokens issued", c.refused.Load(), c.issued.Load())
+			}
+		})
+	}
+}
+
 // RFC 8705 section 4.
 func TestTheGrantOfAPublicClientStaysWithItsCertificate(t *testing.T) {
 	c, s := newConfirming(t), moduletest.NewSidecar(t, moduletest.NewRotating(t))

@@ -98,20 +98,19 @@ type boundTransport struct {
 	certificate [sha256.Size]byte
 }
 
-// of returns the connections for a token. Those without a certificate are for tokens that
-// were obtained without, or of which that is not known; they present the certificate of
-// the moment in which they are made.
+// of returns the connections for a token. Those without a certificate are for tokens of
+// which none is known; they present the certificate of the moment in which they are made.
 func (b *boundConnections) of(t *keeper.Token) *http.Transport {
 	if known := b.latest.Load(); known != nil && known.token == t && time.Now().Before(known.until) {
 		return known.transport
 	}
-	certificate := t.Certificate
+	certificate := t.Shown()
 	if b.server != nil {
 		if !b.server.Binds(t.AccessToken, t.Certificate) {
 			b.latest.Store(&boundToken{t, b.base, t.ExpiresAt})
 			return b.base
 		}
-		if certificate == nil { // of a record: it is most likely that of now
+		if certificate == nil { // the client has not the one that it is bound to: perhaps nobody looks
 			certificate, _ = b.server.Own()
 		}
 	}

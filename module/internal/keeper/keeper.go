@@ -406,6 +406,7 @@ func (k *Keeper) publish() {
 	switch {
 	case before != nil && before.AccessToken == t.AccessToken:
 		t.Certificate = before.Certificate // it was not issued just now
+		t.settled.Store(before.settled.Load())
 	case k.request != nil && k.request.access == t.AccessToken:
 		t.Certificate = k.request.certificate
 	}

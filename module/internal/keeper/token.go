@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"crypto/tls"
+	"sync/atomic"
 	"time"
 
 	"lamplighter/module/internal/dpop"
@@ -10,7 +11,7 @@ import (
 	"lamplighter/module/internal/record"
 )
 
-// Token is a published access token. It never changes.
+// Token is a published access token. It never changes, but see [Token.Settle].
 type Token struct {
 	// Generation counts the answers that were kept; a later one replaces this.
 	Generation uint64
@@ -41,6 +42,30 @@ type Token struct {
 	ObtainedAt time.Time
 
 	expires when.Instant
+	settled atomic.Pointer[tls.Certificate]
+}
+
+// Shown is the certificate that the token travels with: the one that it was obtained with,
+// or else what [Token.Settle] was told. nil if there is none yet.
+func (t *Token) Shown() *tls.Certificate {
+	if t.Certificate != nil {
+		return t.Certificate
+	}
+	return t.settled.Load()
+}
+
+// Settle asks with which certificate a token travels that another process obtained. Nobody
+// is asked again who has named one: it may be replaced at any moment. Settle reports whether
+// there is no reason to expect that the token is rejected.
+func (t *Token) Settle(shows func(accessToken string) (*tls.Certificate, bool)) bool {
+	if t.Shown() != nil {
+		return true
+	}
+	c, ok := shows(t.AccessToken)
+	if c != nil {
+		t.settled.CompareAndSwap(nil, c)
+	}
+	return ok
 }
 
 // tokenOf returns the token that is injected, nil if the record has not the key that it is bound
