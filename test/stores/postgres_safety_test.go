@@ -113,7 +113,7 @@ func TestAStandbyIsRefusedAndThePrimaryAmongServersChosen(t *testing.T) {
 	standby := p.Standby(t)
 	refuses(t, postgresEngine(t, dsn(standby)), store.ErrUnsafe, "read-only standby", "name the primary")
 
-	refuses(t, postgresEngine(t, dsn(p)), store.ErrUnsafe, "1 standbys", "synchronous_standby_names", "durability local")
+	refuses(t, postgresEngine(t, dsn(p)), store.ErrUnsafe, "has 1 standby ", "synchronous_standby_names", "durability local")
 	if err := postgresEngine(t, dsn(p), "durability local").Open(t.Context()); err != nil {
 		t.Errorf("with durability local: %v", err)
 	}

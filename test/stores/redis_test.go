@@ -170,7 +170,7 @@ func TestReplicasOfRedisAreProved(t *testing.T) {
 	primary := rig.StartRedis(t, "redis-server", kept...)
 	replica := follow(t, primary)
 	refuses(t, redisEngine(t, replica.Address, "durability managed"), store.ErrUnsafe, "is a replica", "address of the primary")
-	refuses(t, redisEngine(t, primary.Address, "durability aof"), store.ErrUnsafe, "has 1 replicas", "durability replicas")
+	refuses(t, redisEngine(t, primary.Address, "durability aof"), store.ErrUnsafe, "has 1 replica,", "durability replicas")
 	refuses(t, redisEngine(t, primary.Address, "durability replicas 1"), store.ErrUnsafe, "min-replicas-to-write is", "set it to 1")
 	do(t, primary, "", "CONFIG SET min-replicas-to-write 1")
 	e := opened(t, redisEngine(t, primary.Address, "durability replicas 1"))
