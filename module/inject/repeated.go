@@ -157,31 +157,33 @@ func (p plain) withSeparator(left, right int) (from, to int) {
 		return left - 1, right
 	case before != '?':
 		return left, right
-	case right < len(p.text) && (p.text[right] == '&' || p.text[right] == ';') && p.width(right) == p.width(left-1):
+	case right < len(p.text) && (p.text[right] == '&' || p.text[right] == ';') && p.depth[right] == p.depth[left-1]:
 		return left, right + 1
 	}
 	return left - 1, right
 }
 
-// width is how long a byte was before its escapes were undone.
-func (p plain) width(i int) int { return p.from[i+1] - p.from[i] }
-
 // plain is a text in which nothing is escaped any more, and where each byte of it begins in what
 // it was made of.
 type plain struct {
-	text []byte
-	from []int // with the end of all as the last
+	text  []byte
+	from  []int // with the end of all as the last
+	depth []int // how often it was escaped as URLs are
 }
 
 // plainOf undoes escapes, also those that appear by that: whoever has passed the text on may have
 // escaped it once more. A plus is a blank, since nobody knows who meant it.
 func plainOf(raw string) plain {
-	p := plain{make([]byte, 0, len(raw)), make([]int, 0, len(raw)+1)}
+	p := plain{make([]byte, 0, len(raw)), make([]int, 0, len(raw)+1), make([]int, 0, len(raw))}
 	for i := range len(raw) {
-		p.text, p.from = append(p.text, raw[i]), append(p.from, i)
-		for n := len(p.text); n >= 3 && p.text[n-3] == '%' && isHex(p.text[n-2:]); n = len(p.text) {
-			p.text[n-3] = unhex(p.text[n-2])<<4 | unhex(p.text[n-1])
-			p.text, p.from = p.text[:n-2], p.from[:n-2]
+		p.text, p.from, p.depth = append(p.text, raw[i]), append(p.from, i), append(p.depth, 0)
+		for c, n := escape(p.text); n > 0; c, n = escape(p.text) {
+			first := len(p.text) - n
+			if p.text[first] == '%' {
+				p.depth[first]++
+			}
+			p.text[first] = c
+			p.text, p.from, p.depth = p.text[:first+1], p.from[:first+1], p.depth[:first+1]
 		}
 	}
 	for i, c := range p.text {
@@ -191,4 +193,23 @@ func plainOf(raw string) plain {
 	}
 	p.from = append(p.from, len(raw))
 	return p
+}
+
+// escape returns what the end of a text stands for, if it is an escape: of a URL, of JSON in a
+// header, or the one that HTML has of what separates parameters. The number of its bytes is else 0.
+func escape(text []byte) (c byte, n int) {
+	tail := func(n int) []byte { return text[max(0, len(text)-n):] }
+	if t := tail(3); len(t) == 3 && t[0] == '%' && isHex(t[1:]) {
+		return unhex(t[1])<<4 | unhex(t[2]), 3
+	}
+	if t := tail(6); len(t) == 6 && string(t[:4]) == `\u00` && isHex(t[4:]) && t[4] < '8' {
+		return unhex(t[4])<<4 | unhex(t[5]), 6
+	}
+	switch {
+	case string(tail(2)) == `\/`:
+		return '/', 2
+	case string(tail(5)) == "&amp;":
+		return '&', 5
+	}
+	return 0, 0
 }

@@ -48,6 +48,10 @@ func TestWhatAnAPIRepeatsOfTheQueryIsTakenOutAndNothingElse(t *testing.T) {
 		{"Set-Cookie", "back=" + once + "; Path=/", ""},
 		{"Set-Cookie", "a=b; Path=/", "a=b; Path=/"},
 		{"X-Request-Url", "/orders?key=" + once, "/orders"},
+		{"X-Pagination", `{"next":"https:\/\/api\/o?a=1\u0026key=` + once + `\u0026page=2"}`, `{"next":"https:\/\/api\/o?a=1\u0026page=2"}`},
+		{"X-Pagination", `{"next":"\/o?key\u003Dsecret\/to\u002bken\u003d=\u0026page=2"}`, `{"next":"\/o?page=2"}`},
+		{"X-Pagination", `{"next":"\/login?next=%2Fo%3Fkey%3D` + twice + `\u0026page=2"}`, `{"next":"\/login?next=%2Fo\u0026page=2"}`},
+		{"Link", `</o?a=1&amp;key=` + once + `&amp;page=2>; rel=next`, `</o?a=1&amp;page=2>; rel=next`},
 		{"Location", strings.Repeat("/o?key="+once, 40), ""},
 		{"Location", "/o?key=" + strings.ReplaceAll(once, "%", "%"+strings.Repeat("25", 500)), "/o"},
 	} {
