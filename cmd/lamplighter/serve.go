@@ -7,10 +7,12 @@ import (
 
 	"lamplighter/module"
 	"lamplighter/module/command"
+	"lamplighter/module/records"
+	"lamplighter/module/service"
 )
 
-// serveHere has the command run say which configuration this process serves. What start starts
-// is run.
+// serveHere has the command run say which configuration this process serves, and whose spent
+// refresh tokens it is not to present. What start starts is run.
 func serveHere() {
 	for _, cmd := range command.Root().Commands() {
 		if cmd.Name() != "run" {
@@ -19,6 +21,9 @@ func serveHere() {
 		run := cmd.RunE
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
 			module.Serve(served(cmd))
+			if s := service.Beside(); s != nil { // a copy of its configuration is another one
+				records.Beside(s.Data)
+			}
 			return run(cmd, args)
 		}
 	}

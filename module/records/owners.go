@@ -3,6 +3,7 @@ package records
 import (
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -21,7 +22,7 @@ func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.
 	if name, u := keepers.holder(r.Key, all, token, binding); u != nil {
 		return r.ownerIn(u.command, u.keyFile, name, u.store.Describe(name))
 	}
-	e, ok := theLedger().Of(token)
+	e, ok := spentHere(token)
 	if !ok || e.Said == ledger.Refused && e.Binding != binding {
 		return nil
 	}
@@ -64,6 +65,29 @@ func (r *Record) Spent(token, binding record.Fingerprint, said ledger.Said, old 
 	}
 }
 
+// spentHere is what the ledgers of this machine say of a refresh token.
+func spentHere(token record.Fingerprint) (ledger.Entry, bool) {
+	e, ok := theLedger().Of(token)
+	if beside := besides.Load(); !ok && beside != nil {
+		return beside.Of(token)
+	}
+	return e, ok
+}
+
+// besides is the ledger of a service that keeps its data elsewhere, nil if there is none.
+var besides atomic.Pointer[ledger.Ledger]
+
+// Beside has the ledger asked that is beside Caddy's data in another directory, that of a service
+// of this machine: what the service has spent may be named by a configuration that is run here. It
+// is only read, and says nothing where this process may not do so. "" has none asked.
+func Beside(data string) {
+	if data == "" {
+		besides.Store(nil)
+		return
+	}
+	besides.Store(ledger.New(ledgerBeside(data)))
+}
+
 // ledgers are those of this process by their paths: one, but in tests.
 var ledgers sync.Map
 
@@ -75,8 +99,10 @@ type toldLedger struct {
 
 // ledgerPath is where the ledger of this machine is: beside Caddy's data, and in no
 // store.
-func ledgerPath() string {
-	return filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter", "spent.jsonl")
+func ledgerPath() string { return ledgerBeside(caddy.AppDataDir()) }
+
+func ledgerBeside(data string) string {
+	return filepath.Join(filepath.Dir(data), "lamplighter", "spent.jsonl")
 }
 
 // Ledger is where this machine remembers spent refresh tokens, and why it cannot, nil if it can.

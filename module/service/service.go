@@ -60,6 +60,20 @@ func Elsewhere(config string) *Service {
 	return s.unless(os.Geteuid())
 }
 
+// Beside returns the service of this program, whatever configuration it runs, if it keeps its data
+// elsewhere than this process. Else nil.
+func Beside() *Service {
+	unit := Unit()
+	if !booted() || within(unit) {
+		return nil
+	}
+	text, ok := read(installed(), unit)
+	if s := parse(unit, text); ok && s.OtherData() {
+		return s
+	}
+	return nil
+}
+
 // ours is what the unit of the packages is called.
 const ours = "lamplighter.service"
 

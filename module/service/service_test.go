@@ -232,3 +232,21 @@ func TestUnitsAreWhereSystemdIsTold(t *testing.T) {
 		}
 	}
 }
+
+func TestTheServiceBesideIsOneWithDataOfItsOwn(t *testing.T) {
+	folders, _ := machine(t, same)
+	t.Setenv("SYSTEMD_UNIT_PATH", strings.Join(folders, ":"))
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	if s := Beside(); s == nil || s.Data != filepath.Join(kept, "caddy") {
+		t.Errorf("got %+v", s)
+	}
+	t.Setenv("XDG_DATA_HOME", kept)
+	if s := Beside(); s != nil {
+		t.Errorf("with its data: %+v", s)
+	}
+	t.Setenv("XDG_DATA_HOME", t.TempDir())
+	t.Setenv("SYSTEMD_UNIT_PATH", t.TempDir())
+	if s := Beside(); s != nil {
+		t.Errorf("without a unit: %+v", s)
+	}
+}
