@@ -91,7 +91,7 @@ func (m *machine) choose() (trouble finding.Trouble, ok bool) {
 		Seed: p.seed, Fault: p.fault, Denied: m.denied(p.seed), Rests: m.rests,
 	}
 	if p.order != nil {
-		q.Order, q.Revive = &p.order.Order, p.order.revive
+		q.Order, q.Revive = &p.order.Order, p.order.Revive
 	}
 	p.Choice, trouble, ok = q.Choose()
 	return trouble, ok

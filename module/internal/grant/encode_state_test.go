@@ -8,6 +8,7 @@ import (
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
 	"lamplighter/module/internal/grant/ending"
+	"lamplighter/module/internal/grant/orders"
 	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
@@ -63,12 +64,12 @@ func (e *encoder) state(s *State) {
 	e.moment(r.forced.Quiet)
 	e.backoff(&r.contest.Backoff)
 	e.moment(r.contest.Quiet)
-	e.moment(r.wait)
+	e.moment(r.orders.NotBefore)
 	if r.warned != 0 {
 		e.moment(r.warned + int64(ending.Again))
 	}
-	for i := range r.orders {
-		e.order(&r.orders[i], newest)
+	for i := range r.orders.Waiting {
+		e.order(&r.orders.Waiting[i], newest)
 	}
 	if s.plan != nil {
 		e.plan(s.plan, newest)
@@ -97,8 +98,8 @@ func (e *encoder) trouble(t *finding.Trouble) {
 	e.word(t.Case)
 }
 
-func (e *encoder) order(o *order, newest uint64) {
-	e.flags(true, o.Revoke, o.Force, o.revive, o.counted, o.told, o.gone, newest > o.generation, o.Again, o.Login)
+func (e *encoder) order(o *orders.Order, newest uint64) {
+	e.flags(true, o.Revoke, o.Force, o.Revive, o.Counted, o.Told, o.Gone, newest > o.Generation, o.Again, o.Login)
 	e.token(o.Import)
 	e.name(uint64(o.Key.ID))
 }
@@ -220,7 +221,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{State{}, 31},
 		{plan{}, 34},
 		{choice.Choice{}, 4},
-		{rare{}, 11},
+		{rare{}, 10},
 		{denial{}, 2},
 		{rival.Rival{}, 5},
 		{doubt{}, 5},
@@ -229,7 +230,8 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{when.Pauses{}, 2},
 		{forced{}, 5},
 		{trial{}, 2},
-		{order{}, 6},
+		{orders.Queue{}, 2},
+		{orders.Order{}, 6},
 		{step.Order{}, 7},
 		{record.Presented{}, 7},
 		{Live{}, 3},

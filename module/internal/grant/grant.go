@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/orders"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
 )
@@ -93,11 +94,11 @@ func (m *machine) seldom() *rare {
 // forgetWhatIsOver drops what is rare once nothing is left of it: there may be very many
 // clients, and each was given an order once.
 func (m *machine) forgetWhatIsOver() {
-	if m.rare == nil || len(m.rare.orders) > 0 || m.now.Mono < m.rare.wait {
+	if m.rare == nil || len(m.rare.orders.Waiting) > 0 || m.now.Mono < m.rare.orders.NotBefore {
 		return
 	}
 	left := *m.rare
-	left.orders, left.wait = nil, 0
+	left.orders = orders.Queue{}
 	if reflect.DeepEqual(left, rare{}) {
 		m.rare = nil
 	}
@@ -198,12 +199,12 @@ func (m *machine) stop() {
 		m.inLine = false
 		m.do(step.Leave{})
 	}
-	r := m.rarely()
-	for i := range r.orders {
-		m.do(step.Reply{ID: r.orders[i].ID, Trouble: finding.Trouble{Cause: finding.CauseStopped}})
+	waiting := m.rarely().orders.Waiting
+	for i := range waiting {
+		m.do(step.Reply{ID: waiting[i].ID, Trouble: finding.Trouble{Cause: finding.CauseStopped}})
 	}
-	if len(r.orders) > 0 {
-		m.seldom().orders = nil
+	if len(waiting) > 0 {
+		m.seldom().orders.Waiting = nil
 	}
 	if m.phase == Connecting || m.phase == Holding {
 		m.plan.calledOff = true

@@ -1,10 +1,10 @@
 package grant
 
 import (
-	"slices"
 	"time"
 
 	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/orders"
 	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
@@ -18,13 +18,13 @@ func (m *machine) order(given step.Order) {
 		m.do(step.Reply{ID: given.ID, Trouble: finding.Trouble{Cause: finding.CauseStopped}})
 		return
 	}
-	o := order{Order: given}
+	o := orders.Order{Order: given}
 	if m.loaded {
-		o.generation, o.counted = m.record.Generation, true
-		o.revive = o.Import == "" && !o.Revoke && m.lost()
+		o.Generation, o.Counted = m.record.Generation, true
+		o.Revive = o.Import == "" && !o.Revoke && m.lost()
 	}
 	r := m.seldom()
-	r.orders = append(slices.Clone(r.orders), o)
+	r.orders.Add(o)
 	r.saving.RetryNow()
 	if m.trouble.Blocking() {
 		m.known = false // whoever needs a token waits for the outcome
@@ -40,16 +40,15 @@ func (m *machine) lost() bool {
 // orderGone forgets an order that nobody waits for. One that has begun goes on, but not anew.
 func (m *machine) orderGone(id uint32) {
 	if m.plan != nil && m.plan.order != nil && m.plan.order.ID == id {
-		m.plan.order.gone = true
+		m.plan.order.Gone = true
 	}
-	r := m.seldom()
-	r.orders = slices.DeleteFunc(slices.Clone(r.orders), func(o order) bool { return o.ID == id })
+	m.seldom().orders.Forget(id)
 }
 
 // ordersWait reports whether an order may be taken up.
 func (m *machine) ordersWait() bool {
 	r := m.rarely()
-	return len(r.orders) > 0 && m.now.Mono >= r.wait
+	return r.orders.Due(m.now.Mono)
 }
 
 // takeOrder makes the oldest order the plan's.
@@ -57,50 +56,33 @@ func (m *machine) takeOrder() {
 	if !m.ordersWait() {
 		return
 	}
-	r := m.seldom()
-	o := r.orders[0]
-	r.orders, m.plan.order = slices.Clone(r.orders[1:]), &o // what it holds may be a refresh token
-	if o.told {
-		return
+	o := m.seldom().orders.Take()
+	m.plan.order = o
+	if !o.Told {
+		m.tell(o.Kind(), finding.Trouble{})
 	}
-	kind := finding.RefreshOrdered
-	switch {
-	case o.Login:
-		kind = finding.LoginOrdered
-	case o.Import != "":
-		kind = finding.ImportOrdered
-	case o.Revoke:
-		kind = finding.RevokeOrdered
-	}
-	m.tell(kind, finding.Trouble{})
 }
 
 // orderBack lets the plan's order wait for another attempt, from a moment on.
 func (m *machine) orderBack(at int64) {
-	o := m.plan.order
-	if o == nil || m.settings == nil {
-		return
+	if o := m.plan.order; o != nil && m.settings != nil {
+		m.seldom().orders.Back(*o, at)
+		m.plan.order = nil
 	}
-	r := m.seldom()
-	o.told = true
-	if !o.gone {
-		r.orders = append([]order{*o}, r.orders...)
-	}
-	r.wait, m.plan.order = at, nil
 }
 
 // heed lets the order change the plan.
 func (m *machine) heed() {
 	p, o := m.plan, m.plan.order
-	if !o.counted {
-		o.generation, o.counted = m.record.Generation, true
+	if !o.Counted {
+		o.Generation, o.Counted = m.record.Generation, true
 	}
 	p.ask = false
 	switch {
 	case o.Import != "" && !p.settings.Rotating:
 		p.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseNotRotating}
 	case p.RefreshToken != o.Import && m.knowsImport():
-	case o.Import == "" && !o.Revoke && m.record.Generation > o.generation && m.live != nil:
+	case o.Import == "" && !o.Revoke && m.record.Generation > o.Generation && m.live != nil:
 		p.fulfilled = true
 	case !o.Force && !o.Revoke && m.now.Mono < m.schedule.RetryAfter:
 		wait := time.Duration(m.schedule.RetryAfter - m.now.Mono)

@@ -264,7 +264,7 @@ func TestAnOrderThatNobodyWaitsForIsNotBegunAnew(t *testing.T) {
 	in := step.Inputs{Binding: testBinding, Revocable: true}
 	s, _ := after(started(step.Settings{Rotating: true}, living()), step.Ordered{Order: step.Order{ID: 1, Revoke: true}}, step.Looked{Inputs: in, Stored: living()},
 		step.OrderGone{ID: 1}, step.Leased{Fault: step.Busy})
-	if n := len(s.rarely().orders); n > 0 {
+	if n := len(s.rarely().orders.Waiting); n > 0 {
 		t.Errorf("%d orders wait", n)
 	}
 }

@@ -164,8 +164,8 @@ func (s *State) Wake(now when.Now) (wait time.Duration, ok bool) {
 	if d, warns := s.untilWarning(now); warns {
 		sooner(d)
 	}
-	if len(r.orders) > 0 {
-		sooner(time.Duration(r.wait - now.Mono))
+	if len(r.orders.Waiting) > 0 {
+		sooner(time.Duration(r.orders.NotBefore - now.Mono))
 	}
 	return wait, ok
 }

@@ -114,7 +114,7 @@ func (w *world) well() bool {
 		if h.state == nil {
 			continue
 		}
-		if h.under != nil || h.state.unsaved || h.line || h.turn || len(h.state.rarely().orders) > 0 {
+		if h.under != nil || h.state.unsaved || h.line || h.turn || len(h.state.rarely().orders.Waiting) > 0 {
 			return false
 		}
 		if h.state.settings == nil {

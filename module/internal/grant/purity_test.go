@@ -22,7 +22,7 @@ func TestNextWritesToNoOrderThatStatesShare(t *testing.T) {
 	in := step.Inputs{Seed: "A0"}
 	in.Binding.Grant, in.Binding.Request = 1, 1
 	after, _ := Next(s, step.Looked{Store: step.Missing, Inputs: in}, now)
-	if *s.plan.order != before || !after.plan.order.counted {
+	if *s.plan.order != before || !after.plan.order.Counted {
 		t.Errorf("the order was %+v and is %+v", before, *s.plan.order)
 	}
 }

@@ -3,6 +3,7 @@ package grant
 import (
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/choice"
+	"lamplighter/module/internal/grant/orders"
 	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
@@ -28,17 +29,6 @@ const (
 	Revoking
 )
 
-// order is what an operator asks for, and what became of it so far.
-type order struct {
-	step.Order
-
-	revive     bool   // the grant was lost when it was given, and is presented once more
-	generation uint64 // at the time: a later one is what a refresh was to bring
-	counted    bool   // generation is set
-	told       bool   // it was taken up before, and had to go back
-	gone       bool   // nobody waits for it: it does not go back
-}
-
 // Live is the access token that is injected. It never changes.
 type Live struct {
 	Token      *record.AccessToken // of a record, which never changes
@@ -61,7 +51,7 @@ type plan struct {
 	proved   record.Key         // … and the key that it proves
 
 	ask   bool
-	order *order
+	order *orders.Order
 
 	number    uint32
 	began     int64 // when the connection was asked for; monotonic
@@ -143,8 +133,7 @@ type State struct {
 
 // rare is what most clients never need.
 type rare struct {
-	orders  []order
-	wait    int64 // when orders are taken up again; monotonic
+	orders  orders.Queue
 	trial   trial // of a candidate beside a grant that lives
 	denied  denial
 	rival   rival.Rival
