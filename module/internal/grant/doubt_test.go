@@ -21,7 +21,7 @@ func doubting(t *testing.T) (s State, stored *record.Record, believed when.Now) 
 	in := step.Inputs{Binding: testBinding}
 	s, _ = toward(t, started(set, open), Asking, later, in, open)
 	s, _ = Next(s, step.Answered{Answer: step.Answer{Outcome: step.RefusedGrant, Status: 400, Cause: finding.CauseRefused}}, later)
-	if s.rarely().doubt.token == 0 {
+	if s.rarely().doubt.Token == 0 {
 		t.Fatal("it has no doubt")
 	}
 	s, _ = Next(s, step.Saved{}, later)
@@ -48,7 +48,7 @@ func TestARefusalInDoubtIsNotBelievedBeforeTheRecordWasRead(t *testing.T) {
 			t.Errorf("told %+v", told)
 		}
 	}
-	if s.trouble.Condition == finding.Lost || s.unsaved || s.rarely().doubt.token == 0 {
+	if s.trouble.Condition == finding.Lost || s.unsaved || s.rarely().doubt.Token == 0 {
 		t.Errorf("its trouble is %+v, it owes something (%v), and the doubt is %+v", s.trouble, s.unsaved, s.rarely().doubt)
 	}
 	wait, ok := s.Wake(now)
@@ -88,6 +88,52 @@ func TestALeaseThatWasLostIsAskedForBeforeWhatIsOwedIsWritten(t *testing.T) {
 	s.unsaved = true // a journal that the store took has what was owed; of one that it did not
 	s, _ = Next(s, step.Drained{LeaseLost: true, Facts: &finding.Facts{}}, now)
 	if _, effects := Next(s, step.Saved{Fault: step.Away}, now); effects[len(effects)-1] != (step.Lease{}) {
+		t.Errorf("it goes on with %+v", effects)
+	}
+}
+
+// Whoever had a refresh ordered again and again kept a dead grant from being told lost.
+func TestAnOrderDoesNotRenewADoubt(t *testing.T) {
+	s, stored, believed := doubting(t)
+	in := step.Inputs{Binding: testBinding}
+	refused := step.Answered{Answer: step.Answer{Outcome: step.RefusedGrant, Status: 400, Cause: finding.CauseRefused}}
+	for i, before := range []time.Duration{12 * time.Second, 4 * time.Second} {
+		now := believed
+		now.Mono -= int64(before)
+		now.Wall -= int64(before)
+		s, _ = Next(s, step.Ordered{Order: step.Order{ID: uint32(i)}}, now)
+		s, _ = toward(t, s, Asking, now, in, stored)
+		s, _ = Next(s, refused, now)
+		s, _ = Next(s, step.Saved{}, now)
+		if s.trouble.Condition == finding.Lost {
+			t.Fatalf("order %d had it believed", i)
+		}
+		stored = s.record
+	}
+	for _, e := range []step.Event{step.Poked{}, step.Looked{Stored: stored}, step.Saved{}} {
+		s, _ = Next(s, e, believed)
+	}
+	if s.trouble.Condition != finding.Lost || s.record.Of(record.FingerprintOf("current")) != record.WasRefused {
+		t.Errorf("its trouble is %+v", s.trouble)
+	}
+}
+
+// A server that had refused took the refresh token after all, and left it as it was: a while
+// later the refusal was believed, and another token asked for.
+func TestADoubtIsOverWithAnAnswerThatLeavesTheTokenAsItIs(t *testing.T) {
+	s, stored, believed := doubting(t)
+	in := step.Inputs{Binding: testBinding}
+	now := believed
+	now.Mono -= int64(10 * time.Second)
+	now.Wall -= int64(10 * time.Second)
+	s, _ = Next(s, step.Ordered{Order: step.Order{ID: 1}}, now)
+	s, _ = toward(t, s, Asking, now, in, stored)
+	s, _ = Next(s, step.Answered{Answer: step.Answer{Outcome: step.Granted, Status: 200, ExpiresIn: time.Hour, Access: record.AccessToken{AccessToken: "access"}}}, now)
+	s, _ = Next(s, step.Saved{}, now)
+	if s.live == nil {
+		t.Fatalf("its trouble is %+v", s.trouble)
+	}
+	if s, effects := Next(s, step.Poked{}, believed); s.phase != Looking || s.rarely().doubt.Token != 0 {
 		t.Errorf("it goes on with %+v", effects)
 	}
 }

@@ -52,11 +52,11 @@ func (e *encoder) state(s *State) {
 	e.name(uint64(r.denied.token))
 	e.text(r.rival.ID)
 	e.flags(r.rival.Fresh && s.settings != nil && s.settings.Drain)
-	for _, at := range []int64{r.rival.Until, r.rival.Look, r.rival.Probe, r.doubt.until, s.schedule.Yields} {
+	for _, at := range []int64{r.rival.Until, r.rival.Look, r.rival.Probe, r.doubt.Until, s.schedule.Yields} {
 		e.moment(at)
 	}
-	e.name(uint64(r.doubt.token))
-	e.rank(numbers, int64(r.doubt.number))
+	e.name(uint64(r.doubt.Token))
+	e.rank(numbers, int64(r.doubt.Number))
 	e.rank(numbers, int64(r.rested))
 	e.backoff(&r.trial.Backoff)
 	e.backoff(&r.saving)
@@ -224,7 +224,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{rare{}, 10},
 		{denial{}, 2},
 		{rival.Rival{}, 5},
-		{doubt{}, 5},
+		{rival.Doubt{}, 5},
 		{when.Schedule{}, 6},
 		{when.Backoff{}, 3},
 		{when.Pauses{}, 2},

@@ -148,8 +148,8 @@ func (s *State) Wake(now when.Now) (wait time.Duration, ok bool) {
 	if d, ok := s.rivalWake(now); ok {
 		sooner(d)
 	}
-	if r.doubt.token != 0 {
-		sooner(time.Duration(r.doubt.until - now.Mono))
+	if r.doubt.Token != 0 {
+		sooner(time.Duration(r.doubt.Until - now.Mono))
 	}
 	if try := r.trial.NotBefore - now.Mono; try > 0 {
 		sooner(time.Duration(try))

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lamplighter/module/internal/finding"
+	"lamplighter/module/internal/grant/rival"
 	"lamplighter/module/internal/grant/step"
 	"lamplighter/module/internal/grant/when"
 	"lamplighter/module/internal/record"
@@ -166,7 +167,7 @@ func (m *machine) joining(e step.Looked) {
 		return
 	}
 	if p.write == noWrite { // a doubt is over
-		m.seldom().doubt = doubt{}
+		m.seldom().doubt = rival.Doubt{}
 		m.judge(p.answer)
 	}
 	m.save()

@@ -137,7 +137,7 @@ type rare struct {
 	trial   trial // of a candidate beside a grant that lives
 	denied  denial
 	rival   rival.Rival
-	doubt   doubt
+	doubt   rival.Doubt
 	rested  uint32 // our attempt after which the pause was written that the record has: the schedule has it, by a clock that nobody sets
 	contest when.Pauses
 	forced  when.Pauses // of refreshes that 401s bring about

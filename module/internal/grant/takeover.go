@@ -15,16 +15,6 @@ import (
 // off with an answer in its memory. What it was about to present is presented by another
 // only when there is no way around it, and a refusal of it is believed only later.
 
-// doubt is the refusal of a refresh token that was taken over from another holder. The
-// answer of that one may be on its way to the store.
-type doubt struct {
-	record.Presented
-	token  record.Fingerprint
-	number uint32
-	until  int64 // when the refusal is believed; monotonic
-	answer *step.Answer
-}
-
 // rivalAttempt returns the attempt of another holder with a refresh token whose outcome
 // nobody knows, nil if there is none.
 func (m *machine) rivalAttempt(f record.Fingerprint) *record.Attempt {
@@ -63,8 +53,8 @@ func (m *machine) probes() bool {
 func (m *machine) yields(f record.Fingerprint) int64 {
 	p := m.plan
 	until, ok := m.meet(f)
-	if d := m.rarely().doubt; d.token == f && d.token != 0 {
-		return d.until
+	if d := m.rarely().doubt; d.Token == f && d.Token != 0 {
+		return d.Until
 	}
 	switch {
 	case !ok:
@@ -93,11 +83,15 @@ func (s *State) rivalWake(now when.Now) (wait time.Duration, ok bool) {
 }
 
 // doubtful notes a refusal after a takeover, so that no other replica presents the refresh
-// token meanwhile. The attempt stays open.
+// token meanwhile. The attempt stays open. An order that had the same one presented again renews
+// no doubt: it is the answer to the other holder's attempt that may be late.
 func (m *machine) doubtful(a *step.Answer) {
 	p := m.plan
 	until := m.now.Mono + int64(p.settings.Lease)
-	m.seldom().doubt = doubt{Presented: p.Presented, token: p.Fingerprint(), number: p.number, until: until, answer: a}
+	if d := m.rarely().doubt; d.Token == p.Fingerprint() {
+		until = min(until, d.Until)
+	}
+	m.seldom().doubt = rival.Doubt{Presented: p.Presented, Token: p.Fingerprint(), Number: p.number, Until: until, Answer: a}
 	if m.settings != nil {
 		m.schedule.Failures++
 		m.schedule.NotBefore = until
@@ -117,22 +111,21 @@ func (m *machine) doubtful(a *step.Answer) {
 // and reports whether there still is one, and its time is over.
 func (m *machine) doubtOver() bool {
 	d := m.rarely().doubt
-	if d.token == 0 {
+	if d.Token == 0 {
 		return false
 	}
-	said := m.record.Of(d.token)
-	if said != record.Living && said != record.Unjudged || !m.settings.Rotating || m.binding.Grant != d.Binding.Grant {
-		m.seldom().doubt = doubt{}
+	if d.Resolved(m.record) || !m.settings.Rotating || m.binding.Grant != d.Binding.Grant {
+		m.seldom().doubt = rival.Doubt{}
 		return false
 	}
-	return m.now.Mono >= d.until
+	return m.now.Mono >= d.Until
 }
 
 // believe writes a refusal that nothing has disproved for the length of a lease, by reading
 // first: the answer may be there by now. Where nothing can be read, the doubt stays.
 func (m *machine) believe() {
 	d := m.rarely().doubt
-	m.seldom().doubt.until = m.now.Mono + int64(when.RetryMin)
-	m.plan = &plan{settings: m.settings, Choice: choice.Choice{Presented: d.Presented}, number: d.number, answer: d.answer}
+	m.seldom().doubt.Until = m.now.Mono + int64(when.RetryMin)
+	m.plan = &plan{settings: m.settings, Choice: choice.Choice{Presented: d.Presented}, number: d.Number, answer: d.Answer}
 	m.await(Joining, step.Look{})
 }
