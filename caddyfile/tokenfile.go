@@ -10,6 +10,9 @@ func (p *clientParser) tokenFile() error {
 	if !p.AllArgs(&f.Path) {
 		return p.Errf("token_file takes one value, the path of the file; what more there is stands in a block")
 	}
+	if err := f.Over(p.File(), "the configuration"); err != nil { // a server that has the JSON alone may not know
+		return p.Errf("token_file %v", err)
+	}
 	seen := make(map[string]bool)
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
 		option := p.Val()

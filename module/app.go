@@ -8,18 +8,15 @@ package module
 import (
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/certmagic"
 
 	"lamplighter/module/client"
 	"lamplighter/module/doctor"
 	"lamplighter/module/observe"
-	"lamplighter/module/scratch"
 	"lamplighter/module/settings"
 )
 
@@ -104,32 +101,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err = a.keepDirectories(ctx); err != nil {
 		return err
 	}
+	a.set.Files().KeepFiles(func() map[string]string { return a.files(ctx) })
 	if err = a.set.AddAll(a.Clients); err != nil {
 		return err
 	}
 	for _, c := range a.set.List() {
 		if err := a.notElsewhere(c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// keepDirectories lets no token be written among what else this process keeps in files.
-func (a *App) keepDirectories(ctx caddy.Context) error {
-	kept := map[string]string{
-		filepath.Dir(caddy.ConfigAutosavePath): "Caddy's configuration", caddy.AppDataDir(): "Caddy's data",
-		filepath.Join(filepath.Dir(caddy.AppDataDir()), "lamplighter"): "spent refresh tokens",
-	}
-	storage := ctx.Storage()
-	if only, ok := storage.(*scratch.Storage); ok {
-		storage = only.Configured()
-	}
-	if storage, ok := storage.(*certmagic.FileStorage); ok && kept[storage.Path] == "" {
-		kept[storage.Path] = "Caddy's storage"
-	}
-	for dir, what := range kept {
-		if err := a.set.Keep(dir, what); err != nil {
 			return err
 		}
 	}

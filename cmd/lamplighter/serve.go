@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/spf13/cobra"
 
 	"lamplighter/module"
@@ -24,6 +27,7 @@ func serveHere() {
 			if s := service.Beside(); s != nil { // a copy of its configuration is another one
 				records.Beside(s.Data)
 			}
+			module.Configuration(func() []string { return configured(cmd) })
 			return run(cmd, args)
 		}
 	}
@@ -44,4 +48,36 @@ func served(cmd *cobra.Command) string {
 		return ""
 	}
 	return absolute
+}
+
+// configured are the files that the configuration of a command is in: the one that it names,
+// and what that imports, if it is a Caddyfile.
+func configured(cmd *cobra.Command) []string {
+	file := served(cmd)
+	if file == "" {
+		return nil
+	}
+	files := []string{file}
+	if name, _ := cmd.Flags().GetString("adapter"); name != "caddyfile" && name != "caddyfile"+looking && !(name == "" && isCaddyfile(file)) {
+		return files
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return files
+	}
+	blocks, err := caddyfile.Parse(file, text)
+	if err != nil {
+		return files
+	}
+	for _, block := range blocks {
+		for _, tokens := range append([]caddyfile.Segment{block.Keys}, block.Segments...) {
+			for _, token := range tokens {
+				if token.File != files[len(files)-1] {
+					files = append(files, token.File)
+				}
+			}
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
 }

@@ -11,6 +11,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
+	"lamplighter/module"
 	"lamplighter/module/command"
 	"lamplighter/module/scratch"
 )
@@ -69,6 +70,9 @@ type adapter struct {
 	config  []byte // as it was adapted
 }
 
+// looking ends the name of an adapter of ours.
+const looking = " for validation"
+
 // lookAt puts an adapter of ours before the one that a command has Caddy use, nil if there is
 // no such one, which Caddy says itself.
 func lookAt(cmd *cobra.Command, printed bool) *adapter {
@@ -84,8 +88,9 @@ func lookAt(cmd *cobra.Command, printed bool) *adapter {
 	if name == "" {
 		name = "json"
 	}
-	name += " for validation"
+	name += looking
 	caddyconfig.RegisterAdapter(name, a)
+	module.Configuration(func() []string { return configured(cmd) })
 	if cmd.Flags().Set("adapter", name) != nil {
 		return nil
 	}

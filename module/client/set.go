@@ -39,7 +39,8 @@ type Set struct {
 	clients map[string]*Client
 	seeds   map[record.Fingerprint]*Client // whose they are; until Start
 	turns   map[string]*keeper.Turns       // by authorization server
-	files   tokenfile.Paths
+	files   tokenfile.Paths                // until Start
+	others  func() map[string]string       // what else is in files, by their paths; nil if they are kept
 	stopped chan struct{}
 }
 
@@ -53,13 +54,9 @@ func NewSet(ctx caddy.Context, events *observe.Emitter, maxRequests int, inGener
 	}
 }
 
-// Keep says that a directory is for something else than tokens: no client's file may be in
-// it, which is an error when that client is added.
-func (s *Set) Keep(dir, what string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.files.Keep(dir, what)
-}
+// Files are those that clients' tokens are kept in, for who knows where none may be, before
+// there are clients.
+func (s *Set) Files() *tokenfile.Paths { return &s.files }
 
 // List returns the clients in the order of their names.
 func (s *Set) List() []*Client {
@@ -110,7 +107,7 @@ func (s *Set) Start() error {
 	s.events.Start()
 	s.stopped = make(chan struct{})
 	go s.tick(clients, s.stopped)
-	s.seeds = nil // all clients are known, and there may be very many
+	s.seeds, s.files = nil, tokenfile.Paths{} // all clients are known, and there may be very many
 	return nil
 }
 

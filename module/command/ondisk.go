@@ -70,7 +70,7 @@ func onDisk(fl caddycmd.Flags, api *adminClient, file, started string) *adminapi
 		slices.Sort(names)
 		said.Verdict = adminapi.VerdictSkipped
 		said.Detail = fmt.Sprintf("whether the instance runs what %s has cannot be compared here: it has %s}, and the variables of the instance are not known", file, strings.Join(slices.Compact(names), "}, "))
-	case started != "" && !sameFile(started, file):
+	case started != "" && !service.SameFile(started, file):
 		said.Verdict, said.Detail = adminapi.VerdictWarning, "the instance that answers was started with "+started+", and does not run what "+file+" has"
 		said.Remedy = "--address asks another instance"
 	case err != nil:
@@ -110,15 +110,6 @@ func withVariables(variables map[string]string) (restore func()) {
 			_ = os.Setenv(name, value) // it was one before
 		}
 	}
-}
-
-func sameFile(a, b string) bool {
-	first, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	second, err := os.Stat(b)
-	return err == nil && os.SameFile(first, second)
 }
 
 // placeless is a configuration without the places that things are declared at: the same file

@@ -3,8 +3,12 @@ package guard
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,21 +80,10 @@ func checkNetworks(ctx caddy.Context) error {
 }
 
 // checkListeners refuses a server on an abstract socket without a secret of callers, and warns
-// of what lets everybody in.
+// of what lets everybody in, or lets others stand in for it.
 func (h *Handout) checkListeners(ctx caddy.Context) error {
-	if h.CallerSecret != "" {
-		return nil
-	}
-	warn := func(what string) {
-		h.logger.Warn(what+" without a caller_secret: whoever sends 'Lamplighter-Token: yes' from there is handed the token", h.where().Fields()...)
-	}
-	if h.anybody {
-		warn("callers any")
-	}
-	for _, prefix := range h.callers {
-		if prefix.Bits() == 0 {
-			warn("callers " + prefix.String())
-		}
+	if h.CallerSecret == "" {
+		h.warnOfCallers()
 	}
 	server, _ := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if server == nil {
@@ -98,12 +91,64 @@ func (h *Handout) checkListeners(ctx caddy.Context) error {
 	}
 	for _, listen := range server.Listen {
 		socket, mode := socketOf(listen)
-		if strings.HasPrefix(socket, "@") {
+		switch {
+		case socket == "":
+			continue
+		case strings.HasPrefix(socket, "@") && h.CallerSecret == "":
 			return errors.New("an abstract socket has no mode, so that every user of this machine is handed the token: add a caller_secret, or bind a socket that is a file, such as unix//run/lamplighter/token.sock|0660")
+		case strings.HasPrefix(socket, "@"):
+			continue
+		case mode&0o006 != 0 && h.CallerSecret == "":
+			h.warnOf("a socket that every user of this machine can open (mode " + strconv.FormatUint(mode, 8) + ")")
 		}
-		if mode&0o006 != 0 {
-			warn("a socket that every user of this machine can open (mode " + strconv.FormatUint(mode, 8) + ")")
+		if how := replaceable(socket); how != "" {
+			h.logger.Warn(how+", which callers would ask for tokens, and show their secret: bind it in a directory that only Lamplighter's user can write to, such as /run/lamplighter", h.where().Fields()...)
 		}
 	}
 	return nil
+}
+
+// warnOfCallers warns of connections that are taken from everybody.
+func (h *Handout) warnOfCallers() {
+	if h.anybody {
+		h.warnOf("callers any")
+	}
+	for _, prefix := range h.callers {
+		if prefix.Bits() == 0 {
+			h.warnOf("callers " + prefix.String())
+		}
+	}
+}
+
+func (h *Handout) warnOf(what string) {
+	h.logger.Warn(what+" without a caller_secret: whoever sends 'Lamplighter-Token: yes' from there is handed the token", h.where().Fields()...)
+}
+
+// replaceable says how every user of this machine could put a socket of its own into the place
+// of one, "" if none could: the directories are not there yet, or are not everybody's. In a
+// sticky directory, as /tmp is, only who owns a name can move it, and anybody can be the first
+// to have it. Where users are not in a mode, it says nothing.
+func replaceable(socket string) string {
+	if runtime.GOOS == "windows" {
+		return ""
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(socket))
+	if err != nil {
+		return ""
+	}
+	for above := dir; ; above = filepath.Dir(above) {
+		info, err := os.Stat(above)
+		if err != nil {
+			return ""
+		}
+		open, sticky := info.Mode().Perm()&0o002 != 0, info.Mode()&fs.ModeSticky != 0
+		switch {
+		case open && !sticky:
+			return fmt.Sprintf("everybody can write to %s, and so can put another socket into the place of %s", redact.Text(above), redact.Text(socket))
+		case open && above == dir:
+			return fmt.Sprintf("everybody can make files in %s, and so can have another socket in the place of %s before this process has it", redact.Text(above), redact.Text(socket))
+		case above == filepath.Dir(above):
+			return ""
+		}
+	}
 }

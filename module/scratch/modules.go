@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/logging"
 	"github.com/caddyserver/certmagic"
 )
 
@@ -50,6 +51,9 @@ type writerModule struct {
 
 	// What is configured.
 	WriterRaw json.RawMessage `json:"writer,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
+
+	// Filename is the file that it would be written to, "" if that is none.
+	Filename string `json:"-"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -59,7 +63,10 @@ func (*writerModule) CaddyModule() caddy.ModuleInfo {
 
 // Provision loads what is configured.
 func (w *writerModule) Provision(ctx caddy.Context) error {
-	_, err := ctx.LoadModule(w, "WriterRaw")
+	loaded, err := ctx.LoadModule(w, "WriterRaw")
+	if file, ok := loaded.(*logging.FileWriter); ok {
+		w.Filename = file.Filename
+	}
 	return err
 }
 

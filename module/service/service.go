@@ -105,7 +105,7 @@ func of(folders []string, unit, config string) *Service {
 	if !ok || config == "" {
 		return nil
 	}
-	if s := parse(unit, text); sameFile(s.Config, config) {
+	if s := parse(unit, text); SameFile(s.Config, config) {
 		return s
 	}
 	return nil
@@ -139,7 +139,8 @@ func within(unit string) bool {
 	return err == nil && slices.Contains(strings.FieldsFunc(string(text), func(r rune) bool { return r == '/' || r == '\n' }), unit)
 }
 
-func sameFile(a, b string) bool {
+// SameFile reports whether two paths lead to one file, which is there.
+func SameFile(a, b string) bool {
 	first, err := os.Stat(a)
 	if err != nil {
 		return false

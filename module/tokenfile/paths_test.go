@@ -1,6 +1,7 @@
 package tokenfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,5 +60,34 @@ func TestTwoPathsOfOneFileAreOne(t *testing.T) {
 	}
 	if err := p.Take("crm", []*Compiled{{Path: filepath.Join(base, "link", "token")}}); err == nil || !strings.Contains(err.Error(), "client erp has it already") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestNoTokenIsWrittenOverAFileOfThisProcess: by whatever name.
+func TestNoTokenIsWrittenOverAFileOfThisProcess(t *testing.T) {
+	base := t.TempDir()
+	config, log := filepath.Join(base, "Caddyfile"), filepath.Join(base, "log", "new.log")
+	must(t, os.WriteFile(config, nil, 0o600))
+	must(t, os.Symlink(config, filepath.Join(base, "symbolic")))
+	must(t, os.Link(config, filepath.Join(base, "hard")))
+	must(t, os.Symlink(".", filepath.Join(base, "here")))
+	for path, what := range map[string]string{
+		"Caddyfile": "the configuration", "symbolic": "the configuration", "hard": "the configuration", "here/Caddyfile": "the configuration",
+		"here/log/new.log": "a log", "log/new.log": "a log", "log/new": "", "token": "", "Caddyfile.d/token": "",
+	} {
+		var p Paths
+		p.KeepFiles(func() map[string]string { return map[string]string{config: "the configuration", log: "a log"} })
+		must(t, p.Take("other", nil))
+		err := p.Take("erp", []*Compiled{{Path: filepath.Join(base, path)}})
+		if (err != nil) != (what != "") || err != nil && !strings.Contains(err.Error(), " is "+what+", which a token would be written over: choose a directory") {
+			t.Errorf("%s: %v, want %q", path, err, what)
+		}
+	}
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
 	}
 }

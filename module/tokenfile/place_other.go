@@ -14,6 +14,9 @@ func checkDirectory(string, fs.FileInfo) error { return nil }
 func anothers(fs.FileInfo) bool    { return false }
 func replaceable(fs.FileInfo) bool { return false }
 
+// numbered knows no numbers here: the path of what is there has its own letters.
+func numbered(string) (identity, bool) { return identity{}, false }
+
 // accessOf knows no modes here.
 func accessOf(fs.FileInfo) (access, bool) { return access{}, false }
 

@@ -42,6 +42,19 @@ func checkDirectory(dir string, info fs.FileInfo) error {
 	return nil
 }
 
+// numbered is what is at a path, by the numbers of its device and inode.
+func numbered(path string) (identity, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return identity{}, false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return identity{}, false
+	}
+	return identity{device: uint64(st.Dev), inode: st.Ino}, true //nolint:gosec,unconvert // of another type on each system
+}
+
 // accessOf is what a file says of who may read it; known is false where users are no numbers.
 func accessOf(info fs.FileInfo) (is access, known bool) {
 	st, known := info.Sys().(*syscall.Stat_t)

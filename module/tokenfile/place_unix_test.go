@@ -28,13 +28,6 @@ func placed(t *testing.T) *path {
 	return &path{dir: dir, name: "token", mode: 0o600}
 }
 
-func must(t *testing.T, errs ...error) {
-	t.Helper()
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAFileIsReplacedByRenaming(t *testing.T) {
 	p := placed(t)
 	must(t, p.write([]byte("one"), yes))

@@ -35,7 +35,8 @@ type File struct {
 	// is missing (mode 0755, whatever the umask), must belong to the user of this process or to root, and must
 	// not be writable for others. Below one that is, as a shared mount may be, no symbolic
 	// link is followed and no directory of another user walked into. No two clients have the
-	// same path, and it is not in a directory of records or of Caddy's own files.
+	// same path, it is not in a directory of records or of Caddy's own files, and is neither
+	// the configuration, nor what that imports, nor a log.
 	Path string `json:"path"`
 
 	// In which form the token is in it: `plain` (the token alone), `header` (the header
