@@ -1,6 +1,12 @@
 package caddyfile
 
-import "lamplighter/module/settings"
+import (
+	"maps"
+	"slices"
+
+	"lamplighter/module/nearest"
+	"lamplighter/module/settings"
+)
 
 // dpop reads 'dpop', alone or with a block.
 func (p *clientParser) dpop() error {
@@ -12,7 +18,7 @@ func (p *clientParser) dpop() error {
 	for nesting := p.Nesting(); p.NextBlock(nesting); {
 		field := fields[p.Val()]
 		if field == nil {
-			return p.Errf("unrecognized subdirective: %s", p.Val())
+			return p.Errf("unrecognized subdirective: %s%s", p.Val(), nearest.Hint(p.Val(), slices.Sorted(maps.Keys(fields))...))
 		}
 		if *field != "" {
 			return p.Errf("%s already specified", p.Val())

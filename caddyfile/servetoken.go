@@ -1,11 +1,14 @@
 package caddyfile
 
 import (
+	"slices"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"lamplighter/module/nearest"
 	"lamplighter/module/serve"
 )
 
@@ -47,6 +50,9 @@ func parseServeToken(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error
 	return t, nil
 }
 
+// ofServeToken are its subdirectives.
+var ofServeToken = []string{"callers", "caller_secret", "allow_host", "allow_origin", "forwarded", "cache", "scope", "audience", "resource", "audit"}
+
 // readServeToken reads a subdirective.
 func readServeToken(d *caddyfile.Dispenser, t *serve.Token) error {
 	switch name := d.Val(); name {
@@ -65,7 +71,10 @@ func readServeToken(d *caddyfile.Dispenser, t *serve.Token) error {
 	case "client":
 		return d.Errf("serve_token takes its client by name: 'serve_token <client>', and the global option 'oauth2_client <client> { … }' declares it")
 	default:
-		return d.Errf("serve_token has no subdirective %s", name)
+		if slices.Contains(ofClients, name) {
+			return d.Errf("serve_token has no subdirective %s: that is a setting of a client, which belongs into the global option 'oauth2_client <client> { … }'", name)
+		}
+		return d.Errf("serve_token has no subdirective %s%s", name, nearest.Hint(name, ofServeToken...))
 	}
 }
 

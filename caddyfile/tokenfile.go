@@ -1,6 +1,7 @@
 package caddyfile
 
 import (
+	"lamplighter/module/nearest"
 	"lamplighter/module/tokenfile"
 )
 
@@ -22,7 +23,7 @@ func (p *clientParser) tokenFile() error {
 		seen[option] = true
 		field := tokenFileOption(&f, option)
 		if field == nil {
-			return p.Errf("unrecognized subdirective: %s", option)
+			return p.Errf("unrecognized subdirective: %s%s", option, nearest.Hint(option, "format", "mode", "group"))
 		}
 		if err := p.text(field); err != nil {
 			return err

@@ -27,7 +27,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "lamplighter: "+warning)
 	}
 	os.Args = helpAsked(ownFlags(os.Args))
-	cobra.OnInitialize(ownHelp, leaveNothing, serveHere)
+	cobra.OnInitialize(ownHelp, leaveNothing, serveHere, sayWhatWasMeant)
 	caddy.CustomBinaryName = cmp.Or(caddy.CustomBinaryName, "lamplighter")
 	caddy.CustomLongDescription = description
 	serves := len(os.Args) > 1 && (os.Args[1] == "run" || os.Args[1] == "start")

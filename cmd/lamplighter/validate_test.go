@@ -86,3 +86,15 @@ http://127.0.0.1:18702 {
 		t.Errorf("JSON: %s", said)
 	}
 }
+
+func TestAMisspeltDirectiveOfOursIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), []byte("http://127.0.0.1:1 {\n\tupstream_oaut erp\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{"validate", "adapt", "run", "reload"} {
+		if said, well := attempt(t, dir, command, "--config", "Caddyfile"); well || !strings.Contains(said, "did you mean upstream_oauth?") {
+			t.Errorf("%s: %v, %s", command, well, said)
+		}
+	}
+}

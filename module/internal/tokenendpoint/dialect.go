@@ -67,7 +67,7 @@ func Compile(d Dialect) (*Compiled, error) {
 	}
 	for canonical := range d.ParamNames {
 		if !slices.Contains(canonicalParams, canonical) {
-			return nil, fmt.Errorf("param_names: %q is no parameter of a token request: known are %s", canonical, strings.Join(canonicalParams, ", "))
+			return nil, fmt.Errorf("param_names: %q is no parameter of a token request%s: known are %s", canonical, nearest.Hint(canonical, canonicalParams...), strings.Join(canonicalParams, ", "))
 		}
 	}
 	if d.TerminalErrors == nil {

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -116,19 +117,25 @@ func UnmarshalTLS(d *caddyfile.Dispenser) (*reverseproxy.TLSConfig, error) {
 		return nil, d.ArgErr()
 	}
 	open := d.Token()
-	tokens := []caddyfile.Token{open, with(open, "{")}
+	tokens, hint := []caddyfile.Token{open, with(open, "{")}, ""
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		segment := d.NextSegment()
+		if word := segment[0].Text; hint == "" && !slices.Contains(tlsOptions, word) {
+			hint = nearest.Hint(word, tlsOptions...)
+		}
 		segment[0].Text = "tls_" + segment[0].Text
 		tokens = append(tokens, segment...)
 	}
 	tokens = append(tokens, with(d.Token(), "}"))
 	transport := reverseproxy.HTTPTransport{TLS: new(reverseproxy.TLSConfig)}
 	if err := transport.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w%s", err, hint)
 	}
 	return transport.TLS, nil
 }
+
+// tlsOptions are those that Caddy has, for a hint: what it has besides is read as well.
+var tlsOptions = []string{"client_auth", "curves", "except_ports", "insecure_skip_verify", "renegotiation", "server_name", "timeout", "trust_pool", "trusted_ca_certs"}
 
 // with returns a token of another text at the same place.
 func with(at caddyfile.Token, text string) caddyfile.Token {
