@@ -173,7 +173,7 @@ func report(logger *zap.Logger, e Event, more ...zap.Field) {
 	}
 	working := e.Kind == finding.TokenObtained || e.Kind == finding.TokenRestored
 	add(working, zap.Duration("expires_in", time.Until(e.ExpiresAt).Round(time.Millisecond)))
-	add(working, zap.Duration("next_refresh_in", time.Until(e.NextRefresh).Round(time.Millisecond)))
+	add(working && !e.NextRefresh.IsZero(), zap.Duration("next_refresh_in", time.Until(e.NextRefresh).Round(time.Millisecond)))
 	add(e.Duration > 0, zap.Duration("duration", e.Duration))
 	add(e.Status > 0, zap.Int("status", e.Status))
 	add(e.BecauseOf > 0, zap.Int("because_of", e.BecauseOf))

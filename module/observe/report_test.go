@@ -86,3 +86,18 @@ func TestAServerThatInventsErrorCodesFillsNoMemory(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenThatIsNotRefreshedAgainHasNoTimeOfThat(t *testing.T) {
+	core, logs := observer.New(zap.InfoLevel)
+	now := time.Now()
+	for _, next := range []time.Time{now.Add(time.Hour), {}} {
+		report(zap.New(core), Event{Event: keeper.Event{Kind: finding.TokenRestored, Client: "erp", ExpiresAt: now.Add(2 * time.Hour), NextRefresh: next}})
+	}
+	lines := logs.All()
+	if _, ok := lines[0].ContextMap()["next_refresh_in"]; !ok {
+		t.Errorf("planned, but %v", lines[0].ContextMap())
+	}
+	if in, ok := lines[1].ContextMap()["next_refresh_in"]; ok {
+		t.Errorf("of a lost grant it is refreshed in %v", in)
+	}
+}
