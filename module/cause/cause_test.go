@@ -183,3 +183,29 @@ func TestEveryCauseInTheSourceIsInTheTable(t *testing.T) {
 		t.Errorf("only %d causes were seen", found)
 	}
 }
+
+// TestNoRemedyLogsInWhereNobodyCan: whatever the cause, and wherever the refresh token comes from.
+func TestNoRemedyLogsInWhereNobodyCan(t *testing.T) {
+	instead := 0
+	for _, row := range cause.Causes() {
+		for _, written := range []string{"", "{file./run/token}", "{env.TOKEN}", "literal"} {
+			remedy := cause.SupplyOf(written).With(row.With("client", "erp").Remedy)
+			without := cause.WithoutLogin("erp", remedy)
+			switch underWay := row.Case == "log-in"; {
+			case underWay:
+			case strings.Contains(without, "tokens login"), strings.Contains(without, "log in"):
+				t.Errorf("%s %s: %s", row.Name, row.Case, without)
+			case strings.Contains(remedy, "tokens login"):
+				instead++
+				if strings.Contains(without, "neither") && !strings.Contains(without, ", or put one") || strings.Contains(without, "none of them") {
+					t.Errorf("%s %s counts what is not there: %s", row.Name, row.Case, without)
+				}
+			case without != remedy && strings.Contains(remedy, "tokens import"):
+				t.Errorf("%s %s: %s", row.Name, row.Case, without)
+			}
+		}
+	}
+	if instead < 40 {
+		t.Errorf("only %d remedies were seen that speak of a log-in", instead)
+	}
+}

@@ -58,3 +58,21 @@ var supplies = map[Supply]*strings.Replacer{
 	Nowhere: strings.NewReplacer(
 		viaFile, "; neither needs a restart"),
 }
+
+// WithoutLogin returns a remedy as it is for a client that nobody can log in, because its
+// settings name neither an endpoint for that nor an issuer: a refresh token has to be handed
+// over that somebody else obtained.
+func WithoutLogin(client, remedy string) string {
+	logIn := "'lamplighter tokens login " + client + "'"
+	return strings.NewReplacer(
+		"log in with "+logIn+", or hand", "hand",
+		"log in again, or hand", "hand",
+		"log in again with "+logIn, "hand a refresh token over that was obtained with the present one, with 'lamplighter tokens import "+client+"'",
+		"; "+logIn+" yields one", ": a log-in of another program, or the console of the authorization server, yields one",
+		logIn+" or a new log-in yields one", "a new log-in yields one",
+		"run "+logIn+", or supply", "supply",
+		"; none of them needs a restart", "; neither needs a restart",
+		", neither of which needs a restart", ", which needs no restart",
+		"; neither needs a restart", "; that needs no restart",
+	).Replace(remedy)
+}

@@ -11,7 +11,7 @@ import (
 
 // about is what words about the client need to know of it.
 func (c *Client) about() explain.About {
-	about := explain.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Supply: cause.SupplyOf(c.server.Identity().RefreshToken), Former: c.formerly}
+	about := explain.About{Client: c.name, Place: c.keeper.Place(), Process: keeper.Process, Rotating: c.cfg.Rotating(), Supply: cause.SupplyOf(c.server.Identity().RefreshToken), Former: c.formerly, NoLogin: !c.cfg.LogsIn()}
 	if c.record != nil {
 		about.Store = c.record.Use.Kind()
 	}

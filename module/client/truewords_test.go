@@ -106,7 +106,7 @@ func TestARefusalAfterASuccessIsToldAsWhatItProbablyIs(t *testing.T) {
 			t.Errorf("the detail does not say %q: %s", words, shown.Detail)
 		}
 	}
-	for _, words := range []string{"tokens login api", "tokens import api", "'terminal_errors invalid_grant' and 'terminal_errors 400 invalid_request'"} {
+	for _, words := range []string{"tokens import api", "'terminal_errors invalid_grant' and 'terminal_errors 400 invalid_request'"} {
 		if !strings.Contains(shown.Remedy, words) {
 			t.Errorf("the remedy does not say %q: %s", words, shown.Remedy)
 		}

@@ -55,7 +55,7 @@ func revoke(fl caddycmd.Flags) (int, error) {
 		printTrouble(newTerminal(os.Stderr), r.Client, "not revoked", r.Detail, r.Remedy)
 		return code, nil
 	}
-	done := fmt.Sprintf("%s: the grant is revoked; 'lamplighter tokens login %[1]s' or 'lamplighter tokens import %[1]s' begins a new one", name)
+	done := fmt.Sprintf("%s: the grant is revoked; 'lamplighter tokens show %[1]s' says what begins a new one", name)
 	fmt.Fprintln(os.Stdout, adminapi.WithFlags(done, flagsOf(fl)))
 	return code, nil
 }

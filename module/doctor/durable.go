@@ -117,7 +117,7 @@ func (e *examination) record(r *records.Record, seeded bool) {
 		if detail == "" {
 			detail = why.Sentence
 		}
-		e.add(step, adminapi.VerdictFailed, name+": "+detail, e.supply().With(why.Remedy))
+		e.add(step, adminapi.VerdictFailed, name+": "+detail, e.remedy(why))
 	}
 	switch {
 	case errors.Is(err, recordstore.ErrNotFound) && !e.settings.Rotating():
@@ -140,14 +140,20 @@ func (e *examination) record(r *records.Record, seeded bool) {
 		failed("store_unavailable", storeCause(err, r.Use.Kind()).Case, err.Error())
 	case rec.Moved != nil:
 		why := cause.Of("record_moved").With("client", e.name, "owner", rec.Moved.Client, "place", rec.Moved.Place)
-		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)
+		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, e.remedy(why))
 	default:
 		e.grant(r, rec, seeded)
 	}
 }
 
-// supply is where the refresh token of the configuration comes from.
-func (e *examination) supply() cause.Supply { return cause.SupplyOf(e.settings.RefreshToken) }
+// remedy is that of a cause, as the client can follow it.
+func (e *examination) remedy(why cause.Cause) string {
+	remedy := cause.SupplyOf(e.settings.RefreshToken).With(why.Remedy)
+	if !e.settings.LogsIn() {
+		remedy = cause.WithoutLogin(e.name, remedy)
+	}
+	return remedy
+}
 
 // grant says whether the grant of a record lives.
 func (e *examination) grant(r *records.Record, rec *record.Record, seeded bool) {
@@ -164,13 +170,13 @@ func (e *examination) grant(r *records.Record, rec *record.Record, seeded bool) 
 		e.ok(step, said+", and its grant lives")
 	case lost != nil && lost.Loss != nil:
 		why := cause.Of(lost.Loss.Cause).With("client", e.name)
-		e.add(step, adminapi.VerdictFailed, lost.Loss.Cause+": "+why.Sentence+": "+lost.Loss.Detail, e.supply().With(why.Remedy))
+		e.add(step, adminapi.VerdictFailed, lost.Loss.Cause+": "+why.Sentence+": "+lost.Loss.Detail, e.remedy(why))
 	case rec.Elsewhere(binding) != nil:
 		why := cause.Of("configuration_changed").With("client", e.name)
-		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, why.Remedy)
+		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, e.remedy(why))
 	case len(rec.Lineages) == 0 && !seeded:
 		why := cause.Of("no_refresh_token", "kept").With("client", e.name, "place", r.Describe())
-		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, e.supply().With(why.Remedy))
+		e.add(step, adminapi.VerdictFailed, why.Name+": "+why.Sentence, e.remedy(why))
 	default:
 		e.ok(step, said+", and no refresh token in it was judged yet")
 	}

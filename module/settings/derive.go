@@ -32,6 +32,12 @@ func (c *Client) Rotating() bool {
 	return c.GrantType == "refresh_token" && c.Rotation != "ignore"
 }
 
+// LogsIn reports whether a human may log the client in: its settings name an endpoint for that,
+// or an issuer whose metadata may.
+func (c *Client) LogsIn() bool {
+	return c.AuthorizationEndpoint != "" || c.DeviceAuthorizationEndpoint != "" || c.Issuer != ""
+}
+
 // Dialect translates the settings for the token endpoint.
 func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {
 	if len(c.AuthorizationDetails) > 0 {

@@ -25,6 +25,9 @@ type About struct {
 	// Supply is where the refresh token of its configuration comes from.
 	Supply cause.Supply
 
+	// NoLogin says that nobody can log it in, because its settings name no endpoint for that.
+	NoLogin bool
+
 	// Rotating says that it presents a refresh token of its own.
 	Rotating bool
 
@@ -95,7 +98,10 @@ const CauseNeedsCertificate = "token_needs_certificate"
 // Of returns what is to be said of trouble, "" if there is none.
 func Of(t finding.Trouble, a About) (detail, remedy string) {
 	detail, remedy = words(t, a)
-	return detail, a.Supply.With(remedy)
+	if remedy = a.Supply.With(remedy); a.NoLogin {
+		remedy = cause.WithoutLogin(a.Client, remedy)
+	}
+	return detail, remedy
 }
 
 // words are those of the table, with the facts of the case.

@@ -33,3 +33,16 @@ func TestARemedyFollowsTheSourceOfTheRefreshToken(t *testing.T) {
 		}
 	}
 }
+
+// A client whose settings name no endpoint for a log-in is not told to log in.
+func TestARemedyLogsInOnlyWhoCan(t *testing.T) {
+	dead := finding.Trouble{Condition: finding.Lost, Cause: finding.CauseRefused, Facts: &finding.Facts{Loss: &record.Loss{Cause: finding.CauseRefused, Detail: "400"}}}
+	for noLogin, want := range map[bool]string{
+		false: "log in with 'lamplighter tokens login erp', or hand a new refresh token over with 'lamplighter tokens import erp'; neither needs a restart",
+		true:  "hand a new refresh token over with 'lamplighter tokens import erp'; that needs no restart",
+	} {
+		if _, remedy := Of(dead, About{Client: "erp", Rotating: true, Supply: cause.Nowhere, NoLogin: noLogin}); remedy != want {
+			t.Errorf("no log-in %v: %s", noLogin, remedy)
+		}
+	}
+}
