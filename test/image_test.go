@@ -222,7 +222,7 @@ func TestImageRunsAsNobodyWithAReadOnlyRoot(t *testing.T) {
 	servers, address, dir := startDemoServers(t, "1h"), rig.FreeAddress(t), rig.Home(t)
 	mounts := c.supply(servers, dir, address)
 	p := c.start(mounts)
-	rig.Eventually(t, "the sidecar answers", func() bool { return rig.Listens(address) && rig.Get(t, address, "/").Status == 200 })
+	rig.Eventually(t, "the sidecar answers", func() bool { return rig.Serves(address) && rig.Get(t, address, "/").Status == 200 })
 	c.checkConfined(p)
 	if slices.Equal(c.Healthcheck.Test, nil) || c.Healthcheck.Test[0] != "CMD" {
 		t.Fatalf("the health check %q needs a shell, or is none", c.Healthcheck.Test)
@@ -242,7 +242,7 @@ func TestImageRunsAsNobodyWithAReadOnlyRoot(t *testing.T) {
 		t.Errorf("it ended with %v", p.Err)
 	}
 	c.start(mounts)
-	rig.Eventually(t, "the next container answers", func() bool { return rig.Listens(address) && rig.Get(t, address, "/").Status == 200 })
+	rig.Eventually(t, "the next container answers", func() bool { return rig.Serves(address) && rig.Get(t, address, "/").Status == 200 })
 	if stats := servers.stats(); stats.TokenRequests != 1 {
 		t.Errorf("%d token requests: the volume does not keep the grant", stats.TokenRequests)
 	}

@@ -50,7 +50,7 @@ func TestAFollowerWithOtherPortsHasASocketOfItsOwn(t *testing.T) {
 	rig.Write(t, o.home, "second", o.caddyfile(address))
 	second := rig.Start(t, o.home, "run", "--config", filepath.Join(o.home, "second"), "--adapter", "caddyfile")
 	second.Printed(`so this one has (\S+admin-2.sock)`)
-	rig.Eventually(t, "it serves", func() bool { return rig.Listens(address) && rig.Get(t, address, "/").Status == 200 })
+	rig.Eventually(t, "it serves", func() bool { return rig.Serves(address) && rig.Get(t, address, "/").Status == 200 })
 	for _, socket := range []string{"admin.sock", "admin-2.sock"} {
 		if _, stderr, code := rig.Command(t, o.home, "tokens", "health", "--address", "unix/"+filepath.Join(o.home, "data", "lamplighter", socket)); code != 0 {
 			t.Errorf("%s: %d %s", socket, code, stderr)

@@ -25,7 +25,7 @@ func operate(t *testing.T, edit func(caddyfile string) string) *operated {
 	o := &operated{demoServers: startDemoServers(t, "1h"), home: rig.Home(t), address: rig.FreeAddress(t)}
 	rig.Write(t, o.home, "Caddyfile", edit(o.caddyfile(o.address)))
 	o.process = rig.Start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
-	rig.Eventually(t, "the sidecar answers", func() bool { return rig.Listens(o.address) && rig.Get(t, o.address, "/").Status == 200 })
+	rig.Eventually(t, "the sidecar answers", func() bool { return rig.Serves(o.address) && rig.Get(t, o.address, "/").Status == 200 })
 	return o
 }
 
@@ -176,7 +176,7 @@ func TestANewOperatorGetsFromNothingToALoggedInClient(t *testing.T) {
 		"\t\t\tauthorization_endpoint "+o.AuthorizationServer+"/auth/oauth2/authorize")
 	rig.Write(t, o.home, "Caddyfile", config)
 	o.process = rig.Start(t, o.home, "run", "--config", filepath.Join(o.home, "Caddyfile"))
-	rig.Eventually(t, "the sidecar listens", func() bool { return rig.Listens(o.address) })
+	rig.Eventually(t, "the sidecar listens", func() bool { return rig.Serves(o.address) })
 	o.tokens(2, `demo: awaiting_grant(?s).*remedy: .*tokens import`, "health")
 
 	p := rig.Start(t, o.home, "tokens", "login", "demo", "--no-browser")

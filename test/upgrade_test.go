@@ -140,7 +140,7 @@ func (u *upgrade) run(binary string) (stop func()) {
 		if p.Ended() {
 			u.Fatalf("the sidecar ended: %v", p.Err)
 		}
-		return rig.Listens(u.address)
+		return rig.Serves(u.address)
 	})
 	return func() {
 		u.Helper()

@@ -2,11 +2,29 @@ package moduletest
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
+	"testing"
 	"time"
 )
+
+// FreeAddress returns a loopback address where nothing listens, and that the system gives to
+// nobody who has no wish: it may be used later, and again.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	t.Fatal("there is no free port")
+	return ""
+}
 
 // waitForOne waits until one server alone listens at an address, 5 s at most. Caddy lets go
 // of the one before a reload in the background, and whom that accepts meanwhile is answered

@@ -55,18 +55,12 @@ func NewSidecar(t *testing.T, as *Rotating) *Sidecar {
 			t.Fatal(err)
 		}
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	_ = listener.Close()
 	t.Cleanup(func() {
 		if err := caddy.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
-	return &Sidecar{T: t, AS: as, Dir: dir, Address: address, Log: filepath.Join(dir, "log")}
+	return &Sidecar{T: t, AS: as, Dir: dir, Address: FreeAddress(t), Log: filepath.Join(dir, "log")}
 }
 
 // Write writes a file into the sidecar's folder.

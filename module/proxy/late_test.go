@@ -88,22 +88,32 @@ func TestARequestWhoseTokenExpiresWhileItWaitsIsAnswered503(t *testing.T) {
 	for _, kind := range []string{"http/1.1", "https with http/2", "h2c"} {
 		t.Run(kind, func(t *testing.T) {
 			as := moduletest.NewRotating(t)
+			arrived, over := make(chan struct{}), make(chan struct{})
+			arrives := sync.OnceFunc(func() { close(arrived) })
 			as.Handler = func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/slow" {
-					time.Sleep(3 * time.Second)
+					arrives()
+					<-over
 				}
 			}
 			late := as.ShortLived(1)
 			s := moduletest.NewSidecar(t, as)
 			options := s.ServeOver(kind)
 			s.Load(s.Config("rotation_overlap until_expiry\nwait 50ms\nallow "+s.Allowed(), "fail_duration 1m\ntransport http {\n"+options+"\nmax_conns_per_host 1\n}"))
-			moduletest.Eventually(t, "the first token", func() bool { n, _, _ := as.Count(); return n > 0 })
+			var requests sync.WaitGroup
+			moduletest.Eventually(t, "a slow request is on its way", func() bool {
+				requests.Go(func() { s.Do("GET", "/slow", "") }) // the first may find no token
+				select {
+				case <-arrived:
+					return true
+				case <-time.After(time.Second):
+					return false
+				}
+			})
 			as.Lock()
 			as.Answer = func(w http.ResponseWriter) bool { w.WriteHeader(http.StatusInternalServerError); return true }
 			as.Unlock()
-			var requests sync.WaitGroup
-			requests.Go(func() { s.Do("GET", "/slow", "") })
-			time.Sleep(200 * time.Millisecond)
+			lastDies := time.Now().Add(time.Second)
 			requests.Go(func() {
 				res, body := s.Do("POST", "/", "x")
 				switch {
@@ -112,6 +122,8 @@ func TestARequestWhoseTokenExpiresWhileItWaitsIsAnswered503(t *testing.T) {
 					t.Errorf("got %s %v %q", res.Status, res.Header, body)
 				}
 			})
+			time.Sleep(time.Until(lastDies) + time.Second)
+			close(over)
 			requests.Wait()
 			if n := late(); n != 0 {
 				t.Errorf("%d requests carried a token that had expired", n)

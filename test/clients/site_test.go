@@ -81,7 +81,7 @@ func runSites(t *testing.T, sites ...*site) {
 			if p.Ended() {
 				t.Fatalf("the sidecar ended: %v", p.Err)
 			}
-			return rig.Listens(s.address) && s.issuer.generation() > 0
+			return rig.Serves(s.address) && s.issuer.generation() > 0
 		})
 	}
 }

@@ -7,3 +7,6 @@ package failpoint
 
 // At marks a place where a test may kill the process.
 func At(string) {}
+
+// Behind marks what follows such a place in time, but in another goroutine.
+func Behind(string) {}

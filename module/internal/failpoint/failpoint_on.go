@@ -20,6 +20,7 @@ const Variable = "LAMPLIGHTER_FAILPOINT"
 var (
 	chosen, dieAt = parse(os.Getenv(Variable))
 	passed        atomic.Int64
+	followed      atomic.Int64
 )
 
 // At kills the process with SIGKILL if a test chose this place.
@@ -29,6 +30,14 @@ func At(name string) {
 	}
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {} // the signal may need a moment to arrive; nothing may run until then
+}
+
+// Behind marks what follows such a place in time, but in another goroutine, which may get
+// here first: it goes no further where the process is about to die.
+func Behind(name string) {
+	if name == chosen && followed.Add(1) == dieAt {
+		select {}
+	}
 }
 
 func parse(value string) (name string, n int64) {

@@ -20,6 +20,16 @@ func TestMain(m *testing.M) {
 		At("one")
 		At("two")
 	}
+	for range 2 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			At("written")
+		}()
+		Behind("written")
+		os.Stdout.WriteString("read ")
+		<-done
+	}
 	os.Stdout.WriteString("survived")
 }
 
@@ -36,7 +46,7 @@ func TestAtKillsAtTheChosenPassing(t *testing.T) {
 		cmd.Env = append(os.Environ(), helper+"=1", Variable+"="+value)
 		out, err := cmd.Output()
 		if !killed {
-			if err != nil || string(out) != "survived" {
+			if err != nil || string(out) != "read read survived" {
 				t.Errorf("%q: got %q and %v, want a process that survives", value, out, err)
 			}
 			continue
@@ -51,6 +61,18 @@ func TestAtKillsAtTheChosenPassing(t *testing.T) {
 		}
 		if len(out) != 0 {
 			t.Errorf("%q: went on to print %q", value, out)
+		}
+	}
+}
+
+func TestNothingGoesOnBehindAPlaceThatKills(t *testing.T) {
+	for value, printed := range map[string]string{"written": "", "written:2": "read "} {
+		for range 20 {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), helper+"=1", Variable+"="+value)
+			if out, err := cmd.Output(); err == nil || string(out) != printed {
+				t.Fatalf("%q: got %q and %v, want %q", value, out, err, printed)
+			}
 		}
 	}
 }

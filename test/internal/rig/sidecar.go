@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -61,13 +62,12 @@ func RunSidecar(t *testing.T, home, address string, env ...string) *Sidecar {
 		if s.Ended() {
 			t.Fatalf("the sidecar ended: %v", s.Err)
 		}
-		return Listens(address)
+		return Serves(address)
 	})
 	return s
 }
 
-// Listens reports whether somebody accepts connections at an address, and keeps them: a
-// process that only tries whether its ports are free drops them at once.
+// Listens reports whether somebody accepts connections at an address, and keeps them.
 func Listens(address string) bool {
 	conn, err := net.DialTimeout("tcp", address, time.Second)
 	if err != nil {
@@ -79,15 +79,36 @@ func Listens(address string) bool {
 	return n > 0 || errors.Is(err, os.ErrDeadlineExceeded)
 }
 
-// FreeAddress returns a loopback address where nothing listens.
+// Serves reports whether a server of HTTP or HTTPS answers at an address: a process that
+// only tries whether its ports are free drops connections, but not at once if the machine
+// is busy. What is asked is no request, so that nobody sees or counts it.
+func Serves(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(Patience))
+	if _, err = conn.Write([]byte("GET / no request\r\n\r\n")); err != nil {
+		return false
+	}
+	n, _ := conn.Read(make([]byte, 1))
+	return n > 0
+}
+
+// FreeAddress returns a loopback address where nothing listens, and that the system gives to
+// nobody who has no wish: it may be used later, and again.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(12_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("there is no free port")
+	return ""
 }
 
 // Answer is what a caller of the sidecar gets.

@@ -235,6 +235,7 @@ func (w *wire) Close() error {
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if n > 0 && !w.answered {
+		failpoint.Behind("after-send")
 		w.answered = true
 		w.exchange.spokeTLS.Store(n > 2 && (b[0] == 0x15 || b[0] == 0x16) && b[1] == 3)
 		if isHTTP2(b[:n]) {
