@@ -71,7 +71,11 @@ func belowOurs(dir string) bool {
 	if dir == "" {
 		return false
 	}
-	base, err := filepath.Abs(filepath.Dir(caddy.AppDataDir()))
+	data := caddy.AppDataDir()
+	if filepath.IsAbs(data) {
+		data = filepath.Dir(data) // else there is no home, and it is in any directory
+	}
+	base, err := filepath.Abs(data)
 	if err != nil {
 		return false
 	}
