@@ -98,6 +98,7 @@ var brought = map[string]example{
 	"seed_refused":                           lost(record.Loss{Cause: finding.CauseSeedUsed}),
 	"seed_refused, beside":                   passing(finding.CauseSeedUsed, finding.CaseBeside, finding.Facts{}),
 	"seed_refused, known":                    misconfigured(finding.CauseSeedUsed, finding.CaseKnown, finding.Facts{}),
+	"seed_refused, refused":                  misconfigured(finding.CauseSeedUsed, finding.CaseRefused, finding.Facts{}),
 	"seed_refused, used":                     misconfigured(finding.CauseSeedUsed, finding.CaseUsed, finding.Facts{}),
 	"seed_of_another_record":                 misconfigured(finding.CauseSeedTaken, "", crm),
 	"seed_of_another_record, store":          misconfigured(finding.CauseSeedTaken, "", elsewhere(crm, "store")),

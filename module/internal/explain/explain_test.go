@@ -77,6 +77,7 @@ func tellable() []step.Tell {
 	add(finding.OrderRefused, finding.Misconfiguration, finding.CauseNoRevocation, "no endpoint")
 	add(finding.OrderRefused, finding.Backoff, finding.CauseNoRevocation, "", detail)
 	add(finding.OrderRefused, finding.Misconfiguration, finding.CauseSeedUsed, "known")
+	add(finding.OrderRefused, finding.Misconfiguration, finding.CauseSeedUsed, "refused")
 	add(finding.Troubled, finding.Misconfiguration, finding.CauseSeedUsed, "used")
 	add(finding.SeedRefused, finding.Backoff, finding.CauseSeedUsed, "beside", detail, &finding.Facts{Detail: "<detail>", Imported: true})
 	add(finding.OrderRefused, finding.Backoff, finding.CauseRetryAfter, "", &finding.Facts{Wait: 90 * time.Second})

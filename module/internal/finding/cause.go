@@ -72,6 +72,7 @@ func StoreTrouble(facts *Facts) Trouble {
 const (
 	CaseUnsaved   = "order unsaved" // an order that waits for a write
 	CaseKnown     = "known"         // a refresh token that this client has, or had
+	CaseRefused   = "refused"       // a refresh token that the server refused before
 	CaseOvertaken = "overtaken"     // another holder was faster
 	CaseBeside    = "beside"        // a candidate beside a grant that lives
 	CaseForeign   = "foreign"       // a record of another lineage

@@ -106,6 +106,9 @@ func (m *machine) knowsImport() bool {
 		return false
 	}
 	m.plan.refused = finding.Trouble{Condition: finding.Misconfiguration, Cause: finding.CauseSeedUsed, Case: finding.CaseKnown}
+	if said == record.WasRefused {
+		m.plan.refused.Case = finding.CaseRefused
+	}
 	return true
 }
 

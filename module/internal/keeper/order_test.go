@@ -325,6 +325,22 @@ func TestAnImportOfAUsedTokenIsNotSent(t *testing.T) {
 	})
 }
 
+func TestAnImportThatWasRefusedIsToldFromOneThatWasUsed(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		p := r.boot()
+		p.token()
+		r.wantRefused(p.imports("secret-forged"), finding.CauseSeedUsed)
+		for token, which := range map[string]string{"secret-forged": finding.CaseRefused, r.seed: finding.CaseKnown} {
+			res := p.imports(token)
+			r.wantRefused(res, finding.CauseSeedUsed)
+			if res.Trouble.Case != which {
+				t.Errorf("%s: it is %q", token, res.Trouble.Case)
+			}
+		}
+		r.wantRequests(2)
+	})
+}
+
 func TestAnImportSurvivesACrashBeforeItsAnswer(t *testing.T) {
 	for name, lives := range map[string]bool{"beside a living grant": true, "without one": false} {
 		t.Run(name, func(t *testing.T) {
