@@ -49,6 +49,13 @@ func TestARecordOfAnotherGrantTypeIsNotCalledMissing(t *testing.T) {
 			t.Errorf("no %q in %s", words, body)
 		}
 	}
+	var shown struct {
+		Token     string
+		ExpiresAt string `json:"expires_at"`
+	}
+	if moduletest.Asked(t, "GET", "clients/api", &shown); shown.Token != "none" || shown.ExpiresAt != "" {
+		t.Errorf("the token of the application, which is sent no more, is shown as %+v", shown)
+	}
 	if strings.Contains(body, "there is no record") || strings.Contains(body, "into the file") {
 		t.Errorf("it says %s", body)
 	}

@@ -35,7 +35,7 @@ type Status struct {
 	Client string
 	State  State
 
-	// Token is none, valid or expired.
+	// Token is none, valid or expired; ObtainedAt and ExpiresAt are of one of the latter two.
 	Token string
 
 	Generation uint64
@@ -92,10 +92,12 @@ func (k *Keeper) status() Status {
 		Unsaved:    k.state.Unsaved(),
 		Record:     k.Place(),
 	}
-	if t := k.state.Record().Newest(); t != nil && t.AccessToken != "" {
+	valid := k.current.Load().valid(now)
+	// One that has not ended and is not used, as one of a former grant type, is none.
+	if t := k.state.Record().Newest(); t != nil && t.AccessToken != "" && (valid || !t.ExpiresAt.After(now.Time())) {
 		st.ObtainedAt, st.ExpiresAt, st.Token = t.ObtainedAt, t.ExpiresAt, "expired"
 	}
-	if k.current.Load().valid(now) {
+	if valid {
 		st.Token = "valid"
 	}
 	if t, ok := k.state.Usurped(); ok && st.Trouble.Cause == "" {
