@@ -44,7 +44,7 @@ func (a *App) Examine(ctx context.Context, req adminapi.DoctorRequest) (*adminap
 	a.declaring.Lock()
 	upstreams := slices.Clone(a.upstreams)
 	a.declaring.Unlock()
-	d := &doctor.Doctor{Clients: all, Upstreams: upstreams, Addresses: addresses, Running: a.started.Load()}
+	d := &doctor.Doctor{Clients: all, Upstreams: upstreams, Addresses: addresses, Running: a.started.Load(), Stranger: req.Stranger}
 	answer := &adminapi.DoctorAnswer{Checks: d.Examine(ctx, chosen, req.Ask)}
 	if file := serving.Load(); file != nil {
 		answer.File = *file

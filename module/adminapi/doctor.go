@@ -17,6 +17,10 @@ type DoctorRequest struct {
 
 	// Ask has clients make a real token request whose grant presents no refresh token.
 	Ask bool `json:"ask,omitempty"`
+
+	// Stranger says that who examines is another one than who is to serve: its rights, its
+	// variables and its directories say nothing of the other's. No instance is one.
+	Stranger bool `json:"-"`
 }
 
 // DoctorAnswer is what came of it.

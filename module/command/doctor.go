@@ -9,12 +9,15 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
+	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"lamplighter/module/adminapi"
+	"lamplighter/module/internal/redact"
 	"lamplighter/module/placeholder"
 	"lamplighter/module/settings"
 )
@@ -44,7 +47,7 @@ that are listened on, and the upstreams. Each step has a verdict and, if somethi
 wrong, a remedy. No secret is shown.
 
 The running instance does it, where it runs: with its user, its environment and its
-network. If none runs, name a configuration with --config (and --adapter); else it is the
+network. What depends on those is not checked by another user than the service's. If none runs, name a configuration with --config (and --adapter); else it is the
 Caddyfile here, or what the service of this machine is configured with.
 
 It spends nothing: no refresh token is presented. With --ask, clients whose grant has
@@ -113,25 +116,44 @@ func examineHere(fl caddycmd.Flags, req adminapi.DoctorRequest, away error) (int
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
+	stranger := askedElsewhere(fl)
+	req.Stranger = stranger != nil
 	answer, err := app.(adminapi.Examiner).Examine(ctx, req)
 	if err != nil {
 		return tokenMissing, fmt.Errorf("%s: %w", file, err)
 	}
 	(&adminClient{flags: flagsOf(fl)}).makeReadable(reflect.ValueOf(answer))
-	answer.Checks = append(askedElsewhere(fl), answer.Checks...)
+	answer.Checks = append(stranger, answer.Checks...)
 	return reportChecks(fl, *answer, "no instance answers; examined "+file+" as this user, on this machine")
 }
 
-// unloaded reports a configuration that cannot be loaded.
+// unloaded reports a configuration that cannot be loaded. One that is for another user may be
+// readable for that one alone.
 func unloaded(fl caddycmd.Flags, err error) (int, error) {
+	stranger := askedElsewhere(fl)
+	if stranger != nil && blind(fl, err) {
+		return reportChecks(fl, adminapi.DoctorAnswer{Checks: append(stranger, adminapi.Check{
+			Step: "configuration", Verdict: adminapi.VerdictSkipped, Detail: "not checked, because this user cannot tell: " + redact.Text(err.Error()),
+		})}, "")
+	}
 	answer := adminapi.DoctorAnswer{Checks: []adminapi.Check{{
 		Step: "configuration", Verdict: adminapi.VerdictFailed, Detail: err.Error(),
 		Remedy: "correct it; 'lamplighter validate' says whether it can be loaded",
 	}}}
 	(&adminClient{flags: flagsOf(fl)}).makeReadable(reflect.ValueOf(&answer))
-	answer.Checks = append(askedElsewhere(fl), answer.Checks...)
+	answer.Checks = append(stranger, answer.Checks...)
 	_, err = reportChecks(fl, answer, "")
 	return unloadable, err
+}
+
+// blind reports whether a configuration may well be loaded by who is to serve, though not by this
+// user: he may not read something, or has not the variables that are taken in.
+func blind(fl caddycmd.Flags, err error) bool {
+	if strings.Contains(err.Error(), fs.ErrPermission.Error()) { // Caddy keeps the text alone
+		return true
+	}
+	text, _ := os.ReadFile(fl.String("config")) // else it has no variables
+	return slices.ContainsFunc(variable.FindAllString(string(text), -1), func(name string) bool { return os.Getenv(name[len("{$"):]) == "" })
 }
 
 // reportChecks prints what was found, and returns the exit code.

@@ -34,7 +34,9 @@ Tells whether the running instance's clients have their access tokens. Exit code
      ten answers of an upstream rejected the token, or a token file cannot be
      written
 
-Of several clients the worst counts: 2 before 1 before 4.
+Of several clients the worst counts: 2 before 1 before 4. What matters only when a
+client's store or name is changed, as a ledger of spent refresh tokens that cannot be
+written, is doctor's to tell.
 
 --ready asks for tokens only (of the named clients, or of all): 0 or 1.
 --live asks only whether the process answers: what a container's health check

@@ -1,9 +1,13 @@
 package command
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -66,5 +70,29 @@ func TestAnExaminationBySomebodyElseSaysSo(t *testing.T) {
 	serviceOf = func(string) *service.Service { return nil }
 	if checks := askedElsewhere(fl); checks != nil {
 		t.Errorf("its own user is told to be another: %+v", checks)
+	}
+}
+
+// TestWhatSomebodyElseCannotReadIsNotCalledWrong: nor are variables that he has not.
+func TestWhatSomebodyElseCannotReadIsNotCalledWrong(t *testing.T) {
+	doctor := func() *cobra.Command { return new(cobra.Command) }
+	fl := asForeigner(t, doctor)
+	forbidden := fmt.Errorf("reading config from file: %v", &fs.PathError{Op: "open", Path: "/etc/lamplighter/Caddyfile", Err: syscall.EACCES})
+	if code, err := unloaded(fl, forbidden); code != onlyWarnings || err != nil {
+		t.Errorf("what may not be read: exit %d, %v", code, err)
+	}
+	other := errors.New("Caddyfile:2: unrecognized directive: x")
+	if code, _ := unloaded(fl, other); code != unloadable {
+		t.Errorf("what is wrong for everybody: exit %d", code)
+	}
+	if err := os.WriteFile(fl.String("config"), []byte("{\n\tadmin {$LAMPLIGHTER_TEST_UNSET}\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := unloaded(fl, other); code != onlyWarnings {
+		t.Errorf("a variable that is not set here: exit %d", code)
+	}
+	serviceOf = func(string) *service.Service { return nil }
+	if code, _ := unloaded(fl, forbidden); code != unloadable {
+		t.Errorf("its own user: exit %d", code)
 	}
 }

@@ -8,7 +8,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -40,6 +42,11 @@ type Doctor struct {
 	// Running says that an instance runs the configuration, in this process: its clients
 	// are at work, its stores open, and the addresses its own.
 	Running bool
+
+	// Stranger says that this process has other rights, variables and directories than the
+	// one that is to serve. What depends on those is not checked, and nothing is opened that
+	// would leave this user's files among the other's.
+	Stranger bool
 
 	mu     sync.Mutex
 	ways   map[wayTo]func() authserver.Way
@@ -137,6 +144,16 @@ func (e *examination) add(step, verdict, detail, remedy string) {
 func (e *examination) ok(step, detail string) { e.add(step, adminapi.VerdictOK, detail, "") }
 
 func (e *examination) skip(step, detail string) { e.add(step, adminapi.VerdictSkipped, detail, "") }
+
+// strange skips a step that only who is to serve can take.
+func (e *examination) strange(step, why string) {
+	e.skip(step, "not checked, because this user cannot tell: "+why)
+}
+
+// forbidden reports whether an error says no more than that this user is a stranger.
+func (e *examination) forbidden(err error) bool {
+	return e.Stranger && errors.Is(err, fs.ErrPermission)
+}
 
 // warnings are about settings that work, or may work later.
 func (e *examination) warnings() {

@@ -17,6 +17,11 @@ import (
 // offline examines a Caddyfile that no instance runs.
 func offline(t *testing.T, config string, ask bool) checks {
 	t.Helper()
+	return offlineAs(t, config, adminapi.DoctorRequest{Ask: ask})
+}
+
+func offlineAs(t *testing.T, config string, req adminapi.DoctorRequest) checks {
+	t.Helper()
 	t.Setenv(placeholder.NoSecrets, "1")
 	args := os.Args
 	os.Args = []string{"lamplighter", "doctor"}
@@ -33,7 +38,7 @@ func offline(t *testing.T, config string, ask bool) checks {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := app.(adminapi.Examiner).Examine(t.Context(), adminapi.DoctorRequest{Ask: ask})
+	answer, err := app.(adminapi.Examiner).Examine(t.Context(), req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,4 +219,36 @@ func TestOddSettingsAreWarnedOf(t *testing.T) {
 	found := offline(t, config, false)
 	found.want("configuration", adminapi.VerdictWarning, "client_secret is a literal value", "write {file./path/to/it}")
 	found.withholds("xyzzy")
+}
+
+// TestAStrangerCallsNothingWrongThatHeCannotSee: and leaves nothing of his among the other one's.
+func TestAStrangerCallsNothingWrongThatHeCannotSee(t *testing.T) {
+	s := moduletest.NewSidecar(t, moduletest.NewRotating(t))
+	config := strings.NewReplacer("client_secret {file."+s.Dir+"/secret}", "client_secret {env.LAMPLIGHTER_TEST_UNSET}").Replace(s.Config("store file {\npath "+s.Dir+"/records\n}", ""))
+	if !strings.Contains(config, "LAMPLIGHTER_TEST_UNSET") {
+		t.Fatal("it has no other secret: " + config)
+	}
+	stranger := offlineAs(t, config, adminapi.DoctorRequest{Stranger: true})
+	stranger.well()
+	for _, step := range []string{"secrets", "store", "ledger"} {
+		stranger.want(step, adminapi.VerdictSkipped, "not checked, because this user cannot tell")
+	}
+	stranger.want("record", adminapi.VerdictSkipped)
+	stranger.want("name_resolution", adminapi.VerdictOK)
+	missing := strings.ReplaceAll(s.Config("", ""), "{file."+s.Dir+"/secret}", "{file."+s.Dir+"/missing}")
+	offlineAs(t, missing, adminapi.DoctorRequest{Stranger: true}).want("secrets", adminapi.VerdictFailed, "missing")
+	if os.Geteuid() != 0 { // who may read everything
+		moduletest.Write(t, s, "forbidden", "secret")
+		if err := os.Chmod(s.Dir+"/forbidden", 0); err != nil {
+			t.Fatal(err)
+		}
+		forbidden := strings.ReplaceAll(missing, "/missing}", "/forbidden}")
+		offlineAs(t, forbidden, adminapi.DoctorRequest{Stranger: true}).want("secrets", adminapi.VerdictSkipped, "forbidden")
+	}
+	if _, err := os.Stat(s.Dir + "/records"); err == nil {
+		t.Error("it has made the directory of the records")
+	}
+	own := offline(t, config, false)
+	own.want("secrets", adminapi.VerdictFailed, "LAMPLIGHTER_TEST_UNSET")
+	own.want("store", adminapi.VerdictOK, s.Dir+"/records")
 }

@@ -46,7 +46,17 @@ func (e *examination) durable(seeded bool) {
 		return
 	}
 	r := e.client.Record()
+	if e.Stranger && r.Use.Kind() == "" {
+		e.strange("store", "records are kept by who is to serve, with its rights, and in its data directory if none is named")
+		e.skip("record", "see store")
+		return
+	}
 	err := e.prove(r.Use)
+	if e.forbidden(err) {
+		e.strange("store", err.Error())
+		e.skip("record", "see store")
+		return
+	}
 	if err == nil {
 		err = room(r.Use.Directory())
 	}
@@ -75,6 +85,10 @@ func (e *examination) durable(seeded bool) {
 
 // ledger looks whether spent refresh tokens are remembered beside the records.
 func (e *examination) ledger() {
+	if e.Stranger {
+		e.strange("ledger", "it is in the data directory of who is to serve")
+		return
+	}
 	path, err := records.Ledger()
 	if err == nil {
 		e.ok("ledger", path+" can be written")

@@ -38,6 +38,8 @@ func (e *examination) port(a listen.Address) {
 			who = strings.Join(slices.Compact(others), ", ")
 		}
 		e.add(step, adminapi.VerdictFailed, a.String()+" is in use by "+who, "stop that process, or choose another address; if it is an instance of lamplighter, ask it with --address <its admin address>")
+	case e.forbidden(err):
+		e.strange(step, err.Error())
 	case errors.Is(err, fs.ErrPermission):
 		e.add(step, adminapi.VerdictFailed, err.Error(), "choose a port above 1023, or give the binary the right: setcap cap_net_bind_service=+ep <binary>, or AmbientCapabilities in the systemd unit")
 	default:

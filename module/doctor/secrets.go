@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -62,7 +63,13 @@ func (e *examination) secrets() (seeded bool) {
 	var from []string
 	odd := false
 	for _, w := range e.values() {
-		if err := unresolved(w); err != nil {
+		err := unresolved(w)
+		if e.anothers(w, err) {
+			e.sound, odd = false, true
+			e.strange(step, err.Error())
+			continue
+		}
+		if err != nil {
 			e.sound, odd = false, true
 			e.add(step, adminapi.VerdictFailed, err.Error(), e.remedyFor(w.value))
 			continue
@@ -90,6 +97,21 @@ func (e *examination) secrets() (seeded bool) {
 		e.ok(step, strings.Join(from, ", "))
 	}
 	return seeded
+}
+
+// anothers reports whether a value may well be there for who is to serve, though it is not for
+// this user: it is a variable, or in a file that this user may not read, or whose path depends
+// on where a process was started.
+func (e *examination) anothers(w written, err error) bool {
+	if !e.Stranger || err == nil {
+		return false
+	}
+	for _, found := range source.FindAllStringSubmatch(w.value, -1) {
+		if found[1] == "env" || !filepath.IsAbs(found[2]) {
+			return true
+		}
+	}
+	return e.forbidden(err)
 }
 
 // unresolved is why a value yields nothing, nil if it does not.
