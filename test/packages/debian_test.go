@@ -1,7 +1,9 @@
 package packages
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -35,7 +37,14 @@ func TestDebianPackageComesAndGoesWithoutARecordLost(t *testing.T) {
 	m.use()
 	m.checkRuns(before)
 
-	m.run("dpkg", "--install", "/tmp/second.deb")
+	const notEnabled = "the service does not start with the machine"
+	enabled := m.path("/etc/systemd/system/multi-user.target.wants/lamplighter.service")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(enabled), 0o755), os.Symlink("/usr/lib/systemd/system/lamplighter.service", enabled)); err != nil {
+		t.Fatal(err) // as systemctl enable does
+	}
+	if said := m.run("dpkg", "--install", "/tmp/second.deb"); strings.Contains(said, notEnabled) || strings.Contains(said, "write /etc/lamplighter/Caddyfile") {
+		t.Errorf("an upgrade says\n%s", said)
+	}
 	m.wantCalled("daemon-reload; try-restart lamplighter.service")
 	if text, err := os.ReadFile(m.path("/etc/lamplighter/Caddyfile")); err != nil || !strings.Contains(string(text), "grace_period 5s") {
 		t.Errorf("the upgrade has overwritten the configuration (%v):\n%s", err, text)
@@ -49,6 +58,16 @@ func TestDebianPackageComesAndGoesWithoutARecordLost(t *testing.T) {
 		t.Error("a removal takes the program and leaves the configuration")
 	}
 	m.checkUsed()
+
+	if err := os.Remove(enabled); err != nil { // as systemctl disable does
+		t.Fatal(err)
+	}
+	if said := m.run("dpkg", "--install", "/tmp/second.deb"); !strings.Contains(said, notEnabled) || strings.Contains(said, "write /etc/lamplighter/Caddyfile") {
+		t.Errorf("an installation after a removal says\n%s", said)
+	}
+	m.wantCalled("daemon-reload; try-restart lamplighter.service")
+	m.run("dpkg", "--remove", "lamplighter")
+	m.called()
 
 	if said := m.run("dpkg", "--purge", "lamplighter"); !strings.Contains(said, "the records of grants stay in /var/lib/lamplighter") || !strings.Contains(said, "stays in /etc/lamplighter") {
 		t.Errorf("nobody is told what stays:\n%s", said)
