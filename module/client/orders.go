@@ -70,6 +70,9 @@ func (c *Client) result(r keeper.Result, err error) (*adminapi.OrderResult, erro
 		return nil, err
 	}
 	detail, remedy := c.Explain(r.Trouble)
+	if r.Kept {
+		detail += "; the refresh token is kept, and presented again by itself"
+	}
 	return &adminapi.OrderResult{
 		Client:   c.name,
 		Obtained: r.Obtained,

@@ -60,7 +60,7 @@ func (m *machine) answered(a *step.Answer) {
 }
 
 // keepImport keeps a refresh token that was supplied by hand although it could not be
-// presented: whoever obtained it has no other. It is tried again.
+// presented: whoever obtained it has no other. It is tried again, which the order's answer says.
 func (m *machine) keepImport() {
 	p := m.plan
 	if !p.Imported || m.record.Of(p.Fingerprint()) != record.Unknown {

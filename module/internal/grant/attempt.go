@@ -178,7 +178,7 @@ func (m *machine) gotLease(e step.Leased) {
 		}
 		if m.now.Mono-m.holdsLease > int64(m.plan.settings.Timeout+when.LeaseGrace) {
 			m.fail(finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseLeaseHeld}, 0)
-			m.finish()
+			m.keepImport()
 			return
 		}
 		m.later(m.leasePause())
@@ -186,7 +186,7 @@ func (m *machine) gotLease(e step.Leased) {
 		m.rolledBack()
 	default:
 		m.fail(finding.StoreTrouble(e.Facts), 0)
-		m.finish()
+		m.keepImport()
 	}
 }
 
@@ -277,7 +277,7 @@ func (m *machine) journaled(e step.Saved) {
 		m.hold()
 	default:
 		m.fail(finding.StoreTrouble(e.Facts), 0)
-		m.finish()
+		m.keepImport()
 	}
 }
 

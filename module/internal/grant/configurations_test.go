@@ -34,6 +34,8 @@ func (c *configuration) rollbacks() bool { return c.allow&rollback != 0 }
 
 var rotating = &step.Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
 
+var hurried = &step.Settings{Rotating: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: time.Second}
+
 var draining = &step.Settings{Rotating: true, Drain: true, RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
 
 var cached = &step.Settings{RefreshWindowRatio: 0.25, MinRefreshInterval: time.Second, Timeout: 30 * time.Second}
@@ -69,6 +71,7 @@ var configurations = []configuration{
 	{name: "one, ends for good", holders: 1, ends: true, stays: true, allow: unsent | storeAway | crashes, faults: 1, crashes: 1},
 	{name: "one, an order", holders: 1, allow: operator | storeAway | unsent | unavailable, faults: 1, orders: 1},
 	{name: "one, import, ledger", holders: 1, allow: imports | spends | unsent, faults: 2, orders: 1, sample: 128},
+	{name: "one, import, lease held", holders: 1, settings: hurried, allow: imports | hangs | storeAway, faults: 2, orders: 1, draw: 0.99, sample: 64},
 	{name: "one, two orders", holders: 1, allow: refreshes | imports | revokes | goes, orders: 2},
 	{name: "one, another binding", holders: 1, allow: rebinds | rerequests | imports, orders: 2},
 	{name: "one, a panic", holders: 1, allow: panics | storeAway | revokes, faults: 2, orders: 1},

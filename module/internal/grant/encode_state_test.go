@@ -19,8 +19,8 @@ func (e *encoder) state(s *State) {
 	e.flags(s.settings != nil, s.inLine, s.called, s.leased, s.again, s.known, s.unbound, s.loaded, s.unsaved,
 		s.givenUp, s.cacheFailed, s.plan != nil, s.live != nil, s.accepted != 0, s.revokes, s.putOff)
 	e.byte(byte(s.phase), byte(s.aside), byte(s.binding.Grant), byte(s.binding.Request))
-	if s.holdsLease != 0 {
-		e.moment(s.holdsLease + int64(35*time.Second))
+	if s.holdsLease != 0 && s.settings != nil {
+		e.moment(s.holdsLease + int64(s.settings.Timeout+when.LeaseGrace))
 	}
 	e.rank(revisions, int64(s.tag))
 	e.record(s.record, true)

@@ -124,7 +124,7 @@ func (e *encoder) moment(t int64) {
 func (e *encoder) world(w *world) {
 	e.byte(byte(w.faults), byte(w.crashes), byte(w.orders))
 	p := w.past
-	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense, p.taken, p.moved, p.ended, p.waited)
+	e.flags(p.unheard, p.killed, p.revoked, p.rolledBack, p.overrun, p.elsewhere, p.nonsense, p.taken, p.moved, p.ended, p.waited, p.declined)
 	e.byte(byte(p.imported))
 	e.byte(byte(w.claims[0]), byte(w.claims[1]))
 	e.flags(w.ledger[0], w.ledger[1])
@@ -144,7 +144,7 @@ func (e *encoder) world(w *world) {
 	for _, r := range w.net {
 		e.request(r)
 	}
-	e.flags(w.store.damaged, w.store.lease == ghost)
+	e.flags(w.store.damaged, w.store.lease == ghost, w.store.lease == stranger)
 	if w.settings.Lease > 0 && w.store.lease != 0 {
 		e.moment(w.store.until)
 	}
@@ -238,7 +238,7 @@ func (e *encoder) request(r request) {
 
 func (e *encoder) holder(w *world, i int) {
 	h := &w.h[i]
-	e.flags(h.state != nil, h.line, h.turn, h.answer != nil, h.refresh, w.store.lease == int8(i+1), h.cut, h.unread, h.refused, h.without)
+	e.flags(h.state != nil, h.line, h.turn, h.answer != nil, h.refresh, w.store.lease == int8(i+1), h.cut, h.unread, h.refused, h.without, h.brings != 0)
 	e.moment(h.doubts)
 	e.byte(byte(h.binding), byte(h.request), byte(len(h.orders)))
 	if h.state == nil {

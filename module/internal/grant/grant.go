@@ -19,7 +19,7 @@
 //	idle          -                    looking, leasing, joining
 //	looking       Looked               connecting, leasing, revoking, idle
 //	connecting    Connected, Answered  leasing, looking again, claiming, holding, saving, idle
-//	leasing       Leased               looking again, joining, claiming, holding, idle
+//	leasing       Leased               looking again, joining, claiming, holding, saving, idle
 //	looking again Looked               journaling, claiming, holding, revoking, saving, idle
 //	journaling    Saved                claiming, holding, saving, idle
 //	claiming      Claimed              holding, saving, idle

@@ -94,6 +94,10 @@ func (w *world) sent(i int) {
 	if token == h.seed && h.conn.binding == w.past.imported-1 && !w.past.overrun && !w.past.rolledBack && !w.past.unheard {
 		w.wrong(fmt.Sprintf("holder %d presents %s after an import was accepted", i, token))
 	}
+	// (o) Nobody presents what an operator was told has failed.
+	if token == "B0" && w.past.declined && h.seed != token && !holds(h.state.record, token) {
+		w.wrong(fmt.Sprintf("(o) holder %d presents %s, of which it was told that it failed", i, token))
+	}
 	// (i) Nobody presents a first token that the client has not claimed, unless the
 	// record has it as the grant's.
 	if slices.Contains(firstOf[:], f) && h.claimed != token && !h.refresh && !holds(h.state.record, token) && (h.base == nil || !holds(h.base, token)) {

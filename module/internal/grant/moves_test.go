@@ -21,6 +21,7 @@ const (
 	late                        // a request reaches the server when nobody listens any more
 	unavailable                 // a 5xx, a 429 that asks to wait, a 401 that blames the settings
 	leaseEnds                   // before its holder is done
+	hangs                       // another process has the lease, and keeps it
 	rollback                    // the store loses its newest write
 	damage                      // the record becomes unreadable
 	spends                      // a record that is missing has spent what is imported
@@ -163,6 +164,12 @@ func (m *mover) others() {
 			moved.Revision, moved.WriteID = rec.Revision+1, ""
 			v.store.rec, v.store.home, v.past.moved = &moved, own.Carried(rec), true
 		})
+	}
+	switch w.store.lease {
+	case 0:
+		m.fault(hangs, 9, "another takes the lease", func(v *world) { v.store.lease = stranger })
+	case stranger:
+		m.try(9, "another lets the lease go", func(v *world) { v.store.lease = 0 })
 	}
 	if !w.ledger[1] && w.server.families[1].there {
 		m.fault(spends, 9, "the ledger has what is imported", func(v *world) { v.ledger[1], v.past.spent = true, true })
@@ -354,6 +361,9 @@ func (m *mover) operator(i int) {
 			o.ID = uint32(v.serial)
 			h := &v.h[i]
 			h.orders = append(slices.Clone(h.orders), o.ID)
+			if o.Import == "B0" {
+				h.brings, v.past.declined = o.ID, false
+			}
 			h.refresh = h.refresh || o.Import == "" && !o.Revoke || o.Again
 			v.step(i, step.Ordered{Order: o})
 		}

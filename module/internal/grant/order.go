@@ -118,7 +118,7 @@ func (m *machine) answerOrder() {
 	if p.order == nil {
 		return
 	}
-	r := step.Reply{ID: p.order.ID, Trouble: m.trouble}
+	r := step.Reply{ID: p.order.ID, Trouble: m.trouble, Kept: m.keeps(p.order.Import)}
 	granted := p.answer != nil && p.answer.Outcome == step.Granted
 	switch {
 	case p.revoked:
@@ -133,6 +133,12 @@ func (m *machine) answerOrder() {
 	}
 	p.order = nil
 	m.do(r)
+}
+
+// keeps reports whether an import is still to be presented.
+func (m *machine) keeps(token string) bool {
+	c := m.record.Candidate(m.binding.Grant, true)
+	return c != nil && c.RefreshToken == token
 }
 
 // orderFailed says why there is nothing, false if there is no reason: then the order is

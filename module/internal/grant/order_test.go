@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -241,6 +242,49 @@ func TestAnImportThatCannotBePresentedIsKept(t *testing.T) {
 	last, ok := effects[len(effects)-1].(step.Save)
 	if !ok || last.Journal || last.Record.Of(record.FingerprintOf("imported")) != record.Unjudged {
 		t.Errorf("it goes on with %+v", effects)
+	}
+}
+
+// What a log-in brought was dropped when another process had the record for too long, or when the
+// store was away by then; and whoever orders an import is told that it is carried out later.
+func TestAnImportThatMeetsALeaseOrAStoreThatIsAwayIsKeptAndThatIsTold(t *testing.T) {
+	in := step.Inputs{Binding: testBinding}
+	connected := []step.Event{step.Ordered{Order: step.Order{ID: 1, Import: "imported", Login: true}}, step.Looked{Inputs: in, Stored: living()}, step.Connected{}}
+	away := new(finding.Facts)
+	for name, c := range map[string]struct {
+		before []step.Event
+		cause  string
+	}{
+		"held too long": {append(slices.Clone(connected), step.Leased{Fault: step.Busy}), finding.CauseLeaseHeld},
+		"away":          {append(slices.Clone(connected), step.Leased{Fault: step.Away, Facts: away}), finding.CauseStore},
+		"not journaled": {append(slices.Clone(connected), step.Leased{}, step.Looked{Stored: living()}, step.Saved{Fault: step.Away, Facts: away}), finding.CauseStore},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, effects := after(started(step.Settings{Rotating: true}, living()), c.before...)
+			if c.cause == finding.CauseLeaseHeld {
+				now := when.Now{Mono: int64(2 * time.Minute), Wall: epoch + int64(2*time.Minute)}
+				for _, e := range []step.Event{step.Poked{}, step.Looked{Inputs: in, Stored: living()}, step.Connected{}, step.Leased{Fault: step.Busy}} {
+					s, effects = Next(s, e, now)
+				}
+			}
+			last, ok := effects[len(effects)-1].(step.Save)
+			if !ok || last.Journal || last.Record.Of(record.FingerprintOf("imported")) != record.Unjudged {
+				t.Fatalf("it goes on with %+v", effects)
+			}
+			_, effects = after(s, step.Saved{})
+			var replied bool
+			for _, e := range effects {
+				if r, ok := e.(step.Reply); ok {
+					replied = true
+					if !r.Kept || r.Outcome == step.Obtained || r.Trouble.Cause != c.cause {
+						t.Errorf("answered %+v", r)
+					}
+				}
+			}
+			if !replied {
+				t.Error("the order is not answered")
+			}
+		})
 	}
 }
 

@@ -2,10 +2,12 @@ package grant
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"lamplighter/module/internal/finding"
 	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/record"
 )
 
 // progress lets a world in which nothing more goes wrong go on, each holder in its
@@ -159,14 +161,19 @@ func (w *world) hope() bool {
 	return false
 }
 
-// supplied reports whether a token is one that a configuration has.
+// supplied reports whether a token is one that a configuration has, or that is kept of an import.
 func (w *world) supplied(token string) bool {
+	kept := func(r *record.Record) bool {
+		return r != nil && slices.ContainsFunc(r.Lineages, func(l record.Lineage) bool {
+			return slices.ContainsFunc(l.Tokens, func(t record.Token) bool { return t.Said == record.Candidate && t.RefreshToken == token })
+		})
+	}
 	for i := range w.h {
-		if w.h[i].seed == token {
+		if h := &w.h[i]; h.seed == token || h.state != nil && kept(h.state.record) {
 			return true
 		}
 	}
-	return false
+	return kept(w.store.rec)
 }
 
 // wanted reports whether a configuration names that endpoint.

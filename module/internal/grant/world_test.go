@@ -55,6 +55,7 @@ type past struct {
 	taken      bool // another client claimed the seed
 	spent      bool // the ledger has what is imported
 	moved      bool // the grant was carried over
+	declined   bool // an import was answered as failed, and not as kept
 }
 
 // stored is the store.
@@ -67,8 +68,11 @@ type stored struct {
 	until   int64 // when a lease is over whose holder is not heard of
 }
 
-// ghost is a holder that died, of a lease that does not end by that.
-const ghost = 9
+// Whose a lease may be that is no holder's.
+const (
+	ghost    = 9 // that of one who died, and it does not end by that
+	stranger = 8 // that of another process
+)
 
 // request is a token request.
 type request struct {
@@ -94,7 +98,8 @@ type holder struct {
 	seed     string
 	resolved int8 // the binding that its last look resolved
 	orders   []uint32
-	refresh  bool // one of them may have a refused token presented again
+	brings   uint32 // the one that imports
+	refresh  bool   // one of them may have a refused token presented again
 
 	// Of a store that replicas share.
 	cut     bool  // off it
@@ -185,6 +190,7 @@ func (w *world) perform(i int, effect step.Effect) {
 		if !slices.Contains(h.orders, e.ID) {
 			w.wrong("an order is answered that nobody gave, or twice")
 		}
+		w.replied(i, e)
 		h.orders = without(h.orders, func(id uint32) bool { return id != e.ID })
 		h.refresh = h.refresh && len(h.orders) > 0
 	case step.CallOff:
@@ -200,6 +206,19 @@ func (w *world) perform(i int, effect step.Effect) {
 		if c, ok := effect.(step.Connect); ok {
 			h.conn, h.journal, h.claimed = request{token: c.RefreshToken, binding: h.resolved}, "", ""
 		}
+	}
+}
+
+// replied judges what became of an order, as it is told.
+func (w *world) replied(i int, r step.Reply) {
+	h := &w.h[i]
+	if r.ID != h.brings {
+		return
+	}
+	h.brings = 0
+	w.past.declined = !r.Kept && r.Outcome != step.Obtained && w.server.families[1].since == 0
+	if r.Kept && (r.Outcome == step.Obtained || !w.supplied("B0")) {
+		w.wrong(fmt.Sprintf("(o) holder %d is said to keep what is not to be presented again", i))
 	}
 }
 
@@ -458,8 +477,8 @@ func (w *world) unheld(i int) {
 func (w *world) exit(i int) {
 	h := &w.h[i]
 	w.unheld(i)
-	if h.state.unsaved || h.state.phase >= Saving { // nobody knows of a revocation any more
-		w.past.killed = w.past.killed || w.past.revoked
+	if h.state.unsaved || h.state.phase >= Saving { // nobody knows of a revocation any more, nor of a refusal
+		w.past.killed, w.past.declined = w.past.killed || w.past.revoked, false
 	}
 	*h = holder{binding: h.binding, request: h.request, seed: h.seed}
 	if w.past.rolledBack {

@@ -17,6 +17,10 @@ type Result struct {
 	// Revoked says that the grant was revoked, as ordered.
 	Revoked bool
 
+	// Kept says that the refresh token that was to be imported is presented again, without
+	// another order.
+	Kept bool
+
 	// Trouble is why there is none.
 	Trouble finding.Trouble
 
@@ -37,7 +41,8 @@ func (k *Keeper) Refresh(ctx context.Context, force bool) (Result, error) {
 
 // Import presents a new refresh token, and makes it the client's if the server
 // accepts it. As with a new seed, a grant that lives stays if it is refused.
-// From the journal on the token is in the record, so that no crash forgets it.
+// From the journal on the token is in the record, so that no crash forgets it. One that could
+// not be presented although nothing speaks against it is kept, too.
 func (k *Keeper) Import(ctx context.Context, refreshToken string, force bool) (Result, error) {
 	return k.order(ctx, step.Order{Import: refreshToken, Force: force})
 }
@@ -90,7 +95,7 @@ func (k *Keeper) reply(r step.Reply) {
 	if done != nil {
 		done <- Result{
 			Obtained: r.Outcome == step.Obtained, Revoked: r.Outcome == step.WasRevoked,
-			Trouble: r.Trouble, Status: k.status(),
+			Kept: r.Kept, Trouble: r.Trouble, Status: k.status(),
 		}
 	}
 }

@@ -85,6 +85,7 @@ type (
 		ID      uint32
 		Outcome OrderOutcome
 		Trouble finding.Trouble
+		Kept    bool // what was to be imported is presented again, without another order
 	}
 )
 
