@@ -268,7 +268,7 @@ func (m *mover) outcomes(i int) {
 		m.send(i)
 	case step.Revoke:
 		end := func(v *world) { v.revoke(i, e.RefreshToken, h.resolved) }
-		m.try(i, "revoke", func(v *world) { end(v); v.outcome(i, step.Revoked{OK: true}) })
+		m.try(i, "revoke", func(v *world) { end(v); v.outcome(i, step.Revoked{OK: true, LeaseLost: v.store.lease != int8(i+1)}) })
 		m.fault(unavailable, i, "revoke fails", func(v *world) { v.outcome(i, step.Revoked{}) })
 	}
 }

@@ -46,13 +46,21 @@ func (m *machine) nothingToRevoke() finding.Trouble {
 	return finding.Trouble{Condition: finding.AwaitingGrant, Cause: finding.CauseNoGrant}
 }
 
-// revoked writes that the grant is over. If the server did not end it, nothing
-// changes.
+// revokedAt writes that the grant is over. If the server did not end it, nothing
+// changes. If the lease was lost meanwhile, it is revoked once more, as the order wants: what the
+// server said may be of a token that another holder had exchanged for the present one.
 func (m *machine) revokedAt(e step.Revoked) {
 	p := m.plan
 	if !e.OK {
 		p.refused = finding.Trouble{Condition: finding.Backoff, Cause: finding.CauseNoRevocation, Facts: e.Facts}
 		m.again = true
+		m.finish()
+		return
+	}
+	if e.LeaseLost { // and whoever has it by now may have rotated before
+		m.leased, m.again = false, true
+		m.do(step.Release{})
+		m.orderBack(m.now.Mono)
 		m.finish()
 		return
 	}

@@ -92,6 +92,41 @@ func TestWhatAnotherReplicaHasPresentedIsNotRevokedBeforeItsAnswerIsDue(t *testi
 	}
 }
 
+// A process that was paused while it revoked, for longer than its lease, told that the grant is
+// revoked: the server had said so of a token that another replica had replaced, and the grant
+// lived on.
+func TestARevocationThatOutlivedItsLeaseIsMadeOnceMore(t *testing.T) {
+	in := step.Inputs{Binding: testBinding, Revocable: true}
+	s, _ := after(started(step.Settings{Rotating: true, Lease: 15 * time.Second}, living()), step.Ordered{Order: step.Order{ID: 1, Revoke: true}})
+	s, effect := toward(t, s, Revoking, when.Now{Mono: 1, Wall: epoch}, in, living())
+	if want := (step.Revoke{RefreshToken: "current"}); effect != want {
+		t.Fatalf("it goes on with %+v", effect)
+	}
+	now := when.Now{Mono: int64(time.Minute), Wall: epoch + int64(time.Minute)}
+	s, effects := Next(s, step.Revoked{OK: true, LeaseLost: true}, now)
+	for _, e := range effects {
+		switch e := e.(type) {
+		case step.Reply, step.Save:
+			t.Errorf("got %+v", e)
+		}
+	}
+	rotated := living().Answered(2, record.Presented{RefreshToken: "current", Binding: testBinding}, record.Token{RefreshToken: "next"})
+	s, effect = toward(t, s, Revoking, now, in, rotated)
+	if want := (step.Revoke{RefreshToken: "next"}); effect != want {
+		t.Errorf("it goes on with %+v", effect)
+	}
+	var replied bool
+	_, effects = after(s, step.Revoked{OK: true}, step.Saved{})
+	for _, e := range effects {
+		if r, ok := e.(step.Reply); ok {
+			replied = r.Outcome == step.WasRevoked
+		}
+	}
+	if !replied {
+		t.Errorf("it ends with %+v", effects)
+	}
+}
+
 // A token that another holder obtained since is not what the order asks for.
 func TestARevocationIsNotFulfilledByATokenThatAnotherHolderObtained(t *testing.T) {
 	at := time.Unix(0, epoch).UTC()

@@ -212,6 +212,9 @@ func (w *world) perform(i int, effect step.Effect) {
 // replied judges what became of an order, as it is told.
 func (w *world) replied(i int, r step.Reply) {
 	h := &w.h[i]
+	if r.Outcome == step.WasRevoked && !w.past.revoked {
+		w.wrong(fmt.Sprintf("(n) holder %d is said to have revoked a grant that lives on", i))
+	}
 	if r.ID != h.brings {
 		return
 	}
@@ -388,8 +391,9 @@ func (w *world) revoke(i int, token string, binding int8) {
 	case l == nil || l.binding != binding || l.dead || w.server.over(l, w.now):
 	case w.server.honours(token, w.now):
 		l.dead, w.past.revoked = true, true
-	case w.past.killed, w.store.lease != int8(i+1): // a request reached it late, or this one did
+	case w.past.killed: // a request reached it late
 		w.past.revoked = true
+	case w.store.lease != int8(i+1): // this one did, and knows of that
 	default:
 		w.wrong("(n) " + token + " is revoked, which is consumed, and the grant lives on")
 	}

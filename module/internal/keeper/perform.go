@@ -353,12 +353,21 @@ func (k *Keeper) hold(h step.Hold) (e step.Drained) {
 		k.open = open
 		k.mu.Unlock()
 	}
-	if lease := k.lease; lease != nil {
-		if _, err := call(k, &k.stuck, func(context.Context) (struct{}, error) { return struct{}{}, lease.Lost() }); err != nil {
-			e.LeaseLost, e.Facts = true, &finding.Facts{Detail: err.Error()}
-		}
-	}
+	e.Facts = k.leaseLost()
+	e.LeaseLost = e.Facts != nil
 	return e
+}
+
+// leaseLost says why the lease may be somebody else's by now, nil if it is not.
+func (k *Keeper) leaseLost() *finding.Facts {
+	lease := k.lease
+	if lease == nil {
+		return nil
+	}
+	if _, err := call(k, &k.stuck, func(context.Context) (struct{}, error) { return struct{}{}, lease.Lost() }); err != nil {
+		return &finding.Facts{Detail: err.Error()}
+	}
+	return nil
 }
 
 // revoke ends the grant at the server.
@@ -369,7 +378,7 @@ func (k *Keeper) revoke(r step.Revoke) (e step.Revoked) {
 		e.Facts = &finding.Facts{Detail: err.Error()}
 		return e
 	}
-	e.OK = true
+	e.OK, e.LeaseLost = true, k.leaseLost() != nil
 	return e
 }
 

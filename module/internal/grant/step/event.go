@@ -94,8 +94,9 @@ type (
 
 	// Revoked is the outcome of Revoke.
 	Revoked struct {
-		OK    bool
-		Facts *finding.Facts
+		OK        bool
+		LeaseLost bool // somebody else may have presented the refresh token meanwhile
+		Facts     *finding.Facts
 	}
 
 	// Panicked is the outcome of an effect that a bug of ours ended.
