@@ -13,8 +13,9 @@ import (
 // callers call each replica as applications do, all the time, with requests that can be sent
 // again. They tell what failed by what happened then.
 type callers struct {
-	stop chan struct{}
-	done sync.WaitGroup
+	stop   chan struct{}
+	done   sync.WaitGroup
+	stalls *stalls
 
 	mu        sync.Mutex
 	fault     string          // what happens now, "" if nothing does
@@ -26,11 +27,17 @@ type callers struct {
 	failures  []string       // without any fault
 }
 
+// settled is how long before a request a stall of the machine may be what it fails for: the
+// token that it finds should have been replaced in that time.
+const settled = 2 * time.Second
+
 // every is the pause between two requests of one caller.
 const every = 100 * time.Millisecond
 
 func newCallers(t *testing.T, replicas ...*replica) *callers {
-	l := &callers{stop: make(chan struct{}), kept: make(map[string]int), elsewhere: make(map[string]int)}
+	l := &callers{stop: make(chan struct{}), stalls: &stalls{from: time.Now()}, kept: make(map[string]int), elsewhere: make(map[string]int)}
+	write := writing(t.TempDir())
+	l.done.Go(func() { l.stalls.watch(l.stop, write) })
 	for _, r := range replicas {
 		l.add(r)
 	}
@@ -82,6 +89,8 @@ func (l *callers) call(client *http.Client, name, address string) {
 	switch {
 	case err == nil:
 		l.answered++
+	case fault == "" && turn == l.turn && l.stalls.since(begun.Add(-settled)):
+		l.kept["stall of the machine"]++
 	case fault == "" && turn == l.turn:
 		l.failures = append(l.failures, fmt.Sprintf("%s %s, after %s: %v", begun.Format("15:04:05.000"), name, time.Since(begun), err))
 	case victim || l.victims[name]:
