@@ -104,6 +104,7 @@ var brought = map[string]example{
 	"seed_of_another_record, store":          misconfigured(finding.CauseSeedTaken, "", elsewhere(crm, "store")),
 	"seed_of_another_record, name and store": misconfigured(finding.CauseSeedTaken, "", elsewhere(crm, "name and store")),
 	"seed_of_another_record, in use":         misconfigured(finding.CauseSeedTaken, "", kind(crm, "in use")),
+	"seed_of_another_record, service":        misconfigured(finding.CauseSeedTaken, "", kind(crm, "service")),
 	"seed_of_another_record, beside":         misconfigured(finding.CauseSeedTaken, finding.CaseBeside, crm),
 	"record_missing":                         misconfigured(finding.CauseMissing, "", finding.Facts{Kind: finding.KindMissing, Place: "/data/erp.json"}),
 	"record_missing, beside":                 misconfigured(finding.CauseMissing, finding.CaseBeside, finding.Facts{Kind: finding.KindMissing, Place: "/data/erp.json"}),

@@ -22,14 +22,16 @@ func (r *Record) Elsewhere(token, binding record.Fingerprint, all bool) *keeper.
 	if name, u := keepers.holder(r.Key, all, token, binding); u != nil {
 		return r.ownerIn(u.command, u.keyFile, name, u.store.Describe(name))
 	}
-	e, ok := spentHere(token)
+	e, service, ok := spentHere(token)
 	if !ok || e.Said == ledger.Refused && e.Binding != binding {
 		return nil
 	}
 	if e.Client == r.Key.name && e.Place == r.Describe() {
 		return &keeper.Owner{Client: r.Key.name, Place: redact.Visible(e.Place), Own: true}
 	}
-	return r.ownerIn(e.Store, e.Key, e.Client, e.Place)
+	o := r.ownerIn(e.Store, e.Key, e.Client, e.Place)
+	o.Service = service && o.Store != ""
+	return o
 }
 
 // ownerIn is a client with a record in some store, as commands call that: with the file of
@@ -65,13 +67,15 @@ func (r *Record) Spent(token, binding record.Fingerprint, said ledger.Said, old 
 	}
 }
 
-// spentHere is what the ledgers of this machine say of a refresh token.
-func spentHere(token record.Fingerprint) (ledger.Entry, bool) {
-	e, ok := theLedger().Of(token)
+// spentHere is what the ledgers of this machine say of a refresh token, and whether it is that of
+// a service.
+func spentHere(token record.Fingerprint) (e ledger.Entry, service, ok bool) {
+	e, ok = theLedger().Of(token)
 	if beside := besides.Load(); !ok && beside != nil {
-		return beside.Of(token)
+		e, ok = beside.Of(token)
+		return e, true, ok
 	}
-	return e, ok
+	return e, false, ok
 }
 
 // besides is the ledger of a service that keeps its data elsewhere, nil if there is none.

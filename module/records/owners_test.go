@@ -23,7 +23,7 @@ func TestWhatAServiceHasSpentIsPresentedByNobodyElse(t *testing.T) {
 	records.Beside(service)
 	t.Cleanup(func() { records.Beside("") })
 	s.Load(s.Config("", ""))
-	if res, body := s.Do("GET", "/", ""); res.StatusCode != 503 || !strings.Contains(body, "seed_of_another_record") || !strings.Contains(body, filepath.Join(service, "oauth2_client", "erp.json")) {
+	if res, body := s.Do("GET", "/", ""); res.StatusCode != 503 || !strings.Contains(body, "seed_of_another_record") || strings.Contains(body, "tokens move") || !strings.Contains(body, filepath.Join(service, "oauth2_client", "erp.json")) {
 		t.Errorf("got %d %s", res.StatusCode, body)
 	}
 	if requests, spent, _ := s.AS.Count(); requests != 1 || spent != 0 {

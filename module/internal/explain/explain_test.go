@@ -55,7 +55,9 @@ func tellable() []step.Tell {
 	inUse.Kind = "in use"
 	both := taken
 	both.Kind, both.From = "name and store", "/var"
-	add(finding.Troubled, finding.Misconfiguration, finding.CauseSeedTaken, "", &taken, &inUse, &both, &finding.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"})
+	ofService := taken
+	ofService.Kind, ofService.From = "service", "/var"
+	add(finding.Troubled, finding.Misconfiguration, finding.CauseSeedTaken, "", &taken, &inUse, &ofService, &both, &finding.Facts{Kind: "store", Owner: "erp", Place: "/other/erp.json", From: "/other"})
 	add(finding.Troubled, finding.Misconfiguration, finding.CauseMissing, "", &finding.Facts{Kind: finding.KindMissing, Place: "/var/erp.json"})
 	add(finding.SeedRefused, finding.Misconfiguration, finding.CauseSeedTaken, finding.CaseBeside, &taken, &both)
 	add(finding.SeedRefused, finding.Misconfiguration, finding.CauseMissing, finding.CaseBeside, &finding.Facts{Kind: finding.KindMissing, Place: "/var/erp.json"})

@@ -18,6 +18,10 @@ type Owner struct {
 	Place  string // of its record, for people
 	Store  string // it is in, in the words of a command; "" if that is the client's
 	Own    bool   // it is the client that asks: an answer consumed or refused it here
+
+	// Service says that it is a service's of this machine, which goes on with the grant: nothing is
+	// carried over from there.
+	Service bool
 }
 
 // claim is the one rule for whether a refresh token that no answer has judged may be
@@ -160,6 +164,8 @@ func (k *Keeper) ownedBy(o Owner) *finding.Facts {
 	switch {
 	case declared != nil && declared(o.Client):
 		facts.Kind = "in use"
+	case o.Service:
+		facts.Kind = "service"
 	case o.Store != "" && o.Client == k.name:
 		facts.Kind = "store"
 	case o.Store != "":
