@@ -71,6 +71,9 @@ func (r *Resolver) Value(setting, raw string) string {
 		}
 		return val, nil
 	})
+	if err == nil && isOpen(raw) {
+		err = errors.New("a placeholder in it has no closing brace: write {env.NAME} or {file./path/to/it}")
+	}
 	if err == nil {
 		return v
 	}
@@ -83,6 +86,13 @@ func (r *Resolver) Value(setting, raw string) string {
 		r.Err = err
 	}
 	return ""
+}
+
+// isOpen reports whether the last placeholder of a value has no closing brace. A replacer
+// takes it for a literal, which the server would be sent.
+func isOpen(raw string) bool {
+	at := max(strings.LastIndex(raw, "{env."), strings.LastIndex(raw, "{file."))
+	return at >= 0 && !strings.Contains(raw[at:], "}")
 }
 
 // takesTokens reports whether a setting may hold {assertion} and the tokens of
