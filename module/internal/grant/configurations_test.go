@@ -1,12 +1,14 @@
 package grant
 
 import (
+	"fmt"
 	"os"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"lamplighter/module/internal/grant/step"
+	"lamplighter/module/internal/record"
 	"lamplighter/module/moduletest/skip"
 )
 
@@ -140,7 +142,15 @@ func (c configuration) rig() *rig {
 	if c.draw == 0 {
 		c.draw = 0.5
 	}
-	return &rig{configuration: c, wrong: func(string) {}, reached: func(Phase, step.Event, Phase) {}}
+	r := &rig{configuration: c, wrong: func(string) {}, reached: func(Phase, step.Event, Phase) {}}
+	for binding := range r.obeyed {
+		for request := range r.obeyed[binding] {
+			set := *c.settings
+			set.Bound = record.FingerprintOf(fmt.Sprint(binding, request))
+			r.obeyed[binding][request] = &set
+		}
+	}
+	return r
 }
 
 func (c configuration) start(r *rig) *world {

@@ -251,6 +251,7 @@ func (e *encoder) holder(w *world, i int) {
 		e.token(h.claimed)
 		if c, ok := h.under.(step.Look); ok {
 			e.flags(c.Config, c.Taken != 0)
+			e.byte(byte(h.begun[0]), byte(h.begun[1]))
 		}
 		if s, ok := h.under.(step.Save); ok {
 			e.byte(byte(s.SetAside))

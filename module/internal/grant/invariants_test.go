@@ -200,8 +200,8 @@ func (w *world) checkHolder(i int, s *State) {
 		if l.Expires.Mono > expiry(l.Token.AccessToken) {
 			w.wrong(fmt.Sprintf("(h) holder %d publishes a token for too long", i))
 		}
-		// (g) An access token, too, goes only where its binding is.
-		if g := l.Token.Grant; g != 0 && g != s.binding.Grant {
+		// (g) An access token, too, goes only where its binding is, and is what is asked for.
+		if g := l.Token.Grant; g != 0 && g != record.Fingerprint(w.h[i].binding+1) || l.Token.Request != record.Fingerprint(w.h[i].request+1) {
 			w.wrong(fmt.Sprintf("(g) holder %d publishes a token of another binding", i))
 		}
 		// Nothing is published before what came with it was written, or could not be.

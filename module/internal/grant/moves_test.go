@@ -215,12 +215,14 @@ func (m *mover) outcomes(i int) {
 	}
 	switch e := h.under.(type) {
 	case step.Look:
-		m.try(i, "look", func(v *world) { v.look(i, e) })
+		m.try(i, "look", func(v *world) { v.look(i, e, false) })
+		if e.Config && h.begun != [2]int8{h.binding, h.request} {
+			m.try(i, "look with the settings before", func(v *world) { v.look(i, e, true) })
+		}
 		m.fault(storeAway, i, "look away", func(v *world) {
 			l := step.Looked{Store: step.Away}
 			if e.Config {
-				v.h[i].resolved = h.binding
-				l.Inputs = v.inputs(h)
+				l.Inputs = v.inputs(i, false)
 			}
 			v.outcome(i, l)
 		})
@@ -345,7 +347,7 @@ func (m *mover) ends(i int) {
 				v.step(i, step.Abandoned{})
 			})
 		}
-		m.order(stops, i, "start again", func(v *world) { v.step(i, step.Started{Settings: v.settings}) })
+		m.order(stops, i, "start again", func(v *world) { v.start(i, step.Started{}) })
 	}
 }
 
@@ -397,8 +399,8 @@ func (m *mover) operator(i int) {
 			v.step(i, step.OrderGone{ID: id})
 		})
 	}
-	m.order(reloads, i, "reload", func(v *world) { v.step(i, step.Started{Settings: v.settings}) })
-	m.order(reloads, i, "reload, other line", func(v *world) { v.step(i, step.Started{Settings: v.settings, OtherLine: true}) })
+	m.order(reloads, i, "reload", func(v *world) { v.start(i, step.Started{}) })
+	m.order(reloads, i, "reload, other line", func(v *world) { v.start(i, step.Started{OtherLine: true}) })
 	if h.under != nil {
 		m.order(reloads, i, "poke", func(v *world) { v.step(i, step.Poked{}) })
 	}
@@ -407,11 +409,11 @@ func (m *mover) operator(i int) {
 	m.order(rebinds, i, "rebind", func(v *world) {
 		v.h[i].binding = 1 - h.binding
 		v.past.elsewhere = true
-		v.step(i, step.Started{Settings: v.settings})
+		v.start(i, step.Started{})
 	})
 	m.order(rerequests, i, "another scope", func(v *world) {
 		v.h[i].request = 1 - h.request
-		v.step(i, step.Started{Settings: v.settings})
+		v.start(i, step.Started{})
 	})
 	if l := h.state.live; l != nil {
 		m.order(refusals, i, "401", func(v *world) { v.h[i].refused = true; v.step(i, step.Unauthorized{Generation: l.Generation}) })

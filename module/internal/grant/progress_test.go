@@ -61,7 +61,7 @@ func (w world) spins(i int) bool {
 		if !ok {
 			return due()
 		}
-		w.look(i, look)
+		w.look(i, look, false)
 	}
 	return true
 }

@@ -40,8 +40,7 @@ func (m *mover) cutOff(i int) bool {
 		m.try(i, "look away", func(v *world) {
 			l := step.Looked{Store: step.Away}
 			if e.Config {
-				v.h[i].resolved = h.binding
-				l.Inputs = v.inputs(h)
+				l.Inputs = v.inputs(i, false)
 			}
 			v.outcome(i, l)
 		})

@@ -35,6 +35,7 @@ type world struct {
 // rig is what no step changes.
 type rig struct {
 	configuration
+	obeyed  [2][2]*step.Settings // by binding, and request
 	wrong   func(why string)
 	reached func(before Phase, e step.Event, after Phase)
 	show    func(step int, w *world) // how progress goes on
@@ -96,7 +97,8 @@ type holder struct {
 	binding  int8         // of its configuration
 	request  int8
 	seed     string
-	resolved int8 // the binding that its last look resolved
+	begun    [2]int8 // binding and request of the configuration, when its look began
+	resolved int8    // the binding that its last look resolved
 	orders   []uint32
 	brings   uint32 // the one that imports
 	refresh  bool   // one of them may have a refused token presented again
@@ -128,7 +130,13 @@ func (w *world) boot(i int) {
 	s := New("h"+strconv.Itoa(i), uint32(w.serial))
 	h := &w.h[i]
 	*h = holder{state: &s, binding: h.binding, request: h.request, seed: h.seed}
-	w.step(i, step.Started{Settings: w.settings})
+	w.start(i, step.Started{})
+}
+
+// start has a process obey its configuration.
+func (w *world) start(i int, s step.Started) {
+	s.Settings = w.obeyed[w.h[i].binding][w.h[i].request]
+	w.step(i, s)
 }
 
 // awaited is the effect of each phase.
@@ -203,6 +211,9 @@ func (w *world) perform(i int, effect step.Effect) {
 		if _, ok := effect.(step.Send); ok {
 			w.written(i)
 		}
+		if _, ok := effect.(step.Look); ok {
+			h.begun = [2]int8{h.binding, h.request}
+		}
 		if c, ok := effect.(step.Connect); ok {
 			h.conn, h.journal, h.claimed = request{token: c.RefreshToken, binding: h.resolved}, "", ""
 		}
@@ -240,8 +251,8 @@ func (w *world) outcome(i int, e step.Event) {
 	w.step(i, e)
 }
 
-// look reads the store.
-func (w *world) look(i int, l step.Look) {
+// look reads the store. Of the settings it resolves those of now, unless it did when it began.
+func (w *world) look(i int, l step.Look, early bool) {
 	h := &w.h[i]
 	e := step.Looked{Store: step.Missing}
 	h.unread = false
@@ -253,8 +264,7 @@ func (w *world) look(i int, l step.Look) {
 		w.joined(h.state.record, w.store.rec)
 	}
 	if l.Config {
-		h.resolved = h.binding
-		e.Inputs = w.inputs(h)
+		e.Inputs = w.inputs(i, early)
 	}
 	if f := slices.Index(firstOf[:], l.Taken); f >= 0 && w.claims[f] == theirs {
 		e.Taken = &finding.Facts{Owner: "another"}
@@ -268,10 +278,17 @@ func (w *world) look(i int, l step.Look) {
 	w.outcome(i, e)
 }
 
-func (w *world) inputs(h *holder) step.Inputs {
+// inputs is what the settings resolve to, those that a look began with if it is early.
+func (w *world) inputs(i int, early bool) step.Inputs {
+	h := &w.h[i]
+	of := [2]int8{h.binding, h.request}
+	if early {
+		of = h.begun
+	}
+	h.resolved = of[0]
 	return step.Inputs{
 		Seed: h.seed, Credentials: 1, Revocable: true,
-		Binding: record.Binding{Grant: record.Fingerprint(h.binding + 1), Request: record.Fingerprint(h.request + 1)},
+		Binding: record.Binding{Grant: record.Fingerprint(of[0] + 1), Request: record.Fingerprint(of[1] + 1)},
 	}
 }
 
