@@ -141,6 +141,9 @@ func (m *machine) carriedOff(stored *record.Record) bool {
 	}
 	m.tag, m.loaded, m.aside = stored.Revision, true, step.None
 	if !m.unsaved {
+		if len(m.record.Attempts) > 0 {
+			m.seldom().left = m.record.Attempts
+		}
 		m.record = new(record.Record)
 	}
 	facts := &finding.Facts{Owner: to.Client, Place: to.Place, From: to.Store}

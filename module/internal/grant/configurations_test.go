@@ -87,6 +87,7 @@ var configurations = []configuration{
 	{name: "one, seed of another, faults", holders: 1, allow: steals | storeAway | inDoubt | crashes | refreshes | stops, faults: 3, crashes: 1, orders: 1, long: true},
 	{name: "one, carried over", holders: 1, allow: carries | storeAway | inDoubt | crashes | stops, faults: 2, crashes: 1, orders: 1},
 	{name: "one, carried over, order", holders: 1, allow: carries | storeAway | inDoubt | crashes | refreshes | stops, faults: 2, crashes: 1, orders: 1, long: true},
+	{name: "one, carried back", holders: 1, life: "valid", allow: carries | returns | answerLost | inDoubt | revokes, faults: 3, orders: 1, sample: 64},
 	{name: "one, owed, carried over", holders: 1, life: "owed", allow: carries | leaseEnds | storeAway | stops, faults: 3, orders: 1, sample: 64},
 	{name: "one, shared, carried over", holders: 1, settings: sharing, life: "asking", allow: carries | cuts, faults: 2},
 	{name: "one, again", holders: 1, allow: steals | repeats | storeAway, faults: 1, orders: 2},

@@ -68,6 +68,9 @@ func (e *encoder) state(s *State) {
 	if r.warned != 0 {
 		e.moment(r.warned + int64(ending.Again))
 	}
+	for i := range r.left {
+		e.name(uint64(r.left[i].Fingerprint))
+	}
 	for i := range r.orders.Waiting {
 		e.order(&r.orders.Waiting[i], newest)
 	}
@@ -221,7 +224,7 @@ func TestTheEncoderKnowsEveryMember(t *testing.T) {
 		{State{}, 31},
 		{plan{}, 34},
 		{choice.Choice{}, 4},
-		{rare{}, 10},
+		{rare{}, 11},
 		{denial{}, 2},
 		{rival.Rival{}, 5},
 		{rival.Doubt{}, 5},

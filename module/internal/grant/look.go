@@ -142,11 +142,11 @@ func (m *machine) join(stored *record.Record) {
 		}
 		return
 	}
-	ours := m.record
+	ours, left := m.record, record.Record{Attempts: m.rarely().left}
 	m.record = record.Merge(ours, stored)
 	for _, a := range m.record.Attempts {
 		// A journal of ours that was written although the store did not say so.
-		if strings.HasPrefix(a.ID, m.writer()) && !ours.Made(a.ID) {
+		if strings.HasPrefix(a.ID, m.writer()) && !ours.Made(a.ID) && !left.Made(a.ID) {
 			m.record = m.record.Settle(a.Number)
 		}
 	}

@@ -28,6 +28,7 @@ const (
 	steals                      // another client claims the seed, or lets it go
 	repeats                     // the operator imports what was refused, or is another client's
 	carries                     // the grant is carried over to another record
+	returns                     // … and back
 	crashes                     // before or after what is under way
 	panics                      // a bug of ours ends what is under way
 	kills                       // the server ends the grant
@@ -163,6 +164,13 @@ func (m *mover) others() {
 			moved := *rec.MoveTo(record.Moved{Client: "another", Offset: own.Number}).Stripped()
 			moved.Revision, moved.WriteID = rec.Revision+1, ""
 			v.store.rec, v.store.home, v.past.moved = &moved, own.Carried(rec), true
+		})
+	}
+	if rec := w.store.rec; rec != nil && rec.Moved != nil && w.store.lease == 0 {
+		m.fault(returns, 9, "carried back", func(v *world) {
+			back := *rec.Carried(v.store.home)
+			back.Revision, back.WriteID = rec.Revision+1, ""
+			v.store.rec, v.store.home, v.past.moved = &back, nil, false
 		})
 	}
 	switch w.store.lease {

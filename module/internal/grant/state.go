@@ -136,6 +136,7 @@ type rare struct {
 	orders  orders.Queue
 	trial   trial // of a candidate beside a grant that lives
 	denied  denial
+	left    []record.Attempt // of the grant that was carried over to another record: it may come back
 	rival   rival.Rival
 	doubt   rival.Doubt
 	rested  uint32 // our attempt after which the pause was written that the record has: the schedule has it, by a clock that nobody sets

@@ -86,7 +86,7 @@ func (r *Record) Late(from *Record, offset uint32) *Record {
 func (r *Record) hasAll(from *Record) bool {
 	for i := range from.Lineages {
 		l := &from.Lineages[i]
-		if known := r.Lineage(l.ID); known != nil && known.Since == 0 && l.Since > 0 {
+		if known := r.Lineage(l.ID); l.Since > 0 && (known == nil || known.Since == 0) {
 			return false
 		}
 		for _, t := range l.Tokens {
