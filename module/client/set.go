@@ -173,7 +173,7 @@ func (c *Client) check(ctx context.Context) error {
 	}
 	_, seedErr := c.suppliedSeed() // it may be there by now
 	if seedErr != nil && c.record.Missing(ctx) {
-		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s", seedErr, c.record.Describe())
+		return fmt.Errorf("%w; it is needed because there is no record of an earlier run at %s: put it there, or take refresh_token away, start, and run 'lamplighter tokens import %s'", seedErr, c.record.Describe(), c.name)
 	}
 	return nil
 }
