@@ -27,7 +27,7 @@ func shopClients(now time.Time) []object {
 	const store = "postgres://lamplighter@db.example.com/lamplighter"
 	client := func(name string, lived, left, next time.Duration, more object) object {
 		c := object{
-			"client": name, "token": "valid", "state": "ok", "generation": 41, "grant_type": "refresh_token",
+			"client": name, "token": "valid", "state": "ok", "generation": 41, "grant_type": "refresh_token", "new_grant_by": []string{"import", "login", "device"},
 			"obtained_at": now.Add(-lived), "expires_at": now.Add(left), "expires_in": left.Seconds(), "next_refresh_in": next.Seconds(),
 			"token_endpoint": "https://acme.example.com/auth/oauth2/token", "record": "/var/lib/lamplighter/records/" + name + ".json", "declared_at": "Caddyfile:8",
 			"requests": object{"sent": 1204},

@@ -154,6 +154,10 @@ type ClientStatus struct {
 	// absent if it does not say.
 	AuthorizationDetailsGranted json.RawMessage `json:"authorization_details_granted,omitempty"`
 
+	// NewGrantBy are the ways in which it can be given another grant: import, login (in a
+	// browser) and device (a log-in on another device). Absent if it keeps no refresh token.
+	NewGrantBy []string `json:"new_grant_by,omitempty"`
+
 	// DeclaredAt is where it is declared.
 	DeclaredAt string `json:"declared_at,omitempty"`
 

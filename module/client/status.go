@@ -22,7 +22,7 @@ func (c *Client) History() []adminapi.ClientEvent { return c.counts.History.Show
 // status is what they see of a state.
 func (c *Client) status(st keeper.Status, now time.Time) adminapi.ClientStatus {
 	s := observe.Status(st, c.about(), now)
-	s.GrantType, s.DeclaredAt = c.cfg.GrantType, c.declaredAt
+	s.GrantType, s.DeclaredAt, s.NewGrantBy = c.cfg.GrantType, c.declaredAt, c.cfg.NewGrantBy()
 	if c.callers != nil {
 		s.CacheEntries = c.callers.Len()
 	}

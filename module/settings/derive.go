@@ -32,11 +32,25 @@ func (c *Client) Rotating() bool {
 	return c.GrantType == "refresh_token" && c.Rotation != "ignore"
 }
 
-// LogsIn reports whether a human may log the client in: its settings name an endpoint for that,
-// or an issuer whose metadata may.
-func (c *Client) LogsIn() bool {
-	return c.AuthorizationEndpoint != "" || c.DeviceAuthorizationEndpoint != "" || c.Issuer != ""
+// NewGrantBy are the ways in which the client can be given another grant: import, login and
+// device, of which a log-in needs an endpoint, or an issuer whose metadata may name it. None if
+// it keeps no refresh token.
+func (c *Client) NewGrantBy() (ways []string) {
+	if !c.Rotating() {
+		return nil
+	}
+	ways = append(ways, "import")
+	if c.AuthorizationEndpoint != "" || c.Issuer != "" {
+		ways = append(ways, "login")
+	}
+	if c.DeviceAuthorizationEndpoint != "" || c.Issuer != "" {
+		ways = append(ways, "device")
+	}
+	return ways
 }
+
+// LogsIn reports whether a human may log the client in.
+func (c *Client) LogsIn() bool { return len(c.NewGrantBy()) > 1 }
 
 // Dialect translates the settings for the token endpoint.
 func (c *Client) Dialect(responsePaths []string) tokenendpoint.Dialect {

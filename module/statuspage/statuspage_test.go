@@ -307,6 +307,25 @@ func TestARefreshTokenIsImportedFromThePage(t *testing.T) {
 	}
 }
 
+// TestThePageOffersWhatAClientCanDo: an order that could only be refused has no button.
+func TestThePageOffersWhatAClientCanDo(t *testing.T) {
+	buttons := map[string]string{"import": "Import a refresh token for erp", "login": "Log in for erp in this browser", "device": "Log in for erp on another device"}
+	for _, ways := range [][]string{nil, {"import"}, {"import", "login"}, {"import", "login", "device"}} {
+		shown := statusOf("erp", "awaiting_grant", "no_refresh_token", 0)
+		shown.NewGrantBy = ways
+		get, _ := visit(t, newInstance(t, shown))
+		page := get("/")
+		if !strings.Contains(page, "Refresh the token of erp") {
+			t.Fatalf("it has no buttons: %s", page)
+		}
+		for way, button := range buttons {
+			if strings.Contains(page, button) != slices.Contains(ways, way) {
+				t.Errorf("of %v, the button %q is there: %v", ways, button, strings.Contains(page, button))
+			}
+		}
+	}
+}
+
 func TestALogInFromThePageComesBackToIt(t *testing.T) {
 	in := newInstance(t, statusOf("erp", "awaiting_grant", "no_refresh_token", 0))
 	var redirect string

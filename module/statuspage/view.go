@@ -24,6 +24,7 @@ var statusHTML = template.Must(template.New("status").Funcs(template.FuncMap{
 	"until":     func(t time.Time) string { return condition.Roughly(time.Until(t)) },
 	"since":     func(t time.Time) string { return condition.Roughly(time.Since(t)) },
 	"ago":       func(t time.Time) string { return condition.Roughly(time.Since(t)) + " ago" },
+	"has":       slices.Contains[[]string],
 	"tone":      tone,
 	"parts":     partsOf,
 	"requests":  condition.Requests,
