@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
@@ -35,9 +36,24 @@ func Root() *cobra.Command { return tokens.Root() }
 
 func tokensCommand(cmd *cobra.Command) {
 	tokens = cmd
-	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever\nshown, but by print."
+	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever shown, but by print."
+	cmd.Args, cmd.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	connectionFlags(cmd)
 	cmd.AddCommand(tokensListCommand(), tokensShowCommand(), tokensRefreshCommand(), tokensImportCommand(), tokensLoginCommand(), tokensRenameCommand(), tokensMoveCommand(), tokensObjectsCommand(), tokensRevokeCommand(), tokensStatusCommand(), tokensHealthCommand(), tokensPrintCommand())
+}
+
+// unknownCommand refuses what is no command of these, with those that look like it. Cobra
+// itself prints the help instead, and succeeds.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2
+	if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+		text += " (did you mean " + strings.Join(like, " or ") + "?)"
+	}
+	return errors.New(text)
 }
 
 // connectionFlags are those that lead to an instance.
