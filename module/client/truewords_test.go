@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+
+	"lamplighter/module/adminapi"
 	"lamplighter/module/moduletest"
 )
 
@@ -172,5 +175,30 @@ func TestARefusedClientHearsWhatIsConspicuous(t *testing.T) {
 				t.Errorf("%+v", shown)
 			}
 		})
+	}
+}
+
+// An import that could not be presented was carried out later, and its operator had been told that
+// it failed.
+func TestWhoeverImportsIsToldThatTheRefreshTokenIsKept(t *testing.T) {
+	closed := httptest.NewServer(http.NotFoundHandler())
+	closed.Close()
+	s := moduletest.NewGranting(t, http.NotFound)
+	s.Serving(t, "token_endpoint "+closed.URL+"/token\nclient_id app\nclient_secret literal\nrefresh_token secret-seed\nwait 200ms", "")
+	info, err := caddy.GetModule("admin.api.oauth2_client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/oauth2_client/clients/api/import", strings.NewReader(`{"refresh_token": "secret-imported"}`))
+	r.Header.Set("Content-Type", "application/json")
+	if err := info.New().(caddy.AdminRouter).Routes()[0].Handler.ServeHTTP(w, r); err != nil {
+		t.Fatal(err)
+	}
+	var result adminapi.OrderResult
+	if err := json.Unmarshal(w.Body.Bytes(), &result); err != nil {
+		t.Fatal(err)
+	}
+	if result.Obtained || !strings.HasSuffix(result.Detail, "; the refresh token is kept, and presented again by itself") || strings.Contains(w.Body.String(), "secret-imported") {
+		t.Errorf("answered %s", w.Body)
 	}
 }

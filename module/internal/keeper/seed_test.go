@@ -313,7 +313,7 @@ func TestAnImportThatNobodyJudgesIsReportedAndForgotten(t *testing.T) {
 		r.server.about = map[string]fault{mistyped: misconfigured()}
 		for range 2 { // it may be made again
 			res, err := p.keeper.Import(t.Context(), mistyped, false)
-			if err != nil || res.Obtained || !strings.Contains(p.said(res.Trouble).Detail, "that an import or a log-in brought") {
+			if err != nil || res.Obtained || res.Kept || !strings.Contains(p.said(res.Trouble).Detail, "that an import or a log-in brought") {
 				t.Fatalf("%+v, %v", res, err)
 			}
 		}
@@ -335,7 +335,7 @@ func TestAnImportDuringAnOutageIsTriedAgainBesideTheLivingGrant(t *testing.T) {
 		p.token()
 		imported := r.server.login()
 		r.server.about = map[string]fault{imported: unavailable(503, 0)}
-		if res, err := p.keeper.Import(t.Context(), imported, false); err != nil || res.Obtained {
+		if res, err := p.keeper.Import(t.Context(), imported, false); err != nil || res.Obtained || !res.Kept {
 			t.Fatalf("%+v, %v", res, err)
 		}
 		for range 3 * 60 {
