@@ -36,6 +36,7 @@ func Root() *cobra.Command { return tokens.Root() }
 
 func tokensCommand(cmd *cobra.Command) {
 	tokens = cmd
+	cmd.Use, cmd.DisableFlagsInUseLine = "tokens", true // Caddy has put a blank after it
 	cmd.Long = "\nShows and steers the access tokens that a running instance keeps fresh, over its\nadmin API. No secret is ever shown, but by print."
 	cmd.Args, cmd.RunE = unknownCommand, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	connectionFlags(cmd)
