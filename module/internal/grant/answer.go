@@ -218,7 +218,20 @@ func (m *machine) judge(a *step.Answer) {
 		loss = refusal.Loss(a, &p.Choice, m.record.Open(f), m.record.Grant(m.binding.Grant), m.pastEnd(), m.now.Time())
 	}
 	m.record = m.record.Refuse(p.number, p.Presented, !p.Beside, loss)
+	if loss != nil && loss.Cause == finding.CauseResponseLost && p.settings != nil && p.settings.Drain {
+		m.died(m.record.LineageOf(f))
+	}
 	p.write = verdict
+}
+
+// died takes away the access token of a grant, which an answer that was lost had replaced.
+func (m *machine) died(lineage record.Fingerprint) {
+	t := m.access()
+	if t == nil || t.Lineage != lineage {
+		return
+	}
+	m.live = nil
+	m.record = m.record.Obtain(record.AccessToken{Request: t.Request, Grant: t.Grant, Lineage: lineage, Number: m.plan.number})
 }
 
 // judged goes on after a refusal was noted.

@@ -195,6 +195,7 @@ func TestAPanicDoesNotEndTheRefreshing(t *testing.T) {
 
 func TestAPanicWhileRequestsAreHeldReleasesThem(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
+		r.server.grace = time.Minute
 		p := r.boot(drain)
 		p.token()
 		r.server.script(fault{panics: true, before: time.Second}, dropBefore())
